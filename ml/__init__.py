@@ -1,0 +1,1 @@
+"""Songs, features, training and the ensemble. Knows nothing of the web or the database."""
