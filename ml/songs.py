@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-
 TRACK_ID = "trackID"
 TITLE = "title"
 TAGS = "tags"
@@ -54,9 +53,7 @@ TEXT_COLUMNS: tuple[TextColumn, ...] = (
 METADATA_COLUMNS: tuple[NumberColumn, ...] = (
     NumberColumn("loudness", "dB", -100.0, 50.0, False, "Overall loudness."),
     NumberColumn("tempo", "beats per minute", 0.0, 1_000.0, False, "Estimated tempo; 0 if none was found."),
-    NumberColumn(
-        "time_signature", "beats per bar", 0, 7, True, "Estimated beats per bar; 0 if none was found."
-    ),
+    NumberColumn("time_signature", "beats per bar", 0, 7, True, "Beats per bar; 0 if none was found."),
     NumberColumn("key", "pitch class", 0, 11, True, "Estimated key: 0 is C, 1 is C sharp, up to 11, B."),
     NumberColumn("mode", "", 0, 1, True, "1 major, 0 minor."),
     NumberColumn("duration", "seconds", 0.0, 86_400.0, False, "Length of the song."),
