@@ -42,7 +42,7 @@ class TextColumn:
 
 
 TEXT_COLUMNS: tuple[TextColumn, ...] = (
-    TextColumn(TITLE, 1_000, "Title of the song."),
+    TextColumn(TITLE, 500, "Title of the song."),
     TextColumn(
         TAGS,
         50_000,
