@@ -86,6 +86,14 @@ MISSING_MARKERS: frozenset[str] = frozenset({"", "na", "n/a", "#n/a", "<na>", "n
 string is missing, because a song may be called "None"."""
 
 
+def is_storable(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8 and stored: no NUL and no lone surrogate.
+
+    JSON can carry both as escapes; PostgreSQL has neither.
+    """
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Songs:
     """A number of complete and valid songs, column by column.

@@ -1,0 +1,102 @@
+"""`genregraph classify`: send song files to a running service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from app.cli.client import GraphQLClient, NotReachedError, RefusedError
+from app.cli.failure import FAILED, NOT_REACHED, fail
+
+CLASSIFY_BATCH = """
+mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions) {
+  classifyBatch(file: $file, options: $options) {
+    __typename
+    ... on Batch {
+      id rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsClassified
+      genres { genre { name } songCount }
+    }
+    ... on Error { message }
+    ... on InvalidSongFile { problemCount problems(first: 10) { line column message } }
+  }
+}
+"""
+
+
+def classify(
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV files of songs.")
+    ],
+    url: Annotated[
+        str, typer.Option(envvar="GENREGRAPH_URL", help="The service's GraphQL endpoint.")
+    ] = "http://127.0.0.1:8000/graphql",
+    client_id: Annotated[str, typer.Option(envvar="GENREGRAPH_CLIENT_ID", help="Who you are.")] = "test",
+    client_secret: Annotated[
+        str, typer.Option(envvar="GENREGRAPH_CLIENT_SECRET", help="Your secret.")
+    ] = "test",
+    skip_invalid_rows: Annotated[
+        bool, typer.Option(help="Leave wrong rows out instead of refusing the file.")
+    ] = False,
+) -> None:
+    """Send song files to a running service and print what it stored.
+
+    Exit codes: 0 all stored, 1 a file refused, 2 wrong usage, 3 not reachable or not allowed.
+    """
+    options = {"onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE"}
+    console = Console()
+    refused = 0
+    with GraphQLClient(url, client_id, client_secret) as client:
+        for path in files:
+            try:
+                result = upload(client, path, options)
+            except NotReachedError as error:
+                fail(str(error), NOT_REACHED)
+            except RefusedError as error:
+                refused += 1
+                console.print(f"[red]{escape(path.name)}: {escape(str(error))}[/]")
+                continue
+            refused += result["__typename"] != "Batch"
+            print_result(console, path.name, result)
+    if refused:
+        raise typer.Exit(FAILED)
+
+
+def upload(client: GraphQLClient, path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Send one file with a progress bar and return the mutation's result.
+
+    Raises:
+        NotReachedError, RefusedError: see `GraphQLClient`.
+    """
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with progress.open(path, "rb", description=escape(path.name)) as file:
+            variables = {"options": options}
+            data = client.upload(CLASSIFY_BATCH, variables, variable="file", file=file, name=path.name)
+    return dict(data["classifyBatch"])
+
+
+def print_result(console: Console, name: str, result: dict[str, Any]) -> None:
+    """Print what a file came to: counts and genres, or what was wrong."""
+    if result["__typename"] != "Batch":
+        console.print(f"[red]{escape(name)}: {escape(result['message'])}[/]")
+        for problem in result.get("problems", []):
+            console.print(f"  {escape(problem['message'])}", highlight=False)
+        return
+    console.print(
+        f"{escape(name)}: {result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
+        f"({result['rowsWithMissingValues']:,} rows with missing values, {result['rowsInvalid']:,} invalid, "
+        f"{result['rowsDuplicated']:,} repeated)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table("genre", "songs")
+    table.columns[1].justify = "right"
+    for found in result["genres"]:
+        table.add_row(escape(found["genre"]["name"]), f"{found['songCount']:,}")
+    console.print(table)

@@ -1,0 +1,86 @@
+"""`genregraph demo`: the main job, end to end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from starlette.applications import Starlette
+
+from app.cli.classify import print_result, upload
+from app.cli.client import GraphQLClient, NotReachedError, RefusedError
+from app.cli.failure import FAILED, fail
+from app.cli.startup import LOCAL_CLIENT, app_or_fail, database_of, settings_or_fail
+from app.resources import resource
+
+START_TIMEOUT_SECONDS = 30.0
+
+SONGS_BY_GENRE = """
+query SongsByGenre {
+  genres { name songCount songs(first: 1) { nodes { title confidence } } }
+}
+"""
+
+
+def demo(
+    file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Classify this file, not the sample.")
+    ] = None,
+) -> None:
+    """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop."""
+    console = Console()
+    settings = settings_or_fail(database_url="", data_dir=None)
+    path = file or resource("data") / "sample" / "songs.csv"
+    with (
+        database_of(settings.model_copy(update={"database_url": None, "data_dir": settings.data_dir / "demo"})) as ready,
+        running(app_or_fail(ready.model_copy(update={"max_sync_rows": 10**9}))) as port,
+    ):
+        url = f"http://127.0.0.1:{port}/graphql"
+        console.print(f"Serving on {url}, with PostgreSQL of its own.", highlight=False)
+        client_id, _, secret = LOCAL_CLIENT.partition(":")
+        with GraphQLClient(url, client_id, secret) as client:
+            try:
+                result = upload(client, path, {})
+                print_result(console, path.name, result)
+                if result["__typename"] != "Batch":
+                    raise typer.Exit(FAILED)
+                _print_genres(console, client)
+            except (NotReachedError, RefusedError) as error:
+                fail(str(error))
+
+
+def _print_genres(console: Console, client: GraphQLClient) -> None:
+    table = Table("genre", "songs stored", "one of them", "confidence")
+    for genre in client.execute(SONGS_BY_GENRE)["genres"]:
+        song = genre["songs"]["nodes"][0]
+        table.add_row(
+            escape(genre["name"]), f"{genre['songCount']:,}", escape(song["title"]), f"{song['confidence']:.2f}"
+        )
+    console.print(table)
+
+
+@contextmanager
+def running(app: Starlette) -> Iterator[int]:
+    """Serve an application over real HTTP on a free port of this machine, and give the port."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            fail("the service did not start")
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,17 @@
+"""Ending a command with one clear line."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import typer
+
+FAILED = 1
+USAGE = 2
+NOT_REACHED = 3
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Print what went wrong to standard error and end with an exit code."""
+    typer.secho(f"genregraph: {message}", err=True, fg=typer.colors.RED)
+    raise typer.Exit(code)

@@ -1,0 +1,43 @@
+"""`genregraph serve`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.cli.startup import app_or_fail, database_of, settings_or_fail
+from app.logs import configure_logs
+
+GRACE_SECONDS = 30
+"""How long running requests may take to end after SIGTERM."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded database.")] = None,
+) -> None:
+    """Serve the API. Without GENREGRAPH_DATABASE_URL it runs its own PostgreSQL."""
+    settings = settings_or_fail(host=host, port=port, data_dir=data_dir)
+    configure_logs(settings.effective_log_format)
+    # uvicorn ends requests gracefully and then raises the signal again; as an exception it lets the
+    # database be stopped too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with database_of(settings) as ready:
+        app = app_or_fail(ready)
+        try:
+            uvicorn.run(
+                app,
+                host=ready.host,
+                port=ready.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None

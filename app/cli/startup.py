@@ -1,0 +1,92 @@
+"""What every command that serves does first: a database, its migrations, the clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+
+from app.cli.failure import fail
+from app.database.migrate import migrate
+from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from app.http.clients import ClientsError
+from app.main import create_app
+from app.settings import Settings, SettingsError, load_settings
+from ml.artifact import ArtifactError
+
+LOCAL_CLIENT = "test:test"
+"""The client that everybody knows; only a database of our own, on this machine, gets it."""
+
+log = structlog.get_logger(__name__)
+
+
+def settings_or_fail(**overrides: object) -> Settings:
+    """Return the settings, or end the command saying which one is wrong."""
+    try:
+        return load_settings(**overrides)
+    except SettingsError as error:
+        fail(str(error))
+
+
+@contextmanager
+def database_of(settings: Settings) -> Iterator[Settings]:
+    """Provide the settings with a running, migrated database and its clients.
+
+    Without a `database_url` an embedded PostgreSQL runs inside this context.
+    """
+    if settings.database_url is not None:
+        migrate_or_fail(settings.database_url.get_secret_value())
+        if settings.clients is None:
+            log.warning("no clients: every request will get 401; set GENREGRAPH_CLIENTS to id:secret,…")
+        yield settings.model_copy(update={"clients": settings.clients or SecretStr("")})
+        return
+    with embedded_database(settings.data_dir) as url:
+        migrate_or_fail(url)
+        yield settings.model_copy(
+            update={
+                "database_url": SecretStr(url),
+                "clients": settings.clients or SecretStr(LOCAL_CLIENT),
+            }
+        )
+
+
+@contextmanager
+def embedded_database(data_dir: Path) -> Iterator[str]:
+    """Run an embedded PostgreSQL with its data in `data_dir`, and give its URL."""
+    server = EmbeddedPostgres(data_dir)
+    try:
+        url = server.start()
+    except EmbeddedPostgresError as error:
+        fail(str(error))
+    try:
+        yield url
+    finally:
+        server.stop()
+
+
+def migrate_or_fail(database_url: str) -> str | None:
+    """Migrate the database to the newest revision and return it, or end the command saying why not."""
+    try:
+        return migrate(database_url)
+    except (SQLAlchemyError, asyncpg.PostgresError, OSError, asyncio.TimeoutError) as error:
+        url = make_url(database_url)
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+        fail(f"cannot migrate the database {url.database} at {url.host}:{url.port or 5432}: {reason[0]}")
+
+
+def app_or_fail(settings: Settings) -> Starlette:
+    """Make the application, or end the command saying what is wrong."""
+    try:
+        return create_app(settings)
+    except ArtifactError as error:
+        fail(f"the model in {settings.model_dir} cannot be used: {error}")
+    except ClientsError as error:
+        fail(f"GENREGRAPH_CLIENTS: {error}")

@@ -1,0 +1,1 @@
+"""The database: tables, engine and migrations. SQL that reads or writes songs is in `app.repositories`."""

@@ -1,0 +1,36 @@
+"""The async engine on asyncpg and the session factory."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+SessionFactory = async_sessionmaker[AsyncSession]
+
+
+def asyncpg_url(database_url: str) -> str:
+    """Return the SQLAlchemy URL, on asyncpg, of a `postgresql://` URL."""
+    return make_url(database_url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """Create the engine; it connects at the first use.
+
+    Args:
+        database_url: `postgresql://user:password@host:port/database`.
+        pool_size: connections held open; as many again may open under load.
+    """
+    return create_async_engine(
+        asyncpg_url(database_url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=30,
+        # A restarted server must cost nobody a failed request.
+        pool_pre_ping=True,
+        connect_args={"server_settings": {"application_name": "genregraph"}},
+    )
+
+
+def create_session_factory(engine: AsyncEngine) -> SessionFactory:
+    """Return the factory of sessions; each resolver, loader and service call opens its own."""
+    return async_sessionmaker(engine, expire_on_commit=False)

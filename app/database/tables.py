@@ -1,0 +1,142 @@
+"""The tables, as SQLModel classes. Alembic's drift test compares them with the migrated schema."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+CODE_POINT_ORDER = "C"
+"""Collation of every text we sort by: a locale's order can change under an index when a system
+library is upgraded, code points cannot."""
+
+
+class Table(SQLModel):
+    """Base of our tables, with metadata of its own so that constraint names are predictable."""
+
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class BatchStatus(StrEnum):
+    """How far a batch is."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class ModelRow(Table, table=True):
+    """A model that has classified songs here, so that their probabilities keep their meaning."""
+
+    __tablename__ = "models"
+
+    version: str = Field(sa_column=Column(Text, primary_key=True))
+    manifest: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    registered_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class BatchRow(Table, table=True):
+    """One classification: what came in, what was stored, by which model."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index(None, "created_at", "id"),)
+
+    id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    file_name: str | None = Field(sa_column=Column(Text))
+    client_id: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    rows_uploaded: int = Field(sa_column=Column(Integer, nullable=False))
+    rows_with_missing_values: int = Field(sa_column=Column(Integer, nullable=False))
+    rows_invalid: int = Field(sa_column=Column(Integer, nullable=False))
+    rows_duplicated: int = Field(sa_column=Column(Integer, nullable=False))
+    rows_classified: int = Field(sa_column=Column(Integer, nullable=False))
+    problem_count: int = Field(sa_column=Column(Integer, nullable=False))
+    genre_counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+    model_version: str = Field(sa_column=Column(ForeignKey("models.version"), nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    started_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    finished_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    error: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class BatchProblemRow(Table, table=True):
+    """A row of a batch's file that was left out, and why."""
+
+    __tablename__ = "batch_problems"
+
+    batch_id: uuid.UUID = Field(
+        sa_column=Column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    )
+    position: int = Field(sa_column=Column(Integer, primary_key=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    line: int | None = Field(sa_column=Column(Integer))
+    column_name: str | None = Field(sa_column=Column(Text))
+    value: str | None = Field(sa_column=Column(Text))
+    message: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class SongRow(Table, table=True):
+    """A classified song.
+
+    `probabilities` follow the order of the genres in the manifest of `model_version`.
+    `title_folded` is the case-folded title that searches look in: PostgreSQL's own lower() knows
+    only ASCII under the collation we sort by.
+    """
+
+    __tablename__ = "songs"
+    __table_args__ = (
+        Index(None, "title", "track_id"),
+        Index(None, "genre", "title", "track_id"),
+        Index(None, "batch_id", "title", "track_id"),
+        Index(
+            "ix_songs_title_folded_trigrams",
+            "title_folded",
+            postgresql_using="gin",
+            postgresql_ops={"title_folded": "gin_trgm_ops"},
+        ),
+    )
+
+    track_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    title: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    title_folded: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    confidence: float = Field(sa_column=Column(Double, nullable=False))
+    probabilities: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
+    model_version: str = Field(sa_column=Column(ForeignKey("models.version"), nullable=False))
+    batch_id: uuid.UUID = Field(sa_column=Column(ForeignKey("batches.id"), nullable=False))
+    classified_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class GenreCountRow(Table, table=True):
+    """How many songs of a genre are stored; triggers on `songs` keep it, so that reading is flat."""
+
+    __tablename__ = "genre_counts"
+
+    genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), primary_key=True))
+    song_count: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -1,0 +1,116 @@
+"""The GraphQL endpoint: Strawberry's, made to keep the GraphQL-over-HTTP and multipart specs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry import Schema
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse
+from strawberry.types import ExecutionResult
+
+from app.http.graphql_error import GRAPHQL_RESPONSE, graphql_error
+
+PREFLIGHT_HEADERS = (
+    "graphql-preflight",
+    "graphql-require-preflight",
+    "apollo-require-preflight",
+    "x-apollo-operation-name",
+)
+"""A browser sends none of these across origins without asking first, so that with one of them a
+multipart request cannot be a forged form."""
+
+MAX_FIELD_BYTES = 64 * 1024
+"""The most bytes of a multipart field that is not a file: `operations` and `map`."""
+
+
+class _OneFileAdapter(StarletteRequestAdapter):
+    async def get_form_data(self) -> FormData:
+        form = await self._request.form(max_files=1, max_fields=4, max_part_size=MAX_FIELD_BYTES)
+        return FormData(files=form, form=form)
+
+
+class GraphQLView(GraphQL[Any, None]):
+    """Serves a schema at one path, by GET and POST."""
+
+    request_adapter_class = _OneFileAdapter
+
+    def __init__(self, schema: Schema, context: Callable[[str], Any]) -> None:
+        """Make the view.
+
+        Args:
+            schema: what to serve.
+            context: makes the context of a request from the id of the client that sends it.
+        """
+        super().__init__(
+            schema, graphql_ide=None, multipart_uploads_enabled=True, subscription_protocols=()
+        )
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; whatever is wrong with it is told in GraphQL's own shape."""
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except HTTPException as error:
+            code = "BAD_REQUEST" if error.status_code < 500 else "INTERNAL_SERVER_ERROR"  # noqa: PLR2004
+            response = graphql_error(error.status_code, code, error.reason)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if request.method == "POST" and _is_multipart(request):
+            if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
+                return graphql_error(
+                    403, "PREFLIGHT_REQUIRED", "A multipart request needs the header GraphQL-Preflight: 1."
+                )
+        return cast("Response", await self.run(request))
+
+    async def get_context(self, request: Request | WebSocket, response: object) -> Any:
+        """Return the context of a request."""
+        return self._context(request.state.client_id)
+
+    async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
+        """Read a multipart request; one that breaks the spec is the client's mistake."""
+        try:
+            return await super().parse_multipart(request)
+        except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
+            raise HTTPException(400, "The multipart fields 'operations' and 'map' do not fit.") from error
+
+    async def process_result(
+        self, request: Request, result: ExecutionResult, strict: bool = False
+    ) -> GraphQLHTTPResponse:
+        """Leave `data` out of the reply to a request that was not executed."""
+        response = await super().process_result(request, result)
+        errors = response.get("errors")
+        if response.get("data") is None and errors and not any("path" in error for error in errors):
+            cast("dict[str, Any]", response).pop("data", None)
+        return response
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """Note which media type the client asked for."""
+        sub_response = await super().get_sub_response(request)
+        sub_response.media_type = (
+            GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in request.headers.get("accept", "") else "application/json"
+        )
+        return sub_response
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        """Answer in that media type; in GraphQL's own, a request that was not executed is a 400."""
+        response = super().create_response(response_data, sub_response)
+        if sub_response.media_type == GRAPHQL_RESPONSE:
+            response.headers["content-type"] = f"{GRAPHQL_RESPONSE}; charset=utf-8"
+            if isinstance(response_data, Mapping) and "data" not in response_data:
+                response.status_code = 400
+        return response
+
+
+def _is_multipart(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith("multipart/")

@@ -1,0 +1,1 @@
+"""Repositories: all SQL that reads or writes our tables, one module a table."""

@@ -1,0 +1,74 @@
+"""Batches and the problems found in their files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.database.tables import BatchProblemRow, BatchRow
+from app.repositories.paging import InvalidCursorError, Page, decode_cursor, encode_cursor
+
+
+def batch_cursor(batch: BatchRow) -> str:
+    """Return the cursor of a batch in the list of batches."""
+    return encode_cursor(batch.created_at.isoformat(), str(batch.id))
+
+
+class BatchRepository:
+    """Reads and writes batches in the session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, batch: BatchRow) -> None:
+        """Write a new batch; changes made to it later are written with the transaction."""
+        self._session.add(batch)
+        await self._session.flush()
+
+    async def add_problems(self, problems: Iterable[BatchProblemRow]) -> None:
+        """Write what was wrong in a batch's file."""
+        self._session.add_all(problems)
+        await self._session.flush()
+
+    async def page(self, first: int, after: str | None) -> Page[BatchRow]:
+        """Return `first` batches, newest first, from behind the cursor `after`.
+
+        Raises:
+            InvalidCursorError: `after` is not a cursor of the batch list.
+        """
+        query = select(BatchRow).order_by(col(BatchRow.created_at).desc(), col(BatchRow.id).desc())
+        if after is not None:
+            created_at, batch_id = decode_cursor(after, parts=2)
+            try:
+                key = (datetime.fromisoformat(created_at), uuid.UUID(batch_id))
+            except ValueError:
+                raise InvalidCursorError(after) from None
+            if key[0].tzinfo is None:
+                raise InvalidCursorError(after)
+            query = query.where(tuple_(col(BatchRow.created_at), col(BatchRow.id)) < tuple_(*key))
+        rows = (await self._session.scalars(query.limit(first + 1))).all()
+        return Page.of(rows, first)
+
+    async def count(self) -> int:
+        """Return how many batches there are."""
+        return int(await self._session.scalar(select(func.count()).select_from(BatchRow)) or 0)
+
+    async def by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
+        """Return the batches among these that exist, by id."""
+        query = select(BatchRow).where(col(BatchRow.id).in_(list(batch_ids)))
+        return {batch.id: batch for batch in await self._session.scalars(query)}
+
+    async def problems(self, batch_id: uuid.UUID, first: int) -> Sequence[BatchProblemRow]:
+        """Return the first problems of a batch, in file order."""
+        query = (
+            select(BatchProblemRow)
+            .where(col(BatchProblemRow.batch_id) == batch_id)
+            .order_by(col(BatchProblemRow.position))
+            .limit(first)
+        )
+        return (await self._session.scalars(query)).all()

@@ -1,0 +1,148 @@
+"""Songs: keyset pages, counts, and the bulk write of a batch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.database.tables import GenreCountRow, SongRow
+from app.repositories.paging import InvalidCursorError, Page, decode_cursor, encode_cursor
+from ml.songs import MAX_TRACK_ID
+
+
+@dataclass(frozen=True, slots=True)
+class SongFilter:
+    """Which songs: those that fit every condition given."""
+
+    genre: str | None = None
+    title_contains: str | None = None
+    batch_id: uuid.UUID | None = None
+
+
+StagedSong = tuple[int, str, str, str, float, Sequence[float]]
+"""track id, title, folded title, genre, confidence, probabilities"""
+
+_CREATE_STAGE = text("""
+    CREATE TEMPORARY TABLE staged_songs (
+        ordinal bigint GENERATED ALWAYS AS IDENTITY,
+        track_id bigint, title text, title_folded text, genre text,
+        confidence double precision, probabilities double precision[]
+    ) ON COMMIT DROP
+""")
+
+_STAGE_COLUMNS = ("track_id", "title", "title_folded", "genre", "confidence", "probabilities")
+
+# In the order of the key, so that two batches take their row locks in one order and cannot deadlock.
+_MERGE = text("""
+    INSERT INTO songs (track_id, title, title_folded, genre, confidence, probabilities,
+                       model_version, batch_id, classified_at)
+    SELECT DISTINCT ON (track_id) track_id, title, title_folded, genre, confidence, probabilities,
+           :model_version, CAST(:batch_id AS uuid), CAST(:classified_at AS timestamptz)
+    FROM staged_songs
+    ORDER BY track_id, ordinal DESC
+    ON CONFLICT (track_id) DO UPDATE SET
+        title = excluded.title, title_folded = excluded.title_folded, genre = excluded.genre,
+        confidence = excluded.confidence, probabilities = excluded.probabilities,
+        model_version = excluded.model_version, batch_id = excluded.batch_id,
+        classified_at = excluded.classified_at
+""")
+
+
+def fold(title: str) -> str:
+    """Return a title as searches see it."""
+    return title.casefold()
+
+
+def song_cursor(song: SongRow) -> str:
+    """Return the cursor of a song in any list of songs."""
+    return encode_cursor(song.title, str(song.track_id))
+
+
+class SongRepository:
+    """Reads and writes songs in the session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def page(self, wanted: SongFilter, first: int, after: str | None) -> Page[SongRow]:
+        """Return `first` songs by title, ties by track id, from behind the cursor `after`.
+
+        Raises:
+            InvalidCursorError: `after` is not a cursor of a song list.
+        """
+        position = tuple_(col(SongRow.title), col(SongRow.track_id))
+        query = (
+            select(SongRow).where(*_conditions(wanted)).order_by(col(SongRow.title), col(SongRow.track_id))
+        )
+        if after is not None:
+            title, track_id = decode_cursor(after, parts=2)
+            if not track_id.isdecimal() or int(track_id) > MAX_TRACK_ID:
+                raise InvalidCursorError(after)
+            query = query.where(tuple_(*title_then_id) > tuple_(title, int(track_id)))
+        rows = (await self._session.scalars(query.limit(first + 1))).all()
+        return Page.of(rows, first)
+
+    async def count(self, wanted: SongFilter) -> int:
+        """Return how many songs fit; for all songs or one genre from the kept counts."""
+        if wanted.title_contains is None and wanted.batch_id is None:
+            kept = select(func.coalesce(func.sum(GenreCountRow.song_count), 0))
+            if wanted.genre is not None:
+                kept = kept.where(col(GenreCountRow.genre) == wanted.genre)
+            return int(await self._session.scalar(kept) or 0)
+        query = select(func.count()).select_from(SongRow).where(*_conditions(wanted))
+        return int(await self._session.scalar(query) or 0)
+
+    async def by_track_ids(self, track_ids: Iterable[int]) -> dict[int, SongRow]:
+        """Return the stored songs among these, by track id."""
+        query = select(SongRow).where(col(SongRow.track_id).in_(list(track_ids)))
+        return {song.track_id: song for song in await self._session.scalars(query)}
+
+    async def open_stage(self) -> None:
+        """Make the temporary table that a batch's songs are copied into; it ends with the transaction."""
+        await self._session.execute(_CREATE_STAGE)
+
+    async def stage(self, songs: Iterable[StagedSong]) -> None:
+        """Copy songs behind those staged already."""
+        connection = await (await self._session.connection()).get_raw_connection()
+        driver: Any = connection.driver_connection
+        await driver.copy_records_to_table("staged_songs", records=songs, columns=_STAGE_COLUMNS)
+
+    async def merge_stage(
+        self, batch_id: uuid.UUID, model_version: str, classified_at: datetime
+    ) -> dict[str, int]:
+        """Store the staged songs, the last of a track id winning; songs stored before are updated.
+
+        Call it once in a transaction: a second merge could wait for a batch that waits for this one.
+
+        Returns:
+            How many songs of each genre the batch now has.
+        """
+        await self._session.execute(
+            _MERGE,
+            {"model_version": model_version, "batch_id": str(batch_id), "classified_at": classified_at},
+        )
+        counts = (
+            select(col(SongRow.genre), func.count())
+            .where(col(SongRow.batch_id) == batch_id)
+            .group_by(col(SongRow.genre))
+            .order_by(col(SongRow.genre))
+        )
+        return dict((await self._session.execute(counts)).tuples().all())
+
+
+def _conditions(wanted: SongFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.genre is not None:
+        conditions.append(col(SongRow.genre) == wanted.genre)
+    if wanted.title_contains is not None:
+        conditions.append(col(SongRow.title_folded).contains(fold(wanted.title_contains), autoescape=True))
+    if wanted.batch_id is not None:
+        conditions.append(col(SongRow.batch_id) == wanted.batch_id)
+    return conditions

@@ -1,0 +1,106 @@
+"""Reading what is stored: songs, genres, batches and the models behind them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from app.database.engine import SessionFactory
+from app.database.tables import BatchProblemRow, BatchRow, ModelRow, SongRow
+from app.repositories.batches import BatchRepository
+from app.repositories.genres import GenreRepository
+from app.repositories.models import ModelRepository
+from app.repositories.paging import Page
+from app.repositories.songs import SongFilter, SongRepository
+from app.services.errors import InvalidArgumentError, UnknownGenreError
+from ml.songs import is_storable
+
+MAX_PAGE_SIZE = 1_000
+MAX_SEARCH_LENGTH = 500
+
+
+class Catalogue:
+    """Answers about stored songs. Every call reads in a session of its own, so calls may overlap."""
+
+    def __init__(self, sessions: SessionFactory, model_genres: Sequence[str]) -> None:
+        self._sessions = sessions
+        self._model_genres = model_genres
+
+    async def songs(self, wanted: SongFilter, first: int, after: str | None) -> Page[SongRow]:
+        """Return a page of songs by title, ties by track id.
+
+        Raises:
+            InvalidArgumentError: `first` or a condition of `wanted` is out of range.
+            InvalidCursorError: `after` is not a cursor of a song list.
+            UnknownGenreError: nobody knows the genre asked for.
+        """
+        _check_page_size(first)
+        title_contains = wanted.title_contains
+        if title_contains is not None and (
+            len(title_contains) > MAX_SEARCH_LENGTH or not is_storable(title_contains)
+        ):
+            raise InvalidArgumentError(
+                "titleContains", f"must be text of at most {MAX_SEARCH_LENGTH} characters"
+            )
+        async with self._sessions() as session:
+            if wanted.genre is not None and wanted.genre not in self._model_genres:
+                stored = await GenreRepository(session).song_counts()
+                if wanted.genre not in stored:
+                    raise UnknownGenreError(wanted.genre, sorted({*stored, *self._model_genres}))
+            return await SongRepository(session).page(wanted, first, after)
+
+    async def song_count(self, wanted: SongFilter) -> int:
+        """Return how many songs fit."""
+        async with self._sessions() as session:
+            return await SongRepository(session).count(wanted)
+
+    async def songs_by_track_ids(self, track_ids: Iterable[int]) -> dict[int, SongRow]:
+        """Return the stored songs among these, by track id."""
+        async with self._sessions() as session:
+            return await SongRepository(session).by_track_ids(track_ids)
+
+    async def genre_song_counts(self) -> dict[str, int]:
+        """Return the genres that songs are stored of, by name, with how many."""
+        async with self._sessions() as session:
+            return await GenreRepository(session).song_counts()
+
+    async def batches(self, first: int, after: str | None) -> Page[BatchRow]:
+        """Return a page of batches, newest first.
+
+        Raises:
+            InvalidArgumentError: `first` is out of range.
+            InvalidCursorError: `after` is not a cursor of the batch list.
+        """
+        _check_page_size(first)
+        async with self._sessions() as session:
+            return await BatchRepository(session).page(first, after)
+
+    async def batch_count(self) -> int:
+        """Return how many batches there are."""
+        async with self._sessions() as session:
+            return await BatchRepository(session).count()
+
+    async def batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
+        """Return the batches among these that exist, by id."""
+        async with self._sessions() as session:
+            return await BatchRepository(session).by_ids(batch_ids)
+
+    async def batch_problems(self, batch_id: uuid.UUID, first: int) -> Sequence[BatchProblemRow]:
+        """Return the first problems found in a batch's file.
+
+        Raises:
+            InvalidArgumentError: `first` is out of range.
+        """
+        _check_page_size(first)
+        async with self._sessions() as session:
+            return await BatchRepository(session).problems(batch_id, first)
+
+    async def models_by_versions(self, versions: Iterable[str]) -> dict[str, ModelRow]:
+        """Return the models among these that have classified songs here, by version."""
+        async with self._sessions() as session:
+            return await ModelRepository(session).by_versions(versions)
+
+
+def _check_page_size(first: int) -> None:
+    if not 0 <= first <= MAX_PAGE_SIZE:
+        raise InvalidArgumentError("first", f"must be from 0 to {MAX_PAGE_SIZE:,}, not {first}")

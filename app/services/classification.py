@@ -1,0 +1,224 @@
+"""Classifying songs: read, predict and store a batch as one unit of work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database.engine import SessionFactory
+from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, SongRow
+from app.repositories.batches import BatchRepository
+from app.repositories.models import ModelRepository
+from app.repositories.songs import SongRepository, StagedSong, fold
+from ml.ensemble import Ensemble
+from ml.song_file import OnInvalidRow, SongFile, SongFileReport
+from ml.song_records import SongRecord, SongRecordsReport, read_song_records
+from ml.songs import Songs
+
+Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedSongs:
+    """A batch that came as JSON, with its songs in the order they were sent, repeated ones once."""
+
+    batch: BatchRow
+    songs: Sequence[SongRow]
+
+
+class ClassificationService:
+    """Classifies songs with one model and stores them.
+
+    A batch is all or nothing: its songs and its row in `batches` are written in one transaction,
+    which any error rolls back.
+    """
+
+    def __init__(self, sessions: SessionFactory, ensemble: Ensemble, *, max_sync_rows: int) -> None:
+        """Make the service.
+
+        Args:
+            sessions: where transactions come from.
+            ensemble: the model that decides.
+            max_sync_rows: the most rows that one request may hold.
+        """
+        self._sessions = sessions
+        self._ensemble = ensemble
+        self._max_sync_rows = max_sync_rows
+        self._threads = os.cpu_count() or 1
+        # Parsing and predicting are CPU work: on these threads, as many as there are cores, so that
+        # the event loop keeps answering however many uploads arrive.
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="classify")
+        # A batch holds a database connection while it runs; readers must find some free.
+        self._turns = asyncio.Semaphore(2 * self._threads)
+
+    def close(self) -> None:
+        """Let running CPU work end and free its threads."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    async def register_model(self) -> None:
+        """Remember the model in the database; call it once before the first batch."""
+        manifest = self._ensemble.manifest
+        async with self._sessions.begin() as session:
+            await ModelRepository(session).register(manifest.model_version, manifest.to_json())
+
+    async def classify_file(
+        self, file: BinaryIO, *, name: str, on_invalid_row: OnInvalidRow, client_id: str
+    ) -> BatchRow:
+        """Classify and store the songs of a CSV file.
+
+        Args:
+            file: the uploaded bytes, seekable.
+            name: the file's name, which must end in `.csv`.
+            on_invalid_row: refuse the whole file for a wrong row, or leave the row out.
+            client_id: who sent it.
+
+        Raises:
+            InvalidSongFileError: the file is refused; nothing is stored.
+            TooManyRowsError: it has more rows than one request may; nothing is stored.
+        """
+        created_at = datetime.now(UTC)
+        song_file = SongFile(file, name=name, on_invalid_row=on_invalid_row, max_rows=self._max_sync_rows)
+        async with (
+            self._turns,
+            self._sessions.begin() as session,
+            aclosing(self._read_ahead(song_file.chunks())) as chunks,
+        ):
+            songs = SongRepository(session)
+            await songs.open_stage()
+            rows_staged = 0
+            async for chunk in chunks:
+                await songs.stage(await self._run(self._classify, chunk))
+                rows_staged += len(chunk)
+            batch = self._new_batch(name, client_id, created_at, song_file.report)
+            await self._store(session, batch, rows_staged)
+            problems = _problem_rows(batch, song_file.report)
+            await BatchRepository(session).add_problems(problems)
+        _log_stored(batch)
+        return batch
+
+    async def classify_songs(
+        self, records: Sequence[SongRecord], *, on_invalid_row: OnInvalidRow, client_id: str
+    ) -> ClassifiedSongs:
+        """Classify and store songs that came as JSON.
+
+        Raises:
+            InvalidSongsError: the songs are refused; nothing is stored.
+        """
+        created_at = datetime.now(UTC)
+        songs, report = await self._run(lambda: read_song_records(records, on_invalid_row))
+        track_ids = songs.track_ids.tolist()
+        async with self._turns, self._sessions.begin() as session:
+            repository = SongRepository(session)
+            await repository.open_stage()
+            await repository.stage(await self._run(self._classify, songs))
+            batch = self._new_batch(None, client_id, created_at, report)
+            await self._store(session, batch, len(songs))
+            stored = await repository.by_track_ids(track_ids)
+        _log_stored(batch)
+        return ClassifiedSongs(batch, [stored[track_id] for track_id in dict.fromkeys(track_ids)])
+
+    async def _store(self, session: AsyncSession, batch: BatchRow, rows_staged: int) -> None:
+        await BatchRepository(session).add(batch)
+        batch.genre_counts = await SongRepository(session).merge_stage(
+            batch.id, batch.model_version, batch.created_at
+        )
+        batch.rows_classified = sum(batch.genre_counts.values())
+        batch.rows_duplicated = rows_staged - batch.rows_classified
+        batch.status = BatchStatus.SUCCEEDED
+        batch.finished_at = datetime.now(UTC)
+
+    def _new_batch(
+        self,
+        file_name: str | None,
+        client_id: str,
+        created_at: datetime,
+        report: SongFileReport | SongRecordsReport,
+    ) -> BatchRow:
+        return BatchRow(
+            id=uuid.uuid4(),
+            file_name=file_name,
+            client_id=client_id,
+            status=BatchStatus.RUNNING,
+            rows_uploaded=report.rows,
+            rows_with_missing_values=report.rows_with_missing_values,
+            rows_invalid=report.rows_invalid,
+            rows_duplicated=0,
+            rows_classified=0,
+            problem_count=report.problem_count,
+            genre_counts={},
+            model_version=self._ensemble.manifest.model_version,
+            created_at=created_at,
+            started_at=created_at,
+            finished_at=None,
+        )
+
+    def _classify(self, songs: Songs) -> list[StagedSong]:
+        probabilities = self._ensemble.predict(songs, threads=self._threads)
+        best = probabilities.argmax(axis=1)
+        confidences = probabilities[np.arange(len(songs)), best]
+        genres = [self._ensemble.genres[index] for index in best.tolist()]
+        return list(
+            zip(
+                songs.track_ids.tolist(),
+                songs.titles,
+                map(fold, songs.titles),
+                genres,
+                confidences.tolist(),
+                probabilities.tolist(),
+                strict=True,
+            )
+        )
+
+    async def _read_ahead(self, chunks: Iterator[Songs]) -> AsyncIterator[Songs]:
+        """Read the next chunk on one core while the caller predicts and stores this one."""
+        upcoming = self._run(lambda: next(chunks, None))
+        try:
+            while (chunk := await upcoming) is not None:
+                upcoming = self._run(lambda: next(chunks, None))
+                yield chunk
+        finally:
+            # The upload is closed when the request ends: no thread may still be reading it then.
+            await asyncio.gather(upcoming, return_exceptions=True)
+
+    def _run(self, work: Callable[..., Result], *arguments: object) -> asyncio.Future[Result]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+
+
+def _problem_rows(batch: BatchRow, report: SongFileReport) -> list[BatchProblemRow]:
+    return [
+        BatchProblemRow(
+            batch_id=batch.id,
+            position=position,
+            kind=problem.kind.value,
+            line=problem.line,
+            column_name=problem.column,
+            value=problem.value,
+            message=problem.message,
+        )
+        for position, problem in enumerate(report.problems)
+    ]
+
+
+def _log_stored(batch: BatchRow) -> None:
+    log.info(
+        "batch stored",
+        batch_id=str(batch.id),
+        client_id=batch.client_id,
+        rows=batch.rows_uploaded,
+        songs=batch.rows_classified,
+        model_version=batch.model_version,
+        seconds=round(((batch.finished_at or batch.created_at) - batch.created_at).total_seconds(), 3),
+    )

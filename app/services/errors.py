@@ -1,0 +1,25 @@
+"""What a caller can do wrong. These know nothing of GraphQL; `graphql_schema.errors` translates them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class InvalidRequestError(Exception):
+    """A request that cannot be answered as asked; the message says what to change."""
+
+
+class InvalidArgumentError(InvalidRequestError):
+    """An argument holds a value that it may not hold."""
+
+    def __init__(self, argument: str, problem: str) -> None:
+        self.argument = argument
+        super().__init__(f"{argument}: {problem}")
+
+
+class UnknownGenreError(InvalidRequestError):
+    """A genre that neither the stored songs nor the model know."""
+
+    def __init__(self, genre: str, known: Sequence[str]) -> None:
+        self.known = list(known)
+        super().__init__(f"There is no genre {genre[:100]!r}. Genres: {', '.join(known)}.")

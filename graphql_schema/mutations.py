@@ -1,0 +1,83 @@
+"""What can be done."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+from strawberry.file_uploads import Upload
+
+from app.services.errors import InvalidArgumentError
+from graphql_schema.context import Info
+from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput, OnInvalidRow
+from graphql_schema.types.batch import Batch
+from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
+from graphql_schema.types.song import Song
+
+
+@strawberry.type(description="Songs that came as JSON, classified and stored.")
+class ClassifiedSongs:
+    batch: Batch = strawberry.field(description="The batch that they make up.")
+    songs: list[Song] = strawberry.field(
+        description="The songs in the order they were sent, without those left out; a repeated track id once."
+    )
+
+
+ClassifyBatchResult = Annotated[
+    Batch | InvalidSongFile | SongFileTooLarge,
+    strawberry.union("ClassifyBatchResult", description="A stored batch, or why there is none."),
+]
+
+ClassifySongsResult = Annotated[
+    ClassifiedSongs | InvalidSongs,
+    strawberry.union("ClassifySongsResult", description="The stored songs, or why there are none."),
+]
+
+
+@strawberry.type(description="What can be done.")
+class Mutation:
+    @strawberry.mutation(
+        description=(
+            "Predict the genre of every song in a CSV file and store them, all or nothing. "
+            "A song stored before is updated."
+        )
+    )
+    async def classify_batch(
+        self,
+        info: Info,
+        file: Annotated[Upload, strawberry.argument(description="A CSV file with the 157 song columns.")],
+        options: Annotated[
+            ClassifyBatchOptions | None, strawberry.argument(description="How to classify the file.")
+        ] = None,
+    ) -> ClassifyBatchResult:
+        on_invalid_row = OnInvalidRow.REJECT_FILE if options is None else options.on_invalid_row
+        row = await info.context.classification.classify_file(
+            file.file,
+            name=file.filename or "",
+            on_invalid_row=on_invalid_row,
+            client_id=info.context.client_id,
+        )
+        info.context.forget_what_was_read()
+        return Batch.of(row)
+
+    @strawberry.mutation(
+        description="Predict the genre of songs sent as JSON and store them, all or nothing."
+    )
+    async def classify_songs(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002
+            ClassifySongsInput, strawberry.argument(description="The songs and how to classify them.")
+        ],
+    ) -> ClassifySongsResult:
+        if not 1 <= len(input.songs) <= MAX_SONGS:
+            raise InvalidArgumentError("input.songs", f"must hold from 1 to {MAX_SONGS:,} songs")
+        classified = await info.context.classification.classify_songs(
+            [song.to_record() for song in input.songs],
+            on_invalid_row=input.on_invalid_row,
+            client_id=info.context.client_id,
+        )
+        info.context.forget_what_was_read()
+        return ClassifiedSongs(
+            batch=Batch.of(classified.batch), songs=[Song.of(row) for row in classified.songs]
+        )

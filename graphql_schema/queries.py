@@ -1,0 +1,79 @@
+"""What can be asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+from strawberry import relay
+
+from app.repositories.songs import SongFilter
+from app.services.errors import InvalidArgumentError
+from graphql_schema.arguments import After, First
+from graphql_schema.context import Info
+from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid
+from graphql_schema.types.genre import Genre
+from graphql_schema.types.model import Model
+from graphql_schema.types.song import Song, SongConnection, song_connection
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    @strawberry.field(description="The genres that songs are stored of, by name.")
+    async def genres(self, info: Info) -> list[Genre]:
+        counts = await info.context.catalogue.genre_song_counts()
+        for genre, count in counts.items():
+            info.context.loaders.genre_song_count.prime(genre, count)
+        return [Genre(name=genre) for genre in counts]
+
+    @strawberry.field(
+        description="Songs by title, ties by track id. A song must fit every condition given."
+    )
+    async def songs(
+        self,
+        info: Info,
+        genre: Annotated[
+            str | None,
+            strawberry.argument(description="Of this genre; an unknown one is an error that lists the known."),
+        ] = None,
+        title_contains: Annotated[
+            str | None,
+            strawberry.argument(description="With this text in the title, in whatever case."),
+        ] = None,
+        batch_id: Annotated[
+            relay.GlobalID | None,
+            strawberry.argument(description="Classified last in this batch: the `id` of a `Batch`."),
+        ] = None,
+        first: First = 50,
+        after: After = None,
+    ) -> SongConnection:
+        batch = None if batch_id is None else batch_uuid("batchId", batch_id)
+        return await song_connection(info, SongFilter(genre, title_contains, batch), first, after)
+
+    @strawberry.field(description="The stored song of a track id; null if there is none.")
+    async def song(
+        self,
+        info: Info,
+        track_id: Annotated[strawberry.ID, strawberry.argument(description="The track id, as uploaded.")],
+    ) -> Song | None:
+        if not (track_id.isascii() and track_id.isdecimal()):
+            raise InvalidArgumentError("trackId", "must be a whole number, 0 or more")
+        return await Song.resolve_node(track_id, info=info)
+
+    @strawberry.field(description="A batch; null if there is none of this id.")
+    async def batch(
+        self,
+        info: Info,
+        id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Batch`.")],  # noqa: A002
+    ) -> Batch | None:
+        return await Batch.resolve_node(str(batch_uuid("id", id)), info=info)
+
+    @strawberry.field(description="Batches, newest first.")
+    async def batches(self, info: Info, first: First = 20, after: After = None) -> BatchConnection:
+        return await batch_connection(info, first, after)
+
+    @strawberry.field(description="The model that classifies songs now.")
+    def model(self, info: Info) -> Model:
+        return Model.of(info.context.manifest)
+
+    node: relay.Node | None = relay.node(description="Anything that has an `id`; null if there is none.")

@@ -1,0 +1,64 @@
+"""Building the schema with its limits."""
+
+from __future__ import annotations
+
+import logging
+
+import strawberry
+from graphql.validation import NoSchemaIntrospectionCustomRule
+from strawberry.extensions import (
+    AddValidationRules,
+    MaxAliasesLimiter,
+    MaxTokensLimiter,
+    ParserCache,
+    QueryDepthLimiter,
+    ValidationCache,
+)
+from strawberry.file_uploads import Upload
+from strawberry.schema.config import StrawberryConfig
+
+from app.services.catalogue import MAX_PAGE_SIZE
+from graphql_schema.errors import PresentErrors
+from graphql_schema.mutations import Mutation
+from graphql_schema.queries import Query
+from graphql_schema.scalars import UPLOAD
+from graphql_schema.types.problem import EXCEPTION_HANDLERS
+
+MAX_DEPTH = 15
+MAX_ALIASES = 15
+MAX_TOKENS = 1_000
+CACHED_DOCUMENTS = 256
+
+
+def build_schema(*, introspection: bool = True) -> strawberry.Schema:
+    """Build the schema.
+
+    Args:
+        introspection: whether clients may read the schema; without it, misspelt fields get no
+            suggestions either.
+    """
+    # It would log every refused query in full, and queries may be hostile.
+    logging.getLogger("strawberry.execution").disabled = True
+    # Built once: rule classes made for each request would never hit the validation cache.
+    rules = (
+        *QueryDepthLimiter(max_depth=MAX_DEPTH).validation_rules,
+        *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
+        *(() if introspection else (NoSchemaIntrospectionCustomRule,)),
+    )
+    return strawberry.Schema(
+        query=Query,
+        mutation=Mutation,
+        exception_handlers=EXCEPTION_HANDLERS,
+        config=StrawberryConfig(
+            scalar_map={Upload: UPLOAD},
+            relay_max_results=MAX_PAGE_SIZE,
+            disable_field_suggestions=not introspection,
+        ),
+        extensions=[
+            lambda: AddValidationRules(list(rules)),
+            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+            lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+            lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
+            PresentErrors,
+        ],
+    )

@@ -1,0 +1,158 @@
+"""Problems and the errors that refuse a file or songs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+import strawberry
+
+from app.database.tables import BatchProblemRow
+from ml.song_file import InvalidSongFileError, TooManyRowsError
+from ml.song_file import SongFileProblem as FileProblem
+from ml.song_file import SongFileProblemKind as ProblemKind
+from ml.song_records import InvalidSongsError
+from ml.song_records import SongProblem as RecordProblem
+
+SongFileProblemKind = strawberry.enum(
+    ProblemKind, name="SongFileProblemKind", description="What kind of thing is wrong."
+)
+
+
+@strawberry.enum(description="Why a request could not be carried out.")
+class ErrorCode(StrEnum):
+    INVALID_SONG_FILE = strawberry.enum_value(
+        "INVALID_SONG_FILE", description="The file is refused; nothing was stored."
+    )
+    SONG_FILE_TOO_LARGE = strawberry.enum_value(
+        "SONG_FILE_TOO_LARGE", description="The file has more rows than one request may hold."
+    )
+    INVALID_SONGS = strawberry.enum_value(
+        "INVALID_SONGS", description="The songs are refused; nothing was stored."
+    )
+
+
+First = Annotated[int, strawberry.argument(description="How many at most, from 0 to 100.")]
+
+
+@strawberry.interface(description="An error that a client can expect and act upon.")
+class Error:
+    message: str = strawberry.field(description="What is wrong, in a sentence for people.")
+    code: ErrorCode = strawberry.field(description="What is wrong, for programs.")
+
+
+@strawberry.type(description="Something wrong in a song file.")
+class SongFileProblem:
+    kind: SongFileProblemKind = strawberry.field(description="What kind of thing is wrong.")
+    line: int | None = strawberry.field(
+        description="Line of the file, the header being line 1; null if it is no single line's fault."
+    )
+    column: str | None = strawberry.field(description="Name of the column; null if it is no single column's.")
+    value: str | None = strawberry.field(description="The value found, shortened to 100 characters.")
+    message: str = strawberry.field(description="What is wrong and what is expected, in a sentence.")
+
+    @classmethod
+    def of(cls, problem: FileProblem) -> Self:
+        """Make it from a problem that the reader found."""
+        return cls(
+            kind=problem.kind,
+            line=problem.line,
+            column=problem.column,
+            value=problem.value,
+            message=problem.message,
+        )
+
+    @classmethod
+    def of_row(cls, row: BatchProblemRow) -> Self:
+        """Make it from a stored problem."""
+        return cls(
+            kind=ProblemKind(row.kind),
+            line=row.line,
+            column=row.column_name,
+            value=row.value,
+            message=row.message,
+        )
+
+
+@strawberry.type(description="Something wrong in a song sent as JSON.")
+class SongProblem:
+    kind: SongFileProblemKind = strawberry.field(description="What kind of thing is wrong.")
+    index: int = strawberry.field(description="Place of the song in the list, from 0.")
+    column: str | None = strawberry.field(description="The column at fault, by its name in a song file.")
+    value: str | None = strawberry.field(description="The value found, shortened to 100 characters.")
+    message: str = strawberry.field(description="What is wrong and what is expected, in a sentence.")
+
+    @classmethod
+    def of(cls, problem: RecordProblem) -> Self:
+        """Make it from a problem that the check found."""
+        return cls(
+            kind=problem.kind,
+            index=problem.index,
+            column=problem.column,
+            value=problem.value,
+            message=problem.message,
+        )
+
+
+@strawberry.type(description="A song file that is refused; nothing of it was stored.")
+class InvalidSongFile(Error):
+    found: strawberry.Private[list[FileProblem]]
+    problem_count: int = strawberry.field(description="How many problems there are; the first 100 are listed.")
+
+    @strawberry.field(description="The problems, by line.")
+    def problems(self, first: First = 20) -> list[SongFileProblem]:
+        return [SongFileProblem.of(problem) for problem in self.found[: max(first, 0)]]
+
+
+@strawberry.type(description="A song file with more rows than one request may hold; nothing was stored.")
+class SongFileTooLarge(Error):
+    max_rows: int = strawberry.field(description="The most rows that one request may hold.")
+
+
+@strawberry.type(description="Songs that are refused; nothing of them was stored.")
+class InvalidSongs(Error):
+    found: strawberry.Private[list[RecordProblem]]
+    problem_count: int = strawberry.field(description="How many problems there are; the first 100 are listed.")
+
+    @strawberry.field(description="The problems, by place in the list.")
+    def problems(self, first: First = 20) -> list[SongProblem]:
+        return [SongProblem.of(problem) for problem in self.found[: max(first, 0)]]
+
+
+class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, InvalidSongFile]):
+    """Answers a refused file with a member of the mutation's union."""
+
+    def handle(self, exception: InvalidSongFileError, **_: object) -> InvalidSongFile:
+        """Translate."""
+        return InvalidSongFile(
+            message=str(exception),
+            code=ErrorCode.INVALID_SONG_FILE,
+            problem_count=exception.report.problem_count,
+            found=exception.report.problems,
+        )
+
+
+class SongFileTooLargeHandler(strawberry.ExceptionHandler[TooManyRowsError, SongFileTooLarge]):
+    """Answers a file with too many rows with a member of the mutation's union."""
+
+    def handle(self, exception: TooManyRowsError, **_: object) -> SongFileTooLarge:
+        """Translate."""
+        return SongFileTooLarge(
+            message=str(exception), code=ErrorCode.SONG_FILE_TOO_LARGE, max_rows=exception.max_rows
+        )
+
+
+class InvalidSongsHandler(strawberry.ExceptionHandler[InvalidSongsError, InvalidSongs]):
+    """Answers refused songs with a member of the mutation's union."""
+
+    def handle(self, exception: InvalidSongsError, **_: object) -> InvalidSongs:
+        """Translate."""
+        return InvalidSongs(
+            message=str(exception),
+            code=ErrorCode.INVALID_SONGS,
+            problem_count=exception.report.problem_count,
+            found=exception.report.problems,
+        )
+
+
+EXCEPTION_HANDLERS = (InvalidSongFileHandler(), SongFileTooLargeHandler(), InvalidSongsHandler())
