@@ -1,0 +1,94 @@
+"""Songs for tests: one row as text, a whole CSV, and songs in memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ml.songs import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+
+_WORDS = (
+    "love",
+    "night",
+    "road",
+    "rain",
+    "fire",
+    "dream",
+    "corazón",
+    "baila",
+    "blood",
+    "river",
+    "dance",
+    "soul",
+)
+
+
+def song_row(**changes: str) -> dict[str, str]:
+    """Return the cells of one valid song by column, with these cells changed.
+
+    Example:
+        `song_row(tempo="asd", trackID="7")`
+    """
+    row = {TRACK_ID: "1", TITLE: "A song", TAGS: "love,night"}
+    row |= {name: f"{number / 4}" for number, name in enumerate(NUMBER_NAMES)}
+    row |= {"loudness": "-9.5", "tempo": "120.0", "time_signature": "4", "key": "7", "mode": "1"}
+    row |= {"duration": "215.5"}
+    unknown = changes.keys() - row.keys()
+    assert not unknown, f"no song columns: {unknown}"
+    return row | changes
+
+
+def song_rows(n: int, seed: int = 0) -> list[dict[str, str]]:
+    """Return n valid rows with different track ids from 1 on and random contents, by seed."""
+    made = songs(n, seed)
+    rows = []
+    for index in range(n):
+        numbers = {
+            column.name: f"{number:.0f}" if column.integer else repr(float(number))
+            for column, number in zip(NUMBER_COLUMNS, made.numbers[index], strict=True)
+        }
+        texts = {TRACK_ID: str(made.track_ids[index]), TITLE: made.titles[index], TAGS: made.tags[index]}
+        rows.append(texts | numbers)
+    return rows
+
+
+def song_csv(
+    rows: Iterable[Mapping[str, str]],
+    columns: Sequence[str] = SONG_COLUMNS,
+    *,
+    line_end: str = "\n",
+    encoding: str = "utf-8",
+) -> bytes:
+    """Return a CSV file of these rows; a column that a row does not have is left empty."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(columns)
+    writer.writerows([row.get(column, "") for column in columns] for row in rows)
+    return text.getvalue().encode(encoding)
+
+
+def songs(n: int, seed: int = 0) -> Songs:
+    """Return n valid songs with track ids from 1 on, random in all else, by seed."""
+    random = np.random.default_rng(seed)
+    numbers = np.empty((n, len(NUMBER_COLUMNS)))
+    for position, column in enumerate(NUMBER_COLUMNS):
+        low, high = max(column.minimum, -100), min(column.maximum, 500)
+        if column.integer:
+            numbers[:, position] = random.integers(int(low), int(high) + 1, n)
+        else:
+            numbers[:, position] = random.uniform(low, high, n).round(3)
+    return Songs(
+        track_ids=np.arange(1, n + 1, dtype=np.int64),
+        titles=[f"{random.choice(_WORDS).title()} {number}" for number in range(1, n + 1)],
+        tags=[
+            ",".join(
+                word for word, chosen in zip(_WORDS, random.random(len(_WORDS)) < 0.5, strict=True) if chosen
+            )
+            or _WORDS[0]
+            for _ in range(n)
+        ],
+        numbers=numbers,
+    )
