@@ -8,9 +8,7 @@ import strawberry
 
 from app.services.catalogue import MAX_PAGE_SIZE
 
-First = Annotated[
-    int, strawberry.argument(description=f"How many at most, from 0 to {MAX_PAGE_SIZE:,}.")
-]
+First = Annotated[int, strawberry.argument(description=f"How many at most, from 0 to {MAX_PAGE_SIZE:,}.")]
 
 After = Annotated[
     str | None,

@@ -66,7 +66,7 @@ class Mutation:
     async def classify_songs(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002
+        input: Annotated[
             ClassifySongsInput, strawberry.argument(description="The songs and how to classify them.")
         ],
     ) -> ClassifySongsResult:

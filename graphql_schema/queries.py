@@ -26,15 +26,15 @@ class Query:
             info.context.loaders.genre_song_count.prime(genre, count)
         return [Genre(name=genre) for genre in counts]
 
-    @strawberry.field(
-        description="Songs by title, ties by track id. A song must fit every condition given."
-    )
+    @strawberry.field(description="Songs by title, ties by track id. A song must fit every condition given.")
     async def songs(
         self,
         info: Info,
         genre: Annotated[
             str | None,
-            strawberry.argument(description="Of this genre; an unknown one is an error that lists the known."),
+            strawberry.argument(
+                description="Of this genre; an unknown one is an error that lists those there are."
+            ),
         ] = None,
         title_contains: Annotated[
             str | None,
@@ -64,7 +64,7 @@ class Query:
     async def batch(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Batch`.")],  # noqa: A002
+        id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Batch`.")],
     ) -> Batch | None:
         return await Batch.resolve_node(str(batch_uuid("id", id)), info=info)
 

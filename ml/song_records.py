@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ml.song_file_problems import MAX_PROBLEMS, SongFileProblemKind, shortened
 from ml.song_file import OnInvalidRow
+from ml.song_file_problems import MAX_PROBLEMS, SongFileProblemKind, shortened
 from ml.songs import (
     AUDIO_FEATURE_COUNT,
     MAX_TRACK_ID,
     NUMBER_COLUMNS,
     TEXT_COLUMNS,
     TRACK_ID,
-    NumberColumn,
     Songs,
     is_storable,
 )
@@ -112,9 +110,9 @@ def read_song_records(
         track_ids=np.array([int(record.track_id) for record in taken], dtype=np.int64),
         titles=[record.title or "" for record in taken],
         tags=[record.tags or "" for record in taken],
-        numbers=np.array(
-            [(*record.metadata, *record.audio) for record in taken], dtype=np.float64
-        ).reshape(len(taken), len(NUMBER_COLUMNS)),
+        numbers=np.array([(*record.metadata, *record.audio) for record in taken], dtype=np.float64).reshape(
+            len(taken), len(NUMBER_COLUMNS)
+        ),
     )
     return songs, report
 
@@ -125,44 +123,49 @@ def _has_missing_value(record: SongRecord) -> bool:
 
 
 def _problems(index: int, record: SongRecord) -> list[SongProblem]:
-    problems = []
+    found = [*_track_id_problems(record.track_id), *_text_problems(record), *_number_problems(record)]
+    return [
+        SongProblem(kind, f"song {index}, {column}: {value!r} is not {expected}", index, column, value)
+        for kind, column, value, expected in found
+    ]
 
-    def add(kind: SongFileProblemKind, column: str, value: object, expected: str) -> None:
-        shown = shortened(str(value).encode(errors="backslashreplace").decode())
-        message = f"song {index}, {column}: {shown!r} is not {expected}"
-        problems.append(SongProblem(kind, message, index, column, shown))
 
-    track_id = record.track_id
+_Found = tuple[SongFileProblemKind, str, str, str]
+"""kind, column, value as shown, what was expected"""
+
+
+def _track_id_problems(track_id: str) -> Iterator[_Found]:
     if not (track_id.isascii() and track_id.isdecimal()):
-        add(SongFileProblemKind.NOT_AN_INTEGER, TRACK_ID, track_id, "a whole number, 0 or more")
+        kind, expected = SongFileProblemKind.NOT_AN_INTEGER, "a whole number, 0 or more"
     elif len(track_id) > len(str(MAX_TRACK_ID)) or int(track_id) > MAX_TRACK_ID:
-        add(SongFileProblemKind.OUT_OF_RANGE, TRACK_ID, track_id, f"at most {MAX_TRACK_ID}")
+        kind, expected = SongFileProblemKind.OUT_OF_RANGE, f"at most {MAX_TRACK_ID}"
+    else:
+        return
+    yield kind, TRACK_ID, _shown(track_id), expected
+
+
+def _text_problems(record: SongRecord) -> Iterator[_Found]:
     for text, column in zip((record.title, record.tags), TEXT_COLUMNS, strict=True):
         if text is None:
             continue
         if not is_storable(text):
-            add(SongFileProblemKind.NOT_TEXT, column.name, text, "text: it holds a NUL or half a character")
+            expected = "text: it holds a NUL or half a character"
+            yield SongFileProblemKind.NOT_TEXT, column.name, _shown(text), expected
         elif len(text) > column.max_length:
-            add(
-                SongFileProblemKind.TEXT_TOO_LONG,
-                column.name,
-                text,
-                f"at most {column.max_length:,} characters long",
-            )
+            expected = f"at most {column.max_length:,} characters long"
+            yield SongFileProblemKind.TEXT_TOO_LONG, column.name, _shown(text), expected
+
+
+def _number_problems(record: SongRecord) -> Iterator[_Found]:
     if len(record.audio) != AUDIO_FEATURE_COUNT:
-        add(
-            SongFileProblemKind.RAGGED_ROW,
-            "vect",
-            f"{len(record.audio)} values",
-            f"the {AUDIO_FEATURE_COUNT} audio features",
-        )
-        return problems
+        value, expected = f"{len(record.audio)} values", f"the {AUDIO_FEATURE_COUNT} audio features"
+        yield SongFileProblemKind.RAGGED_ROW, "vect", value, expected
+        return
     for number, column in zip((*record.metadata, *record.audio), NUMBER_COLUMNS, strict=True):
-        if number is not None and not _in_range(number, column):
+        if number is not None and not column.minimum <= number <= column.maximum:
             expected = f"from {column.minimum:g} to {column.maximum:g}"
-            add(SongFileProblemKind.OUT_OF_RANGE, column.name, number, expected)
-    return problems
+            yield SongFileProblemKind.OUT_OF_RANGE, column.name, _shown(number), expected
 
 
-def _in_range(number: float, column: NumberColumn) -> bool:
-    return math.isfinite(number) and column.minimum <= number <= column.maximum
+def _shown(value: object) -> str:
+    return shortened(str(value).encode(errors="backslashreplace").decode())

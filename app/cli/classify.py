@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from app.cli.client import GraphQLClient, NotReachedError, RefusedError
+from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
 from app.cli.failure import FAILED, NOT_REACHED, fail
 
 CLASSIFY_BATCH = """
@@ -36,10 +36,12 @@ def classify(
     url: Annotated[
         str, typer.Option(envvar="GENREGRAPH_URL", help="The service's GraphQL endpoint.")
     ] = "http://127.0.0.1:8000/graphql",
-    client_id: Annotated[str, typer.Option(envvar="GENREGRAPH_CLIENT_ID", help="Who you are.")] = "test",
+    client_id: Annotated[
+        str, typer.Option(envvar="GENREGRAPH_CLIENT_ID", help="Who you are.")
+    ] = LOCAL_CLIENT,
     client_secret: Annotated[
         str, typer.Option(envvar="GENREGRAPH_CLIENT_SECRET", help="Your secret.")
-    ] = "test",
+    ] = LOCAL_CLIENT,
     skip_invalid_rows: Annotated[
         bool, typer.Option(help="Leave wrong rows out instead of refusing the file.")
     ] = False,
@@ -74,10 +76,12 @@ def upload(client: GraphQLClient, path: Path, options: dict[str, Any]) -> dict[s
         NotReachedError, RefusedError: see `GraphQLClient`.
     """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        with progress.open(path, "rb", description=escape(path.name)) as file:
-            variables = {"options": options}
-            data = client.upload(CLASSIFY_BATCH, variables, variable="file", file=file, name=path.name)
+    with (
+        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+        progress.open(path, "rb", description=escape(path.name)) as file,
+    ):
+        variables = {"options": options}
+        data = client.upload(CLASSIFY_BATCH, variables, variable="file", file=file, name=path.name)
     return dict(data["classifyBatch"])
 
 

@@ -10,6 +10,9 @@ import httpx
 
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 
+LOCAL_CLIENT = "test"
+"""Id and secret of the client that the service knows on its embedded database."""
+
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
 

@@ -17,9 +17,9 @@ from rich.table import Table
 from starlette.applications import Starlette
 
 from app.cli.classify import print_result, upload
-from app.cli.client import GraphQLClient, NotReachedError, RefusedError
+from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
 from app.cli.failure import FAILED, fail
-from app.cli.startup import LOCAL_CLIENT, app_or_fail, database_of, settings_or_fail
+from app.cli.startup import app_or_fail, database_of, settings_or_fail
 from app.resources import resource
 
 START_TIMEOUT_SECONDS = 30.0
@@ -41,13 +41,14 @@ def demo(
     settings = settings_or_fail(database_url="", data_dir=None)
     path = file or resource("data") / "sample" / "songs.csv"
     with (
-        database_of(settings.model_copy(update={"database_url": None, "data_dir": settings.data_dir / "demo"})) as ready,
+        database_of(
+            settings.model_copy(update={"database_url": None, "data_dir": settings.data_dir / "demo"})
+        ) as ready,
         running(app_or_fail(ready.model_copy(update={"max_sync_rows": 10**9}))) as port,
     ):
         url = f"http://127.0.0.1:{port}/graphql"
         console.print(f"Serving on {url}, with PostgreSQL of its own.", highlight=False)
-        client_id, _, secret = LOCAL_CLIENT.partition(":")
-        with GraphQLClient(url, client_id, secret) as client:
+        with GraphQLClient(url, LOCAL_CLIENT, LOCAL_CLIENT) as client:
             try:
                 result = upload(client, path, {})
                 print_result(console, path.name, result)
@@ -63,7 +64,10 @@ def _print_genres(console: Console, client: GraphQLClient) -> None:
     for genre in client.execute(SONGS_BY_GENRE)["genres"]:
         song = genre["songs"]["nodes"][0]
         table.add_row(
-            escape(genre["name"]), f"{genre['songCount']:,}", escape(song["title"]), f"{song['confidence']:.2f}"
+            escape(genre["name"]),
+            f"{genre['songCount']:,}",
+            escape(song["title"]),
+            f"{song['confidence']:.2f}",
         )
     console.print(table)
 

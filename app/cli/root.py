@@ -34,7 +34,7 @@ def _print_version(wanted: bool) -> None:
 
 @cli.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001  (its callback does the work)
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:

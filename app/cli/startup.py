@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import structlog
+from ml.artifact import ArtifactError
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
+from app.cli.client import LOCAL_CLIENT
 from app.cli.failure import fail
 from app.database.migrate import migrate
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from app.http.clients import ClientsError
 from app.main import create_app
 from app.settings import Settings, SettingsError, load_settings
-from ml.artifact import ArtifactError
 
-LOCAL_CLIENT = "test:test"
+LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}"
 """The client that everybody knows; only a database of our own, on this machine, gets it."""
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(
             update={
                 "database_url": SecretStr(url),
-                "clients": settings.clients or SecretStr(LOCAL_CLIENT),
+                "clients": settings.clients or SecretStr(LOCAL_CLIENTS),
             }
         )
 
@@ -76,7 +76,7 @@ def migrate_or_fail(database_url: str) -> str | None:
     """Migrate the database to the newest revision and return it, or end the command saying why not."""
     try:
         return migrate(database_url)
-    except (SQLAlchemyError, asyncpg.PostgresError, OSError, asyncio.TimeoutError) as error:
+    except (TimeoutError, SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
         url = make_url(database_url)
         reason = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
         fail(f"cannot migrate the database {url.database} at {url.host}:{url.port or 5432}: {reason[0]}")

@@ -30,7 +30,7 @@ class BodyLimit:
         response = graphql_error(
             413,
             "PAYLOAD_TOO_LARGE",
-            f"The request is larger than the {self._max_bytes:,} bytes allowed; send the songs in several files.",
+            f"The request is larger than {self._max_bytes:,} bytes; send the songs in several files.",
         )
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced) > self._max_bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
@@ -48,9 +48,7 @@ class GraphQLView(GraphQL[Any, None]):
             schema: what to serve.
             context: makes the context of a request from the id of the client that sends it.
         """
-        super().__init__(
-            schema, graphql_ide=None, multipart_uploads_enabled=True, subscription_protocols=()
-        )
+        super().__init__(schema, graphql_ide=None, multipart_uploads_enabled=True, subscription_protocols=())
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,11 +62,10 @@ class GraphQLView(GraphQL[Any, None]):
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        if request.method == "POST" and _is_multipart(request):
-            if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
-                return graphql_error(
-                    403, "PREFLIGHT_REQUIRED", "A multipart request needs the header GraphQL-Preflight: 1."
-                )
+        if _is_multipart(request) and not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
+            return graphql_error(
+                403, "PREFLIGHT_REQUIRED", "A multipart request needs the header GraphQL-Preflight: 1."
+            )
         return cast("Response", await self.run(request))
 
     async def get_context(self, request: Request | WebSocket, response: object) -> Any:

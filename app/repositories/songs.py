@@ -77,10 +77,8 @@ class SongRepository:
         Raises:
             InvalidCursorError: `after` is not a cursor of a song list.
         """
-        position = tuple_(col(SongRow.title), col(SongRow.track_id))
-        query = (
-            select(SongRow).where(*_conditions(wanted)).order_by(col(SongRow.title), col(SongRow.track_id))
-        )
+        title_then_id = (col(SongRow.title), col(SongRow.track_id))
+        query = select(SongRow).where(*_conditions(wanted)).order_by(*title_then_id)
         if after is not None:
             title, track_id = decode_cursor(after, parts=2)
             if not track_id.isdecimal() or int(track_id) > MAX_TRACK_ID:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 import strawberry
+from ml.artifact import Manifest
 from strawberry import relay
 
 from app.database.tables import BatchRow, BatchStatus
@@ -22,7 +23,6 @@ from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import SongFileProblem
 from graphql_schema.types.song import SongConnection, song_connection
-from ml.artifact import Manifest
 
 BatchStatusEnum = strawberry.enum(BatchStatus, name="BatchStatus", description="How far a batch is.")
 
@@ -41,9 +41,7 @@ class Batch(relay.Node):
     )
     status: BatchStatusEnum = strawberry.field(description="How far the batch is.")
     rows_uploaded: int = strawberry.field(description="Rows of the file, without its header.")
-    rows_with_missing_values: int = strawberry.field(
-        description="Rows left out because a value was missing."
-    )
+    rows_with_missing_values: int = strawberry.field(description="Rows left out because a value was missing.")
     rows_invalid: int = strawberry.field(description="Rows left out because a value was wrong.")
     rows_duplicated: int = strawberry.field(
         description="Rows left out because a later row has the same track id."
@@ -81,7 +79,7 @@ class Batch(relay.Node):
         return [SongFileProblem.of_row(row) for row in rows]
 
     @strawberry.field(
-        description="Songs that this batch classified last, by title; a song sent again belongs to the later batch."
+        description="The batch's songs by title; a song classified again since belongs to the later batch."
     )
     async def songs(self, info: Info, first: First = 50, after: After = None) -> SongConnection:
         return await song_connection(info, SongFilter(batch_id=self.row.id), first, after)
@@ -99,14 +97,14 @@ class Batch(relay.Node):
         return None if row is None else Model.of(Manifest.from_json(row.manifest))
 
     @classmethod
-    async def resolve_nodes(  # type: ignore[override]  # noqa: D102
-        cls, *, info: Info, node_ids: Iterable[str], required: bool = False
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: Info, node_ids: Iterable[str], **_: Any
     ) -> list[Self | None]:
         return [await cls.resolve_node(node_id, info=info) for node_id in node_ids]
 
     @classmethod
     async def resolve_node(  # type: ignore[override]
-        cls, node_id: str, *, info: Info, required: bool = False, **_: Any
+        cls, node_id: str, *, info: Info, **_: Any
     ) -> Self | None:
         """Return the batch of an id, None if there is none."""
         try:

@@ -26,7 +26,7 @@ class Genre:
     async def songs(
         self, info: Info, first: First = 50, after: After = None
     ) -> Annotated[SongConnection, strawberry.lazy("graphql_schema.types.song")]:
-        from graphql_schema.types.song import song_connection  # noqa: PLC0415  (songs have genres)
+        from graphql_schema.types.song import song_connection  # songs have genres
 
         return await song_connection(info, SongFilter(genre=self.name), first, after)
 
@@ -34,9 +34,7 @@ class Genre:
 @strawberry.type(description="How likely a genre is for a song, by the model.")
 class GenreProbability:
     genre: str = strawberry.field(description="Name of the genre.")
-    probability: float = strawberry.field(
-        description="From 0 to 1; the probabilities of a song add up to 1."
-    )
+    probability: float = strawberry.field(description="From 0 to 1; the probabilities of a song add up to 1.")
 
 
 @strawberry.type(description="How many songs of a batch the model gave a genre.")

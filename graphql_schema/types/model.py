@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Self
 
 import strawberry
-
 from ml.artifact import Manifest
 
 
@@ -58,9 +57,7 @@ class Model:
             grouped_accuracy=grouped.accuracy,
             grouped_macro_f1=grouped.macro_f1,
             genre_scores=[
-                GenreScore(
-                    genre=genre, recall=score.recall, precision=score.precision, support=score.support
-                )
+                GenreScore(genre=genre, recall=score.recall, precision=score.precision, support=score.support)
                 for genre, score in sorted(grouped.per_genre.items())
             ],
             training_songs=sum(manifest.training_data.rows_per_genre.values()),

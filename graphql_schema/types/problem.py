@@ -97,7 +97,7 @@ class SongProblem:
 @strawberry.type(description="A song file that is refused; nothing of it was stored.")
 class InvalidSongFile(Error):
     found: strawberry.Private[list[FileProblem]]
-    problem_count: int = strawberry.field(description="How many problems there are; the first 100 are listed.")
+    problem_count: int = strawberry.field(description="How many there are; the first 100 are listed.")
 
     @strawberry.field(description="The problems, by line.")
     def problems(self, first: First = 20) -> list[SongFileProblem]:
@@ -112,7 +112,7 @@ class SongFileTooLarge(Error):
 @strawberry.type(description="Songs that are refused; nothing of them was stored.")
 class InvalidSongs(Error):
     found: strawberry.Private[list[RecordProblem]]
-    problem_count: int = strawberry.field(description="How many problems there are; the first 100 are listed.")
+    problem_count: int = strawberry.field(description="How many there are; the first 100 are listed.")
 
     @strawberry.field(description="The problems, by place in the list.")
     def problems(self, first: First = 20) -> list[SongProblem]:

@@ -61,20 +61,20 @@ class Song(relay.Node):
     async def batch(
         self, info: Info
     ) -> Annotated[Batch, strawberry.lazy("graphql_schema.types.batch")] | None:
-        from graphql_schema.types.batch import Batch  # noqa: PLC0415  (batches have songs)
+        from graphql_schema.types.batch import Batch  # batches have songs
 
         row = await info.context.loaders.batch.load(self.row.batch_id)
         return None if row is None else Batch.of(row)
 
     @classmethod
-    async def resolve_nodes(  # type: ignore[override]  # noqa: D102
-        cls, *, info: Info, node_ids: Iterable[str], required: bool = False
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: Info, node_ids: Iterable[str], **_: Any
     ) -> list[Self | None]:
         return [await cls.resolve_node(node_id, info=info) for node_id in node_ids]
 
     @classmethod
     async def resolve_node(  # type: ignore[override]
-        cls, node_id: str, *, info: Info, required: bool = False, **_: Any
+        cls, node_id: str, *, info: Info, **_: Any
     ) -> Self | None:
         """Return the stored song of a track id, None if there is none."""
         if not node_id.isdecimal() or int(node_id) > MAX_TRACK_ID:
