@@ -8,7 +8,12 @@ import strawberry
 
 from app.services.catalogue import MAX_PAGE_SIZE
 
-First = Annotated[int, strawberry.argument(description=f"How many at most, from 0 to {MAX_PAGE_SIZE:,}.")]
+DEFAULT_SONGS = 50
+DEFAULT_BATCHES = 20
+
+First = Annotated[
+    int | None, strawberry.argument(description=f"How many at most, from 0 to {MAX_PAGE_SIZE:,}.")
+]
 
 After = Annotated[
     str | None,

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import strawberry
 
-from ml.song_file import OnInvalidRow as OnInvalidRowChoice
+from graphql_schema.enums import OnInvalidRow
 from ml.song_records import SongRecord
 
 MAX_SONGS = 1_000
 """The most songs that one `classifySongs` may hold."""
 
-OnInvalidRow = strawberry.enum(
-    OnInvalidRowChoice, name="OnInvalidRow", description="What to do with a row that holds a wrong value."
-)
-
 
 @strawberry.input(description="How to classify a file.")
 class ClassifyBatchOptions:
     on_invalid_row: OnInvalidRow = strawberry.field(
-        default=OnInvalidRowChoice.REJECT_FILE, description="What to do with a row that holds a wrong value."
+        default=OnInvalidRow.REJECT_FILE, description="What to do with a row that holds a wrong value."
     )
 
 
@@ -64,5 +60,5 @@ class SongInput:
 class ClassifySongsInput:
     songs: list[SongInput] = strawberry.field(description=f"The songs, at most {MAX_SONGS:,}.")
     on_invalid_row: OnInvalidRow = strawberry.field(
-        default=OnInvalidRowChoice.REJECT_FILE, description="What to do with a song that holds a wrong value."
+        default=OnInvalidRow.REJECT_FILE, description="What to do with a song that holds a wrong value."
     )

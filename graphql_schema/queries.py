@@ -9,7 +9,7 @@ from strawberry import relay
 
 from app.repositories.songs import SongFilter
 from app.services.errors import InvalidArgumentError
-from graphql_schema.arguments import After, First
+from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
 from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid
 from graphql_schema.types.genre import Genre
@@ -44,7 +44,7 @@ class Query:
             relay.GlobalID | None,
             strawberry.argument(description="Classified last in this batch: the `id` of a `Batch`."),
         ] = None,
-        first: First = 50,
+        first: First = DEFAULT_SONGS,
         after: After = None,
     ) -> SongConnection:
         batch = None if batch_id is None else batch_uuid("batchId", batch_id)
@@ -69,11 +69,23 @@ class Query:
         return await Batch.resolve_node(str(batch_uuid("id", id)), info=info)
 
     @strawberry.field(description="Batches, newest first.")
-    async def batches(self, info: Info, first: First = 20, after: After = None) -> BatchConnection:
+    async def batches(
+        self, info: Info, first: First = DEFAULT_BATCHES, after: After = None
+    ) -> BatchConnection:
         return await batch_connection(info, first, after)
 
     @strawberry.field(description="The model that classifies songs now.")
     def model(self, info: Info) -> Model:
         return Model.of(info.context.manifest)
 
-    node: relay.Node | None = relay.node(description="Anything that has an `id`; null if there is none.")
+    @strawberry.field(description="Anything that has an `id`; null if there is none of this one.")
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Song` or `Batch`.")],
+    ) -> relay.Node | None:
+        # Not Strawberry's relay.node(): its field cannot be part of two schemas.
+        for node_type in (Song, Batch):
+            if id.type_name == node_type.__name__:
+                return await node_type.resolve_node(id.node_id, info=info)
+        return None

@@ -1,7 +1,1 @@
-"""The command line, `genregraph`: one module a command."""
-
-from __future__ import annotations
-
-from app.cli.root import main
-
-__all__ = ["main"]
+"""The command line, `genregraph`: one module a command, put together in `root`."""

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from starlette.applications import Starlette
 
 from app.cli.classify import print_result, upload
 from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
 from app.cli.failure import FAILED, fail
 from app.cli.startup import app_or_fail, database_of, settings_or_fail
+from app.http.background_server import running
 from app.resources import resource
-
-START_TIMEOUT_SECONDS = 30.0
 
 SONGS_BY_GENRE = """
 query SongsByGenre {
@@ -70,21 +63,3 @@ def _print_genres(console: Console, client: GraphQLClient) -> None:
             f"{song['confidence']:.2f}",
         )
     console.print(table)
-
-
-@contextmanager
-def running(app: Starlette) -> Iterator[int]:
-    """Serve an application over real HTTP on a free port of this machine, and give the port."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            fail("the service did not start")
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()

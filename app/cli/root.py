@@ -44,3 +44,7 @@ def _root(
 def main() -> None:
     """Run the command line."""
     cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,20 +11,19 @@ import strawberry
 from ml.artifact import Manifest
 from strawberry import relay
 
-from app.database.tables import BatchRow, BatchStatus
+from app.database.tables import BatchRow
 from app.repositories.batches import batch_cursor
 from app.repositories.paging import Page
 from app.repositories.songs import SongFilter
 from app.services.errors import InvalidArgumentError
-from graphql_schema.arguments import After, First
+from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
+from graphql_schema.enums import BatchStatus
 from graphql_schema.paging import page_info
 from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
-from graphql_schema.types.problem import SongFileProblem
+from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
 from graphql_schema.types.song import SongConnection, song_connection
-
-BatchStatusEnum = strawberry.enum(BatchStatus, name="BatchStatus", description="How far a batch is.")
 
 
 @strawberry.type(
@@ -39,7 +38,7 @@ class Batch(relay.Node):
     file_name: str | None = strawberry.field(
         description="Name of the uploaded file; null if the songs came as JSON."
     )
-    status: BatchStatusEnum = strawberry.field(description="How far the batch is.")
+    status: BatchStatus = strawberry.field(description="How far the batch is.")
     rows_uploaded: int = strawberry.field(description="Rows of the file, without its header.")
     rows_with_missing_values: int = strawberry.field(description="Rows left out because a value was missing.")
     rows_invalid: int = strawberry.field(description="Rows left out because a value was wrong.")
@@ -74,14 +73,16 @@ class Batch(relay.Node):
         )
 
     @strawberry.field(description="The wrong values found in the file, by line; the first 100 are kept.")
-    async def problems(self, info: Info, first: First = 20) -> list[SongFileProblem]:
-        rows = await info.context.catalogue.batch_problems(self.row.id, first)
+    async def problems(self, info: Info, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
+        rows = await info.context.catalogue.batch_problems(
+            self.row.id, DEFAULT_PROBLEMS if first is None else first
+        )
         return [SongFileProblem.of_row(row) for row in rows]
 
     @strawberry.field(
         description="The batch's songs by title; a song classified again since belongs to the later batch."
     )
-    async def songs(self, info: Info, first: First = 50, after: After = None) -> SongConnection:
+    async def songs(self, info: Info, first: First = DEFAULT_SONGS, after: After = None) -> SongConnection:
         return await song_connection(info, SongFilter(batch_id=self.row.id), first, after)
 
     @strawberry.field(description="The genres that the model gave, by name.")
@@ -153,11 +154,11 @@ class BatchConnection:
         return await info.context.catalogue.batch_count()
 
 
-async def batch_connection(info: Info, first: int, after: str | None) -> BatchConnection:
+async def batch_connection(info: Info, first: int | None, after: str | None) -> BatchConnection:
     """Read a page of batches.
 
     Raises:
         InvalidRequestError, InvalidCursorError: see `Catalogue.batches`.
     """
-    page = await info.context.catalogue.batches(first, after)
+    page = await info.context.catalogue.batches(DEFAULT_BATCHES if first is None else first, after)
     return BatchConnection(page=page, page_info=page_info(page, after, batch_cursor))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from app.repositories.songs import SongFilter
-from graphql_schema.arguments import After, First
+from graphql_schema.arguments import DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Genre:
 
     @strawberry.field(description="Songs of this genre by title, ties by track id.")
     async def songs(
-        self, info: Info, first: First = 50, after: After = None
+        self, info: Info, first: First = DEFAULT_SONGS, after: After = None
     ) -> Annotated[SongConnection, strawberry.lazy("graphql_schema.types.song")]:
         from graphql_schema.types.song import song_connection  # songs have genres
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Self
+from enum import Enum
+from typing import Annotated, Self, TypeVar
 
 import strawberry
 
 from app.database.tables import BatchProblemRow
-from ml.song_file import InvalidSongFileError, TooManyRowsError
+from app.services.errors import InvalidArgumentError
+from graphql_schema.enums import SongFileProblemKind
+from ml.song_file import MAX_PROBLEMS, InvalidSongFileError, TooManyRowsError
 from ml.song_file import SongFileProblem as FileProblem
-from ml.song_file import SongFileProblemKind as ProblemKind
 from ml.song_records import InvalidSongsError
 from ml.song_records import SongProblem as RecordProblem
 
-SongFileProblemKind = strawberry.enum(
-    ProblemKind, name="SongFileProblemKind", description="What kind of thing is wrong."
-)
-
 
 @strawberry.enum(description="Why a request could not be carried out.")
-class ErrorCode(StrEnum):
+class ErrorCode(Enum):
     INVALID_SONG_FILE = strawberry.enum_value(
         "INVALID_SONG_FILE", description="The file is refused; nothing was stored."
     )
@@ -32,7 +29,18 @@ class ErrorCode(StrEnum):
     )
 
 
-First = Annotated[int, strawberry.argument(description="How many at most, from 0 to 100.")]
+DEFAULT_PROBLEMS = 20
+
+Found = TypeVar("Found")
+
+First = Annotated[int | None, strawberry.argument(description=f"How many at most, from 0 to {MAX_PROBLEMS}.")]
+
+
+def _first(found: list[Found], first: int | None) -> list[Found]:
+    wanted = DEFAULT_PROBLEMS if first is None else first
+    if not 0 <= wanted <= MAX_PROBLEMS:
+        raise InvalidArgumentError("first", f"must be from 0 to {MAX_PROBLEMS}, not {wanted}")
+    return found[:wanted]
 
 
 @strawberry.interface(description="An error that a client can expect and act upon.")
@@ -66,7 +74,7 @@ class SongFileProblem:
     def of_row(cls, row: BatchProblemRow) -> Self:
         """Make it from a stored problem."""
         return cls(
-            kind=ProblemKind(row.kind),
+            kind=SongFileProblemKind(row.kind),
             line=row.line,
             column=row.column_name,
             value=row.value,
@@ -100,8 +108,8 @@ class InvalidSongFile(Error):
     problem_count: int = strawberry.field(description="How many there are; the first 100 are listed.")
 
     @strawberry.field(description="The problems, by line.")
-    def problems(self, first: First = 20) -> list[SongFileProblem]:
-        return [SongFileProblem.of(problem) for problem in self.found[: max(first, 0)]]
+    def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
+        return [SongFileProblem.of(problem) for problem in _first(self.found, first)]
 
 
 @strawberry.type(description="A song file with more rows than one request may hold; nothing was stored.")
@@ -115,8 +123,8 @@ class InvalidSongs(Error):
     problem_count: int = strawberry.field(description="How many there are; the first 100 are listed.")
 
     @strawberry.field(description="The problems, by place in the list.")
-    def problems(self, first: First = 20) -> list[SongProblem]:
-        return [SongProblem.of(problem) for problem in self.found[: max(first, 0)]]
+    def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongProblem]:
+        return [SongProblem.of(problem) for problem in _first(self.found, first)]
 
 
 class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, InvalidSongFile]):

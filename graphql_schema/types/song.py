@@ -12,6 +12,7 @@ from strawberry import relay
 from app.database.tables import SongRow
 from app.repositories.paging import Page
 from app.repositories.songs import SongFilter, song_cursor
+from graphql_schema.arguments import DEFAULT_SONGS
 from graphql_schema.context import Info
 from graphql_schema.paging import page_info
 from graphql_schema.types.genre import Genre, GenreProbability
@@ -108,11 +109,13 @@ class SongConnection:
         return await info.context.catalogue.song_count(self.wanted)
 
 
-async def song_connection(info: Info, wanted: SongFilter, first: int, after: str | None) -> SongConnection:
+async def song_connection(
+    info: Info, wanted: SongFilter, first: int | None, after: str | None
+) -> SongConnection:
     """Read a page of songs.
 
     Raises:
         InvalidRequestError, InvalidCursorError: see `Catalogue.songs`.
     """
-    page = await info.context.catalogue.songs(wanted, first, after)
+    page = await info.context.catalogue.songs(wanted, DEFAULT_SONGS if first is None else first, after)
     return SongConnection(wanted=wanted, page=page, page_info=page_info(page, after, song_cursor))

@@ -111,8 +111,6 @@ def upgrade() -> None:
         sa.Column("model_version", sa.Text(), nullable=False),
         sa.Column("batch_id", sa.Uuid(), nullable=False),
         sa.Column("classified_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["model_version"], ["models.version"], name="fk_songs_model_version_models"),
-        sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name="fk_songs_batch_id_batches"),
         sa.PrimaryKeyConstraint("track_id", name="pk_songs"),
     )
     op.create_index("ix_songs_title_track_id", "songs", ["title", "track_id"])
