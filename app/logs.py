@@ -6,12 +6,16 @@ import logging
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from app.settings import LogFormat
 
 
 def configure_logs(log_format: LogFormat) -> None:
-    """Send our logs and the libraries' through structlog to standard error."""
+    """Send our logs and the libraries' through structlog to standard error.
+
+    Tracebacks come without local variables: those hold secrets and the rows of uploads.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -20,11 +24,15 @@ def configure_logs(log_format: LogFormat) -> None:
     ]
     if log_format is LogFormat.JSON:
         renderers: list[structlog.typing.Processor] = [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        renderers = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        renderers = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

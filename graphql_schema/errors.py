@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import MaskErrors
+from strawberry.types import ExecutionContext
 
 from app.repositories.paging import InvalidCursorError
 from app.services.errors import InvalidArgumentError, InvalidRequestError, UnknownGenreError
 
 log = structlog.get_logger(__name__)
+
+INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
 _CODES: dict[type[Exception], str] = {
     InvalidCursorError: "INVALID_CURSOR",
@@ -19,32 +23,45 @@ _CODES: dict[type[Exception], str] = {
 }
 
 
-class PresentErrors(MaskErrors):
-    """Gives every error of a reply its `extensions.code` and hides what nobody expected."""
+class CodedSchema(strawberry.Schema):
+    """A schema that gives every error its `extensions.code` and logs those that nobody expected."""
+
+    def process_errors(
+        self,
+        errors: list[GraphQLError],
+        execution_context: ExecutionContext | None = None,  # noqa: ARG002  (Strawberry's signature)
+    ) -> None:
+        """Note the code on each error; Strawberry calls it before its extensions see them."""
+        for error in errors:
+            code = _code(error)
+            error.extensions = {"code": code, **(error.extensions or {})}
+            if code == INTERNAL_SERVER_ERROR:
+                log.error("unexpected error", path=error.path, exc_info=error.original_error)
+
+
+class MaskUnexpectedErrors(MaskErrors):
+    """Hides from clients what nobody expected: its text may hold anything."""
 
     def __init__(self) -> None:
-        super().__init__(error_message="Something went wrong on our side; the log has the details.")
+        super().__init__(
+            should_mask_error=lambda error: _code(error) == INTERNAL_SERVER_ERROR,
+            error_message="Something went wrong on our side; the log has the details.",
+        )
 
-    def _process_errors(self, errors: list[GraphQLError]) -> list[GraphQLError]:
-        return [self._present(error) for error in errors]
-
-    def _present(self, error: GraphQLError) -> GraphQLError:
-        cause = error.original_error
-        if cause is None or isinstance(cause, GraphQLError):
-            return _with_code(error, _request_error_code(error))
-        for expected, code in _CODES.items():
-            if isinstance(cause, expected):
-                return _with_code(error, code)
-        log.error("unexpected error", path=error.path, exc_info=cause)
-        return _with_code(self.anonymise_error(error), "INTERNAL_SERVER_ERROR")
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        """Keep the place and the code, drop the rest."""
+        masked = super().anonymise_error(error)
+        masked.extensions = {"code": INTERNAL_SERVER_ERROR}
+        return masked
 
 
-def _request_error_code(error: GraphQLError) -> str:
-    if isinstance(error, GraphQLSyntaxError):
-        return "GRAPHQL_PARSE_FAILED"
-    return "BAD_USER_INPUT" if error.path else "GRAPHQL_VALIDATION_FAILED"
-
-
-def _with_code(error: GraphQLError, code: str) -> GraphQLError:
-    error.extensions = {"code": code, **(error.extensions or {})}
-    return error
+def _code(error: GraphQLError) -> str:
+    cause = error.original_error
+    if cause is None or isinstance(cause, GraphQLError):
+        if isinstance(error, GraphQLSyntaxError):
+            return "GRAPHQL_PARSE_FAILED"
+        return "BAD_USER_INPUT" if error.path else "GRAPHQL_VALIDATION_FAILED"
+    for expected, code in _CODES.items():
+        if isinstance(cause, expected):
+            return code
+    return INTERNAL_SERVER_ERROR

@@ -18,7 +18,7 @@ from strawberry.file_uploads import Upload
 from strawberry.schema.config import StrawberryConfig
 
 from app.services.catalogue import MAX_PAGE_SIZE
-from graphql_schema.errors import PresentErrors
+from graphql_schema.errors import CodedSchema, MaskUnexpectedErrors
 from graphql_schema.mutations import Mutation
 from graphql_schema.queries import Query
 from graphql_schema.scalars import UPLOAD
@@ -45,7 +45,7 @@ def build_schema(*, introspection: bool = True) -> strawberry.Schema:
         *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
         *(() if introspection else (NoSchemaIntrospectionCustomRule,)),
     )
-    return strawberry.Schema(
+    return CodedSchema(
         query=Query,
         mutation=Mutation,
         exception_handlers=EXCEPTION_HANDLERS,
@@ -59,6 +59,6 @@ def build_schema(*, introspection: bool = True) -> strawberry.Schema:
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
             lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
-            PresentErrors,
+            MaskUnexpectedErrors,
         ],
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -56,9 +56,13 @@ class GraphQLView(GraphQL[Any, None]):
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
+        except ClientDisconnect:
+            return  # nobody is left to answer
         except HTTPException as error:
             code = "BAD_REQUEST" if error.status_code < 500 else "INTERNAL_SERVER_ERROR"  # noqa: PLR2004
             response = graphql_error(error.status_code, code, error.reason)
+        finally:
+            await request.close()  # the uploaded file, which Strawberry leaves open
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_rows
+
+PAGE = """
+query ($first: Int, $after: String) {
+  batches(first: $first, after: $after) {
+    totalCount
+    edges { cursor node { fileName } }
+    nodes { fileName }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+
+BATCH = """
+query ($id: ID!) {
+  batch(id: $id) {
+    id fileName status rowsClassified createdAt startedAt finishedAt
+    songs(first: 2) { totalCount nodes { title batch { id } } }
+    genres { genre { name } songCount }
+    model { version }
+  }
+}
+"""
+
+
+def test_batches_come_newest_first_in_pages(api: ApiClient) -> None:
+    # given
+    for name in ("one.csv", "two.csv", "three.csv"):
+        api.classify(song_csv(song_rows(1)), name)
+    # when
+    first = api.execute(PAGE, first=2)["batches"]
+    second = api.execute(PAGE, first=2, after=first["pageInfo"]["endCursor"])["batches"]
+    # then
+    assert [edge["node"]["fileName"] for edge in first["edges"]] == ["three.csv", "two.csv"]
+    assert [node["fileName"] for node in second["nodes"]] == ["one.csv"]
+    assert (first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (True, False)
+    assert (first["totalCount"], second["pageInfo"]["hasPreviousPage"]) == (3, True)
+
+
+def test_a_batch_is_told_in_full(api: ApiClient) -> None:
+    # given
+    classified = api.classify(song_csv(song_rows(20)), "autumn.csv")
+    version = api.execute("{ model { version } }")["model"]["version"]
+    # when
+    batch = api.execute(BATCH, id=classified["id"])["batch"]
+    # then
+    assert (batch["id"], batch["fileName"], batch["status"]) == (classified["id"], "autumn.csv", "SUCCEEDED")
+    assert batch["createdAt"] <= batch["startedAt"] <= batch["finishedAt"]
+    assert batch["songs"]["totalCount"] == batch["rowsClassified"] == 20
+    assert [song["batch"]["id"] for song in batch["songs"]["nodes"]] == [batch["id"]] * 2
+    assert sum(genre["songCount"] for genre in batch["genres"]) == 20
+    assert batch["model"] == {"version": version}
+
+
+def test_a_batch_that_is_not_there_is_null(api: ApiClient) -> None:
+    missing = "QmF0Y2g6MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAw"
+    assert api.execute(BATCH, id=missing) == {"batch": None}
+
+
+@pytest.mark.parametrize("batch_id", ["U29uZzox", "QmF0Y2g6MQ==", "nonsense", "", "\ud800"])
+def test_an_id_that_is_no_batchs_is_the_clients_mistake(api: ApiClient, batch_id: str) -> None:
+    (error,) = api.errors(BATCH, id=batch_id)
+    assert error["extensions"]["code"] in {"INVALID_ARGUMENT", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
+
+
+def test_a_cursor_of_another_list_is_refused(api: ApiClient) -> None:
+    for after in ("WyJhIiwiMSJd", "WyIyMDI2LTAxLTAxIiwiMSJd", "x"):
+        (error,) = api.errors(PAGE, after=after)
+        assert error["extensions"]["code"] == "INVALID_CURSOR"
+
+
+def test_batches_with_their_models_cost_two_statements(api: ApiClient, statements: list[str]) -> None:
+    for _ in range(3):
+        api.classify(song_csv(song_rows(1)))
+    statements.clear()
+    api.execute("{ batches { nodes { fileName model { version } genres { songCount } } } }")
+    assert len(statements) == 2

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import json
+
+from app.resources import resource
+from tests.client import ApiClient
+
+MODEL = """
+{ model {
+  version trainedAt genres accuracy macroF1 groupedAccuracy groupedMacroF1
+  genreScores { genre recall precision support } trainingSongs features
+} }
+"""
+
+
+def test_the_model_is_told_as_its_manifest_has_it(api: ApiClient) -> None:
+    # given
+    manifest = json.loads((resource("model") / "manifest.json").read_text())
+    # when
+    model = api.execute(MODEL)["model"]
+    # then
+    assert model["version"] == manifest["model_version"]
+    assert model["genres"] == manifest["genres"] == sorted(manifest["genres"])
+    assert model["accuracy"] == manifest["metrics"]["random_folds"]["accuracy"]
+    assert model["groupedAccuracy"] == manifest["metrics"]["grouped_folds"]["accuracy"]
+    assert [score["genre"] for score in model["genreScores"]] == model["genres"]
+    assert sum(score["support"] for score in model["genreScores"]) == model["trainingSongs"]
+    assert model["features"] == manifest["features"]

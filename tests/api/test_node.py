@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_row
+
+NODE = """
+query ($id: ID!) {
+  node(id: $id) { __typename id ... on Song { trackId } ... on Batch { fileName } }
+}
+"""
+
+
+def test_a_song_and_a_batch_are_found_by_their_ids(api: ApiClient) -> None:
+    # given
+    batch = api.classify(song_csv([song_row(trackID="7")]), "one.csv")
+    song = api.execute('{ song(trackId: "7") { id } }')["song"]
+    # then
+    assert api.execute(NODE, id=song["id"])["node"] == {"__typename": "Song", "id": song["id"], "trackId": "7"}
+    assert api.execute(NODE, id=batch["id"])["node"] == {
+        "__typename": "Batch",
+        "id": batch["id"],
+        "fileName": "one.csv",
+    }
+
+
+@pytest.mark.parametrize(
+    "node_id",
+    [
+        "U29uZzo4",  # Song:8
+        "U29uZzp4",  # Song:x
+        "QmF0Y2g6MQ==",  # Batch:1
+        "R2VucmU6bWV0YWw=",  # Genre:metal
+        "UXVlcnk6MQ==",  # Query:1
+    ],
+)
+def test_an_id_of_nothing_is_null(api: ApiClient, node_id: str) -> None:
+    assert api.execute(NODE, id=node_id) == {"node": None}
+
+
+@pytest.mark.parametrize("node_id", ["", "nonsense", "🎵"])
+def test_a_text_that_is_no_id_is_the_clients_mistake(api: ApiClient, node_id: str) -> None:
+    response = api.post(NODE, {"id": node_id})
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_row
+
+PAGE = """
+query ($genre: String, $titleContains: String, $batchId: ID, $first: Int, $after: String) {
+  songs(genre: $genre, titleContains: $titleContains, batchId: $batchId, first: $first, after: $after) {
+    totalCount
+    edges { cursor node { trackId title } }
+    nodes { trackId }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+
+
+def store(api: ApiClient, *titles: str, start: int = 1) -> dict[str, Any]:
+    """Store songs of these titles with track ids from `start` on."""
+    rows = [song_row(trackID=str(start + place), title=title) for place, title in enumerate(titles)]
+    return api.classify(song_csv(rows))
+
+
+def titles(api: ApiClient, **arguments: Any) -> list[str]:
+    return [edge["node"]["title"] for edge in api.execute(PAGE, **arguments)["songs"]["edges"]]
+
+
+def test_songs_come_by_title_and_ties_by_track_id(api: ApiClient) -> None:
+    # given
+    store(api, "b", "Zebra", "a", "b", "Élan", "")  # the last is left out
+    # when
+    songs = api.execute(PAGE)["songs"]
+    # then
+    assert [(edge["node"]["title"], edge["node"]["trackId"]) for edge in songs["edges"]] == [
+        ("Zebra", "2"),
+        ("a", "3"),
+        ("b", "1"),
+        ("b", "4"),
+        ("Élan", "5"),
+    ]
+    assert [node["trackId"] for node in songs["nodes"]] == ["2", "3", "1", "4", "5"]
+    assert songs["totalCount"] == 5
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(api: ApiClient) -> None:
+    # given
+    store(api, *["same"] * 5, "first", "zuletzt")
+    # when
+    seen, after, pages = [], None, 0
+    while True:
+        songs = api.execute(PAGE, first=3, after=after)["songs"]
+        pages += 1
+        seen += [edge["node"]["trackId"] for edge in songs["edges"]]
+        assert songs["pageInfo"]["hasPreviousPage"] is (after is not None)
+        assert songs["pageInfo"]["startCursor"] == songs["edges"][0]["cursor"]
+        after = songs["pageInfo"]["endCursor"]
+        if not songs["pageInfo"]["hasNextPage"]:
+            break
+    # then
+    assert seen == ["6", "1", "2", "3", "4", "5", "7"]
+    assert pages == 3
+
+
+def test_a_cursor_keeps_its_place_when_its_song_changes(api: ApiClient) -> None:
+    # given a page that ended at "b"
+    store(api, "a", "b", "c")
+    after = api.execute(PAGE, first=2)["songs"]["pageInfo"]["endCursor"]
+    # when "b" is renamed
+    store(api, "A new title", start=2)
+    # then
+    assert titles(api, after=after) == ["c"]
+
+
+def test_an_empty_list_is_a_page_too(api: ApiClient) -> None:
+    assert api.execute(PAGE)["songs"] == {
+        "totalCount": 0,
+        "edges": [],
+        "nodes": [],
+        "pageInfo": {
+            "hasNextPage": False,
+            "hasPreviousPage": False,
+            "startCursor": None,
+            "endCursor": None,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("LOVE", ["All You Need Is Love", "Lovely Rita"]),
+        ("élan", ["ÉLAN VITAL"]),
+        ("100%", ["100% Pure"]),
+        ("_", ["snake_case"]),
+        ("\\", ["back\\slash"]),
+        ("nothing like it", []),
+    ],
+)
+def test_a_title_is_found_by_a_part_in_whatever_case(api: ApiClient, text: str, found: list[str]) -> None:
+    store(api, "All You Need Is Love", "Lovely Rita", "ÉLAN VITAL", "100% Pure", "snake_case", "back\\slash")
+    songs = api.execute(PAGE, titleContains=text)["songs"]
+    assert [edge["node"]["title"] for edge in songs["edges"]] == found
+    assert songs["totalCount"] == len(found)
+
+
+def test_songs_of_a_genre_and_of_a_batch(api: ApiClient) -> None:
+    # given
+    first = store(api, "a", "b")
+    store(api, "b again", "c", start=2)
+    genre = first["genres"][0]["genre"]["name"]
+    # then
+    assert titles(api, batchId=first["id"]) == ["a"]
+    assert titles(api, genre=genre) == ["a", "b again", "c"]
+    assert titles(api, genre=genre, titleContains="B", batchId=first["id"]) == []
+
+
+def test_a_genre_that_the_model_knows_but_no_song_has_is_an_empty_list(api: ApiClient) -> None:
+    genres = api.execute("{ model { genres } }")["model"]["genres"]
+    assert api.execute(PAGE, genre=genres[0])["songs"]["totalCount"] == 0
+
+
+def test_an_unknown_genre_is_an_error_that_lists_those_there_are(api: ApiClient) -> None:
+    genres = api.execute("{ model { genres } }")["model"]["genres"]
+    (error,) = api.errors(PAGE, genre="Polka")
+    assert error["extensions"] == {"code": "UNKNOWN_GENRE"}
+    assert error["message"] == f"There is no genre 'Polka'. Genres: {', '.join(genres)}."
+    assert error["path"] == ["songs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ({"first": 1_001}, "INVALID_ARGUMENT", "first: must be from 0 to 1,000, not 1001"),
+        ({"first": -1}, "INVALID_ARGUMENT", "first: must be from 0 to 1,000, not -1"),
+        (
+            {"after": "nonsense"},
+            "INVALID_CURSOR",
+            "'nonsense' is not a cursor of this list; pass pageInfo.endCursor of its last page",
+        ),
+        (
+            {"after": "WyJhIiwiYiJd"},  # ["a","b"]: well-formed, but no track id
+            "INVALID_CURSOR",
+            "'WyJhIiwiYiJd' is not a cursor of this list; pass pageInfo.endCursor of its last page",
+        ),
+        ({"batchId": "U29uZzox"}, "INVALID_ARGUMENT", "batchId: is not the id of a batch; pass `Batch.id`"),
+        (
+            {"titleContains": "nul \0"},
+            "INVALID_ARGUMENT",
+            "titleContains: must be text of at most 500 characters",
+        ),
+    ],
+)
+def test_wrong_arguments_are_told(api: ApiClient, arguments: dict[str, Any], code: str, message: str) -> None:
+    (error,) = api.errors(PAGE, **arguments)
+    assert (error["extensions"]["code"], error["message"]) == (code, message)
+
+
+def test_no_cursor_or_id_that_a_client_makes_up_is_our_fault(api: ApiClient) -> None:
+    for text in ("", "\ud800", "x" * 10_000, "W10=", "W251bGxd", "bnVsbA==", "WyJcdTAwMDAiLCIxIl0=", "🎵"):
+        for name in ("after", "batchId"):
+            (error,) = api.errors(PAGE, **{name: text})
+            assert error["extensions"]["code"] != "INTERNAL_SERVER_ERROR", (name, text)
+
+
+def test_the_first_page_asks_once_and_counts_only_when_asked(api: ApiClient, statements: list[str]) -> None:
+    # given
+    store(api, "a", "b", "c")
+    statements.clear()
+    # when
+    api.execute("{ songs { nodes { title } } }")
+    # then
+    assert len(statements) == 1
+    assert "OFFSET" not in statements[0].upper()
+
+
+def test_relations_of_many_songs_cost_one_statement_each(api: ApiClient, statements: list[str]) -> None:
+    # given songs of two batches
+    store(api, "a", "b", "c")
+    store(api, "d", "e", start=4)
+    statements.clear()
+    # when
+    data = api.execute(
+        "{ songs { nodes { genre { songCount } batch { fileName } probabilities { genre } } } }"
+    )
+    # then one for the songs, one for the counts, one for the batches, one for the models
+    assert len(data["songs"]["nodes"]) == 5
+    assert len(statements) == 4

@@ -1,0 +1,118 @@
+"""A real PostgreSQL for the session, a fresh database per test, and the service over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from app.http.background_server import running
+from app.database.migrate import migrate
+from app.embedded_postgres import EmbeddedPostgres
+from app.logs import configure_logs
+from app.main import create_app
+from app.settings import LogFormat, Settings
+from tests.client import ApiClient
+
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""A test's database need not survive a power cut."""
+
+CLIENTS = "test:test,nightly:first,nightly:second"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> None:
+    configure_logs(LogFormat.JSON)
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=NOT_DURABLE) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    name = "migrated_template"
+    _administer(server_url, f"CREATE DATABASE {name}")
+    migrate(_database_url(server_url, name))
+    return name
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    with _database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    with _database(server_url, f"TEMPLATE {template}") as url:
+        yield url
+
+
+StartService = Callable[..., ApiClient]
+
+
+@pytest.fixture
+def start_service(database_url: str) -> Iterator[StartService]:
+    """Start the service on the test's database, with settings of the test's choice."""
+    with ExitStack() as services:
+
+        def start(**settings: object) -> ApiClient:
+            given = {"database_url": SecretStr(database_url), "clients": SecretStr(CLIENTS), **settings}
+            app = create_app(Settings(_env_file=None, **given))
+            port = services.enter_context(running(app))
+            return services.enter_context(ApiClient(f"http://127.0.0.1:{port}"))
+
+        yield start
+
+
+@pytest.fixture
+def api(start_service: StartService) -> ApiClient:
+    return start_service()
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """The SQL statements that the service sends, in order."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(" ".join(statement.split()))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def _database(server_url: str, options: str = "") -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    _administer(server_url, f"CREATE DATABASE {name} {options}")
+    try:
+        yield _database_url(server_url, name)
+    finally:
+        _administer(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(server_url: str, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(server_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def _database_url(server_url: str, name: str) -> str:
+    return f"{server_url.rpartition('/')[0]}/{name}"
