@@ -1,0 +1,45 @@
+"""One service a data folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from app.embedded_postgres.errors import EmbeddedPostgresError
+
+
+class FolderLock:
+    """A lock that the system frees when its holder ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "postgres.lock"
+        self._folder = folder
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            EmbeddedPostgresError: another process has it.
+            OSError: the lock file cannot be made.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 32).decode() or "?"
+            os.close(descriptor)
+            raise EmbeddedPostgresError(
+                f"the data folder {self._folder} is in use by process {owner}; stop that one, or set "
+                "GENREGRAPH_DATA_DIR to another folder"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; a second time does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
