@@ -35,6 +35,9 @@ FIRST_READ_BYTES = 64 * 2**10
 
 _NONE: Positions = np.zeros(0, dtype=np.intp)
 
+_LINE_BLANKS = b" \t"
+"""A line of nothing else is blank."""
+
 BOM = b"\xef\xbb\xbf"
 LF, CR, QUOTE, COMMA = b'\n\r",'
 
@@ -182,8 +185,8 @@ def _find_regular(
     return _Found(starts, ends, nexts, np.diff(commas_before, prepend=0) + 1)
 
 
-def _find_one_by_one(data: bytes, limit: int, *, final: bool) -> _Found:
-    """Find up to `limit` complete records of a buffer, whatever its quotes."""
+def _find_one_by_one(data: bytes, limit: int, *, final: bool) -> tuple[_Found, int]:
+    """Find up to `limit` complete records of a buffer, whatever its quotes, and where the search ended."""
     starts: list[int] = []
     ends: list[int] = []
     nexts: list[int] = []
@@ -194,11 +197,12 @@ def _find_one_by_one(data: bytes, limit: int, *, final: bool) -> _Found:
             not final and (match.end() == size and match[1] != b"\n" and match[1] != b"\r\n")
         ):
             break
-        starts.append(start)
-        ends.append(match.start(1))
-        nexts.append(match.end())
+        if data[start : match.start(1)].strip(_LINE_BLANKS):
+            starts.append(start)
+            ends.append(match.start(1))
+            nexts.append(match.end())
         start = match.end()
-    return _Found(np.array(starts, np.intp), np.array(ends, np.intp), np.array(nexts, np.intp), None)
+    return _Found(np.array(starts, np.intp), np.array(ends, np.intp), np.array(nexts, np.intp), None), start
 
 
 class RecordReader:
@@ -252,17 +256,17 @@ class RecordReader:
         quotes = np.flatnonzero(buffer == QUOTE)
         if _quotes_are_regular(buffer, quotes):
             found = _find_regular(buffer, quotes, (break_starts, self._breaks), final=self._at_end)
+            self._scanned = int(found.nexts[-1]) if len(found.nexts) else 0
+            self._found = found.keep(~self._blank(found))
             self._limited = False
         else:
-            found = _find_one_by_one(self._buffer, count, final=self._at_end)
-            self._limited = len(found.starts) == count
+            self._found, self._scanned = _find_one_by_one(self._buffer, count, final=self._at_end)
+            self._limited = len(self._found.starts) == count
         self._exhausted = self._at_end and not self._limited
-        self._scanned = int(found.nexts[-1]) if len(found.nexts) else 0
-        if self._scanned:
-            self._bytes_per_record = self._scanned / len(found.starts)
-        elif len(self._buffer) >= MAX_RECORD_BYTES:
+        if self._remaining:
+            self._bytes_per_record = self._scanned / self._remaining
+        elif not self._scanned and len(self._buffer) >= MAX_RECORD_BYTES:
             raise self._endless_record()
-        self._found = found.keep(~self._blank(found))
 
     def _drop(self, position: int) -> None:
         self._buffer_line = self._line_of(position)
@@ -316,9 +320,9 @@ class RecordReader:
     def _blank(self, found: _Found) -> npt.NDArray[np.bool_]:
         """Tell which records are lines of nothing but spaces and tabs."""
         blank: npt.NDArray[np.bool_] = found.ends == found.starts
-        one_cell = ~blank if found.cells is None else ~blank & (found.cells == 1)
-        for index in np.flatnonzero(one_cell):
-            blank[index] = not self._buffer[found.starts[index] : found.ends[index]].strip(b" \t")
+        one_cell = found.ends >= found.starts if found.cells is None else found.cells == 1
+        for index in np.flatnonzero(~blank & one_cell):
+            blank[index] = not self._buffer[found.starts[index] : found.ends[index]].strip(_LINE_BLANKS)
         return blank
 
     def _line_of(self, position: int) -> int:

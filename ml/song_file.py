@@ -18,7 +18,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, TypeVar
 
@@ -220,14 +220,14 @@ class SongFile:
         track_ids = np.zeros(len(block), np.int64)
         texts: list[list[str]] = []
         try:
-            for row, cell in enumerate(frame[header.track_id].tolist()):
+            for row, (cell,) in enumerate(frame[header.track_id]):
                 track_id = _track_id(cell)
                 if track_id is None:
                     complete[row] = False
                 else:
                     track_ids[row] = track_id
             for column, position in zip(TEXT_COLUMNS, header.texts, strict=True):
-                values = frame[position].tolist()
+                values = [cell for (cell,) in frame[position]]
                 texts.append(values)
                 for row, cell in enumerate(values):
                     if _text(column, cell) is None:
@@ -397,7 +397,12 @@ class _Header:
         self.track_id = position[TRACK_ID]
         self.texts = [position[column.name] for column in TEXT_COLUMNS]
         self.numbers = [position[name] for name in NUMBER_NAMES]
-        self.strings: Mapping[int, type[str]] = dict.fromkeys([self.track_id, *self.texts], str)
+        self.strings = dict.fromkeys([self.track_id, *self.texts], _wrapped)
+
+
+def _wrapped(cell: str) -> tuple[str]:
+    """Hide a text from pandas, which would take a song called `None` for a missing value."""
+    return (cell,)
 
 
 _SONG_COLUMNS = frozenset(SONG_COLUMNS)
@@ -472,7 +477,7 @@ def _parse(block: Block, header: _Header) -> pd.DataFrame | None:
             usecols=sorted([*header.strings, *header.numbers]),
             index_col=False,
             dtype=dict.fromkeys(header.numbers, np.float64),
-            converters=header.strings,  # as they stand: a title may be a marker of missing numbers
+            converters=header.strings,
             keep_default_na=False,
             na_values=_PANDAS_MARKERS,  # as a dict by column they take longer than the parsing
             low_memory=False,

@@ -1,0 +1,704 @@
+"""Reading a song file, sentence by sentence of what it promises."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from ml.csv_records import MAX_RECORD_BYTES
+from ml.song_file import (
+    MAX_PROBLEMS,
+    InvalidSongFileError,
+    OnInvalidRow,
+    SongFile,
+    SongFileProblem,
+    SongFileProblemKind,
+    SongFileReport,
+    TooManyRowsError,
+)
+from ml.songs import MAX_TRACK_ID, MISSING_MARKERS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from tests.factories.songs import song_csv, song_row, song_rows, songs
+
+Kind = SongFileProblemKind
+SKIP = OnInvalidRow.SKIP_ROW
+
+
+def read(data: bytes, *, name: str = "songs.csv", **options: object) -> tuple[list[Songs], SongFileReport]:
+    file = SongFile(io.BytesIO(data), name=name, **options)
+    return list(file.chunks()), file.report
+
+
+def read_one(data: bytes, **options: object) -> Songs:
+    chunks, _ = read(data, **options)
+    assert len(chunks) == 1
+    return chunks[0]
+
+
+def refused(data: bytes, **options: object) -> SongFileReport:
+    """Read a file that has to be refused and return its report."""
+    with pytest.raises(InvalidSongFileError) as caught:
+        read(data, **options)
+    return caught.value.report
+
+
+def only_problem(data: bytes, **options: object) -> SongFileProblem:
+    report = refused(data, **options)
+    assert report.problem_count == 1
+    return report.problems[0]
+
+
+def ids(chunks: list[Songs]) -> list[int]:
+    return [int(track_id) for chunk in chunks for track_id in chunk.track_ids]
+
+
+def numbered(n: int) -> list[dict[str, str]]:
+    return [song_row(trackID=str(number)) for number in range(1, n + 1)]
+
+
+class TestSongs:
+    @pytest.mark.parametrize("n", [1, 99, 100, 101, 500])
+    def test_all_cells_of_all_songs_come_out_as_they_went_in(self, n: int) -> None:
+        chunks, report = read(song_csv(song_rows(n, seed=3)))
+
+        expected = songs(n, seed=3)
+        assert ids(chunks) == list(range(1, n + 1))
+        assert list(chunks[0].titles) == expected.titles
+        assert list(chunks[0].tags) == expected.tags
+        np.testing.assert_array_equal(chunks[0].numbers, expected.numbers)
+        assert report == SongFileReport(rows=n)
+
+    def test_types_are_those_of_the_contract(self) -> None:
+        for n in (2, 300):
+            read_songs = read_one(song_csv(numbered(n)))
+
+            assert read_songs.track_ids.dtype == np.int64
+            assert read_songs.numbers.dtype == np.float64
+            assert {type(text) for text in [*read_songs.titles, *read_songs.tags]} == {str}
+
+    def test_chunks_have_as_many_rows_as_asked_for_and_keep_the_order(self) -> None:
+        chunks, report = read(song_csv(numbered(11)), chunk_rows=4)
+
+        assert [chunk.track_ids.tolist() for chunk in chunks] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]]
+        assert report.rows == 11
+
+    def test_chunks_come_while_the_file_is_still_being_read(self) -> None:
+        class Watched(io.BytesIO):
+            read_bytes = 0
+
+            def read(self, size: int | None = -1) -> bytes:
+                part = super().read(size)
+                self.read_bytes += len(part)
+                return part
+
+        data = song_csv(numbered(2_000))
+        file = Watched(data)
+
+        next(SongFile(file, name="a.csv", chunk_rows=10).chunks())
+
+        assert file.read_bytes < len(data) / 5
+
+    def test_the_same_track_id_twice_comes_out_twice(self) -> None:
+        chunks, report = read(song_csv([song_row(trackID="5"), song_row(trackID="5", title="Other")]))
+
+        assert ids(chunks) == [5, 5]
+        assert report == SongFileReport(rows=2)
+
+    @pytest.mark.parametrize("copies", [1, 150])
+    def test_numbers_are_the_nearest_floats(self, copies: int) -> None:
+        cells = [
+            "0.1",
+            "1e-300",
+            "-.5",
+            "+7.",
+            "123456789.123456789",
+            "9007199254740993",
+            " 4\t",
+            "0.30000000000000004",
+        ]
+        row = song_row(
+            **{f"vect_{number}": cell for number, cell in enumerate(cells, 1) if "900" not in cell}
+        )
+        row["vect_6"] = "999999999999.9999"
+
+        read_songs = read_one(song_csv([row] * copies))
+
+        assert read_songs.numbers[-1, 6:14].tolist() == [
+            0.1, 1e-300, -0.5, 7.0, 123456789.123456789, 999999999999.9999, 4.0, 0.30000000000000004,
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("copies", [1, 150])
+    @pytest.mark.parametrize("track_id", [0, 2**53 + 1, MAX_TRACK_ID])
+    def test_track_ids_are_exact(self, track_id: int, copies: int) -> None:
+        rows = [song_row(trackID=f"{track_id}"), song_row(trackID=f" {track_id}.0 "), song_row(trackID="")]
+
+        chunks, report = read(song_csv(rows * copies))
+
+        assert set(ids(chunks)) == {track_id}
+        assert report == SongFileReport(rows=3 * copies, rows_with_missing_values=copies)
+
+    @pytest.mark.parametrize("copies", [1, 150])
+    def test_integers_may_be_written_with_a_zero_fraction(self, copies: int) -> None:
+        read_songs = read_one(song_csv([song_row(key="4.0", time_signature="3e0", mode="-0")] * copies))
+
+        assert read_songs.numbers[
+            0, [NUMBER_NAMES.index(name) for name in ("key", "time_signature", "mode")]
+        ].tolist() == [
+            4.0,
+            3.0,
+            0.0,
+        ]
+
+    def test_a_title_may_be_a_missing_marker_or_a_number(self) -> None:
+        titles = ["None", "NaN", "null", "1979", "  spaced  ", "TRUE"]
+
+        for copies in (1, 50):
+            read_songs = read_one(song_csv([song_row(title=title) for title in titles] * copies))
+
+            assert list(read_songs.titles) == titles * copies
+
+
+class TestSpellings:
+    """What a CSV may look like; each also with so many rows that pandas reads them."""
+
+    @pytest.fixture(params=[2, 200], ids=["few rows", "many rows"])
+    def copies(self, request: pytest.FixtureRequest) -> int:
+        return int(request.param)
+
+    def test_a_byte_order_mark_is_skipped(self, copies: int) -> None:
+        assert len(read_one(song_csv(numbered(copies), encoding="utf-8-sig"))) == copies
+
+    def test_the_name_may_end_in_capitals(self) -> None:
+        assert len(read_one(song_csv(numbered(2)), name="SONGS.CSV")) == 2
+
+    def test_columns_come_in_any_order(self, copies: int) -> None:
+        read_songs = read_one(song_csv(song_rows(copies), columns=SONG_COLUMNS[::-1]))
+
+        np.testing.assert_array_equal(read_songs.numbers, songs(copies).numbers)
+        assert list(read_songs.titles) == songs(copies).titles
+
+    def test_other_columns_are_ignored_even_if_empty_or_repeated(self, copies: int) -> None:
+        columns = ["genre", *SONG_COLUMNS[:80], "", "genre", "", *SONG_COLUMNS[80:], "year", ""]
+        rows = [row | {"genre": "pop", "year": "?"} for row in song_rows(copies)]
+
+        chunks, report = read(song_csv(rows, columns=columns))
+
+        np.testing.assert_array_equal(chunks[0].numbers, songs(copies).numbers)
+        assert report == SongFileReport(rows=copies)
+
+    def test_blanks_around_column_names_do_not_matter(self) -> None:
+        data = song_csv(numbered(1)).replace(b",tempo,time_signature,", b', tempo ,"time_signature ",')
+
+        assert len(read_one(data)) == 1
+
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+    def test_lines_end_in_lf_crlf_or_cr(self, line_end: str, copies: int) -> None:
+        data = song_csv(song_rows(copies), line_end=line_end)
+
+        for complete in (data, data.rstrip()):
+            for chunk_rows in (1, 7, 2_000):
+                chunks, report = read(complete, chunk_rows=chunk_rows)
+
+                assert ids(chunks) == list(range(1, copies + 1))
+                assert report == SongFileReport(rows=copies)
+
+    @pytest.mark.parametrize(
+        "title", ["a\nb", "a\r\nb", "a\rb", "a,b", 'say "hi"', '"', "\n\n", ' "quoted" ', "naïve 東京"]
+    )
+    def test_quoted_cells_hold_anything(self, title: str, copies: int) -> None:
+        rows = [song_row(trackID=str(number), title=f"x{title}") for number in range(copies)]
+
+        chunks, report = read(song_csv(rows))
+
+        assert list(chunks[0].titles) == [f"x{title}"] * copies
+        assert report == SongFileReport(rows=copies)
+
+    def test_a_quote_inside_an_unquoted_cell_is_a_character(self, copies: int) -> None:
+        data = song_csv([song_row(title="ROW")] * copies).replace(b"ROW", b'12" mix')
+
+        assert list(read_one(data).titles) == ['12" mix'] * copies
+
+    def test_what_follows_a_closing_quote_is_kept(self) -> None:
+        data = song_csv([song_row(title="ROW")]).replace(b"ROW", b'"a ""b"", c"d"e')
+
+        assert list(read_one(data).titles) == ['a "b", cd"e']
+
+    @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"  \t\n", b"\n\n\n"])
+    def test_blank_lines_are_skipped(self, blank: bytes, copies: int) -> None:
+        lines = song_csv(numbered(copies)).splitlines(keepends=True)
+
+        chunks, report = read(blank + blank.join(lines) + blank)
+
+        assert ids(chunks) == list(range(1, copies + 1))
+        assert report == SongFileReport(rows=copies)
+
+    def test_blanks_at_the_start_of_a_row_belong_to_its_first_cell(self, copies: int) -> None:
+        columns = [TITLE, *(column for column in SONG_COLUMNS if column != TITLE)]
+
+        read_songs = read_one(song_csv([song_row(title="  a")] * copies, columns=columns))
+
+        assert list(read_songs.titles) == ["  a"] * copies
+
+    def test_a_very_long_ignored_cell_is_no_problem(self) -> None:
+        rows = [song_row(trackID="8") | {"comment": "x" * 1_000_000}]
+
+        assert read_one(song_csv(rows, columns=[*SONG_COLUMNS, "comment"])).track_ids.tolist() == [8]
+
+
+class TestMissingValues:
+    @pytest.mark.parametrize("others", [0, 200])
+    @pytest.mark.parametrize("column", [TRACK_ID, "tempo", "key", "vect_1", "vect_148"])
+    def test_a_row_with_a_missing_number_is_counted_and_left_out(self, column: str, others: int) -> None:
+        spellings = sorted(
+            {s for marker in MISSING_MARKERS for s in (marker, marker.upper(), f" {marker.title()} ")}
+        )
+        rows = [song_row(trackID="1"), *(song_row(**{column: cell}) for cell in spellings)]
+        rows += [song_row(trackID="2")] * others
+
+        chunks, report = read(song_csv(rows))
+
+        assert ids(chunks) == [1] + [2] * others
+        assert report == SongFileReport(rows=len(rows), rows_with_missing_values=len(spellings))
+
+    @pytest.mark.parametrize("others", [0, 200])
+    @pytest.mark.parametrize("column", [TITLE, TAGS])
+    @pytest.mark.parametrize("cell", ["", "  ", "\u00a0", "\n"])
+    def test_a_row_with_a_blank_text_is_counted_and_left_out(
+        self, column: str, cell: str, others: int
+    ) -> None:
+        rows = [song_row(**{column: cell}), *([song_row(trackID="2")] * others)]
+
+        chunks, report = read(song_csv(rows))
+
+        assert ids(chunks) == [2] * others
+        assert report == SongFileReport(rows=1 + others, rows_with_missing_values=1)
+
+    @pytest.mark.parametrize("others", [0, 200])
+    def test_a_row_with_a_missing_and_a_wrong_cell_is_invalid(self, others: int) -> None:
+        rows = [song_row(tempo="", key="12"), *([song_row()] * others)]
+
+        chunks, report = read(song_csv(rows), on_invalid_row=SKIP)
+
+        assert len(ids(chunks)) == others
+        assert (report.rows, report.rows_with_missing_values, report.rows_invalid) == (1 + others, 0, 1)
+
+    def test_a_file_of_only_incomplete_rows_gives_no_song(self) -> None:
+        chunks, report = read(song_csv([song_row(tempo="")] * 3))
+
+        assert chunks == []
+        assert report == SongFileReport(rows=3, rows_with_missing_values=3)
+
+
+class TestWrongRows:
+    def test_a_wrong_number_is_told_with_line_column_and_value(self) -> None:
+        rows = [*numbered(3), song_row(tempo="asd"), *numbered(3)]
+
+        problem = only_problem(song_csv(rows))
+
+        assert problem == SongFileProblem(
+            kind=Kind.NOT_A_NUMBER,
+            message="Line 5, column tempo: expected a number from 0 to 1000 (beats per minute), found 'asd'.",
+            line=5,
+            column="tempo",
+            value="asd",
+        )
+
+    def test_the_error_is_one_sentence_with_the_first_problem(self) -> None:
+        with pytest.raises(InvalidSongFileError) as caught:
+            read(song_csv([song_row(tempo="asd"), song_row(key="x", mode="y")]))
+
+        assert str(caught.value) == (
+            "The song file is invalid: Line 2, column tempo: expected a number from 0 to 1000 (beats per "
+            "minute), found 'asd'. (the first of 3 problems)"
+        )
+
+    @pytest.mark.parametrize("others", [0, 200])
+    @pytest.mark.parametrize(
+        ("column", "cell", "kind"),
+        [
+            *(("tempo", cell, Kind.NOT_A_NUMBER) for cell in ("asd", "1_000", "0x10", "1,5", "1 2")),
+            *(("tempo", cell, Kind.NOT_A_NUMBER) for cell in ("--1", "1e", ".", "+", "1d5", "nan1")),
+            *(("mode", cell, Kind.NOT_A_NUMBER) for cell in ("True", "false", "1L", "\u00a01")),
+            *(("mode", cell, Kind.NOT_A_NUMBER) for cell in ("infin", "x\n1")),
+            *(("vect_1", cell, Kind.NOT_A_NUMBER) for cell in ("\uff11\uff12", "\u0663", "²", "½")),
+            *((TRACK_ID, cell, Kind.NOT_A_NUMBER) for cell in ("TR123", "1_0", "\uff11", "0x1", "1.0.0")),
+            *((TRACK_ID, cell, Kind.NOT_AN_INTEGER) for cell in ("4.5", "1e3", "-0.1")),
+            *(("key", cell, Kind.NOT_AN_INTEGER) for cell in ("4.5", "1e-9")),
+            *((TRACK_ID, cell, Kind.OUT_OF_RANGE) for cell in ("-1", "9223372036854775808", "9" * 5_000)),
+            *((TRACK_ID, cell, Kind.OUT_OF_RANGE) for cell in ("1e400", "inf")),
+            *(("tempo", cell, Kind.OUT_OF_RANGE) for cell in ("inf", "-Infinity", "1e400", "1000.5")),
+            *(("tempo", cell, Kind.OUT_OF_RANGE) for cell in ("-0.001", "-1e400")),
+            *(("vect_148", cell, Kind.OUT_OF_RANGE) for cell in ("1.1e12", "-INF", "9" * 500)),
+            *(("key", cell, Kind.OUT_OF_RANGE) for cell in ("12", "-1", "99.5")),
+            (TITLE, "x" * 501, Kind.TEXT_TOO_LONG),
+            (TAGS, "x" * 50_001, Kind.TEXT_TOO_LONG),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_cell_is_told_by_its_kind(self, column: str, cell: str, kind: Kind, others: int) -> None:
+        rows = [song_row(**{column: cell}), *([song_row()] * others)]
+
+        problem = only_problem(song_csv(rows))
+
+        value = cell if len(cell) <= 100 else cell[:99] + "…"
+        assert (problem.kind, problem.line, problem.column, problem.value) == (kind, 2, column, value)
+        assert problem.message.startswith(f"Line 2, column {column}: expected ")
+        assert len(problem.message) < 250
+
+    def test_a_column_of_truth_values_is_no_column_of_numbers(self) -> None:
+        rows = [song_row(mode=""), *([song_row(mode="True"), song_row(mode="FALSE")] * 100)]
+
+        _, report = read(song_csv(rows), on_invalid_row=SKIP)
+
+        assert (report.rows_with_missing_values, report.rows_invalid) == (1, 200)
+        assert report.problems[0].value == "True"
+
+    def test_a_text_as_long_as_allowed_is_right(self) -> None:
+        assert len(read_one(song_csv([song_row(title="ü" * 500, tags="x" * 50_000)]))) == 1
+
+    @pytest.mark.parametrize("others", [0, 200])
+    @pytest.mark.parametrize("width", [1, 2, 156, 158, 300])
+    def test_a_row_of_another_width_is_told(self, width: int, others: int) -> None:
+        good = song_csv([song_row()] * others)
+        row = b",".join([b"1"] * width)
+        data = song_csv([]) + row + b"\n" + good[len(song_csv([])) :]
+
+        problem = only_problem(data)
+
+        assert (problem.kind, problem.line, problem.column, problem.value) == (Kind.RAGGED_ROW, 2, None, None)
+        cells = "1 cell" if width == 1 else f"{width} cells"
+        assert problem.message.startswith(f"Line 2 has {cells}, the header 157")
+
+    def test_a_short_and_a_long_row_do_not_make_up_for_each_other(self) -> None:
+        lines = song_csv(song_rows(300)).splitlines(keepends=True)
+        lines[7] = lines[7].replace(b"\r\n", b"\n").rstrip(b"\n").rsplit(b",", 1)[0] + b"\n"
+        lines[8] = lines[8].rstrip(b"\n") + b",1\n"
+
+        report = refused(b"".join(lines))
+
+        assert [(problem.kind, problem.line) for problem in report.problems] == [
+            (Kind.RAGGED_ROW, 8),
+            (Kind.RAGGED_ROW, 9),
+        ]
+
+    def test_a_row_that_runs_over_lines_hints_at_an_open_quote(self) -> None:
+        lines = song_csv([song_row(tags="love"), song_row(tags="love"), song_row(tags="a,b,c")]).splitlines(
+            keepends=True
+        )
+        lines[2] = lines[2].replace(b"A song", b'"A song')  # the next line's first quote closes it
+
+        report = refused(b"".join(lines))
+
+        assert report.problems[0].kind is Kind.RAGGED_ROW
+        assert "Line 3 has" in report.problems[0].message
+        assert "perhaps a quote is not closed" in report.problems[0].message
+
+    @pytest.mark.parametrize("others", [0, 200])
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+    def test_lines_are_physical_lines(self, line_end: str, others: int) -> None:
+        rows = [song_row(title="two\nlines"), song_row(title="four\r\n\r\nli\rnes")] + [song_row()] * others
+        end = line_end.encode()
+        data = end + song_csv(rows, line_end=line_end) + end + end
+        data += song_csv([song_row(title="x\ny", tempo="asd"), song_row(key="x")], line_end=line_end).split(
+            end, 1
+        )[1]
+
+        for chunk_rows in (1, 2, 2_000):
+            report = refused(data, chunk_rows=chunk_rows)
+
+            # blank, header, 2 lines, 4 lines, others, 2 blanks
+            assert [problem.line for problem in report.problems] == [11 + others, 13 + others]
+
+    def test_a_hundred_problems_are_kept_and_all_are_counted(self) -> None:
+        data = song_csv([song_row(**dict.fromkeys(NUMBER_NAMES, "x"))] * 3)
+
+        report = refused(data)
+
+        assert len(report.problems) == MAX_PROBLEMS == 100
+        assert report.problem_count == 3 * 154
+        assert (report.rows, report.rows_invalid) == (3, 3)
+        assert [problem.column for problem in report.problems] == list(NUMBER_NAMES[:100])
+
+    def test_a_rejected_file_is_read_to_its_end_and_gives_no_more_chunks(self) -> None:
+        rows = numbered(30)
+        rows[12]["tempo"] = rows[28]["tempo"] = "asd"
+        file = SongFile(io.BytesIO(song_csv(rows)), name="a.csv", chunk_rows=5)
+        chunks = file.chunks()
+
+        given = [next(chunks).track_ids.tolist(), next(chunks).track_ids.tolist()]
+        with pytest.raises(InvalidSongFileError) as caught:
+            next(chunks)
+
+        assert given == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+        assert caught.value.report is file.report
+        assert (file.report.rows, file.report.rows_invalid) == (30, 2)
+        assert [problem.line for problem in file.report.problems] == [14, 30]
+
+    @pytest.mark.parametrize("others", [0, 200])
+    def test_wrong_rows_can_be_skipped(self, others: int) -> None:
+        rows = numbered(6 + others)
+        rows[1]["tempo"], rows[3]["key"], rows[4]["duration"] = "asd", "4.5", ""
+
+        chunks, report = read(song_csv(rows), on_invalid_row=SKIP)
+
+        assert ids(chunks) == [1, 3, 6, *range(7, 7 + others)]
+        assert (report.rows, report.rows_with_missing_values, report.rows_invalid) == (6 + others, 1, 2)
+        assert [(problem.line, problem.kind) for problem in report.problems] == [
+            (3, Kind.NOT_A_NUMBER),
+            (5, Kind.NOT_AN_INTEGER),
+        ]
+
+    def test_a_file_of_only_wrong_rows_gives_no_song_when_they_are_skipped(self) -> None:
+        chunks, report = read(song_csv([song_row(tempo="x")] * 2), on_invalid_row=SKIP)
+
+        assert chunks == []
+        assert (report.rows, report.rows_invalid) == (2, 2)
+
+
+@pytest.fixture(params=list(OnInvalidRow), ids=lambda choice: choice.value)
+def any_choice(request: pytest.FixtureRequest) -> OnInvalidRow:
+    choice: OnInvalidRow = request.param
+    return choice
+
+
+class TestWrongFiles:
+    """What makes a whole file unreadable, whatever is to be done about wrong rows."""
+
+    @pytest.mark.parametrize("name", ["songs.xlsx", "songs", "", "csv", "songs.csv.gz", "x" * 300])
+    def test_another_file_name(self, name: str, any_choice: OnInvalidRow) -> None:
+        problem = only_problem(song_csv(numbered(1)), name=name, on_invalid_row=any_choice)
+
+        assert (problem.kind, problem.line) == (Kind.FILE_NAME, None)
+        assert ".csv" in problem.message
+        assert len(problem.message) < 200
+
+    @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n", b"\r\n  \r\n\t"])
+    def test_an_empty_file(self, data: bytes, any_choice: OnInvalidRow) -> None:
+        problem = only_problem(data, on_invalid_row=any_choice)
+
+        assert problem == SongFileProblem(Kind.EMPTY_FILE, "The file is empty.")
+
+    @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n \n"])
+    def test_only_a_header(self, end: bytes, any_choice: OnInvalidRow) -> None:
+        problem = only_problem(song_csv([]).rstrip() + end, on_invalid_row=any_choice)
+
+        assert problem.kind is Kind.NO_ROWS
+
+    @pytest.mark.parametrize(
+        ("start", "what"),
+        [
+            (b"PK\x03\x04\x14\x00", "an Excel workbook or a zip archive"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
+            (b"\x1f\x8b\x08", "a gzip archive"),
+            ("trackID".encode("utf-16"), "UTF-16 text"),
+        ],
+    )
+    def test_a_file_of_another_format(self, start: bytes, what: str, any_choice: OnInvalidRow) -> None:
+        problem = only_problem(start + b"\x00rest", on_invalid_row=any_choice)
+
+        assert problem.kind is Kind.NOT_TEXT
+        assert problem.message == f"This looks like {what}; save it as CSV (comma separated, UTF-8)."
+
+    @pytest.mark.parametrize("before", [0, 400])
+    def test_a_zero_byte(self, before: int, any_choice: OnInvalidRow) -> None:
+        data = song_csv([*numbered(before), song_row(title="a\0b")])
+
+        problem = only_problem(data, on_invalid_row=any_choice)
+
+        assert (problem.kind, problem.line) == (Kind.NOT_TEXT, before + 2)
+
+    @pytest.mark.parametrize("before", [0, 400])
+    @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+    def test_another_encoding(self, bom: bytes, before: int, any_choice: OnInvalidRow) -> None:
+        data = bom + song_csv([*numbered(before), song_row(title="Beyonc\xe9")], encoding="latin-1")
+
+        problem = only_problem(data, on_invalid_row=any_choice)
+
+        assert problem == SongFileProblem(
+            Kind.ENCODING,
+            f"Line {before + 2} is not UTF-8 text: byte 0xe9 at offset {data.index(0xE9)} of the file; "
+            "save it as CSV UTF-8.",
+            line=before + 2,
+            value="0xe9",
+        )
+
+    def test_another_encoding_in_a_later_chunk(self, any_choice: OnInvalidRow) -> None:
+        data = song_csv([*numbered(50), song_row(title="Beyonc\xe9")], encoding="latin-1")
+
+        problem = only_problem(data, chunk_rows=7, on_invalid_row=any_choice)
+
+        assert (problem.line, f"offset {data.index(0xE9)} " in problem.message) == (52, True)
+
+    @pytest.mark.parametrize(("separator", "what"), [(b";", "semicolons"), (b"\t", "tabs")])
+    @pytest.mark.parametrize("quote", [b"", b'"'])
+    def test_another_separator(
+        self, separator: bytes, what: str, quote: bytes, any_choice: OnInvalidRow
+    ) -> None:
+        header = separator.join(quote + column.encode() + quote for column in SONG_COLUMNS)
+
+        problem = only_problem(header + b"\n1" + separator + b"2,5\n", on_invalid_row=any_choice)
+
+        assert (problem.kind, problem.line) == (Kind.SEPARATOR, 1)
+        assert what in problem.message
+
+    def test_missing_columns_are_told_one_by_one(self, any_choice: OnInvalidRow) -> None:
+        columns = [column for column in SONG_COLUMNS if column not in {"tempo", "vect_7", TRACK_ID}]
+
+        report = refused(song_csv(numbered(1), columns=columns), on_invalid_row=any_choice)
+
+        assert [(problem.kind, problem.line, problem.column) for problem in report.problems] == [
+            (Kind.MISSING_COLUMN, 1, TRACK_ID),
+            (Kind.MISSING_COLUMN, 1, "tempo"),
+            (Kind.MISSING_COLUMN, 1, "vect_7"),
+        ]
+        assert report.problems[1].message == "Line 1: the header has no column tempo."
+        assert report.rows == 0
+
+    def test_a_column_in_another_case_is_pointed_at(self) -> None:
+        problem = only_problem(song_csv(numbered(1)).replace(b",tempo,", b",Tempo,"))
+
+        assert problem.kind is Kind.MISSING_COLUMN
+        assert "'Tempo'" in problem.message
+
+    def test_a_file_without_a_header_misses_all_columns(self) -> None:
+        report = refused(song_csv(song_rows(3)).split(b"\n", 1)[1])
+
+        assert (report.problem_count, len(report.problems)) == (157, 100)
+
+    def test_a_repeated_song_column(self, any_choice: OnInvalidRow) -> None:
+        data = song_csv(numbered(1), columns=[*SONG_COLUMNS, "tempo", "tempo"])
+
+        problem = only_problem(data, on_invalid_row=any_choice)
+
+        assert problem == SongFileProblem(
+            Kind.DUPLICATE_COLUMN, "Line 1: the header has the column tempo 3 times.", line=1, column="tempo"
+        )
+
+    def test_the_line_of_the_header_counts_blank_lines(self) -> None:
+        problem = only_problem(b"\n\n" + song_csv(numbered(1)).replace(b",tempo,", b",,"))
+
+        assert problem.line == 3
+
+    @pytest.mark.parametrize("others", [1, 300])
+    def test_a_quote_that_is_never_closed(self, others: int, any_choice: OnInvalidRow) -> None:
+        data = song_csv([*[song_row(tags="love")] * others, song_row(title="OPEN", tags="x")]).replace(
+            b"OPEN", b'"OPEN'
+        )
+
+        for chunk_rows in (1, 2_000):
+            problem = only_problem(data, on_invalid_row=any_choice, chunk_rows=chunk_rows)
+
+            assert (problem.kind, problem.line) == (Kind.UNCLOSED_QUOTE, others + 2)
+
+    def test_an_open_quote_in_the_header(self) -> None:
+        assert only_problem(b'trackID,"title\n1,2\n').kind is Kind.UNCLOSED_QUOTE
+
+    def test_an_open_quote_does_not_pull_a_large_file_into_memory(self) -> None:
+        class Endless(io.RawIOBase):
+            """A header and then one row that never ends, of which no one may read much."""
+
+            def __init__(self, start: bytes) -> None:
+                self.start = song_csv([]) + start
+                self.given = 0
+
+            def read(self, size: int = -1) -> bytes:
+                part, self.start = self.start[:size] or b"x,\n" * (size // 3 + 1), self.start[size:]
+                self.given += len(part)
+                return part
+
+        open_quote = Endless(b'1,"')
+
+        with pytest.raises(InvalidSongFileError) as caught:
+            list(SongFile(open_quote, name="a.csv").chunks())
+
+        assert caught.value.report.problems[0].kind is Kind.UNCLOSED_QUOTE
+        assert open_quote.given < 2 * MAX_RECORD_BYTES
+
+    def test_a_row_of_endless_length(self) -> None:
+        data = song_csv(numbered(3)) + b"1," * (MAX_RECORD_BYTES // 2 + 1)
+
+        problem = only_problem(data + b"\n")
+
+        assert (problem.kind, problem.line) == (Kind.ROW_TOO_LONG, 5)
+
+    def test_it_comes_before_the_wrong_rows_in_the_report(self) -> None:
+        data = song_csv(
+            [song_row(**dict.fromkeys(NUMBER_NAMES, "x")), song_row(title="a\xe9")], encoding="latin-1"
+        )
+
+        report = refused(data, chunk_rows=1, on_invalid_row=SKIP)
+
+        assert [problem.kind for problem in report.problems[:2]] == [Kind.ENCODING, Kind.NOT_A_NUMBER]
+        assert (len(report.problems), report.problem_count) == (100, 155)
+
+
+class TestTooManyRows:
+    @pytest.mark.parametrize("chunk_rows", [1, 4, 2_000])
+    def test_exactly_as_many_rows_as_allowed_are_read(self, chunk_rows: int) -> None:
+        chunks, _ = read(song_csv(numbered(9)), max_rows=9, chunk_rows=chunk_rows)
+
+        assert ids(chunks) == list(range(1, 10))
+
+    @pytest.mark.parametrize("chunk_rows", [1, 4, 2_000])
+    def test_one_more_is_told_as_soon_as_it_is_seen(self, chunk_rows: int) -> None:
+        file = io.BytesIO(song_csv(numbered(2_000)))
+
+        with pytest.raises(TooManyRowsError, match="more than 9 rows") as caught:
+            list(SongFile(file, name="a.csv", max_rows=9, chunk_rows=chunk_rows).chunks())
+
+        assert caught.value.max_rows == 9
+        assert chunk_rows > 4 or file.tell() < 400_000
+
+    def test_rows_left_out_count_too(self) -> None:
+        data = song_csv([song_row(tempo=""), song_row(tempo="x"), song_row()])
+
+        with pytest.raises(TooManyRowsError):
+            read(data, max_rows=2, on_invalid_row=SKIP)
+
+
+def test_a_chunk_needs_at_least_one_row() -> None:
+    with pytest.raises(ValueError, match="chunk_rows is 0"):
+        SongFile(io.BytesIO(), name="a.csv", chunk_rows=0)
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    class Repeated(io.RawIOBase):
+        """A file of very many songs that is nowhere in memory."""
+
+        def __init__(self, blocks: int) -> None:
+            self.parts = iter([song_csv([]), *[song_csv(song_rows(500)).split(b"\n", 1)[1]] * blocks])
+            self.rest = b""
+
+        def read(self, size: int = -1) -> bytes:
+            while len(self.rest) < size and (part := next(self.parts, b"")):
+                self.rest += part
+            given, self.rest = self.rest[:size], self.rest[size:]
+            return given
+
+    def peak(blocks: int) -> int:
+        tracemalloc.start()
+        rows = sum(map(len, SongFile(Repeated(blocks), name="a.csv", chunk_rows=500).chunks()))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert rows == 500 * blocks
+        return most
+
+    peak(1)  # imports
+    assert peak(16) < 1.2 * peak(4)
+
+
+def test_a_reading_thread_leaves_others_room() -> None:
+    data = song_csv(song_rows(4_000))
+    thread = threading.Thread(target=lambda: [read(data) for _ in range(3)])
+    thread.start()
+    longest, before = 0.0, time.perf_counter()
+    while thread.is_alive():
+        time.sleep(0.001)
+        now = time.perf_counter()
+        longest, before = max(longest, now - before), now
+    thread.join()
+
+    assert longest < 0.25

@@ -1,0 +1,336 @@
+"""Reading song files of every kind of damage: what holds whatever the bytes are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from ml import song_file
+from ml.csv_records import Block, RecordReader, UnreadableFileError
+from ml.song_file import (
+    InvalidSongFileError,
+    OnInvalidRow,
+    SongFile,
+    SongFileProblemKind,
+    SongFileReport,
+    TooManyRowsError,
+)
+from ml.songs import SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from tests.factories.songs import song_csv, song_row
+
+FILE_KINDS = {
+    SongFileProblemKind.NOT_TEXT,
+    SongFileProblemKind.ENCODING,
+    SongFileProblemKind.UNCLOSED_QUOTE,
+    SongFileProblemKind.ROW_TOO_LONG,
+}
+
+bounded = settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.data_too_large,
+    ],
+)
+
+
+class ExactSongFile(SongFile):
+    """Reads every block cell by cell, as the fast way has to agree with."""
+
+    def _read_fast(self, block: Block, header: object) -> None:
+        del block, header
+
+
+class FastSongFile(SongFile):
+    """Tells how many blocks were read the fast way."""
+
+    fast_blocks = 0
+
+    def _read_fast(self, block: Block, header: object) -> Songs | None:
+        songs = super()._read_fast(block, header)  # type: ignore[arg-type]
+        FastSongFile.fast_blocks += songs is not None
+        return songs
+
+
+@pytest.fixture(autouse=True)
+def fast_even_if_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(song_file, "_SMALL_BLOCK", 0)
+
+
+Outcome = tuple[list[tuple[object, ...]], SongFileReport, str | None]
+
+
+def outcome(
+    data: bytes, kind: type[SongFile] = SongFile, *, on_invalid_row: OnInvalidRow, chunk_rows: int = 2_000
+) -> Outcome:
+    """Read a file and return its songs, its report and what was raised."""
+    file = kind(io.BytesIO(data), name="a.csv", on_invalid_row=on_invalid_row, chunk_rows=chunk_rows)
+    songs: list[tuple[object, ...]] = []
+    error = None
+    try:
+        for chunk in file.chunks():
+            assert 0 < len(chunk) <= chunk_rows
+            songs += zip(
+                chunk.track_ids.tolist(),
+                chunk.titles,
+                chunk.tags,
+                map(tuple, chunk.numbers.tolist()),
+                strict=True,
+            )
+    except InvalidSongFileError as caught:
+        error = str(caught)
+    return songs, file.report, error
+
+
+WORDS = (
+    "0 1 4 4.0 4.5 -1 12 1e400 -inf Infinity nan NaN NA n/a None null NULL nUlL True false TRUE 1_000 0x10",
+    "asd - + . 1e 1e5 1e-3 .5 5. +3 --3 1.2.3 \uff11 9223372036854775807 9223372036854775808",
+    "9007199254740993 0.1234567890123456789 00012 1E+02",
+)
+SPACED = [
+    "",
+    " ",
+    " 4",
+    "4 ",
+    "\t4",
+    " NA ",
+    "4\n",
+    "\n4",
+    "\x0b4",
+    "\x1c4",
+    "\xa04",
+    "1 2",
+    "1,5",
+    '"',
+    '4"',
+]
+NUMBERS = st.sampled_from(" ".join(WORDS).split() + SPACED)
+TEXTS = st.sampled_from(
+    [
+        "",
+        " ",
+        "None",
+        "NaN",
+        "a,b",
+        "a\nb",
+        "a\rb",
+        "a\r\nb",
+        '"',
+        '""',
+        'a"b',
+        "\ufeff",
+        "\ufeffa",
+        "  a",
+        "a\t",
+        "é",
+        "1",
+    ]
+) | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4)
+SOME_COLUMNS = [TRACK_ID, TITLE, TAGS, "loudness", "key", "mode", "vect_1", "vect_148"]
+RAW = st.sampled_from(['"', '""', '"a', 'a"', '"a"b', '" a"', ' "a"', '"a""', '"""a"', "'", "a b"])
+
+
+def quoted(cell: str, *, always: bool) -> str:
+    needs = always or set(cell) & set(',"\r\n')
+    return '"' + cell.replace('"', '""') + '"' if needs else cell
+
+
+@st.composite
+def song_files(draw: st.DrawFn, *, wild: bool = True) -> bytes:
+    """Song files with odd cells, rows, lines and columns; all well-formed CSV unless `wild`."""
+    columns = list(SONG_COLUMNS)
+    first = draw(st.sampled_from(SOME_COLUMNS))
+    columns.remove(first)
+    columns.insert(0, first)
+    last = draw(st.sampled_from([column for column in SOME_COLUMNS if column != first]))
+    columns.remove(last)
+    columns.append(last)
+    extra = draw(st.sampled_from([[], [""], ["year", "year"]]))
+    line_ends = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n", "\r"]])))
+    column_wide = draw(st.dictionaries(st.sampled_from(["mode", "vect_148", TITLE]), NUMBERS, max_size=1))
+    lines = [[quoted(name, always=False) for name in [*columns, *extra]]]
+    for number in range(draw(st.integers(0, 5))):
+        row = song_row(trackID=str(number)) | dict.fromkeys(extra, "x") | column_wide
+        for column in draw(st.lists(st.sampled_from(SOME_COLUMNS), max_size=2)):
+            row[column] = draw(TEXTS if column in {TITLE, TAGS} else NUMBERS)
+        cells = [
+            quoted(row[name], always=draw(st.booleans()) if name == first else False)
+            for name in [*columns, *extra]
+        ]
+        if wild:
+            match draw(st.integers(0, 9)):
+                case 0:
+                    cells = cells[: draw(st.integers(0, len(cells)))]
+                case 1:
+                    cells += ["x"] * draw(st.integers(1, 3))
+                case 2:
+                    cells[draw(st.sampled_from([0, 1, 2, 150, -1]))] = draw(RAW)
+        lines.append(cells)
+    text = ""
+    for cells in lines:
+        text += draw(st.sampled_from(["", "", "", "\n", "  \n", "\t", "\r\n"])) if wild else ""
+        text += ",".join(cells) + draw(line_ends)
+    if draw(st.booleans()):
+        text = text.rstrip("\r\n")
+    return text.encode(draw(st.sampled_from(["utf-8", "utf-8-sig"])))
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn) -> bytes:
+    """Song files of which some bytes were changed, taken out or put in."""
+    data = bytearray(draw(song_files()))
+    bytes_ = st.sampled_from([b'"', b",", b"\n", b"\r", b"\0", b"\xff", b" ", b"\xef\xbb\xbf"]) | st.binary(
+        max_size=3
+    )
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, max(0, len(data) - 1)))
+        data[start : start + draw(st.integers(0, 2))] = draw(bytes_)
+    return bytes(data)
+
+
+ANY_BYTES = st.one_of(
+    st.binary(max_size=200),
+    st.binary(max_size=100).map(lambda data: song_csv([]) + data),
+    st.text(st.sampled_from('",\n\r ;\t1a\ufeff'), max_size=60).map(
+        lambda text: song_csv([]) + text.encode()
+    ),
+    song_files(),
+    damaged_files(),
+)
+CHOICES = st.sampled_from(OnInvalidRow)
+CHUNK_ROWS = st.sampled_from([1, 2, 3, 2_000])
+
+
+@bounded
+@given(data=ANY_BYTES, on_invalid_row=CHOICES, chunk_rows=CHUNK_ROWS, max_rows=st.none() | st.integers(0, 4))
+def test_nothing_but_the_two_errors_is_raised_and_rows_add_up(
+    data: bytes, on_invalid_row: OnInvalidRow, chunk_rows: int, max_rows: int | None
+) -> None:
+    file = SongFile(
+        io.BytesIO(data),
+        name="a.csv",
+        on_invalid_row=on_invalid_row,
+        chunk_rows=chunk_rows,
+        max_rows=max_rows,
+    )
+    given_out = 0
+    error: Exception | None = None
+    try:
+        for chunk in file.chunks():
+            given_out += len(chunk)
+            assert np.isfinite(chunk.numbers).all()
+            assert (chunk.track_ids >= 0).all()
+            assert all(title.strip() for title in chunk.titles)
+            assert all(tags.strip() for tags in chunk.tags)
+    except (InvalidSongFileError, TooManyRowsError) as caught:
+        error = caught
+    if error is None:
+        assert file.report.rows == given_out + file.report.rows_with_missing_values + file.report.rows_invalid
+        assert file.report.rows > 0
+    else:
+        assert str(error)
+        assert file.report.problem_count > 0 or isinstance(error, TooManyRowsError)
+    assert len(file.report.problems) == min(file.report.problem_count, 100)
+
+
+@bounded
+@given(data=song_files() | damaged_files(), on_invalid_row=CHOICES, chunk_rows=CHUNK_ROWS)
+@example(song_csv([song_row(mode=""), song_row(mode="True")]), OnInvalidRow.SKIP_ROW, 2_000)
+@example(song_csv([song_row(title="None"), song_row(title="nan")]), OnInvalidRow.SKIP_ROW, 2_000)
+def test_the_fast_way_and_the_exact_way_agree(
+    data: bytes, on_invalid_row: OnInvalidRow, chunk_rows: int
+) -> None:
+    fast = outcome(data, FastSongFile, on_invalid_row=on_invalid_row, chunk_rows=chunk_rows)
+    exact = outcome(data, ExactSongFile, on_invalid_row=on_invalid_row, chunk_rows=chunk_rows)
+
+    assert fast == exact
+
+
+@bounded
+@given(data=song_files() | damaged_files(), chunk_rows=CHUNK_ROWS)
+def test_the_size_of_chunks_changes_nothing(data: bytes, chunk_rows: int) -> None:
+    whole = outcome(data, ExactSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW)
+    chunked = outcome(data, ExactSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW, chunk_rows=chunk_rows)
+    if whole[1].problems and whole[1].problems[0].kind in FILE_KINDS:
+        # The file stops being read somewhere; what is found before that depends on the chunks.
+        assert chunked[1].problems[0].kind in FILE_KINDS
+        return
+
+    assert chunked == whole
+
+
+def test_the_fast_way_is_in_fact_taken() -> None:
+    FastSongFile.fast_blocks = 0
+
+    outcome(
+        song_csv([song_row(), song_row(tempo="NaN")] * 5), FastSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW
+    )
+
+    assert FastSongFile.fast_blocks == 1
+
+
+Records = list[tuple[int, list[str]]]
+
+
+def records(data: bytes, count: int) -> Iterator[tuple[int, list[str]]]:
+    """Read all records with our reader: line and cells."""
+    reader = RecordReader(io.BytesIO(data))
+    while (block := reader.take(count)) is not None:
+        for index in range(len(block)):
+            cells = block.record(index)
+            assert block.cells is None or block.cells[index] == len(cells)
+            yield int(block.lines[index]), cells
+
+
+SMALL_CSV = st.text(st.sampled_from('"",,\n\r ax\tä'), max_size=40).map(str.encode)
+
+
+@settings(bounded, max_examples=5 * bounded.max_examples)
+@given(data=SMALL_CSV, count=st.sampled_from([1, 2, 100]))
+@example(data=b'"a""b"c"d,e\r"\r\n",\n\n""\n"', count=1)
+def test_records_and_lines_are_those_of_pythons_csv_module(data: bytes, count: int) -> None:
+    found, problem = tried(data, count)
+    if problem:
+        assert problem is SongFileProblemKind.UNCLOSED_QUOTE
+        # A quote that is open at the end takes what is put after it, line ends and all.
+        assert list(csv.reader(io.StringIO(data.decode() + "\nend", newline="")))[-1][-1].endswith("\nend")
+        return
+    reader = csv.reader(io.StringIO(data.decode(), newline=""))
+    expected, line = [], 1
+    for cells in reader:
+        expected.append((line, cells))
+        line = reader.line_num + 1
+
+    assert without_blanks(found) == without_blanks(expected)
+
+
+@bounded
+@given(data=song_files(wild=False) | damaged_files(), count=CHUNK_ROWS)
+def test_records_of_song_files_are_those_of_pythons_csv_module(data: bytes, count: int) -> None:
+    found, problem = tried(data, count)
+    assume(problem is None)
+    reader = csv.reader(io.StringIO(data.decode().removeprefix("\ufeff"), newline=""))
+
+    cells_only = [cells for _, cells in without_blanks(found)]
+    assert cells_only == [cells for _, cells in without_blanks([(0, cells) for cells in reader])]
+
+
+def tried(data: bytes, count: int) -> tuple[Records, SongFileProblemKind | None]:
+    try:
+        return list(records(data, count)), None
+    except UnreadableFileError as error:
+        return [], error.problem.kind
+
+
+def without_blanks(found: Records) -> Records:
+    """Leave out rows of one blank cell: of these, csv.reader cannot tell `" "` from a blank line."""
+    return [(line, cells) for line, cells in found if len(cells) > 1 or "".join(cells).strip(" \t")]
