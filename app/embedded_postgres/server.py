@@ -204,7 +204,7 @@ class EmbeddedPostgres:
                 asked = True
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
-                    f"a former server, process {pid}, still runs on {self._data} and does not stop; end it first"
+                    f"a former server, process {pid}, still runs on {self._data} and does not stop; end it"
                 )
             time.sleep(0.05)
 
@@ -261,7 +261,7 @@ class EmbeddedPostgres:
             env={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C"},
         )
 
-    def _as_account(self) -> dict[str, object]:
+    def _as_account(self) -> dict[str, Any]:
         return {} if self._account is None else self._account.popen_arguments()
 
     def _explain(self, output: str, number: int | None = None) -> str:
