@@ -31,6 +31,9 @@ MAX_RECORD_BYTES = 4 * 2**20
 MAX_BLOCK_BYTES = 16 * 2**20
 """A block is given out at this size even if it has fewer records than asked for."""
 
+MOST_ONE_BY_ONE = 100_000
+"""Records found at a time where quotes stand in odd places; after them the buffer is searched anew."""
+
 FIRST_READ_BYTES = 64 * 2**10
 
 _NONE: Positions = np.zeros(0, dtype=np.intp)
@@ -260,8 +263,9 @@ class RecordReader:
             self._found = found.keep(~self._blank(found))
             self._limited = False
         else:
-            self._found, self._scanned = _find_one_by_one(self._buffer, count, final=self._at_end)
-            self._limited = len(self._found.starts) == count
+            limit = max(count, MOST_ONE_BY_ONE)
+            self._found, self._scanned = _find_one_by_one(self._buffer, limit, final=self._at_end)
+            self._limited = len(self._found.starts) == limit
         self._exhausted = self._at_end and not self._limited
         if self._remaining:
             self._bytes_per_record = self._scanned / self._remaining

@@ -88,6 +88,8 @@ _PANDAS_MARKERS = sorted(
     {s for marker in MISSING_MARKERS for s in (marker, marker.upper(), marker.title(), "NaN")}
 )
 
+_FLOAT64 = np.dtype(np.float64)
+
 _Kind = SongFileProblemKind
 _Value = TypeVar("_Value", int, float, str)
 
@@ -317,6 +319,8 @@ class SongFile:
 
 def _track_id(cell: str) -> int | None:
     """Return the track id in a cell, exactly: by way of float, ids over 2**53 would change."""
+    if len(cell) < len(str(MAX_TRACK_ID)) and cell.isascii() and cell.isdecimal():
+        return int(cell)
     text = cell.strip(_BLANKS)
     match = _TRACK_ID.fullmatch(text)
     if match is None:
@@ -476,7 +480,7 @@ def _parse(block: Block, header: _Header) -> pd.DataFrame | None:
             names=range(header.width),
             usecols=sorted([*header.strings, *header.numbers]),
             index_col=False,
-            dtype=dict.fromkeys(header.numbers, np.float64),
+            dtype=dict.fromkeys(header.numbers, _FLOAT64),
             converters=header.strings,
             keep_default_na=False,
             na_values=_PANDAS_MARKERS,  # as a dict by column they take longer than the parsing

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from ml import song_file
+from ml import csv_records, song_file
 from ml.csv_records import Block, RecordReader, UnreadableFileError
 from ml.song_file import (
     InvalidSongFileError,
@@ -62,8 +62,10 @@ class FastSongFile(SongFile):
 
 
 @pytest.fixture(autouse=True)
-def fast_even_if_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def limits_of_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files of a few rows go the ways of large ones."""
     monkeypatch.setattr(song_file, "_SMALL_BLOCK", 0)
+    monkeypatch.setattr(csv_records, "MOST_ONE_BY_ONE", 1)
 
 
 Outcome = tuple[list[tuple[object, ...]], SongFileReport, str | None]
