@@ -10,6 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from ml import csv_records
 from ml.csv_records import MAX_RECORD_BYTES
 from ml.song_file import (
     MAX_PROBLEMS,
@@ -596,26 +597,38 @@ class TestWrongFiles:
     def test_an_open_quote_in_the_header(self) -> None:
         assert only_problem(b'trackID,"title\n1,2\n').kind is Kind.UNCLOSED_QUOTE
 
-    def test_an_open_quote_does_not_pull_a_large_file_into_memory(self) -> None:
+    @pytest.mark.parametrize(
+        ("start", "more", "kind"),
+        [
+            (b'1,"', b"x,\n", Kind.UNCLOSED_QUOTE),
+            (b'1,a"b,"', b"x,\n", Kind.UNCLOSED_QUOTE),
+            (b"1,", b"x,", Kind.ROW_TOO_LONG),
+        ],
+    )
+    def test_an_endless_row_does_not_pull_a_large_file_into_memory(
+        self, start: bytes, more: bytes, kind: Kind
+    ) -> None:
         class Endless(io.RawIOBase):
             """A header and then one row that never ends, of which no one may read much."""
 
-            def __init__(self, start: bytes) -> None:
-                self.start = song_csv([]) + start
-                self.given = 0
+            start = song_csv([]) + b"\n\n"
+            given = 0
 
             def read(self, size: int = -1) -> bytes:
-                part, self.start = self.start[:size] or b"x,\n" * (size // 3 + 1), self.start[size:]
+                part = self.start[:size] or (more * size)[:size]
+                self.start = self.start[size:]
                 self.given += len(part)
                 return part
 
-        open_quote = Endless(b'1,"')
+        file = Endless()
+        file.start += start
 
         with pytest.raises(InvalidSongFileError) as caught:
-            list(SongFile(open_quote, name="a.csv").chunks())
+            list(SongFile(file, name="a.csv").chunks())
 
-        assert caught.value.report.problems[0].kind is Kind.UNCLOSED_QUOTE
-        assert open_quote.given < 2 * MAX_RECORD_BYTES
+        problem = caught.value.report.problems[0]
+        assert (problem.kind, problem.line) == (kind, 4)
+        assert file.given < 2 * MAX_RECORD_BYTES
 
     def test_a_row_of_endless_length(self) -> None:
         data = song_csv(numbered(3)) + b"1," * (MAX_RECORD_BYTES // 2 + 1)
@@ -633,6 +646,17 @@ class TestWrongFiles:
 
         assert [problem.kind for problem in report.problems[:2]] == [Kind.ENCODING, Kind.NOT_A_NUMBER]
         assert (len(report.problems), report.problem_count) == (100, 155)
+
+
+def test_chunks_of_very_long_rows_have_fewer_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_records, "MAX_BLOCK_BYTES", 300_000)
+    rows = [row | {"comment": "x" * 20_000} for row in numbered(100)]
+
+    chunks, report = read(song_csv(rows, columns=[*SONG_COLUMNS, "comment"]))
+
+    assert ids(chunks) == list(range(1, 101))
+    assert report == SongFileReport(rows=100)
+    assert max(map(len, chunks)) < 40
 
 
 class TestTooManyRows:
@@ -701,4 +725,4 @@ def test_a_reading_thread_leaves_others_room() -> None:
         longest, before = max(longest, now - before), now
     thread.join()
 
-    assert longest < 0.25
+    assert longest < 0.5

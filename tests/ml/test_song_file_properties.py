@@ -32,7 +32,7 @@ FILE_KINDS = {
 }
 
 bounded = settings(
-    max_examples=300,
+    max_examples=200,
     deadline=None,
     derandomize=True,
     suppress_health_check=[
