@@ -6,6 +6,8 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
@@ -13,9 +15,9 @@ from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from app.http.background_server import running
 from app.database.migrate import migrate
 from app.embedded_postgres import EmbeddedPostgres
+from app.http.background_server import running
 from app.logs import configure_logs
 from app.main import create_app
 from app.settings import LogFormat, Settings
@@ -32,9 +34,23 @@ def _logs() -> None:
     configure_logs(LogFormat.JSON)
 
 
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that root's server account can reach; those of pytest's tmp_path are closed to it."""
+    with TemporaryDirectory(prefix="genregraph-test-") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as path:
+        yield path
+
+
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=NOT_DURABLE) as url:
+def server_url() -> Iterator[str]:
+    with open_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE) as url:
         yield url
 
 

@@ -88,19 +88,33 @@ def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
     """Return binaries that the account can run: the ones given, or a copy of them made once."""
     if account is None or account.reaches(binaries.folder / "postgres"):
         return binaries
-    installation = binaries.folder.parent
     copy = _home() / f"postgresql-{binaries.version}"
     if not copy.exists():
         # Made beside and renamed, so that a copy broken off never stands under the final name.
         with tempfile.TemporaryDirectory(dir=copy.parent) as beside:
             fresh = Path(beside) / copy.name
-            shutil.copytree(installation, fresh, symlinks=True)
+            copy_installation(binaries, fresh)
             try:
                 fresh.rename(copy)
             except OSError:
-                if not copy.exists():
+                if not copy.exists():  # nor has another process made it meanwhile
                     raise
-    return Binaries(copy / binaries.folder.name, binaries.version)
+    return _installed_in(copy, binaries)
+
+
+def copy_installation(binaries: Binaries, target: Path) -> Binaries:
+    """Copy an installation into a folder and return the copy."""
+    installation = binaries.folder.parent
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(installation, target / package.name / installation.name, symlinks=True)
+    if libraries.is_dir():  # a wheel's programs find them by this place relative to their own
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    return _installed_in(target, binaries)
+
+
+def _installed_in(target: Path, original: Binaries) -> Binaries:
+    return Binaries(target.joinpath(*original.folder.parts[-3:]), original.version)
 
 
 def _home() -> Path:

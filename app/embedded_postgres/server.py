@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from app.embedded_postgres.account import reachable_binaries, reachable_data_folder, server_account
 from app.embedded_postgres.binaries import Binaries, find_binaries

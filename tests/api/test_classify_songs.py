@@ -105,7 +105,12 @@ def test_a_wrong_value_is_reported_with_index_column_and_value_and_nothing_is_st
     # then
     assert (result["__typename"], result["code"]) == ("InvalidSongs", "INVALID_SONGS")
     (problem,) = result["problems"]
-    assert (problem["kind"], problem["index"], problem["column"], problem["value"]) == (kind, 1, column, value)
+    assert (problem["kind"], problem["index"], problem["column"], problem["value"]) == (
+        kind,
+        1,
+        column,
+        value,
+    )
     assert problem["message"].startswith(f"song 1, {column}: ")
     assert api.execute("{ songs { totalCount } batches { totalCount } }") == {
         "songs": {"totalCount": 0},

@@ -12,9 +12,9 @@ def test_genres_come_by_name_with_their_songs(api: ApiClient) -> None:
     # given
     batch = api.classify(song_csv(song_rows(200)))
     # when
-    genres = api.execute("{ genres { name songCount songs(first: 1000) { totalCount nodes { title genre { name } } } } }")[
-        "genres"
-    ]
+    genres = api.execute(
+        "{ genres { name songCount songs(first: 1000) { totalCount nodes { title genre { name } } } } }"
+    )["genres"]
     # then
     assert [(genre["name"], genre["songCount"]) for genre in genres] == [
         (found["genre"]["name"], found["songCount"]) for found in batch["genres"]

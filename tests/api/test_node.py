@@ -17,7 +17,11 @@ def test_a_song_and_a_batch_are_found_by_their_ids(api: ApiClient) -> None:
     batch = api.classify(song_csv([song_row(trackID="7")]), "one.csv")
     song = api.execute('{ song(trackId: "7") { id } }')["song"]
     # then
-    assert api.execute(NODE, id=song["id"])["node"] == {"__typename": "Song", "id": song["id"], "trackId": "7"}
+    assert api.execute(NODE, id=song["id"])["node"] == {
+        "__typename": "Song",
+        "id": song["id"],
+        "trackId": "7",
+    }
     assert api.execute(NODE, id=batch["id"])["node"] == {
         "__typename": "Batch",
         "id": batch["id"],

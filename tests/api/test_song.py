@@ -31,7 +31,10 @@ def test_a_stored_song_is_told_in_full(api: ApiClient) -> None:
     assert sorted(entry["genre"] for entry in song["probabilities"]) == model["genres"]
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1.0, abs=1e-9)
-    assert (song["genre"]["name"], song["confidence"]) == (song["probabilities"][0]["genre"], probabilities[0])
+    assert (song["genre"]["name"], song["confidence"]) == (
+        song["probabilities"][0]["genre"],
+        probabilities[0],
+    )
     assert before <= datetime.fromisoformat(song["classifiedAt"]) <= datetime.now(UTC)
 
 
@@ -48,7 +51,7 @@ def test_a_song_that_is_not_there_is_null(api: ApiClient, track_id: str) -> None
     assert api.execute(SONG, trackId=track_id) == {"song": None}
 
 
-@pytest.mark.parametrize("track_id", ["", "abc", "-1", "1.0", "１"])
+@pytest.mark.parametrize("track_id", ["", "abc", "-1", "1.0", "\uff11"])
 def test_a_track_id_that_is_no_number_is_an_error(api: ApiClient, track_id: str) -> None:
     (error,) = api.errors(SONG, trackId=track_id)
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"
