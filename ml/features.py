@@ -1,0 +1,139 @@
+"""The numbers that the model looks at, made from songs: one module for training and serving.
+
+A song's features depend on nothing but the song and the extractor: not on the songs around it, bit for
+bit. So nothing here may use BLAS, whose sums change with the number of rows; sparse products go row by
+row in the order of columns.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.labels import LyricsCorpus
+from ml.languages import COMMON_WORDS
+from ml.lexical import LexicalScorer, document_frequencies, train_lexical_scorer
+from ml.lyrics import Vocabulary
+from ml.songs import AUDIO_COLUMNS, METADATA_COLUMNS, NUMBER_NAMES, Songs
+
+_FREQUENT = 0.3
+"""A word in more than this share of songs is frequent."""
+
+_WORD_STATISTICS = (
+    *(f"share_{language}" for language in COMMON_WORDS),
+    "share_not_ascii",
+    "share_rare",
+    "mean_document_frequency",
+    "mean_log_document_frequency",
+    "share_frequent",
+    "mean_word_length",
+)
+
+LYRIC_STATISTICS = ("tag_count", "log_tag_count", *_WORD_STATISTICS)
+"""Number of tags and its logarithm; share of tags among the common words of six languages, with other
+characters than ASCII's, in at most one song of the corpus, in over 30 % of them; mean share of the
+corpus' songs that have the tag, mean log(1 + number of them); mean number of characters."""
+
+assert len(METADATA_COLUMNS) + len(AUDIO_COLUMNS) == len(NUMBER_NAMES)
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Makes features of songs.
+
+    Attributes:
+        vocabulary: the words of the corpus.
+        frequencies: shape (words,), in how many songs of the corpus each word occurs.
+        corpus_songs: the number of songs in the corpus.
+        lexical: scores of lyrics; None where there was no lyrics corpus with genres.
+    """
+
+    vocabulary: Vocabulary
+    frequencies: npt.NDArray[np.float64]
+    corpus_songs: int
+    lexical: LexicalScorer | None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features, in the order of columns."""
+        genres = () if self.lexical is None else self.lexical.genres
+        return (
+            *NUMBER_NAMES,
+            *LYRIC_STATISTICS,
+            *(f"lyrics_{re.sub(r'[^0-9a-z]+', '_', genre.lower())}" for genre in genres),
+        )
+
+    def transform(self, songs: Songs) -> npt.NDArray[np.float64]:
+        """Return the features of songs, shape (n, features), float64, C-contiguous."""
+        tags = self.vocabulary.encode(songs.tags)
+        per_word = self._word_attributes
+        if tags.unknown:
+            # An unknown word's fractions are all 0, and whole numbers add up exactly, so the order in
+            # which a batch numbers its unknown words cannot change a sum.
+            per_word = np.vstack([per_word, self._unknown_word_attributes(tags.unknown)])
+        sums = tags.matrix @ per_word
+        counts = np.maximum(tags.counts, 1).astype(np.float64)
+        statistics = len(_WORD_STATISTICS)
+        parts = [
+            songs.numbers,
+            tags.counts[:, None].astype(np.float64),
+            np.array([math.log(count) for count in counts.tolist()])[:, None],
+            sums[:, :statistics] / counts[:, None],
+        ]
+        if self.lexical is not None:
+            parts.append(self.lexical.scores(sums[:, statistics:-1], sums[:, -1]))
+        return np.ascontiguousarray(np.hstack(parts))
+
+    @cached_property
+    def _word_attributes(self) -> npt.NDArray[np.float64]:
+        """What a song's sums add up for each known word: statistics, then lexical weights, squared idf."""
+        statistics = _word_statistics(self.vocabulary.words, self.frequencies, self.corpus_songs)
+        if self.lexical is None:
+            return statistics
+        return np.hstack([statistics, self.lexical.weights, self.lexical.squared_idf[:, None]])
+
+    def _unknown_word_attributes(self, words: Sequence[str]) -> npt.NDArray[np.float64]:
+        attributes = np.zeros((len(words), self._word_attributes.shape[1]))
+        attributes[:, : len(_WORD_STATISTICS)] = _word_statistics(
+            words, np.zeros(len(words)), self.corpus_songs
+        )
+        return attributes
+
+
+def fit_extractor(songs: Songs, lyrics: LyricsCorpus | None, *, seed: int) -> FeatureExtractor:
+    """Make an extractor from a lyrics corpus, or, without one, from the words of the songs to train on.
+
+    Genres of `songs` are not used. With a lyrics corpus nothing of `songs` is: then words are as new in
+    training as in serving.
+    """
+    tags = songs.tags if lyrics is None else lyrics.tags
+    vocabulary = Vocabulary.of(tags)
+    return FeatureExtractor(
+        vocabulary=vocabulary,
+        frequencies=document_frequencies(vocabulary.encode(tags).known),
+        corpus_songs=len(tags),
+        lexical=None if lyrics is None else train_lexical_scorer(lyrics, vocabulary, seed=seed),
+    )
+
+
+def _word_statistics(
+    words: Sequence[str], frequencies: npt.NDArray[np.float64], songs: int
+) -> npt.NDArray[np.float64]:
+    """Return what each word adds to the sums behind `_WORD_STATISTICS`, shape (words, statistics)."""
+    shares = frequencies / songs
+    columns = [
+        *([word in common for word in words] for common in COMMON_WORDS.values()),
+        [not word.isascii() for word in words],
+        frequencies <= 1,
+        shares,
+        [math.log1p(frequency) for frequency in frequencies.tolist()],
+        shares > _FREQUENT,
+        [len(word) for word in words],
+    ]
+    return np.column_stack([np.asarray(column, np.float64) for column in columns])

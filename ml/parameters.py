@@ -1,0 +1,39 @@
+"""The recipe's numbers: what the measured grouped scores speak for."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Parameters(BaseModel):
+    """Parameters of training, kept with the model.
+
+    Attributes:
+        seed: of all that is random.
+        tree_weight: share of the boosters in the log-odds, 0 to 1; the rest is the linear model's.
+        number_scale: factor on the normal scores of numeric columns in the linear model.
+        lyric_scale: factor on those of lyric features.
+        rounds: boosting rounds of each booster.
+        learning_rate: LightGBM's.
+        num_leaves: LightGBM's.
+        min_data_in_leaf: LightGBM's.
+        feature_fraction: LightGBM's.
+        bagging_fraction: LightGBM's.
+        lambda_l2: LightGBM's.
+        max_bin: LightGBM's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    tree_weight: float = 0.3
+    number_scale: float = 0.05
+    lyric_scale: float = 0.2
+    rounds: int = 60
+    learning_rate: float = 0.1
+    num_leaves: int = 6
+    min_data_in_leaf: int = 10
+    feature_fraction: float = 0.2
+    bagging_fraction: float = 0.8
+    lambda_l2: float = 5.0
+    max_bin: int = 63
