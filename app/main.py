@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ml.artifact import load_ensemble
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -22,6 +21,7 @@ from app.services.classification import ClassificationService
 from app.settings import Settings
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
+from ml.artifact import load_ensemble
 
 
 def create_app(settings: Settings) -> Starlette:

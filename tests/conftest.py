@@ -74,6 +74,15 @@ def database_url(server_url: str, template: str) -> Iterator[str]:
         yield url
 
 
+ExecuteSql = Callable[[str], None]
+
+
+@pytest.fixture
+def execute_sql(database_url: str) -> ExecuteSql:
+    """Run a statement on the test's database, behind the service's back."""
+    return lambda statement: _administer(database_url, statement)
+
+
 StartService = Callable[..., ApiClient]
 
 

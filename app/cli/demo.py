@@ -31,14 +31,13 @@ def demo(
 ) -> None:
     """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop."""
     console = Console()
-    settings = settings_or_fail(database_url="", data_dir=None)
+    settings = settings_or_fail()
     path = file or resource("data") / "sample" / "songs.csv"
-    with (
-        database_of(
-            settings.model_copy(update={"database_url": None, "data_dir": settings.data_dir / "demo"})
-        ) as ready,
-        running(app_or_fail(ready.model_copy(update={"max_sync_rows": 10**9}))) as port,
-    ):
+    # A database and a client of its own: a running service, or the operator's database, stays untouched.
+    own = settings.model_copy(
+        update={"database_url": None, "clients": None, "data_dir": settings.data_dir / "demo"}
+    )
+    with database_of(own) as ready, running(app_or_fail(ready)) as port:
         url = f"http://127.0.0.1:{port}/graphql"
         console.print(f"Serving on {url}, with PostgreSQL of its own.", highlight=False)
         with GraphQLClient(url, LOCAL_CLIENT, LOCAL_CLIENT) as client:

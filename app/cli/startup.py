@@ -8,7 +8,6 @@ from pathlib import Path
 
 import asyncpg
 import structlog
-from ml.artifact import ArtifactError
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +20,7 @@ from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from app.http.clients import ClientsError
 from app.main import create_app
 from app.settings import Settings, SettingsError, load_settings
+from ml.artifact import ArtifactError
 
 LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}"
 """The client that everybody knows; only a database of our own, on this machine, gets it."""

@@ -76,6 +76,13 @@ class GraphQLView(GraphQL[Any, None]):
         """Return the context of a request."""
         return self._context(request.state.client_id)
 
+    def parse_json(self, data: str | bytes) -> Any:
+        """Read a JSON document; one that is neither object nor list cannot be a request."""
+        parsed = super().parse_json(data)
+        if not isinstance(parsed, dict | list):
+            raise HTTPException(400, "The request body must be a JSON object.")
+        return parsed
+
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
         """Read a multipart request; one that breaks the spec is the client's mistake."""
         try:

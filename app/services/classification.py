@@ -14,7 +14,6 @@ from typing import BinaryIO, TypeVar
 
 import numpy as np
 import structlog
-from ml.ensemble import Ensemble
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import SessionFactory
@@ -22,6 +21,7 @@ from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, SongRow
 from app.repositories.batches import BatchRepository
 from app.repositories.models import ModelRepository
 from app.repositories.songs import SongRepository, StagedSong, fold
+from ml.ensemble import Ensemble
 from ml.song_file import OnInvalidRow, SongFile, SongFileReport
 from ml.song_records import SongRecord, SongRecordsReport, read_song_records
 from ml.songs import Songs

@@ -1,0 +1,70 @@
+"""What the GraphQL-over-HTTP specification asks of a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql
+
+NEW = "application/graphql-response+json"
+
+
+def test_a_query_may_come_by_get_but_a_mutation_may_not(api: ApiClient) -> None:
+    assert api.http.get("/graphql", params={"query": "{ __typename }"}).json() == {
+        "data": {"__typename": "Query"}
+    }
+    mutation = "mutation { classifySongs(input: {songs: []}) { __typename } }"
+    assert api.http.get("/graphql", params={"query": mutation}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "status", "content_type"),
+    [
+        (NEW, "{ __typename }", 200, NEW),
+        (NEW, "{ nope }", 400, NEW),
+        (NEW, "{", 400, NEW),
+        ("application/json", "{ __typename }", 200, "application/json"),
+        ("application/json", "{ nope }", 200, "application/json"),
+        ("*/*", "{ __typename }", 200, "application/json"),
+    ],
+)
+def test_status_and_media_type_follow_what_the_client_accepts(
+    api: ApiClient, accept: str, query: str, status: int, content_type: str
+) -> None:
+    response = api.post(query, headers={"accept": accept})
+    assert response.status_code == status
+    assert response.headers["content-type"].split(";")[0] == content_type
+    assert ("data" in response.json()) is (query == "{ __typename }")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "not json", "[]", "null", "7", '"text"', "{}", '{"query": 7}', '{"query": "{a}", "variables": 7}'],
+)
+def test_a_body_that_is_no_request_gets_400(api: ApiClient, body: str) -> None:
+    response = api.http.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+def test_an_unknown_content_type_and_method_are_refused(api: ApiClient) -> None:
+    response = api.http.post("/graphql", content="{}", headers={"content-type": "text/csv"})
+    assert response.status_code in {400, 415}
+    assert api.http.put("/graphql", content="{}").status_code == 405
+    assert api.http.get("/elsewhere").status_code == 404
+
+
+def test_an_unexpected_error_is_masked_and_logged(
+    api: ApiClient, execute_sql: ExecuteSql, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given a database that has lost a table
+    execute_sql("DROP TABLE genre_counts CASCADE")
+    # when
+    response = api.post("{ genres { name } }")
+    # then
+    (error,) = response.json()["errors"]
+    assert error["message"] == "Something went wrong on our side; the log has the details."
+    assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
+    assert "genre_counts" not in response.text
+    assert "unexpected error" in caplog.text

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.client import ApiClient
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_rows
+
+
+def test_a_body_over_the_limit_gets_413(start_service: StartService) -> None:
+    # given
+    api = start_service(max_upload_bytes=100_000)
+    # when
+    response = api.upload(song_csv(song_rows(100)))
+    # then
+    assert response.status_code == 413
+    assert response.json() == {
+        "errors": [
+            {
+                "message": "The request is larger than 100,000 bytes; send the songs in several files.",
+                "extensions": {"code": "PAYLOAD_TOO_LARGE"},
+            }
+        ]
+    }
+    assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 0}}
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_body_over_the_limit_that_announces_no_length_gets_413_too(
+    start_service: StartService, content_type: str
+) -> None:
+    api = start_service(max_upload_bytes=100_000)
+    start = b'--x\r\ncontent-disposition: form-data; name="0"; filename="a.csv"\r\n\r\n'
+    chunks = (start if number == 0 else bytes(10_000) for number in range(50))
+    headers = {"content-type": content_type, "graphql-preflight": "1"}
+    response = api.http.post("/graphql", content=chunks, headers=headers)
+    assert response.status_code == 413
+    assert api.execute("{ __typename }") == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        (
+            "{ songs " + "{ nodes { batch { songs " * 5 + "{ totalCount }" + " } } }" * 5 + " }",
+            "exceeds maximum",
+        ),
+        ("{ " + " ".join(f"a{number}: __typename" for number in range(16)) + " }", "aliases"),
+        ("{ " + "genres { name } " * 300 + "}", "tokens"),
+    ],
+)
+def test_a_query_too_deep_too_wide_or_too_long_is_refused(api: ApiClient, query: str, part: str) -> None:
+    body = api.post(query).json()
+    assert "data" not in body
+    assert part in body["errors"][0]["message"]
+    assert body["errors"][0]["extensions"]["code"] in {"GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"}
+
+
+def test_the_schema_can_be_read_where_it_is_allowed_and_nowhere_else(start_service: StartService) -> None:
+    # given
+    query = "{ __schema { types { name } } }"
+    open_service = start_service()
+    closed_service = start_service(environment="production")
+    # then
+    assert {"name": "Song"} in open_service.execute(query)["__schema"]["types"]
+    error = closed_service.errors(query)[0]
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    (error,) = closed_service.errors("{ genre { name } }")
+    assert error["message"] == "Cannot query field 'genre' on type 'Query'."
+
+
+def test_the_introspection_query_of_standard_clients_passes_the_limits(api: ApiClient) -> None:
+    from graphql import build_client_schema, get_introspection_query, print_schema
+
+    data = api.execute(get_introspection_query())
+    assert "type Song implements Node" in print_schema(build_client_schema(data))  # type: ignore[arg-type]
+
+
+def test_pages_of_other_origins_may_call_only_where_that_is_set(start_service: StartService) -> None:
+    ask = {
+        "origin": "https://music.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "client-id,client-secret,graphql-preflight",
+    }
+    closed, opened = start_service(), start_service(cors_origins=("https://music.example",))
+    assert closed.http.options("/graphql", headers=ask).headers.get("access-control-allow-origin") is None
+    answer = opened.http.options("/graphql", headers=ask)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://music.example"

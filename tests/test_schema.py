@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+
+from graphql_schema.schema import build_schema as build_our_schema
+
+EXPORTED = Path(__file__).parent.parent / "schema.graphql"
+
+
+def exported() -> GraphQLSchema:
+    return build_schema(EXPORTED.read_text(encoding="utf-8"))
+
+
+def test_the_exported_schema_is_the_one_that_the_code_builds() -> None:
+    assert EXPORTED.read_text(encoding="utf-8") == build_our_schema().as_str().rstrip() + "\n", (
+        "run make schema"
+    )
+
+
+def test_everything_in_the_schema_has_a_description() -> None:
+    undescribed = []
+    for name, kind in exported().type_map.items():
+        if is_introspection_type(kind) or is_specified_scalar_type(kind):
+            continue
+        if not kind.description:
+            undescribed.append(name)
+        if isinstance(kind, GraphQLEnumType):
+            undescribed += [f"{name}.{value}" for value, it in kind.values.items() if not it.description]
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            for field, definition in kind.fields.items():
+                if not definition.description:
+                    undescribed.append(f"{name}.{field}")
+                for argument, it in getattr(definition, "args", {}).items():
+                    if not it.description:
+                        undescribed.append(f"{name}.{field}({argument})")
+    assert undescribed == []
+
+
+def test_the_names_of_the_contract_are_there() -> None:
+    types = exported().type_map
+    contract = {
+        "Query": {"genres", "songs", "song", "batch", "batches", "model", "node"},
+        "Mutation": {"classifyBatch", "classifySongs"},
+        "Batch": {
+            *("id", "fileName", "status", "rowsUploaded", "rowsWithMissingValues", "rowsInvalid"),
+            *("rowsDuplicated", "rowsClassified", "problems", "songs", "genres", "model"),
+            *("createdAt", "startedAt", "finishedAt", "error"),
+        },
+        "Song": {
+            *("id", "trackId", "title", "genre", "confidence", "probabilities", "modelVersion"),
+            *("batch", "classifiedAt"),
+        },
+        "Genre": {"name", "songCount", "songs"},
+        "GenreProbability": {"genre", "probability"},
+        "Model": {
+            *("version", "trainedAt", "genres", "accuracy", "macroF1", "groupedAccuracy"),
+            *("trainingSongs", "features"),
+        },
+        "SongConnection": {"edges", "nodes", "pageInfo", "totalCount"},
+        "BatchConnection": {"edges", "nodes", "pageInfo", "totalCount"},
+        "InvalidSongFile": {"message", "code", "problems", "problemCount"},
+        "SongFileTooLarge": {"message", "code"},
+        "SongFileProblem": {"kind", "line", "column", "value", "message"},
+    }
+    missing = {name: fields - set(types[name].fields) for name, fields in contract.items()}  # type: ignore[attr-defined]
+    assert {name: fields for name, fields in missing.items() if fields} == {}
