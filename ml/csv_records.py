@@ -25,11 +25,14 @@ from ml.song_file_problems import SongFileProblem, SongFileProblemKind
 Positions = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
 
-MAX_RECORD_BYTES = 4 * 2**20
+MAX_RECORD_BYTES = 2**20
 """A longer record is refused; without a limit one open quote would pull the whole file into memory."""
 
-MAX_BLOCK_BYTES = 16 * 2**20
+MAX_BLOCK_BYTES = 8 * 2**20
 """A block is given out at this size even if it has fewer records than asked for."""
+
+MAX_MARKS = 200_000
+"""Line ends and quotes searched at a time: positions of a buffer full of them take many times its size."""
 
 MOST_ONE_BY_ONE = 100_000
 """Records found at a time where quotes stand in odd places; after them the buffer is searched anew."""
@@ -37,6 +40,8 @@ MOST_ONE_BY_ONE = 100_000
 FIRST_READ_BYTES = 64 * 2**10
 
 _NONE: Positions = np.zeros(0, dtype=np.intp)
+
+_MARKS = (b"\n", b"\r", b'"')
 
 _LINE_BLANKS = b" \t"
 """A line of nothing else is blank."""
@@ -188,14 +193,14 @@ def _find_regular(
     return _Found(starts, ends, nexts, np.diff(commas_before, prepend=0) + 1)
 
 
-def _find_one_by_one(data: bytes, limit: int, *, final: bool) -> tuple[_Found, int]:
-    """Find up to `limit` complete records of a buffer, whatever its quotes, and where the search ended."""
+def _find_one_by_one(data: bytes, size: int, limit: int, *, final: bool) -> tuple[_Found, int]:
+    """Find up to `limit` records in the first bytes, whatever their quotes, and where the search ended."""
     starts: list[int] = []
     ends: list[int] = []
     nexts: list[int] = []
-    start, size = 0, len(data)
+    start = 0
     while start < size and len(starts) < limit:
-        match = _RECORD.match(data, start)
+        match = _RECORD.match(data, start, size)
         if match is None or (
             not final and (match.end() == size and match[1] != b"\n" and match[1] != b"\r\n")
         ):
@@ -226,18 +231,18 @@ class RecordReader:
         self._bytes_per_record = 0.0
 
     def take(self, count: int) -> Block | None:
-        """Return the next `count` records, or fewer where the file ends or they are very large.
+        """Return the next `count` records; fewer where the file ends or they are large or full of line ends.
 
         Returns:
             A block of at least one record, or None at the end of the file.
 
         Raises:
             UnreadableFileError: the file is binary or not UTF-8, a quote is never closed, or a record is
-                larger than 4 MiB.
+                larger than 1 MiB.
         """
         while self._remaining < count and not self._exhausted:
-            if self._remaining and len(self._buffer) >= MAX_BLOCK_BYTES:
-                break
+            if self._remaining and (self._limited or len(self._buffer) >= MAX_BLOCK_BYTES):
+                break  # searching the same buffer again would find the same
             self._refill(count)
         if self._remaining:
             return self._block(min(count, self._remaining))
@@ -254,23 +259,37 @@ class RecordReader:
         self._drop(int(self._found.starts[self._taken]) if self._remaining else self._scanned)
         if not self._limited:
             self._read(count)
-        buffer = np.frombuffer(self._buffer, np.uint8)
-        break_starts, self._breaks = _line_breaks(buffer, final=self._at_end)
-        quotes = np.flatnonzero(buffer == QUOTE)
-        if _quotes_are_regular(buffer, quotes):
-            found = _find_regular(buffer, quotes, (break_starts, self._breaks), final=self._at_end)
-            self._scanned = int(found.nexts[-1]) if len(found.nexts) else 0
-            self._found = found.keep(~self._blank(found))
-            self._limited = False
-        else:
-            limit = max(count, MOST_ONE_BY_ONE)
-            self._found, self._scanned = _find_one_by_one(self._buffer, limit, final=self._at_end)
-            self._limited = len(self._found.starts) == limit
+        size = window = len(self._buffer)
+        while (
+            window > FIRST_READ_BYTES
+            and sum(self._buffer.count(mark, 0, window) for mark in _MARKS) > MAX_MARKS
+        ):
+            window //= 2
+        self._search(window, count)
+        while not self._scanned and window < size:
+            window = min(2 * window, size)
+            self._search(window, count)
         self._exhausted = self._at_end and not self._limited
         if self._remaining:
             self._bytes_per_record = self._scanned / self._remaining
         elif not self._scanned and len(self._buffer) >= MAX_RECORD_BYTES:
             raise self._endless_record()
+
+    def _search(self, window: int, count: int) -> None:
+        """Find the records that start and end in the first bytes of the buffer."""
+        final = self._at_end and window == len(self._buffer)
+        buffer = np.frombuffer(self._buffer, np.uint8, window)
+        break_starts, self._breaks = _line_breaks(buffer, final=final)
+        quotes = np.flatnonzero(buffer == QUOTE)
+        self._limited = window < len(self._buffer)
+        if _quotes_are_regular(buffer, quotes):
+            found = _find_regular(buffer, quotes, (break_starts, self._breaks), final=final)
+            self._scanned = int(found.nexts[-1]) if len(found.nexts) else 0
+            self._found = found.keep(~self._blank(found))
+        else:
+            limit = max(count, MOST_ONE_BY_ONE)
+            self._found, self._scanned = _find_one_by_one(self._buffer, window, limit, final=final)
+            self._limited |= len(self._found.starts) == limit
 
     def _drop(self, position: int) -> None:
         self._buffer_line = self._line_of(position)

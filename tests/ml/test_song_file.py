@@ -628,7 +628,7 @@ class TestWrongFiles:
 
         problem = caught.value.report.problems[0]
         assert (problem.kind, problem.line) == (kind, 4)
-        assert file.given < 2 * MAX_RECORD_BYTES
+        assert file.given < csv_records.MAX_BLOCK_BYTES
 
     def test_a_row_of_endless_length(self) -> None:
         data = song_csv(numbered(3)) + b"1," * (MAX_RECORD_BYTES // 2 + 1)

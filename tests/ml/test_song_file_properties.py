@@ -66,6 +66,8 @@ def limits_of_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let files of a few rows go the ways of large ones."""
     monkeypatch.setattr(song_file, "_SMALL_BLOCK", 0)
     monkeypatch.setattr(csv_records, "MOST_ONE_BY_ONE", 1)
+    monkeypatch.setattr(csv_records, "FIRST_READ_BYTES", 100)
+    monkeypatch.setattr(csv_records, "MAX_MARKS", 15)
 
 
 Outcome = tuple[list[tuple[object, ...]], SongFileReport, str | None]
@@ -277,7 +279,7 @@ def test_the_fast_way_is_in_fact_taken() -> None:
         song_csv([song_row(), song_row(tempo="NaN")] * 5), FastSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW
     )
 
-    assert FastSongFile.fast_blocks == 1
+    assert FastSongFile.fast_blocks >= 1
 
 
 Records = list[tuple[int, list[str]]]
