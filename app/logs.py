@@ -11,7 +11,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from app.settings import LogFormat
 
 
-def configure_logs(log_format: LogFormat) -> None:
+def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     """Send our logs and the libraries' through structlog to standard error.
 
     Tracebacks come without local variables: those hold secrets and the rows of uploads.
@@ -48,7 +48,7 @@ def configure_logs(log_format: LogFormat) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, Refused
 from app.cli.failure import FAILED, fail
 from app.cli.startup import app_or_fail, database_of, settings_or_fail
 from app.http.background_server import running
+from app.logs import configure_logs
 from app.resources import resource
 
 SONGS_BY_GENRE = """
@@ -32,6 +34,7 @@ def demo(
     """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop."""
     console = Console()
     settings = settings_or_fail()
+    configure_logs(settings.effective_log_format, logging.WARNING)
     path = file or resource("data") / "sample" / "songs.csv"
     # A database and a client of its own: a running service, or the operator's database, stays untouched.
     own = settings.model_copy(

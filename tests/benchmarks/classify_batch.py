@@ -1,0 +1,210 @@
+"""Whole classifyBatch requests beside the floor of the same work, and what they cost in memory.
+
+    make bench
+
+The floor does in one process what nobody can leave out: pandas parses the file, LightGBM predicts with
+the shipped boosters on rows as wide as their features, and asyncpg copies ids, titles and genres into a
+table. Both sides take turns in one run on one machine, so that their ratio means something; the seconds
+do not travel.
+
+It uses the real songs of ../shared/data if they are there, else the synthetic sample.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import httpx
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from app.embedded_postgres import EmbeddedPostgres
+from app.resources import resource
+from ml.artifact import load_ensemble
+from ml.songs import NUMBER_NAMES
+from tests.client import ApiClient
+
+REAL_SONGS = Path(__file__).parents[3] / "shared" / "data" / "test.csv"
+SIZES = (428, 8_128)
+ROUNDS = 7
+"""Turns of each side; the median counts."""
+
+
+def song_file(rows: int) -> bytes:
+    """Return a CSV of this many songs: the source's, repeated under new ids."""
+    source = REAL_SONGS if REAL_SONGS.exists() else resource("data") / "sample" / "songs.csv"
+    header, *songs = csv.reader(source.read_text(encoding="utf-8").splitlines())
+    songs = [song for song in songs if all(song)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for number in range(rows):
+        writer.writerow([str(1_000_000 + number), *songs[number % len(songs)][1:]])
+    return text.getvalue().encode()
+
+
+class Floor:
+    """Parse, predict and copy, with nothing around them."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._ensemble = load_ensemble(resource("model"))
+        self._loop = asyncio.new_event_loop()
+        self._connection = self._loop.run_until_complete(self._connect())
+
+    def seconds(self, file: bytes) -> float:
+        """Do the work once and return how long it took."""
+        before = time.perf_counter()
+        self._loop.run_until_complete(self._run(file))
+        return time.perf_counter() - before
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._loop.run_until_complete(self._connection.close())
+        self._loop.close()
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(self._database_url)
+        await connection.execute("CREATE TABLE floor (track_id bigint, title text, genre text)")
+        return connection
+
+    async def _run(self, file: bytes) -> None:
+        frame = pd.read_csv(io.BytesIO(file))
+        numbers = frame[list(NUMBER_NAMES)].to_numpy(np.float64)
+        wide = np.zeros((len(frame), len(self._ensemble.manifest.features)))
+        wide[:, : numbers.shape[1]] = numbers
+        total = sum(
+            np.asarray(booster.predict(wide, raw_score=True, num_threads=os.cpu_count()))
+            for booster in self._ensemble.classifier.boosters
+        )
+        genres = np.array(self._ensemble.genres)[np.asarray(total).argmax(axis=1)]
+        records = zip(frame["trackID"].tolist(), frame["title"].astype(str), genres.tolist(), strict=True)
+        await self._connection.copy_records_to_table("floor", records=records)
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run `genregraph serve` as a process of its own: its address and process id."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app.cli.root", "serve", "--port", str(port), "--data-dir", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while not _answers(url):
+            if process.poll() is not None:
+                raise RuntimeError("the service did not start")
+            time.sleep(0.05)
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def peak_memory(pid: int) -> float:
+    """Return the most memory that a process has held so far, in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("the system does not tell a process's peak memory")
+
+
+class LivezWatch:
+    """Asks /livez over and over from a thread and remembers the longest answer, in seconds."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.waits: list[float] = []
+
+    def __enter__(self) -> LivezWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        with httpx.Client() as client:
+            while not self._ended.is_set():
+                before = time.perf_counter()
+                client.get(f"{self._url}/livez")
+                self.waits.append(time.perf_counter() - before)
+                time.sleep(0.005)
+
+
+def main() -> None:
+    """Measure and print."""
+    with TemporaryDirectory(prefix="genregraph-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        table = Table(
+            "songs", "request, s", "floor, s", "ratio", "songs a second", "peak memory", "longest /livez"
+        )
+        with (
+            EmbeddedPostgres(folder / "floor") as floor_url,
+            service(folder / "service") as (url, pid),
+            ApiClient(url) as api,
+        ):
+            floor = Floor(floor_url)
+            for size in SIZES:
+                file = song_file(size)
+                requests, floors, waits = [], [], []
+                for turn in range(ROUNDS + 1):
+                    floors.append(floor.seconds(file))
+                    before = time.perf_counter()
+                    batch = api.classify(file)
+                    requests.append(time.perf_counter() - before)
+                    if batch["rowsClassified"] != size:
+                        raise RuntimeError(f"the service answered {batch}")
+                    if turn == 0:  # the first turn of each warms caches and is not counted
+                        requests.clear()
+                        floors.clear()
+                with LivezWatch(url) as watch:
+                    for _ in range(3):
+                        api.classify(file)
+                waits = watch.waits
+                request, bottom = statistics.median(requests), statistics.median(floors)
+                table.add_row(
+                    f"{size:,}",
+                    f"{request:.3f}",
+                    f"{bottom:.3f}",
+                    f"{request / bottom:.2f}",
+                    f"{size / request:,.0f}",
+                    f"{peak_memory(pid):.0f} MiB",
+                    f"{max(waits) * 1000:.0f} ms of {len(waits)}",
+                )
+            floor.close()
+        Console(width=120).print(table)
+        source = "real songs" if REAL_SONGS.exists() else "synthetic sample songs"
+        print(f"Medians of {ROUNDS} turns, {source}, {os.cpu_count()} cores.")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
