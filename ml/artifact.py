@@ -34,7 +34,7 @@ from ml.lyrics import Vocabulary
 from ml.manifest import FORMAT_VERSION, Manifest
 from ml.model_card import model_card
 from ml.songs import SONG_COLUMNS
-from ml.trees import load_booster
+from ml.trees import booster_text, load_booster
 
 __all__ = ["ArtifactError", "Manifest", "check_replaceable", "encode_files", "load_ensemble", "save_ensemble"]
 
@@ -65,7 +65,8 @@ def load_ensemble(folder: Path) -> Ensemble:
         raise ArtifactError(f"{folder}: the files do not make a model: {reason}") from error
     if ensemble.extractor.names != manifest.features:
         raise ArtifactError(
-            f"{folder}: made for other features than this program's: {_difference(manifest.features, ensemble.extractor.names)}"
+            f"{folder}: made for other features than this program's: "
+            + _difference(manifest.features, ensemble.extractor.names)
         )
     return ensemble
 
@@ -97,7 +98,7 @@ def encode_files(extractor: FeatureExtractor, classifier: Classifier) -> dict[st
         WEIGHTS: _npz(arrays),
     }
     for name, booster in zip(BOOSTERS, classifier.boosters, strict=True):
-        files[name] = booster.model_to_string(num_iteration=-1).encode()
+        files[name] = booster_text(booster).encode()
     return files
 
 
@@ -157,7 +158,8 @@ def _read_manifest(folder: Path) -> Manifest:
     found = content.get("format_version") if isinstance(content, dict) else None
     if found != FORMAT_VERSION:
         raise ArtifactError(
-            f"{path}: the format version is {found!r}, this program reads {FORMAT_VERSION}: train the model anew"
+            f"{path}: the format version is {found!r}, this program reads {FORMAT_VERSION}: "
+            "train the model anew"
         )
     try:
         manifest = Manifest.from_json(content)
@@ -169,7 +171,8 @@ def _read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"{path} is damaged: its content does not have the hash that it names")
     if manifest.columns != SONG_COLUMNS:
         raise ArtifactError(
-            f"{path}: made for other song columns than this program's: {_difference(manifest.columns, SONG_COLUMNS)}"
+            f"{path}: made for other song columns than this program's: "
+            + _difference(manifest.columns, SONG_COLUMNS)
         )
     if manifest.files.keys() != HASHED_FILES:
         raise ArtifactError(f"{path}: names other files: {_difference(manifest.files, HASHED_FILES)}")

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.cross_validation import Fold
+from ml.examples import Examples
+from ml.features import LYRIC_STATISTICS
 from ml.linear import LinearModel, train_linear_model
 from ml.parameters import Parameters
 from ml.songs import NUMBER_NAMES
@@ -50,32 +52,31 @@ class Classifier:
         return replace(self, temperature=temperature)
 
 
-def train_classifier(
-    features: npt.NDArray[np.float64],
-    labels: npt.NDArray[np.int64],
-    names: Sequence[str],
-    genres: int,
-    folds: Sequence[Fold],
-    parameters: Parameters,
-) -> Classifier:
+def train_classifier(examples: Examples, folds: Sequence[Fold], parameters: Parameters) -> Classifier:
     """Train the linear model on all songs and one booster on each fold's training part.
 
     Args:
-        features: shape (n, features).
-        labels: shape (n,), from 0 to `genres` - 1.
-        names: of features.
-        genres: the number of genres.
+        examples: n songs.
         folds: of these songs.
         parameters: of the recipe.
     """
-    numeric = np.isin(names, NUMBER_NAMES)
-    scales = np.where(numeric, parameters.number_scale, parameters.lyric_scale)
-    linear = train_linear_model(features, labels, genres, scales=scales, seed=parameters.seed)
+    linear = train_linear_model(
+        examples,
+        scales=np.array([_scale(name, parameters) for name in examples.names]),
+        discriminant_weight=parameters.discriminant_weight,
+        seed=parameters.seed,
+    )
     boosters = tuple(
-        train_booster(features[rows], labels[rows], names, genres, parameters, seed=parameters.seed + number)
+        train_booster(examples.take(rows), parameters, seed=parameters.seed + number)
         for number, (rows, _) in enumerate(folds)
     )
     return Classifier(linear, boosters, parameters.tree_weight)
+
+
+def _scale(feature: str, parameters: Parameters) -> float:
+    if feature in NUMBER_NAMES:
+        return parameters.number_scale
+    return parameters.statistic_scale if feature in LYRIC_STATISTICS else parameters.lexical_scale
 
 
 def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -46,7 +46,7 @@ def random_folds(labels: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
 
 
 def grouped_folds(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
-    """Split songs into 4 folds such that no group is in two of them, with shares of genres as alike as can be.
+    """Split songs into 4 folds, no group in two of them, shares of genres as alike as can be.
 
     Args:
         labels: shape (n,), the number of each song's genre; at least 4 songs of each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ class Ensemble:
         if parts <= 1:
             return self._predict(songs)
         bounds = np.linspace(0, n, parts + 1).astype(int).tolist()
-        slices = [songs.take(slice(start, end)) for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        slices = [songs.take(slice(start, end)) for start, end in pairwise(bounds)]
         with ThreadPoolExecutor(parts, thread_name_prefix="predict") as pool:
             return np.concatenate(list(pool.map(self._predict, slices)))
 

@@ -20,7 +20,8 @@ from ml.labels import LyricsCorpus
 from ml.languages import COMMON_WORDS
 from ml.lexical import LexicalScorer, document_frequencies, train_lexical_scorer
 from ml.lyrics import Vocabulary
-from ml.songs import AUDIO_COLUMNS, METADATA_COLUMNS, NUMBER_NAMES, Songs
+from ml.songs import NUMBER_NAMES, Songs
+from ml.themes import THEMES
 
 _FREQUENT = 0.3
 """A word in more than this share of songs is frequent."""
@@ -33,14 +34,14 @@ _WORD_STATISTICS = (
     "mean_log_document_frequency",
     "share_frequent",
     "mean_word_length",
+    *(f"share_{theme}" for theme in THEMES),
 )
 
 LYRIC_STATISTICS = ("tag_count", "log_tag_count", *_WORD_STATISTICS)
 """Number of tags and its logarithm; share of tags among the common words of six languages, with other
 characters than ASCII's, in at most one song of the corpus, in over 30 % of them; mean share of the
-corpus' songs that have the tag, mean log(1 + number of them); mean number of characters."""
-
-assert len(METADATA_COLUMNS) + len(AUDIO_COLUMNS) == len(NUMBER_NAMES)
+corpus' songs that have the tag, mean log(1 + number of them); mean number of characters; share of tags
+that belong to each theme."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,10 @@ class FeatureExtractor:
     def transform(self, songs: Songs) -> npt.NDArray[np.float64]:
         """Return the features of songs, shape (n, features), float64, C-contiguous."""
         tags = self.vocabulary.encode(songs.tags)
-        per_word = self._word_attributes
-        if tags.unknown:
-            # An unknown word's fractions are all 0, and whole numbers add up exactly, so the order in
-            # which a batch numbers its unknown words cannot change a sum.
-            per_word = np.vstack([per_word, self._unknown_word_attributes(tags.unknown)])
-        sums = tags.matrix @ per_word
+        sums = tags.matrix @ self._word_attributes
+        if tags.unknown_words:
+            # What unknown words add are whole numbers, whose sums are exact in any order.
+            np.add.at(sums, tags.unknown_rows, self._unknown_word_attributes(tags.unknown_words))
         counts = np.maximum(tags.counts, 1).astype(np.float64)
         statistics = len(_WORD_STATISTICS)
         parts = [
@@ -116,7 +115,7 @@ def fit_extractor(songs: Songs, lyrics: LyricsCorpus | None, *, seed: int) -> Fe
     vocabulary = Vocabulary.of(tags)
     return FeatureExtractor(
         vocabulary=vocabulary,
-        frequencies=document_frequencies(vocabulary.encode(tags).known),
+        frequencies=document_frequencies(vocabulary.encode(tags).matrix),
         corpus_songs=len(tags),
         lexical=None if lyrics is None else train_lexical_scorer(lyrics, vocabulary, seed=seed),
     )
@@ -135,5 +134,6 @@ def _word_statistics(
         [math.log1p(frequency) for frequency in frequencies.tolist()],
         shares > _FREQUENT,
         [len(word) for word in words],
+        *([word in theme for word in words] for theme in THEMES.values()),
     ]
     return np.column_stack([np.asarray(column, np.float64) for column in columns])

@@ -101,7 +101,8 @@ def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, st
             missing = [column for column in needed if column not in header]
             if missing:
                 raise TrainingDataError(
-                    f"{path}, line 1: the column {missing[0]} is missing: the header must have {', '.join(needed)}"
+                    f"{path}, line 1: the column {missing[0]} is missing: "
+                    f"the header must have {', '.join(needed)}"
                 )
             for cells in reader:
                 if not cells:
@@ -124,7 +125,8 @@ def _track_id(path: Path, line: int, cell: str) -> int:
     text = cell.strip()
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_TRACK_ID):
         raise TrainingDataError(
-            f"{path}, line {line}: {TRACK_ID} is {cell[:MAX_GENRE_LENGTH]!r}, must be an integer from 0 to {MAX_TRACK_ID}"
+            f"{path}, line {line}: {TRACK_ID} is {cell[:MAX_GENRE_LENGTH]!r}, "
+            f"must be an integer from 0 to {MAX_TRACK_ID}"
         )
     return int(text)
 

@@ -10,33 +10,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 COMMON_WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "english": frozenset(
-            "i the you to and a me it not in my is of your that do on are we am will all for no be have love "
-            "so know this but with what just when like now time can come go oh she he her his they there was "
-            "were how if".split()
+        "english": _words(
+            """
+            i the you to and a me it not in my is of your that do on are we am will all
+            for no be have love so know this but with what just when like now time can
+            come go oh she he her his they there was were how if
+            """
         ),
-        "spanish": frozenset(
-            "que de y el mi en tu la te se yo amor con por un lo las es como para una sin los si no me del al "
-            "más pero todo ya eso está mas nada vida corazón quiero cuando porqu este esta su sus le muy "
-            "donde soy ser solo aqui tus mis".split()
+        "spanish": _words(
+            """
+            que de y el mi en tu la te se yo amor con por un lo las es como para una sin
+            los si no me del al más pero todo ya eso está mas nada vida corazón quiero
+            cuando porqu este esta su sus le muy donde soy ser solo aqui tus mis
+            """
         ),
-        "portuguese": frozenset(
-            "que não eu você de e o a um uma meu minha pra em do da seu com se por mas tudo quando mais vou "
-            "ser tem amor só é na no os as nos ela ele sem".split()
+        "portuguese": _words(
+            """
+            que não eu você de e o a um uma meu minha pra em do da seu com se por mas tudo
+            quando mais vou ser tem amor só é na no os as nos ela ele sem
+            """
         ),
-        "french": frozenset(
-            "les et la le je tout pas dan il mai comm du pour au à toi un moi des est que qui ce cest oui ne "
-            "tu en une on se si sur plus ma mon ta ton nous vous elle sont avec sans jai quand".split()
+        "french": _words(
+            """
+            les et la le je tout pas dan il mai comm du pour au à toi un moi des est que
+            qui ce cest oui ne tu en une on se si sur plus ma mon ta ton nous vous elle
+            sont avec sans jai quand
+            """
         ),
-        "german": frozenset(
-            "ich und die der das nicht du ist es mir wir mich ein in dir zu auf den sie mit dich so wie was er "
-            "im nur von wenn war bin hat mein kein noch wird dein uns alles immer".split()
+        "german": _words(
+            """
+            ich und die der das nicht du ist es mir wir mich ein in dir zu auf den sie mit
+            dich so wie was er im nur von wenn war bin hat mein kein noch wird dein uns
+            alles immer
+            """
         ),
-        "italian": frozenset(
-            "che di e il la non mi un per una sono con ma come più io ti se tu del nel lo le della senza qui "
-            "cosa amor gli al mio mia perché è solo quando sei anch tutto".split()
+        "italian": _words(
+            """
+            che di e il la non mi un per una sono con ma come più io ti se tu del nel lo
+            le della senza qui cosa amor gli al mio mia perché è solo quando sei anch
+            tutto
+            """
         ),
     }
 )

@@ -20,7 +20,8 @@ from ml.lyrics import Vocabulary
 _MIN_SONGS = 3
 """A word in fewer songs of the corpus says nothing of a genre."""
 
-_C = 3.0
+_C = 0.3
+"""Strong shrinkage: the scores are for songs of another collection, with genres of another scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class LexicalScorer:
 
 def train_lexical_scorer(corpus: LyricsCorpus, vocabulary: Vocabulary, *, seed: int) -> LexicalScorer:
     """Train a scorer on a corpus whose words are all in the vocabulary."""
-    matrix = vocabulary.encode(corpus.tags).known
+    matrix = vocabulary.encode(corpus.tags).matrix
     frequencies = document_frequencies(matrix)
     used = frequencies >= _MIN_SONGS
     idf = np.where(used, np.log((1 + len(corpus.tags)) / (1 + frequencies)) + 1, 0.0)

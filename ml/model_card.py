@@ -34,8 +34,8 @@ def _purpose(manifest: Manifest) -> str:
         f"It gives each song a probability of each of {len(manifest.genres)} genres: "
         f"{', '.join(manifest.genres)}. It looks at {len(manifest.features)} features: audio statistics, "
         "metadata, and statistics and genre scores of the lyric tags. Two models give log-odds: a "
-        "multinomial logistic regression on normal scores of the features "
-        f"(weight {1 - parameters.tree_weight:g}), and four LightGBM boosters of {parameters.rounds} rounds, "
+        "linear one (logistic regression and discriminant analysis on normal scores of the features; "
+        f"weight {1 - parameters.tree_weight:g}), and four LightGBM boosters of {parameters.rounds} rounds, "
         f"each trained on three of four folds (weight {parameters.tree_weight:g})."
     )
 
@@ -54,7 +54,8 @@ def _training_data(manifest: Manifest) -> str:
         "## What it was trained on\n\n"
         f"{songs:,} labelled songs, of which nothing but statistics is in the model.\n\n"
         f"| genre | songs |\n| --- | ---: |\n{rows}\n\n"
-        f"{lyrics}\n\nSHA-256 of the songs: `{data.features_sha256}`, of their genres: `{data.labels_sha256}`."
+        f"{lyrics}\n\nSHA-256 of the songs: `{data.features_sha256}`, "
+        f"of their genres: `{data.labels_sha256}`."
     )
 
 
@@ -63,7 +64,7 @@ def _scores(manifest: Manifest) -> str:
     head = "| | random folds | artist-grouped folds | held-out songs |\n" + _BAR
     unknown = "scored on hidden labels by the maintainers; not measured here"
     totals = "\n".join(
-        f"| {name} | {_number(random, field)} | {_number(grouped, field)} | {unknown if first else '–'} |"
+        f"| {name} | {_number(random, field)} | {_number(grouped, field)} | {unknown if first else ''} |"
         for first, (name, field) in zip(
             (True, False, False, False),
             (
@@ -98,7 +99,7 @@ def _calibration(manifest: Manifest) -> str:
         f"Log-odds are divided by a temperature of {manifest.temperature:g}, fitted on the grouped folds, so "
         "that probabilities hold for artists it has not seen: there, confidence and share of right answers "
         f"differ by {grouped.calibration_error:.3f} on average. (For the scores above the temperature of "
-        "each fold was fitted on the other folds.) Of artists it knows it is surer than it says."
+        "each fold was fitted on the other folds.) Of artists it knows it is right more often than it says."
     )
 
 
@@ -113,18 +114,20 @@ def _limits(manifest: Manifest) -> str:
     return (
         "## What to beware of\n\n"
         f"- It always answers one of its {len(manifest.genres)} genres, also for songs of none of them.\n"
-        f"- {groups}, so grouped scores are an estimate, give or take some percent.\n"
-        f"- The hardest genre is {hardest[0]}: {hardest[1].recall:.0%} of its songs are found in grouped folds.\n"
+        f"- {groups}, so grouped scores are an estimate, give or take some percent; the recipe was chosen by them, too.\n"
+        f"- The hardest genre is {hardest[0]}: {hardest[1].recall:.0%} of its songs are found in grouped "
+        "folds.\n"
         "- Language is a strong hint: a genre that is mostly sung in one language in the training songs "
         "attracts other songs in that language.\n"
-        "- It knows only words of its training lyrics, as stems; other words count only by length and letters."
+        "- It knows only words of its training lyrics, as stems; of others it sees length and letters alone."
     )
 
 
 def _retraining() -> str:
     return (
         "## How to train it anew\n\n"
-        "    genregraph train --features features.csv --labels labels.csv --lyrics lyrics_genre.csv --out model\n\n"
+        "    genregraph train --features features.csv --labels labels.csv \\\n"
+        "        --lyrics lyrics_genre.csv --out model\n\n"
         "The same files, seed and libraries give the same model, byte for byte. An `artist` column in the "
         "labels file makes grouped folds go by real artists."
     )

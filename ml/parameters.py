@@ -12,7 +12,9 @@ class Parameters(BaseModel):
         seed: of all that is random.
         tree_weight: share of the boosters in the log-odds, 0 to 1; the rest is the linear model's.
         number_scale: factor on the normal scores of numeric columns in the linear model.
-        lyric_scale: factor on those of lyric features.
+        statistic_scale: factor on those of lyric statistics.
+        lexical_scale: factor on those of lexical genre scores.
+        discriminant_weight: factor on the discriminant analysis' log-odds in the linear model.
         rounds: boosting rounds of each booster.
         learning_rate: LightGBM's.
         num_leaves: LightGBM's.
@@ -26,10 +28,12 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
-    tree_weight: float = 0.3
-    number_scale: float = 0.05
-    lyric_scale: float = 0.2
-    rounds: int = 60
+    tree_weight: float = 0.15
+    number_scale: float = 0.08
+    statistic_scale: float = 0.08
+    lexical_scale: float = 0.2
+    discriminant_weight: float = 0.15
+    rounds: int = 40
     learning_rate: float = 0.1
     num_leaves: int = 6
     min_data_in_leaf: int = 10

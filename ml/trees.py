@@ -9,6 +9,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from ml.examples import Examples
 from ml.parameters import Parameters
 
 _FIXED: dict[str, Any] = {
@@ -23,27 +24,10 @@ _FIXED: dict[str, Any] = {
 }
 
 
-def train_booster(
-    features: npt.NDArray[np.float64],
-    labels: npt.NDArray[np.int64],
-    names: Sequence[str],
-    genres: int,
-    parameters: Parameters,
-    *,
-    seed: int,
-) -> lgb.Booster:
-    """Train a booster for a fixed number of rounds: no song is looked at to stop early.
-
-    Args:
-        features: shape (n, features).
-        labels: shape (n,), from 0 to `genres` - 1.
-        names: of features.
-        genres: the number of genres.
-        parameters: of the recipe.
-        seed: of all that is random.
-    """
+def train_booster(examples: Examples, parameters: Parameters, *, seed: int) -> lgb.Booster:
+    """Train a booster for a fixed number of rounds: no song is looked at to stop early."""
     settings = _FIXED | {
-        "num_class": genres,
+        "num_class": examples.genre_count,
         "seed": seed,
         "learning_rate": parameters.learning_rate,
         "num_leaves": parameters.num_leaves,
@@ -53,9 +37,21 @@ def train_booster(
         "lambda_l2": parameters.lambda_l2,
         "max_bin": parameters.max_bin,
     }
-    data = lgb.Dataset(features, labels, feature_name=list(names), params={"verbosity": -1})
+    data = lgb.Dataset(
+        examples.features,
+        examples.labels,
+        feature_name=list(examples.names),
+        params={"verbosity": -1, "max_bin": parameters.max_bin},
+    )
     booster = lgb.train(settings, data, parameters.rounds)
-    return load_booster(booster.model_to_string(num_iteration=-1))
+    # Predict with what will be loaded, not with what is in memory.
+    return load_booster(booster_text(booster))
+
+
+def booster_text(booster: lgb.Booster) -> str:
+    """Return a booster as text, from which `load_booster` makes one that predicts the same, bit for bit."""
+    text: str = booster.model_to_string(num_iteration=-1)
+    return text
 
 
 def load_booster(text: str) -> lgb.Booster:
