@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import strawberry
-from ml.artifact import Manifest
 
 from app.services.catalogue import Catalogue
 from app.services.classification import ClassificationService
 from graphql_schema.loaders import Loaders
+from ml.artifact import Manifest
 
 
 @dataclass

@@ -4,68 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
 
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from app.database.tables import BatchStatus as StoredBatchStatus
-from ml.song_file import OnInvalidRow as OnInvalidRowChoice
-from ml.song_file import SongFileProblemKind as ProblemKind
+from app.database.tables import BatchStatus
+from ml.song_file import OnInvalidRow, SongFileProblemKind
 
-Member = TypeVar("Member", bound=type[Enum])
+__all__ = ["BatchStatus", "OnInvalidRow", "SongFileProblemKind"]
 
 
-def _described(enum: Member, name: str, description: str, values: Mapping[Enum, str]) -> Member:
+def _describe(enum: type[Enum], name: str, description: str, values: Mapping[Enum, str]) -> None:
     """Register an enum that knows nothing of GraphQL; every member needs its description."""
     strawberry.enum(enum, name=name, description=description)
     definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
     for value in definition.values:
         value.description = values[enum[value.name]]
-    return enum
 
 
-BatchStatus = _described(
-    StoredBatchStatus,
+_describe(
+    BatchStatus,
     "BatchStatus",
     "How far a batch is.",
     {
-        StoredBatchStatus.QUEUED: "It waits for a worker.",
-        StoredBatchStatus.RUNNING: "Its songs are being classified.",
-        StoredBatchStatus.SUCCEEDED: "All its songs are stored.",
-        StoredBatchStatus.FAILED: "Nothing of it is stored; `error` says why.",
+        BatchStatus.QUEUED: "It waits for a worker.",
+        BatchStatus.RUNNING: "Its songs are being classified.",
+        BatchStatus.SUCCEEDED: "All its songs are stored.",
+        BatchStatus.FAILED: "Nothing of it is stored; `error` says why.",
     },
 )
 
-OnInvalidRow = _described(
-    OnInvalidRowChoice,
+_describe(
+    OnInvalidRow,
     "OnInvalidRow",
     "What to do with a row that holds a wrong value.",
     {
-        OnInvalidRowChoice.REJECT_FILE: "Refuse everything and store nothing.",
-        OnInvalidRowChoice.SKIP_ROW: "Leave the row out, count it and report it.",
+        OnInvalidRow.REJECT_FILE: "Refuse everything and store nothing.",
+        OnInvalidRow.SKIP_ROW: "Leave the row out, count it and report it.",
     },
 )
 
-SongFileProblemKind = _described(
-    ProblemKind,
+_describe(
+    SongFileProblemKind,
     "SongFileProblemKind",
     "What kind of thing is wrong.",
     {
-        ProblemKind.FILE_NAME: "The file's name does not end in .csv.",
-        ProblemKind.EMPTY_FILE: "The file is empty.",
-        ProblemKind.NO_ROWS: "The file has a header and no rows.",
-        ProblemKind.NOT_TEXT: "It is not text: a workbook, an archive, another binary, or a NUL in a text.",
-        ProblemKind.ENCODING: "It is not UTF-8.",
-        ProblemKind.SEPARATOR: "The columns are not separated by commas.",
-        ProblemKind.MISSING_COLUMN: "A column is missing.",
-        ProblemKind.DUPLICATE_COLUMN: "A column is there twice.",
-        ProblemKind.UNCLOSED_QUOTE: "A quote is opened and never closed.",
-        ProblemKind.ROW_TOO_LONG: "A row is too long to be a song.",
-        ProblemKind.RAGGED_ROW: "A row has more or fewer values than there are columns.",
-        ProblemKind.NOT_A_NUMBER: "A number is expected.",
-        ProblemKind.NOT_AN_INTEGER: "A whole number is expected.",
-        ProblemKind.OUT_OF_RANGE: "The number is outside the column's range.",
-        ProblemKind.TEXT_TOO_LONG: "The text is longer than the column allows.",
+        SongFileProblemKind.FILE_NAME: "The file's name does not end in .csv.",
+        SongFileProblemKind.EMPTY_FILE: "The file is empty.",
+        SongFileProblemKind.NO_ROWS: "The file has a header and no rows.",
+        SongFileProblemKind.NOT_TEXT: "It is no text: a workbook, an archive, a NUL in a title.",
+        SongFileProblemKind.ENCODING: "It is not UTF-8.",
+        SongFileProblemKind.SEPARATOR: "The columns are not separated by commas.",
+        SongFileProblemKind.MISSING_COLUMN: "A column is missing.",
+        SongFileProblemKind.DUPLICATE_COLUMN: "A column is there twice.",
+        SongFileProblemKind.UNCLOSED_QUOTE: "A quote is opened and never closed.",
+        SongFileProblemKind.ROW_TOO_LONG: "A row is too long to be a song.",
+        SongFileProblemKind.RAGGED_ROW: "A row has more or fewer values than there are columns.",
+        SongFileProblemKind.NOT_A_NUMBER: "A number is expected.",
+        SongFileProblemKind.NOT_AN_INTEGER: "A whole number is expected.",
+        SongFileProblemKind.OUT_OF_RANGE: "The number is outside the column's range.",
+        SongFileProblemKind.TEXT_TOO_LONG: "The text is longer than the column allows.",
     },
 )

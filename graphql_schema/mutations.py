@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
+from starlette.datastructures import UploadFile
 from strawberry.file_uploads import Upload
 
 from app.services.errors import InvalidArgumentError
 from graphql_schema.context import Info
-from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput, OnInvalidRow
+from graphql_schema.enums import OnInvalidRow
+from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput
 from graphql_schema.types.batch import Batch
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
 from graphql_schema.types.song import Song
@@ -51,9 +53,10 @@ class Mutation:
         ] = None,
     ) -> ClassifyBatchResult:
         on_invalid_row = OnInvalidRow.REJECT_FILE if options is None else options.on_invalid_row
+        uploaded = cast("UploadFile", file)  # what our Upload scalar makes of a file part
         row = await info.context.classification.classify_file(
-            file.file,
-            name=file.filename or "",
+            uploaded.file,
+            name=uploaded.filename or "",
             on_invalid_row=on_invalid_row,
             client_id=info.context.client_id,
         )

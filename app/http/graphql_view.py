@@ -70,7 +70,7 @@ class GraphQLView(GraphQL[Any, None]):
             return graphql_error(
                 403, "PREFLIGHT_REQUIRED", "A multipart request needs the header GraphQL-Preflight: 1."
             )
-        return cast("Response", await self.run(request))
+        return await self.run(request)
 
     async def get_context(self, request: Request | WebSocket, response: object) -> Any:
         """Return the context of a request."""
@@ -95,7 +95,7 @@ class GraphQLView(GraphQL[Any, None]):
     ) -> GraphQLHTTPResponse:
         """Leave `data` out of the reply to a request that was not executed."""
         response = await super().process_result(request, result)
-        errors = response.get("errors")
+        errors = cast("list[dict[str, Any]]", response.get("errors") or [])
         if response.get("data") is None and errors and not any("path" in error for error in errors):
             cast("dict[str, Any]", response).pop("data", None)
         return response

@@ -26,18 +26,17 @@ class SongFilter:
     batch_id: uuid.UUID | None = None
 
 
-StagedSong = tuple[int, str, str, str, float, Sequence[float]]
-"""track id, title, folded title, genre, confidence, probabilities"""
+StagedSong = tuple[int, int, str, str, str, float, Sequence[float]]
+"""ordinal in the file, track id, title, folded title, genre, confidence, probabilities"""
 
 _CREATE_STAGE = text("""
     CREATE TEMPORARY TABLE staged_songs (
-        ordinal bigint GENERATED ALWAYS AS IDENTITY,
-        track_id bigint, title text, title_folded text, genre text,
+        ordinal bigint, track_id bigint, title text, title_folded text, genre text,
         confidence double precision, probabilities double precision[]
     ) ON COMMIT DROP
 """)
 
-_STAGE_COLUMNS = ("track_id", "title", "title_folded", "genre", "confidence", "probabilities")
+_STAGE_COLUMNS = ("ordinal", "track_id", "title", "title_folded", "genre", "confidence", "probabilities")
 
 # In the order of the key, so that two batches take their row locks in one order and cannot deadlock.
 _MERGE = text("""
@@ -107,7 +106,7 @@ class SongRepository:
         await self._session.execute(_CREATE_STAGE)
 
     async def stage(self, songs: Iterable[StagedSong]) -> None:
-        """Copy songs behind those staged already."""
+        """Copy songs to those staged already, in whatever order."""
         connection = await (await self._session.connection()).get_raw_connection()
         driver: Any = connection.driver_connection
         await driver.copy_records_to_table("staged_songs", records=songs, columns=_STAGE_COLUMNS)
@@ -115,7 +114,7 @@ class SongRepository:
     async def merge_stage(
         self, batch_id: uuid.UUID, model_version: str, classified_at: datetime
     ) -> dict[str, int]:
-        """Store the staged songs, the last of a track id winning; songs stored before are updated.
+        """Store the staged songs, the highest ordinal of a track id winning; songs stored before are updated.
 
         Call it once in a transaction: a second merge could wait for a batch that waits for this one.
 

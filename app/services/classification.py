@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from ml.song_records import SongRecord, SongRecordsReport, read_song_records
 from ml.songs import Songs
 
 Result = TypeVar("Result")
+
+CHUNK_ROWS = 2_000
+"""Songs that are read, classified and written together: enough to be quick, few enough to be small."""
 
 log = structlog.get_logger(__name__)
 
@@ -90,17 +94,23 @@ class ClassificationService:
             TooManyRowsError: it has more rows than one request may; nothing is stored.
         """
         created_at = datetime.now(UTC)
-        song_file = SongFile(file, name=name, on_invalid_row=on_invalid_row, max_rows=self._max_sync_rows)
+        song_file = SongFile(
+            file,
+            name=name,
+            on_invalid_row=on_invalid_row,
+            chunk_rows=CHUNK_ROWS,
+            max_rows=self._max_sync_rows,
+        )
         async with (
             self._turns,
             self._sessions.begin() as session,
-            aclosing(self._read_ahead(song_file.chunks())) as chunks,
+            aclosing(self._classified(song_file)) as chunks,
         ):
             songs = SongRepository(session)
             await songs.open_stage()
             rows_staged = 0
             async for chunk in chunks:
-                await songs.stage(await self._run(self._classify, chunk))
+                await songs.stage(chunk)
                 rows_staged += len(chunk)
             batch = self._new_batch(name, client_id, created_at, song_file.report)
             await self._store(session, batch, rows_staged)
@@ -123,7 +133,7 @@ class ClassificationService:
         async with self._turns, self._sessions.begin() as session:
             repository = SongRepository(session)
             await repository.open_stage()
-            await repository.stage(await self._run(self._classify, songs))
+            await repository.stage(await self._run(self._classify, songs, 0, self._threads))
             batch = self._new_batch(None, client_id, created_at, report)
             await self._store(session, batch, len(songs))
             stored = await repository.by_track_ids(track_ids)
@@ -165,13 +175,39 @@ class ClassificationService:
             finished_at=None,
         )
 
-    def _classify(self, songs: Songs) -> list[StagedSong]:
-        probabilities = self._ensemble.predict(songs, threads=self._threads)
+    async def _classified(self, song_file: SongFile) -> AsyncGenerator[list[StagedSong], None]:
+        """Read and classify a file on all cores; its chunks come as they are ready, in no order."""
+        reader = _ChunkReader(song_file)
+        running = {self._run(self._classify_next, reader) for _ in range(self._threads)}
+        done: set[asyncio.Future[list[StagedSong] | None]] = set()
+        try:
+            while running:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for finished in done:
+                    chunk = await finished
+                    if chunk is not None:
+                        running.add(self._run(self._classify_next, reader))
+                        yield chunk
+        finally:
+            # The upload is closed when the request ends: no thread may still be reading it then.
+            await asyncio.gather(*running, *done, return_exceptions=True)
+
+    def _classify_next(self, reader: _ChunkReader) -> list[StagedSong] | None:
+        read = reader.next()
+        if read is None:
+            return None
+        songs, ordinal, is_whole_file = read
+        # Chunks of a larger file keep the other cores busy; a small file has one to share among them.
+        return self._classify(songs, ordinal, self._threads if is_whole_file else 1)
+
+    def _classify(self, songs: Songs, ordinal: int, threads: int) -> list[StagedSong]:
+        probabilities = self._ensemble.predict(songs, threads=threads)
         best = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(songs)), best]
         genres = [self._ensemble.genres[index] for index in best.tolist()]
         return list(
             zip(
+                range(ordinal, ordinal + len(songs)),
                 songs.track_ids.tolist(),
                 songs.titles,
                 map(fold, songs.titles),
@@ -182,19 +218,27 @@ class ClassificationService:
             )
         )
 
-    async def _read_ahead(self, chunks: Iterator[Songs]) -> AsyncIterator[Songs]:
-        """Read the next chunk on one core while the caller predicts and stores this one."""
-        upcoming = self._run(lambda: next(chunks, None))
-        try:
-            while (chunk := await upcoming) is not None:
-                upcoming = self._run(lambda: next(chunks, None))
-                yield chunk
-        finally:
-            # The upload is closed when the request ends: no thread may still be reading it then.
-            await asyncio.gather(upcoming, return_exceptions=True)
-
     def _run(self, work: Callable[..., Result], *arguments: object) -> asyncio.Future[Result]:
         return asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+
+
+class _ChunkReader:
+    """Hands the chunks of a file to several threads, one at a time, and tells each its place."""
+
+    def __init__(self, song_file: SongFile) -> None:
+        self._chunks = song_file.chunks()
+        self._lock = threading.Lock()
+        self._songs_read = 0
+
+    def next(self) -> tuple[Songs, int, bool] | None:
+        """Return songs, the number of songs before them, and whether the file is as good as read."""
+        with self._lock:
+            songs = next(self._chunks, None)
+            if songs is None:
+                return None
+            ordinal = self._songs_read
+            self._songs_read += len(songs)
+        return songs, ordinal, ordinal == 0 and len(songs) < CHUNK_ROWS
 
 
 def _problem_rows(batch: BatchRow, report: SongFileReport) -> list[BatchProblemRow]:

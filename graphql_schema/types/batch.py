@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Self
 
 import strawberry
-from ml.artifact import Manifest
 from strawberry import relay
 
 from app.database.tables import BatchRow
@@ -24,6 +23,7 @@ from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
 from graphql_schema.types.song import SongConnection, song_connection
+from ml.artifact import Manifest
 
 
 @strawberry.type(

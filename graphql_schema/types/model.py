@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Self
 
 import strawberry
+
 from ml.artifact import Manifest
 
 
