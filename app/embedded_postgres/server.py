@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
-from app.embedded_postgres.account import reachable_binaries, reachable_data_folder, server_account
 from app.embedded_postgres.binaries import Binaries, find_binaries
+from app.embedded_postgres.data_folder import SUPERUSER, as_account, make_data_folder
 from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.embedded_postgres.explanation import explain_os_error, explain_output
 from app.embedded_postgres.lock import FolderLock
-from app.embedded_postgres.parent_death import stop_with_parent
+from app.embedded_postgres.parent_death import Watchdog, stop_with_parent
+from app.embedded_postgres.predecessor import await_predecessor
+from app.embedded_postgres.reachable_place import Place, choose_place, reachable_binaries
 
 HOST = "127.0.0.1"
-SUPERUSER = "postgres"
-START_SECONDS = 60.0
+START_SECONDS = 300.0
+"""After a power cut PostgreSQL first replays its log, however long that is."""
+RETRY_SECONDS = 15.0
 STOP_SECONDS = 30.0
-ORPHAN_SECONDS = 30.0
+
+PASSING_TROUBLES = (
+    "Address already in use",  # somebody took the port since we saw it free
+    "pre-existing shared memory block",  # a killed server's processes have not all noticed yet
+)
+
+CREATE_DATABASE = r"""
+SELECT format('CREATE DATABASE %I', :'name')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name')
+\gexec
+"""
 
 
 class EmbeddedPostgres:
     """A PostgreSQL server with its data in a folder of ours. A context manager that gives its URL.
 
     The server listens on 127.0.0.1 only, on a random port, and asks for a password, which is kept in
-    a file that only this account may read. Start it from a thread that lives as long as the process.
+    a file that only this account may read. It ends with this process, however that ends: on Linux
+    when the *thread* that called `start` ends, so call it from one that lives as long as the process.
     """
 
     def __init__(
@@ -47,16 +61,29 @@ class EmbeddedPostgres:
         Args:
             data_dir: folder for the data, the password and the log; it is made if need be.
             database: name of the database to create.
-            settings: server settings that differ from PostgreSQL's defaults.
+            settings: server settings that differ from ours.
             binaries: the installation to use; the first that is found otherwise.
         """
-        self._folder = data_dir.absolute()
+        # Links are resolved now: the server's account might not get through the folder of a link.
+        self._folder = data_dir.resolve()
         self._database = database
         self._settings = dict(settings or {})
         self._given_binaries = binaries
-        self._lock = FolderLock(self._folder)
+        self._place: Place | None = None
+        self._lock: FolderLock | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        self._watchdog: Watchdog | None = None
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The address of the running server, with the password; None while it does not run."""
+        return self._url
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running server."""
+        return None if self._process is None else self._process.pid
 
     @property
     def log_path(self) -> Path:
@@ -65,13 +92,12 @@ class EmbeddedPostgres:
 
     @property
     def data_path(self) -> Path:
-        """Where the server's data is: in the folder asked for, or where its account can reach it."""
-        return self._data
+        """Where the server's data is: in the folder asked for, or where its account can reach it.
 
-    @property
-    def pid(self) -> int | None:
-        """Process id of the running server."""
-        return None if self._process is None else self._process.pid
+        Raises:
+            EmbeddedPostgresError: the data is out of reach, or belongs to another folder.
+        """
+        return (self._place or choose_place(self._folder)).data
 
     def __enter__(self) -> str:
         return self.start()
@@ -82,21 +108,36 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server, making its data and database if they are missing, and return its URL.
 
+        While the server runs, another call only returns the URL.
+
         Raises:
             EmbeddedPostgresError: it cannot run; the message is one line.
         """
+        if self._url is not None and self._process is not None and self._process.poll() is None:
+            return self._url
+        if sys.platform == "win32":
+            raise EmbeddedPostgresError(
+                "the embedded PostgreSQL does not run on Windows; set GENREGRAPH_DATABASE_URL to a server"
+            )
+        self.stop()
         try:
-            return self._start()
+            self._url = self._start()
         except OSError as error:
             self.stop()
-            raise EmbeddedPostgresError(self._explain(str(error), error.errno)) from error
+            raise EmbeddedPostgresError(explain_os_error(error, self._folder)) from error
         except BaseException:
             self.stop()
             raise
+        return self._url
 
     def stop(self) -> None:
-        """Stop the server, if it runs, after its running statements; connections are closed."""
+        """Stop the server, if it runs: it ends its connections, writes its data out, and exits."""
         process, self._process = self._process, None
+        watchdog, self._watchdog = self._watchdog, None
+        lock, self._lock = self._lock, None
+        self._url = None
+        if watchdog is not None:
+            watchdog.dismiss()
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:
@@ -104,217 +145,136 @@ class EmbeddedPostgres:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
                 process.wait()
-        self._lock.release()
+        if lock is not None:
+            lock.release()
 
     def _start(self) -> str:
-        self._account = server_account()
         binaries = self._given_binaries or find_binaries()
-        self._binaries = reachable_binaries(binaries, self._account)
-        self._make_folder(self._folder)
+        place = self._place = choose_place(self._folder)
+        place.make()
+        # Where the data is, not where it was asked for: copies of the latter may name the same data.
+        self._lock = FolderLock(place.data.parent, shown=self._folder)
         self._lock.acquire()
-        self._data = reachable_data_folder(self._folder / "postgres", self._account)
-        self._make_folder(self._data.parent)
-        if self._data.parent != self._folder:
-            note = f"The server's account cannot enter this folder; the data is in {self._data}\n"
-            (self._folder / "WHERE-THE-DATA-IS.txt").write_text(note)
-        if not (self._data / "PG_VERSION").exists():
-            self._initialise()
-        self._check_version()
-        self._await_predecessor()
-        password = self._read_password()
-        self._run(password)
-        self._create_database(password)
-        return f"postgresql://{SUPERUSER}:{password}@{HOST}:{self._port}/{self._database}"
-
-    def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            if self._account is not None:
-                folder.chmod(0o755)  # whatever the umask: the server's account has to pass
+        binaries = reachable_binaries(binaries, place.account)
+        await_predecessor(place.data)
+        if place.forsaken():
+            _set_aside(place.data)
+        place.write_note()
+        if not place.has_data:
+            durable = self._settings.get("fsync") != "off"
+            make_data_folder(place.data, self._password_file, binaries, place.account, durable=durable)
+        _check_version(place.data, binaries)
+        password = self._read_password(place)
+        port = self._run(binaries, place)
+        if sys.platform != "linux" and self._process is not None:
+            self._watchdog = Watchdog(self._process.pid)
+        self._create_database(binaries, password, port)
+        return f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{quote(self._database, safe='')}"
 
     @property
     def _password_file(self) -> Path:
         return self._folder / "postgres.password"
 
-    def _initialise(self) -> None:
-        """Make the data folder beside its place and rename it, so that a broken one never stands there."""
-        fresh = self._data.with_name("postgres.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(mode=0o700)
-        password = secrets.token_urlsafe(24)
-        handover = fresh.with_name("postgres.new.password")
-        handover.unlink(missing_ok=True)
-        try:
-            _write_secret(handover, password)
-            if self._account is not None:
-                self._account.own(fresh)
-                self._account.own(handover)
-            done = subprocess.run(  # noqa: S603  (a program that we found ourselves)
-                [
-                    self._binaries.program("initdb"),
-                    *("--pgdata", str(fresh), "--username", SUPERUSER, f"--pwfile={handover}"),
-                    *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
-                ],
-                check=False,
-                capture_output=True,
-                text=True,
-                cwd="/",
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
-                **self._as_account(),
-            )
-            if done.returncode != 0:
-                raise EmbeddedPostgresError(self._explain(done.stderr or done.stdout))
-            self._password_file.unlink(missing_ok=True)
-            _write_secret(self._password_file, password)
-            fresh.rename(self._data)
-        finally:
-            handover.unlink(missing_ok=True)
-            shutil.rmtree(fresh, ignore_errors=True)
-
-    def _check_version(self) -> None:
-        made_by = (self._data / "PG_VERSION").read_text().strip()
-        if made_by != self._binaries.major_version:
-            raise EmbeddedPostgresError(
-                f"{self._data} holds data of PostgreSQL {made_by}, and the server here is "
-                f"{self._binaries.version}; move the folder away, or serve it with PostgreSQL {made_by} "
-                "and set GENREGRAPH_DATABASE_URL to that"
-            )
-
-    def _read_password(self) -> str:
+    def _read_password(self, place: Place) -> str:
         try:
             return self._password_file.read_text().strip()
         except FileNotFoundError:
             raise EmbeddedPostgresError(
-                f"{self._password_file} is missing, and without it the data in {self._data} cannot be "
-                "opened; put it back, or move the folder away to start anew"
+                f"{self._password_file} is missing, and without it the data in {place.data} cannot be "
+                "opened; put it back, or move the data away to start anew"
             ) from None
 
-    def _await_predecessor(self) -> None:
-        """Let a server whose service was killed end first; whoever has the folder lock may stop it."""
-        pid_file = self._data / "postmaster.pid"
-        deadline = time.monotonic() + ORPHAN_SECONDS
-        asked = False
-        while (pid := _first_number(pid_file)) is not None and _is_postgres(pid):
-            if _is_zombie(pid):
-                # Nobody reaps it (a container without an init), and PostgreSQL would take its lock
-                # file for that of a living server for ever.
-                pid_file.unlink(missing_ok=True)
-                return
-            if not asked:
-                os.kill(pid, signal.SIGINT)
-                asked = True
-            if time.monotonic() > deadline:
-                raise EmbeddedPostgresError(
-                    f"a former server, process {pid}, still runs on {self._data} and does not stop; end it"
-                )
-            time.sleep(0.05)
+    def _run(self, binaries: Binaries, place: Place) -> int:
+        """Start the server and return its port once it takes connections."""
+        deadline = time.monotonic() + RETRY_SECONDS
+        while True:
+            port = _free_port()
+            self._process = self._launch(binaries, place, port)
+            if self._becomes_ready(self._process, place.data):
+                return port
+            log = self.log_path.read_text(errors="replace")
+            if time.monotonic() > deadline or not any(trouble in log for trouble in PASSING_TROUBLES):
+                raise EmbeddedPostgresError(explain_output(log, place.data.parent, self.log_path))
+            time.sleep(0.1)
 
-    def _run(self, password: str) -> None:
-        self._port = _free_port()
+    def _launch(self, binaries: Binaries, place: Place, port: int) -> subprocess.Popen[bytes]:
         settings = {
             "listen_addresses": HOST,
-            "port": str(self._port),
+            "port": str(port),
             "unix_socket_directories": "",
             "logging_collector": "off",
             **self._settings,
         }
         options = [f"-c{name}={value}" for name, value in settings.items()]
-        descriptor = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Opened by us, so that it may stand in a folder closed to the account; emptied, so that it is small.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+        descriptor = os.open(self.log_path, flags, 0o600)
         try:
-            self._process = subprocess.Popen(  # noqa: S603  (a program that we found ourselves)
-                [self._binaries.program("postgres"), "-D", str(self._data), *options],
-                stdin=subprocess.DEVNULL,
+            return subprocess.Popen(  # noqa: S603  (a program that we found ourselves)
+                [binaries.program("postgres"), "-D", str(place.data), *options],
                 stdout=descriptor,
                 stderr=descriptor,
-                cwd="/",
                 # A terminal's Ctrl-C is for the service, which then stops the server itself.
                 start_new_session=True,
                 preexec_fn=stop_with_parent(signal.SIGINT),  # noqa: PLW1509  (see there)
-                **self._as_account(),
+                **as_account(place.account),
             )
         finally:
             os.close(descriptor)
+
+    def _becomes_ready(self, process: subprocess.Popen[bytes], data: Path) -> bool:
         deadline = time.monotonic() + START_SECONDS
-        while self._psql(password, "postgres", "SELECT 1").returncode != 0:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise EmbeddedPostgresError(self._explain(self.log_path.read_text(errors="replace")))
-            time.sleep(0.02)
+        while process.poll() is None and time.monotonic() < deadline:
+            if _says_ready(data / "postmaster.pid", process.pid):
+                return True
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+        return False
 
-    def _create_database(self, password: str) -> None:
-        exists = f"SELECT 1 FROM pg_database WHERE datname = '{self._database}'"  # noqa: S608  (ours)
-        if self._psql(password, "postgres", exists).stdout.strip() == "1":
-            return
-        created = self._psql(password, "postgres", f'CREATE DATABASE "{self._database}"')
-        if created.returncode != 0:
-            raise EmbeddedPostgresError(self._explain(created.stderr))
-
-    def _psql(self, password: str, database: str, statement: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603  (a program that we found ourselves)
+    def _create_database(self, binaries: Binaries, password: str, port: int) -> None:
+        done = subprocess.run(  # noqa: S603  (a program that we found ourselves)
             [
-                self._binaries.program("psql"),
-                *("--no-psqlrc", "--no-password", "--tuples-only", "--quiet"),
-                *("--host", HOST, "--port", str(self._port), "--username", SUPERUSER),
-                *("--dbname", database, "--command", statement),
+                binaries.program("psql"),
+                *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
+                *("--host", HOST, "--port", str(port), "--username", SUPERUSER),
+                *("--dbname", "postgres", f"--set=name={self._database}"),
             ],
+            input=CREATE_DATABASE,
             check=False,
             capture_output=True,
             text=True,
-            env={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C"},
+            env={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10", "LC_ALL": "C"},
+        )
+        if done.returncode != 0:
+            raise EmbeddedPostgresError(explain_output(done.stderr, self._folder, self.log_path))
+
+
+def _check_version(data: Path, binaries: Binaries) -> None:
+    made_by = (data / "PG_VERSION").read_text().strip()
+    if made_by != binaries.major_version:
+        raise EmbeddedPostgresError(
+            f"{data} holds data of PostgreSQL {made_by}, and the server here is {binaries.version}; "
+            f"move the folder away, or serve it with PostgreSQL {made_by} and set GENREGRAPH_DATABASE_URL "
+            "to that"
         )
 
-    def _as_account(self) -> dict[str, Any]:
-        return {} if self._account is None else self._account.popen_arguments()
 
-    def _explain(self, output: str, number: int | None = None) -> str:
-        """Make one line of what a program or the system said."""
-        folder = self._folder
-        elsewhere = "set GENREGRAPH_DATA_DIR to another folder"
-        if number == errno.ENOSPC or "No space left on device" in output:
-            return f"the disk that holds {folder} is full; free some space or {elsewhere}"
-        if number == errno.EROFS or "Read-only file system" in output:
-            return f"the disk that holds {folder} is read-only; {elsewhere}"
-        if number in {errno.EACCES, errno.EPERM}:
-            return f"{folder} cannot be written; change its owner or {elsewhere}"
-        lines = [line for line in output.splitlines() if line.strip()]
-        telling = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "error:"))]
-        reason = (telling or lines or ["it said nothing"])[-1].strip()
-        return f"PostgreSQL cannot run in {folder}: {reason} (its log is {self.log_path})"
+def _set_aside(data: Path) -> None:
+    """Keep the data of a folder that its owner deleted, once, in case that was a mistake."""
+    aside = data.with_name("postgres.deleted")
+    shutil.rmtree(aside, ignore_errors=True)
+    data.rename(aside)
 
 
-def _write_secret(path: Path, secret: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
-
-
-def _first_number(path: Path) -> int | None:
+def _says_ready(pid_file: Path, pid: int) -> bool:
+    """Tell whether the server says, in the last line of its lock file, that it takes connections."""
     try:
-        return int(path.read_text().split()[0])
-    except (FileNotFoundError, ValueError, IndexError):
-        return None
-
-
-def _is_postgres(pid: int) -> bool:
-    """Tell whether a process is a PostgreSQL server, and not another that has its number by now."""
-    try:
-        name = Path(f"/proc/{pid}/comm").read_text() if Path("/proc/self").exists() else _ps(pid)
-    except (FileNotFoundError, ProcessLookupError):
+        lines = pid_file.read_text().split("\n")
+    except FileNotFoundError:
         return False
-    return Path(name.strip()).name.startswith("postgres")
-
-
-def _ps(pid: int) -> str:
-    return subprocess.run(  # noqa: S603
-        ["/bin/ps", "-p", str(pid), "-o", "comm="], check=False, capture_output=True, text=True
-    ).stdout
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return status.rpartition(")")[2].split()[0] == "Z"
+    return lines[0] == str(pid) and any(line.strip() == "ready" for line in lines[7:])
 
 
 def _free_port() -> int:

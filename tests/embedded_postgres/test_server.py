@@ -17,8 +17,8 @@ import asyncpg
 import pytest
 
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
-from app.embedded_postgres import account as account_module
-from app.embedded_postgres.account import copy_installation
+from app.embedded_postgres import reachable_place as place_module
+from app.embedded_postgres.reachable_place import copy_installation
 from app.embedded_postgres.binaries import find_binaries
 from tests.conftest import NOT_DURABLE
 
@@ -258,7 +258,7 @@ def test_root_in_a_closed_folder_keeps_data_and_binaries_where_the_server_reache
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     hidden = copy_installation(find_binaries(), closed / "site-packages")
-    monkeypatch.setattr(account_module, "REACHABLE_HOME", folder / "reachable")
+    monkeypatch.setattr(place_module, "REACHABLE_HOME", folder / "reachable")
     server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE, binaries=hidden)
     # when
     url = server.start()
