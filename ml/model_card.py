@@ -114,7 +114,8 @@ def _limits(manifest: Manifest) -> str:
     return (
         "## What to beware of\n\n"
         f"- It always answers one of its {len(manifest.genres)} genres, also for songs of none of them.\n"
-        f"- {groups}, so grouped scores are an estimate, give or take some percent; the recipe was chosen by them, too.\n"
+        f"- {groups}, so grouped scores are an estimate, give or take "
+        "some percent; the recipe was chosen by them, too.\n"
         f"- The hardest genre is {hardest[0]}: {hardest[1].recall:.0%} of its songs are found in grouped "
         "folds.\n"
         "- Language is a strong hint: a genre that is mostly sung in one language in the training songs "

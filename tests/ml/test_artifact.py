@@ -1,0 +1,216 @@
+"""The artifact: whole and ours, or refused with one clear line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.artifact import HASHED_FILES, ArtifactError, Manifest, check_replaceable, load_ensemble, save_ensemble
+from ml.ensemble import Ensemble
+from ml.model_card import model_card
+from ml.training import train
+from tests.factories.songs import songs
+from tests.ml.training_files import QUICK, write_training_files
+
+SHIPPED = Path(__file__).parents[2] / "model"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifact")
+    files = write_training_files(folder)
+    train(files.features, files.labels, files.lyrics, folder / "model", parameters=QUICK)
+    return folder / "model"
+
+
+@pytest.fixture
+def model(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "model"))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(ArtifactError) as refused:
+        load_ensemble(folder)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert str(folder) in message
+    return message
+
+
+def change_manifest(folder: Path, **changes: object) -> None:
+    """Change the manifest as one who knows how: with the right hash."""
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = Manifest.from_json(content | changes)
+    named = manifest.model_copy(update={"manifest_sha256": manifest.own_sha256()})
+    (folder / "manifest.json").write_text(json.dumps(named.to_json()), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(HASHED_FILES))
+@pytest.mark.parametrize("where", ["start", "middle", "end"])
+def test_one_flipped_byte_is_found(model: Path, name: str, where: str) -> None:
+    content = bytearray((model / name).read_bytes())
+    content[{"start": 0, "middle": len(content) // 2, "end": -1}[where]] ^= 1
+    (model / name).write_bytes(content)
+
+    assert refusal(model) == f"{model / name} is damaged: its hash is not the manifest's"
+
+
+@pytest.mark.parametrize("name", ["manifest.json", *sorted(HASHED_FILES)])
+def test_a_missing_file_is_named(model: Path, name: str) -> None:
+    (model / name).unlink()
+
+    assert refusal(model) == f"{model / name} cannot be read: No such file or directory"
+
+
+def test_a_flipped_byte_of_the_manifest_is_found_wherever_it_is(model: Path) -> None:
+    path = model / "manifest.json"
+    original = path.read_bytes()
+    for place in range(0, len(original), 97):
+        damaged = bytearray(original)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        refusal(model)
+
+
+def test_a_cut_off_manifest_is_refused(model: Path) -> None:
+    path = model / "manifest.json"
+    path.write_bytes(path.read_bytes()[:-200])
+
+    assert refusal(model) == f"{path} is damaged: it is no JSON"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"), [('{"format_version": 2}', "2"), ("{}", "None"), ("[]", "None"), ("7", "None")]
+)
+def test_another_format_is_refused(model: Path, content: str, found: str) -> None:
+    (model / "manifest.json").write_text(content, encoding="utf-8")
+
+    assert f"the format version is {found}, this program reads 1" in refusal(model)
+
+
+def test_a_manifest_without_a_field_is_refused(model: Path) -> None:
+    content = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    del content["genres"]
+    (model / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+
+    assert "is damaged: genres: Field required" in refusal(model)
+
+
+def test_other_columns_are_refused(model: Path) -> None:
+    columns = list(load_ensemble(model).manifest.columns)
+    change_manifest(model, columns=[*columns[:-1], "vect_999"])
+
+    assert "made for other song columns than this program's: vect_148 is missing" in refusal(model)
+
+
+def test_columns_in_another_order_are_refused(model: Path) -> None:
+    columns = load_ensemble(model).manifest.columns
+    change_manifest(model, columns=columns[::-1])
+
+    assert "made for other song columns than this program's: in another order" in refusal(model)
+
+
+def test_other_features_are_refused(model: Path) -> None:
+    features = load_ensemble(model).manifest.features
+    change_manifest(model, features=[*features, "shoe_size"])
+
+    assert "made for other features than this program's: tag_count" not in refusal(model)
+    assert "shoe_size" in refusal(model)
+
+
+def test_a_manifest_that_names_files_elsewhere_is_refused(model: Path) -> None:
+    files = load_ensemble(model).manifest.files
+    change_manifest(model, files={**files, "../secret": "0" * 64})
+
+    assert "names other files: ../secret is unknown" in refusal(model)
+
+
+def test_files_that_make_no_model_are_refused_even_with_right_hashes(model: Path) -> None:
+    files = dict(load_ensemble(model).manifest.files)
+    (model / "vocabulary.json").write_bytes(b"{}")
+    files["vocabulary.json"] = hashlib.sha256(b"{}").hexdigest()
+    change_manifest(model, files=files)
+
+    assert "the files do not make a model" in refusal(model)
+
+
+def test_a_manifest_survives_json() -> None:
+    manifest = load_ensemble(SHIPPED).manifest
+
+    assert Manifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+
+
+def test_saving_replaces_a_model_and_leaves_nothing_beside_it(trained: Path, model: Path) -> None:
+    ensemble = load_ensemble(trained)
+    files = {name: (trained / name).read_bytes() for name in ensemble.manifest.files}
+    (model / "fold_0.txt").write_text("old", encoding="utf-8")
+
+    save_ensemble(ensemble.manifest, files, model)
+
+    assert load_ensemble(model).manifest == ensemble.manifest
+    assert [path.name for path in model.parent.iterdir()] == ["model"]
+
+
+def test_a_model_folder_with_other_files_is_not_replaced(model: Path) -> None:
+    (model / "thesis.docx").write_text("years of work", encoding="utf-8")
+
+    with pytest.raises(ArtifactError, match=r"holds thesis\.docx, which is no part of a model"):
+        check_replaceable(model)
+
+
+def test_a_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("", encoding="utf-8")
+
+    with pytest.raises(ArtifactError, match="is there and is no model"):
+        check_replaceable(tmp_path / "model")
+
+
+def test_a_loaded_model_predicts_as_the_saved_one_did(trained: Path, model: Path) -> None:
+    first: Ensemble = load_ensemble(trained)
+
+    np.testing.assert_array_equal(first.predict(songs(50)), load_ensemble(model).predict(songs(50)))
+
+
+def test_the_shipped_model_is_small_and_holds_no_pickle() -> None:
+    files = [path for path in SHIPPED.iterdir() if path.is_file()]
+
+    assert {path.name for path in files} == {*HASHED_FILES, "manifest.json", "MODEL_CARD.md"}
+    assert sum(path.stat().st_size for path in files) < 5_000_000
+    with np.load(SHIPPED / "weights.npz", allow_pickle=False) as arrays:
+        assert {arrays[name].dtype.kind for name in arrays} == {"f", "i"}
+    for path in files:
+        if path.suffix != ".npz":
+            path.read_text(encoding="utf-8")
+
+
+def test_the_shipped_card_is_that_of_the_shipped_manifest() -> None:
+    manifest = load_ensemble(SHIPPED).manifest
+
+    assert (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(manifest)
+
+
+def test_the_card_has_random_and_grouped_scores_side_by_side(trained: Path) -> None:
+    manifest = load_ensemble(trained).manifest
+    random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
+
+    card = model_card(manifest)
+
+    assert "| | random folds | artist-grouped folds | held-out songs |" in card
+    assert f"| accuracy | {random.accuracy:.3f} | {grouped.accuracy:.3f} | " in card
+    assert "scored on hidden labels by the maintainers; not measured here" in card
+    assert manifest.model_version in card
+
+
+def test_the_card_of_a_model_without_lyrics_says_so(trained: Path) -> None:
+    manifest = load_ensemble(trained).manifest
+    data = manifest.training_data.model_copy(update={"lyrics_sha256": None, "groups": "artists"})
+
+    card = model_card(manifest.model_copy(update={"training_data": data}))
+
+    assert "No lyrics with genres were given" in card
+    assert "Artists come from the labels file" in card

@@ -1,0 +1,84 @@
+"""Splits: no group on both sides, and pseudo-artists inside genres."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.cross_validation import FOLDS, Fold, artist_groups, grouped_folds, pseudo_artists, random_folds
+from ml.songs import Songs
+from tests.factories.songs import songs
+
+LABELS = np.repeat([0, 1, 2], 40)
+
+
+def assert_each_song_is_scored_once(folds: list[Fold], n: int) -> None:
+    assert len(folds) == FOLDS
+    scored = np.concatenate([scored for _, scored in folds])
+    assert sorted(scored.tolist()) == list(range(n))
+    for trained, held_out in folds:
+        assert sorted([*trained.tolist(), *held_out.tolist()]) == list(range(n))
+
+
+def test_no_group_is_on_both_sides_of_a_grouped_fold() -> None:
+    groups = np.arange(120) // 6
+
+    folds = grouped_folds(LABELS, groups, seed=0)
+
+    assert_each_song_is_scored_once(folds, 120)
+    for trained, scored in folds:
+        assert not set(groups[trained]) & set(groups[scored])
+
+
+def test_random_folds_have_a_fourth_of_each_genre() -> None:
+    folds = random_folds(LABELS, seed=0)
+
+    assert_each_song_is_scored_once(folds, 120)
+    for _, scored in folds:
+        assert np.bincount(LABELS[scored]).tolist() == [10, 10, 10]
+
+
+@pytest.mark.parametrize("kind", ["random", "grouped"])
+def test_folds_come_from_the_seed(kind: str) -> None:
+    groups = np.arange(120) // 6
+
+    def scored_songs(seed: int) -> list[list[int]]:
+        folds = (
+            random_folds(LABELS, seed=seed) if kind == "random" else grouped_folds(LABELS, groups, seed=seed)
+        )
+        return [scored.tolist() for _, scored in folds]
+
+    assert scored_songs(0) == scored_songs(0)
+    assert scored_songs(0) != scored_songs(1)
+
+
+def test_pseudo_artists_stay_inside_a_genre_and_have_the_size_asked_for_on_average() -> None:
+    groups = pseudo_artists(songs(120), LABELS, size=10)
+
+    assert len(set(groups.tolist())) == 12
+    assert all(len(set(LABELS[groups == group].tolist())) == 1 for group in set(groups.tolist()))
+
+
+def test_songs_that_sound_alike_are_one_pseudo_artist() -> None:
+    # given: four acts of ten songs in two genres, each act with its own sound and its own words
+    acts = np.repeat(np.arange(4), 10)
+    made = songs(40)
+    sounds = songs(4, seed=5).numbers
+    numbers = sounds[acts] + np.random.default_rng(0).normal(size=made.numbers.shape)
+    tags = [("love, kiss", "blood, fire", "road, river", "beer, barn")[act] for act in acts]
+
+    groups = pseudo_artists(Songs(made.track_ids, made.titles, tags, numbers), acts // 2, size=10)
+
+    assert len(set(groups.tolist())) == 4
+    assert all(len(set(groups[acts == act].tolist())) == 1 for act in range(4))
+
+
+def test_pseudo_artists_are_the_same_each_time() -> None:
+    np.testing.assert_array_equal(pseudo_artists(songs(120), LABELS), pseudo_artists(songs(120), LABELS))
+
+
+def test_artists_are_groups_and_songs_without_artist_stand_alone() -> None:
+    groups = artist_groups(["Band", "", "band", " Band ", ""])
+
+    assert groups[0] == groups[3]
+    assert len(set(groups.tolist())) == 4

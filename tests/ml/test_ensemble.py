@@ -1,0 +1,199 @@
+"""The shipped model: probabilities, the same bits however they are asked for, and sensible changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ml.artifact import load_ensemble
+from ml.ensemble import Ensemble
+from ml.examples import Examples
+from ml.linear import NormalScores, train_linear_model
+from ml.songs import NUMBER_NAMES, Songs
+from tests.factories.songs import songs
+
+MODEL = Path(__file__).parents[2] / "model"
+
+ENGLISH = "i, the, you, to, and, a, me, it, not, in, my, is, of, love, time, night"
+SPANISH = "me, no, que, de, la, y, en, el, te, tu, se, mi, yo, por, lo, amor, con, un, corazón"
+JAMAICAN = "i, the, me, no, dem, jah, mi, fi, rasta, babylon, zion, music, peopl, love, give, prais"
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return load_ensemble(MODEL)
+
+
+def varied_songs(n: int, ensemble: Ensemble) -> Songs:
+    """Songs with words of every kind, and numbers as extreme as they may be."""
+    made = songs(n, seed=1)
+    random = np.random.default_rng(2)
+    words = [*ensemble.extractor.vocabulary.words[:1500], "Zzz", "ähm", "xy z"]
+    tags = [", ".join(random.choice(words, random.integers(1, 120))) for _ in range(n)]
+    return Songs(made.track_ids, made.titles, tags, made.numbers)
+
+
+def changed(song: Songs, tags: str | None = None, **numbers: float) -> Songs:
+    values = song.numbers.copy()
+    for name, value in numbers.items():
+        values[:, NUMBER_NAMES.index(name)] = value
+    return Songs(song.track_ids, song.titles, song.tags if tags is None else [tags] * len(song), values)
+
+
+def of_genre(
+    ensemble: Ensemble, probabilities: npt.NDArray[np.float64], genre: str
+) -> npt.NDArray[np.float64]:
+    return probabilities[:, ensemble.genres.index(genre)]
+
+
+def test_there_is_a_probability_of_each_genre_and_they_sum_to_one(ensemble: Ensemble) -> None:
+    probabilities = ensemble.predict(varied_songs(300, ensemble))
+
+    assert probabilities.shape == (300, 8)
+    assert probabilities.dtype == np.float64
+    assert ensemble.genres == tuple(sorted(ensemble.genres))
+    assert (probabilities > 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_song_alone_has_the_bits_it_has_among_ten_thousand(ensemble: Ensemble, threads: int) -> None:
+    batch = varied_songs(10_000, ensemble)
+    together = ensemble.predict(batch, threads=threads)
+
+    for row in range(0, 10_000, 97):
+        alone = ensemble.predict(batch.take([row]), threads=threads)
+        assert np.array_equal(alone[0], together[row])
+
+
+@pytest.mark.parametrize("size", [2, 7, 8, 199, 200, 400, 401])
+def test_any_size_of_batch_and_any_number_of_threads_give_the_same_bits(
+    ensemble: Ensemble, size: int
+) -> None:
+    batch = varied_songs(1_000, ensemble)
+    expected = ensemble.predict(batch)
+
+    for threads in (1, 2, 5):
+        parts = [
+            ensemble.predict(batch.take(slice(start, start + size)), threads=threads)
+            for start in range(0, 1_000, size)
+        ]
+        assert np.array_equal(np.concatenate(parts), expected)
+
+
+def test_the_order_of_songs_does_not_change_their_bits(ensemble: Ensemble) -> None:
+    batch = varied_songs(500, ensemble)
+    order = np.random.default_rng(0).permutation(500)
+
+    assert np.array_equal(ensemble.predict(batch.take(order)), ensemble.predict(batch)[order])
+
+
+def test_many_threads_may_predict_at_once(ensemble: Ensemble) -> None:
+    batch = varied_songs(600, ensemble)
+    expected = ensemble.predict(batch)
+    slices = [slice(start, start + length) for start in range(0, 500, 50) for length in (1, 30, 600)]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda part: ensemble.predict(batch.take(part), threads=2), slices))
+
+    for part, probabilities in zip(slices, found, strict=True):
+        assert np.array_equal(probabilities, expected[part])
+
+
+def test_no_songs_give_no_rows(ensemble: Ensemble) -> None:
+    assert ensemble.predict(songs(0)).shape == (0, 8)
+
+
+def test_spanish_words_make_pop_likelier(ensemble: Ensemble) -> None:
+    some = songs(40)
+
+    english = of_genre(ensemble, ensemble.predict(changed(some, tags=ENGLISH)), "pop")
+    spanish = of_genre(ensemble, ensemble.predict(changed(some, tags=SPANISH)), "pop")
+
+    assert (spanish > english).all()
+    assert spanish.mean() > 2 * english.mean()
+
+
+def test_words_of_reggae_make_soul_and_reggae_likelier(ensemble: Ensemble) -> None:
+    some = songs(40)
+
+    english = of_genre(ensemble, ensemble.predict(changed(some, tags=ENGLISH)), "soul and reggae")
+    jamaican = of_genre(ensemble, ensemble.predict(changed(some, tags=JAMAICAN)), "soul and reggae")
+
+    assert (jamaican > english).all()
+
+
+def test_loudness_makes_metal_likelier(ensemble: Ensemble) -> None:
+    some = changed(songs(40), tags=ENGLISH)
+
+    quiet = of_genre(ensemble, ensemble.predict(changed(some, loudness=-20)), "metal")
+    loud = of_genre(ensemble, ensemble.predict(changed(some, loudness=-3)), "metal")
+
+    assert loud.mean() > quiet.mean()
+
+
+def test_track_id_and_title_do_not_count(ensemble: Ensemble) -> None:
+    some = songs(20)
+    other = Songs(some.track_ids + 1_000, [f"Rock {n}" for n in range(20)], some.tags, some.numbers)
+
+    assert np.array_equal(ensemble.predict(some), ensemble.predict(other))
+
+
+@pytest.mark.parametrize("value", [-1e12, 0.0, 1e12])
+def test_audio_values_at_the_ends_of_their_range_give_probabilities(ensemble: Ensemble, value: float) -> None:
+    some = songs(3)
+    numbers = some.numbers.copy()
+    numbers[:, 6:] = value
+
+    probabilities = ensemble.predict(Songs(some.track_ids, some.titles, some.tags, numbers))
+
+    assert np.isfinite(probabilities).all()
+
+
+def test_loading_and_predicting_say_nothing_on_the_terminal() -> None:
+    program = (
+        "from pathlib import Path; import sys\n"
+        "from ml.artifact import load_ensemble; from tests.factories.songs import songs\n"
+        "load_ensemble(Path(sys.argv[1])).predict(songs(500), threads=2)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(MODEL)],
+        cwd=MODEL.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_normal_scores_are_the_normal_quantiles_of_ranks() -> None:
+    # given: 1 is the middle of three ranks, 5 the upper
+    scores = NormalScores.fit(np.array([[0.0, 7.0], [1.0, 7.0], [5.0, 7.0]]))
+
+    transformed = scores.transform(np.array([[0.0, 7.0], [1.0, 0.0], [5.0, 9.0], [99.0, 7.0], [3.0, 7.0]]))
+
+    upper = 0.6744897501960817  # the normal quantile of 3/4
+    np.testing.assert_allclose(transformed[:, 0], [-upper, 0, upper, upper, upper / 2], atol=1e-15)
+    np.testing.assert_allclose(transformed[:, 1], 0, atol=1e-15)
+
+
+def test_a_genre_without_songs_is_all_but_ruled_out() -> None:
+    # given: songs of genres 0 and 2, but none of 1
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 2], 20)
+    table = random.normal(size=(40, 3)) + labels[:, None]
+    examples = Examples(table, labels, ("a", "b", "c"), 3)
+
+    model = train_linear_model(examples, scales=np.ones(3), discriminant_weight=0.1, seed=0)
+
+    logits = model.logits(table)
+    assert logits.argmax(axis=1).tolist() == pytest.approx(labels.tolist(), abs=2)
+    assert (logits[:, 1] < logits[:, [0, 2]].max(axis=1)).all()

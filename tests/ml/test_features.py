@@ -1,0 +1,187 @@
+"""Features: names, values worked out by hand, and independence of the songs around."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ml.features import LYRIC_STATISTICS, FeatureExtractor, fit_extractor
+from ml.labels import LyricsCorpus
+from ml.lyrics import Vocabulary
+from ml.songs import NUMBER_NAMES, Songs
+from tests.factories.songs import songs
+
+CORPUS = LyricsCorpus(
+    tags=("love, night", "love, blood", "love, blood", "que, corazón", "love, night", "blood, night"),
+    genres=("Pop", "Metal", "Metal", "Latin Pop", "Pop", "Metal"),
+)
+
+
+def songs_with(*tags: str) -> Songs:
+    some = songs(len(tags))
+    return Songs(some.track_ids, some.titles, tags, some.numbers)
+
+
+@pytest.fixture(scope="module")
+def extractor() -> FeatureExtractor:
+    return fit_extractor(songs_with("ignored"), CORPUS, seed=0)
+
+
+def lyric_statistics(extractor: FeatureExtractor, tags: str) -> dict[str, float]:
+    row = extractor.transform(songs_with(tags))[0]
+    return {name: row[extractor.names.index(name)] for name in LYRIC_STATISTICS}
+
+
+def test_names_are_the_numbers_the_lyric_statistics_and_the_corpus_genres(
+    extractor: FeatureExtractor,
+) -> None:
+    assert extractor.names == (
+        *NUMBER_NAMES,
+        *LYRIC_STATISTICS,
+        "lyrics_latin_pop",
+        "lyrics_metal",
+        "lyrics_pop",
+    )
+    assert len(LYRIC_STATISTICS) == 28
+    assert LYRIC_STATISTICS[:3] == ("tag_count", "log_tag_count", "share_english")
+
+
+def test_two_corpus_genres_have_a_score_each_that_are_opposites() -> None:
+    corpus = LyricsCorpus(("love", "love, night", "blood", "blood, night"), ("Pop", "Pop", "Metal", "Metal"))
+    extractor = fit_extractor(songs_with("love"), corpus, seed=0)
+
+    scores = extractor.transform(songs_with("love", "blood"))[:, -2:]
+
+    assert extractor.names[-2:] == ("lyrics_metal", "lyrics_pop")
+    np.testing.assert_array_equal(scores[:, 0], -scores[:, 1])
+
+
+def test_without_a_lyrics_corpus_there_are_no_genre_scores_and_words_come_from_the_songs() -> None:
+    extractor = fit_extractor(songs_with("love, night", "rain"), None, seed=0)
+
+    assert extractor.names == (*NUMBER_NAMES, *LYRIC_STATISTICS)
+    assert set(extractor.vocabulary.words) == {"love", "night", "rain"}
+    assert extractor.corpus_songs == 2
+
+
+def test_the_first_features_are_the_numbers_as_they_are(extractor: FeatureExtractor) -> None:
+    some = songs(3)
+
+    table = extractor.transform(some)
+
+    assert table.shape == (3, len(NUMBER_NAMES) + 28 + 3)
+    assert table.flags.c_contiguous
+    np.testing.assert_array_equal(table[:, : len(NUMBER_NAMES)], some.numbers)
+
+
+def test_lyric_statistics_have_the_values_worked_out_by_hand(extractor: FeatureExtractor) -> None:
+    # given: in the corpus' 6 songs, love is in 4, blood in 3, corazón in 1, and zzz in none
+    statistics = lyric_statistics(extractor, "love, blood, corazón, zzz")
+
+    expected = dict.fromkeys(LYRIC_STATISTICS, 0.0) | {
+        "tag_count": 4.0,
+        "log_tag_count": math.log(4),
+        "share_english": 1 / 4,  # love
+        "share_spanish": 1 / 4,  # corazón
+        "share_not_ascii": 1 / 4,  # corazón
+        "share_rare": 2 / 4,  # corazón, zzz
+        "mean_document_frequency": (4 / 6 + 3 / 6 + 1 / 6) / 4,
+        "mean_log_document_frequency": (math.log(5) + math.log(4) + math.log(2)) / 4,
+        "share_frequent": 2 / 4,  # love, blood
+        "mean_word_length": (4 + 5 + 7 + 3) / 4,
+        "share_love": 1 / 4,
+        "share_death": 1 / 4,  # blood
+    }
+    assert statistics == pytest.approx(expected, rel=1e-15)
+
+
+def test_an_unknown_word_counts_by_its_letters_and_by_its_language(extractor: FeatureExtractor) -> None:
+    # given: "ich" is in no lyrics of the corpus, "ß" neither
+    statistics = lyric_statistics(extractor, "ich, ß")
+
+    assert statistics["tag_count"] == 2
+    assert statistics["share_german"] == 0.5
+    assert statistics["share_not_ascii"] == 0.5
+    assert statistics["share_rare"] == 1
+    assert statistics["mean_document_frequency"] == 0
+    assert statistics["mean_word_length"] == 2
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "night, love, zzz",
+        "love,night,zzz",
+        " love ,night,\tzzz ",
+        "love, love, night, zzz, zzz, zzz",
+        "love,, night, , zzz,",
+        "zzz,love, night",
+    ],
+)
+def test_order_blanks_empty_words_and_repetitions_do_not_count(
+    extractor: FeatureExtractor, tags: str
+) -> None:
+    np.testing.assert_array_equal(
+        extractor.transform(songs_with(tags)), extractor.transform(songs_with("love, night, zzz"))
+    )
+
+
+def test_a_song_with_only_commas_for_tags_has_finite_features(extractor: FeatureExtractor) -> None:
+    table = extractor.transform(songs_with(" , ,"))
+
+    assert np.isfinite(table).all()
+    assert lyric_statistics(extractor, " , ,")["tag_count"] == 0
+
+
+def test_words_of_a_genre_raise_its_score(extractor: FeatureExtractor) -> None:
+    table = extractor.transform(songs_with("blood", "love, night", "que"))
+    names = extractor.names
+
+    scores = table[:, [names.index(f"lyrics_{genre}") for genre in ("metal", "pop", "latin_pop")]]
+
+    assert scores.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_features_of_a_song_do_not_depend_on_the_songs_around(extractor: FeatureExtractor) -> None:
+    # given: songs with unknown words of their own, which a batch numbers in turn
+    words = [*extractor.vocabulary.words, "zzz", "ä", "yyyyy", "x"]
+    random = np.random.default_rng(0)
+    tags = [", ".join(random.choice(words, random.integers(1, 9))) for _ in range(500)]
+    batch = songs_with(*tags)
+
+    together = extractor.transform(batch)
+
+    alone = np.vstack([extractor.transform(batch.take([row])) for row in range(500)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_a_vocabulary_keeps_the_order_on_which_lists_agree() -> None:
+    assert Vocabulary.of(["b, a", "c, b"]).words == ("c", "b", "a")
+
+
+def test_a_vocabulary_of_lists_that_disagree_is_sorted() -> None:
+    assert Vocabulary.of(["b, a", "a, b", "c"]).words == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("words", [("a", "a"), ("a", ""), (" a",), ("a,b",)])
+def test_a_vocabulary_refuses_what_no_tag_can_be(words: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="words of a vocabulary"):
+        Vocabulary(words)
+
+
+def test_encoding_no_songs_gives_an_empty_matrix() -> None:
+    encoded = Vocabulary(["a", "b"]).encode([])
+
+    assert encoded.matrix.shape == (0, 2)
+    assert encoded.counts.tolist() == []
+
+
+def test_encoding_tells_known_from_unknown_words_song_by_song() -> None:
+    encoded = Vocabulary(["a", "b"]).encode(["b, a, x, x", "y", "a ,x"])
+
+    assert encoded.matrix.toarray().tolist() == [[1, 1], [0, 0], [1, 0]]
+    assert encoded.unknown_words == ("x", "y", "x")
+    assert encoded.unknown_rows.tolist() == [0, 1, 2]
+    assert encoded.counts.tolist() == [3, 1, 2]

@@ -1,0 +1,86 @@
+"""The shipped model and the real songs it was trained on, where these are at hand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.artifact import load_ensemble
+from ml.song_file import SongFile
+from ml.songs import Songs
+from ml.training import train
+
+REPOSITORY = Path(__file__).parents[2]
+DATA = REPOSITORY.parent / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.real_songs,
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason="the real songs are not beside the repository, in ../shared/data"
+    ),
+]
+
+
+def real_songs(name: str) -> Songs:
+    with (DATA / name).open("rb") as file:
+        (chunk,) = SongFile(file, name=name).chunks()
+    return chunk
+
+
+def sha256(name: str) -> str:
+    return hashlib.sha256((DATA / name).read_bytes()).hexdigest()
+
+
+def test_the_shipped_model_was_trained_on_the_real_songs() -> None:
+    data = load_ensemble(REPOSITORY / "model").manifest.training_data
+
+    assert data.features_sha256 == sha256("features.csv")
+    assert data.labels_sha256 == sha256("labels.csv")
+    assert data.lyrics_sha256 == sha256("lyrics_genre.csv")
+    assert sum(data.rows_per_genre.values()) == 450
+
+
+def test_the_shipped_model_takes_the_unlabelled_batch() -> None:
+    ensemble = load_ensemble(REPOSITORY / "model")
+
+    probabilities = ensemble.predict(real_songs("test.csv"), threads=2)
+
+    assert probabilities.shape == (428, 8)
+    # It does not know these artists, and does not claim to.
+    assert 0.4 < probabilities.max(axis=1).mean() < 0.7
+    assert (np.bincount(probabilities.argmax(axis=1), minlength=8) > 0).all()
+
+
+def test_the_shipped_model_holds_its_scores() -> None:
+    metrics = load_ensemble(REPOSITORY / "model").manifest.metrics
+
+    assert metrics.grouped_folds.accuracy >= 0.6
+    assert metrics.grouped_folds.calibration_error <= 0.1
+    assert metrics.random_folds.accuracy >= 0.8
+
+
+def test_training_on_the_real_songs_gives_the_shipped_scores_again(tmp_path: Path) -> None:
+    shipped = load_ensemble(REPOSITORY / "model").manifest
+
+    report = train(DATA / "features.csv", DATA / "labels.csv", DATA / "lyrics_genre.csv", tmp_path / "model")
+
+    # Another processor may round other last bits, and so flip the odd song.
+    assert report.manifest.parameters == shipped.parameters
+    assert report.manifest.features == shipped.features
+    for again, first in (
+        (report.grouped_folds, shipped.metrics.grouped_folds),
+        (report.random_folds, shipped.metrics.random_folds),
+    ):
+        assert again.accuracy == pytest.approx(first.accuracy, abs=0.01)
+        assert again.log_loss == pytest.approx(first.log_loss, abs=0.01)
+
+
+def test_no_title_of_a_real_song_is_in_the_model() -> None:
+    words = (REPOSITORY / "model" / "vocabulary.json").read_text(encoding="utf-8")
+
+    longer = [title for title in real_songs("features.csv").titles if title.count(" ") >= 2]
+    assert len(longer) > 100
+    assert not [title for title in longer if title in words]
