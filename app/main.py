@@ -28,16 +28,16 @@ def create_app(settings: Settings) -> Starlette:
     """Make the application. It needs a migrated database from its first request on.
 
     Args:
-        settings: `database_url` and `clients` must be set.
+        settings: `database_url` must be set; without `clients` nobody may call.
 
     Raises:
         ArtifactError: the model cannot be used.
         ClientsError: the list of clients cannot be read.
-        ValueError: `database_url` or `clients` is missing.
+        ValueError: `database_url` is missing.
     """
-    if settings.database_url is None or settings.clients is None:
-        raise ValueError("create_app needs settings with database_url and clients")
-    clients = Clients.parse(settings.clients.get_secret_value())
+    if settings.database_url is None:
+        raise ValueError("create_app needs settings with a database_url")
+    clients = Clients({}) if settings.clients is None else Clients.parse(settings.clients.get_secret_value())
     ensemble = load_ensemble(settings.model_dir)
     engine = create_engine(settings.database_url.get_secret_value())
     sessions = create_session_factory(engine)

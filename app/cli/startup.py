@@ -46,7 +46,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
         migrate_or_fail(settings.database_url.get_secret_value())
         if settings.clients is None:
             log.warning("no clients: every request will get 401; set GENREGRAPH_CLIENTS to id:secret,…")
-        yield settings.model_copy(update={"clients": settings.clients or SecretStr("")})
+        yield settings
         return
     with embedded_database(settings.data_dir) as url:
         migrate_or_fail(url)

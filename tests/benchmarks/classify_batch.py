@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import asyncpg
 import httpx
@@ -142,7 +143,7 @@ class LivezWatch:
         self._thread = threading.Thread(target=self._watch)
         self.waits: list[float] = []
 
-    def __enter__(self) -> LivezWatch:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

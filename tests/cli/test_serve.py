@@ -1,0 +1,185 @@
+"""`genregraph serve` as a process: how it starts, what stops it, what it says when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.embedded_postgres import EmbeddedPostgres
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_rows
+
+START_SECONDS = 60
+
+
+@dataclass
+class Service:
+    process: subprocess.Popen[str]
+    url: str
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.process.communicate()[1]
+            try:
+                if httpx.get(f"{self.url}/healthcheck").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the service did not start")
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the process: its exit code and what it wrote to standard error."""
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors
+
+
+Serve = Callable[..., Service]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Serve]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(data_dir: Path = folder, **environment: str) -> Service:
+        environment.setdefault("port", str(free_port()))
+        settings = {f"GENREGRAPH_{name.upper()}": value for name, value in environment.items()}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli.root", "serve", "--data-dir", data_dir],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **settings},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return Service(process, f"http://127.0.0.1:{environment['port']}")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_it_serves_on_a_database_of_its_own_and_a_restart_finds_the_songs(serve: Serve) -> None:
+    # given
+    service = serve()
+    service.wait_until_ready()
+    with ApiClient(service.url) as api:
+        api.classify(song_csv(song_rows(5)))
+    # when
+    service.process.send_signal(signal.SIGTERM)
+    code, _ = service.end()
+    # then
+    assert code == 0
+    again = serve()
+    again.wait_until_ready()
+    with ApiClient(again.url) as api:
+        assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
+
+
+def test_ctrl_c_ends_it_cleanly(serve: Serve) -> None:
+    service = serve()
+    service.wait_until_ready()
+    service.process.send_signal(signal.SIGINT)
+    code, errors = service.end()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+def test_after_kill_9_a_restart_finds_the_songs(serve: Serve) -> None:
+    # given
+    service = serve()
+    service.wait_until_ready()
+    with ApiClient(service.url) as api:
+        api.classify(song_csv(song_rows(5)))
+    # when
+    service.process.kill()
+    service.end()
+    # then
+    again = serve()
+    again.wait_until_ready()
+    with ApiClient(again.url) as api:
+        assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
+
+
+def test_a_second_one_on_the_same_folder_is_one_clear_line(serve: Serve) -> None:
+    first = serve()
+    first.wait_until_ready()
+    code, errors = serve().end()
+    assert code == 1
+    (line,) = errors.splitlines()
+    assert line.startswith("genregraph: ")
+    assert f"process {first.process.pid}" in line
+    assert first.process.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"database_url": "mysql://here"},
+            "GENREGRAPH_DATABASE_URL: must look like postgresql://user:password@host:5432/database",
+        ),
+        ({"model_dir": "/nonexistent"}, "the model in /nonexistent cannot be used: "),
+        ({"clients": "nobody"}, "GENREGRAPH_CLIENTS: entry 1 is not of the form client-id:client-secret"),
+        ({"env_file": "/nonexistent"}, "GENREGRAPH_ENV_FILE names /nonexistent, which does not exist"),
+        (
+            {"database_url": "postgresql://user:hunter2@127.0.0.1:9/songs"},
+            "cannot migrate the database songs at 127.0.0.1:9: ",
+        ),
+    ],
+)
+def test_what_it_cannot_start_with_is_one_clear_line(
+    serve: Serve, settings: dict[str, str], line: str
+) -> None:
+    code, errors = serve(**settings).end()
+    assert code == 1
+    (said,) = errors.strip().splitlines()
+    assert said.startswith(f"genregraph: {line}")
+    assert "hunter2" not in errors
+
+
+def test_a_port_that_is_taken_is_told(serve: Serve, folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, errors = serve(folder, port=str(port)).end()
+    assert code == 3  # uvicorn's, for a server that could not start
+    assert "address already in use" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(serve: Serve, folder: Path) -> None:
+    with EmbeddedPostgres(folder / "elsewhere") as url:
+        # given
+        service = serve(database_url=url)
+        service.wait_until_ready()
+        # then
+        with ApiClient(service.url) as api:
+            assert api.post("{ __typename }").status_code == 401
+        service.process.send_signal(signal.SIGTERM)
+        code, errors = service.end()
+        assert code == 0
+        assert "no clients: every request will get 401" in errors
+        assert not (folder / "postgres").exists()
+        named = serve(database_url=url, clients="me:mine")
+        named.wait_until_ready()
+        with ApiClient(named.url, "me", "mine") as api:
+            assert api.execute("{ __typename }") == {"__typename": "Query"}

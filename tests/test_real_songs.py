@@ -1,0 +1,61 @@
+"""The main job on real songs. They stand beside the checkout and are not part of it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.client import ApiClient
+
+REAL_SONGS = Path(__file__).parents[2] / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.real_songs,
+    pytest.mark.skipif(
+        not REAL_SONGS.is_dir(),
+        reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
+    ),
+]
+
+
+def test_the_batch_of_a_user_is_classified_and_queried_back(api: ApiClient) -> None:
+    # given
+    file = REAL_SONGS / "test.csv"
+    with file.open(encoding="utf-8", newline="") as opened:
+        titles = {row["trackID"]: row["title"] for row in csv.DictReader(opened)}
+    # when
+    batch = api.classify(file.read_bytes(), file.name)
+    # then
+    assert (batch["rowsUploaded"], batch["rowsClassified"], batch["problemCount"]) == (428, 428, 0)
+    genres = api.execute("{ genres { name songCount songs(first: 1000) { nodes { trackId title } } } }")[
+        "genres"
+    ]
+    assert [genre["name"] for genre in genres] == [
+        "classic pop and rock",
+        "dance and electronica",
+        "folk",
+        "jazz and blues",
+        "metal",
+        "pop",
+        "punk",
+        "soul and reggae",
+    ]
+    stored = {song["trackId"]: song["title"] for genre in genres for song in genre["songs"]["nodes"]}
+    assert stored == titles
+    metal = api.execute('{ songs(genre: "metal", first: 1000) { totalCount nodes { title } } }')["songs"]
+    assert metal["totalCount"] == len(metal["nodes"]) == genres[4]["songCount"]
+
+
+def test_the_training_songs_get_their_genres_back(api: ApiClient) -> None:
+    # given
+    with (REAL_SONGS / "labels.csv").open(encoding="utf-8", newline="") as opened:
+        labels = {row["trackID"]: row["genre"] for row in csv.DictReader(opened)}
+    # when
+    api.classify((REAL_SONGS / "features.csv").read_bytes())
+    # then: they were seen in training, so this says that features and genres are in step, not how good it is
+    songs = api.execute("{ songs(first: 1000) { nodes { trackId genre { name } } } }")["songs"]["nodes"]
+    right = sum(labels[song["trackId"]] == song["genre"]["name"] for song in songs)
+    assert len(songs) == 450
+    assert right / len(songs) > 0.8
