@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # comes with scikit-learn
 
 from ml.artifact import check_replaceable, encode_files, save_ensemble
 from ml.cross_validation import FOLDS
@@ -87,55 +88,57 @@ def train(  # noqa: PLR0913 - the training command's options
     """
     check_replaceable(out)
     parameters = (parameters or Parameters()).model_copy(update={"seed": seed})
-    steps = _Steps(progress, total=2 * FOLDS + 4)
-    steps.next("read the songs")
-    data = read_labelled_songs(features, labels)
-    steps.next("learn the words")
-    corpus = None if lyrics is None else read_lyrics(lyrics)
-    extractor = fit_extractor(data.songs, corpus, seed=seed)
-    examples = Examples(extractor.transform(data.songs), data.labels, extractor.names, len(data.genres))
-    grouped, temperature = score_grouped(
-        examples,
-        data.groups,
-        data.genres,
-        parameters,
-        group_name="artist" if data.groups_are_artists else "pseudo-artist (cluster of alike songs)",
-        before_fold=partial(steps.next_fold, "grouped"),
-    )
-    random = score_random(
-        examples,
-        data.genres,
-        parameters,
-        temperature=temperature,
-        before_fold=partial(steps.next_fold, "random"),
-    )
-    steps.next("train the model")
-    files = encode_files(extractor, fit(examples, parameters))
-    steps.next("write the model")
-    manifest = _named(
-        Manifest(
-            format_version=FORMAT_VERSION,
-            model_version="",
-            created_at=datetime.now(UTC).replace(microsecond=0),
-            genres=data.genres,
-            columns=SONG_COLUMNS,
-            features=extractor.names,
-            library_versions={name: version(name) for name in _LIBRARIES},
-            training_data=_training_data(data, corpus, features, labels, lyrics),
-            metrics=Metrics(random_folds=random, grouped_folds=grouped),
-            parameters=parameters,
-            temperature=temperature,
-            files={name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+    # With another number of threads BLAS would add up in another order: other bytes on other machines.
+    with threadpool_limits(limits=1):
+        steps = _Steps(progress, total=2 * FOLDS + 4)
+        steps.next("read the songs")
+        data = read_labelled_songs(features, labels)
+        steps.next("learn the words")
+        corpus = None if lyrics is None else read_lyrics(lyrics)
+        extractor = fit_extractor(data.songs, corpus, seed=parameters.seed)
+        examples = Examples(extractor.transform(data.songs), data.labels, extractor.names, len(data.genres))
+        grouped, temperature = score_grouped(
+            examples,
+            data.groups,
+            data.genres,
+            parameters,
+            group_name="artist" if data.groups_are_artists else "pseudo-artist (cluster of alike songs)",
+            before_fold=partial(steps.next_fold, "grouped"),
         )
-    )
-    save_ensemble(manifest, files, out)
-    steps.end()
-    return TrainingReport(
-        manifest=manifest,
-        songs_without_label=data.songs_without_label,
-        labels_without_song=data.labels_without_song,
-        rows_with_missing_values=data.rows_with_missing_values,
-    )
+        random = score_random(
+            examples,
+            data.genres,
+            parameters,
+            temperature=temperature,
+            before_fold=partial(steps.next_fold, "random"),
+        )
+        steps.next("train the model")
+        files = encode_files(extractor, fit(examples, parameters))
+        steps.next("write the model")
+        manifest = _named(
+            Manifest(
+                format_version=FORMAT_VERSION,
+                model_version="",
+                created_at=datetime.now(UTC).replace(microsecond=0),
+                genres=data.genres,
+                columns=SONG_COLUMNS,
+                features=extractor.names,
+                library_versions={name: version(name) for name in _LIBRARIES},
+                training_data=_training_data(data, corpus, features, labels, lyrics),
+                metrics=Metrics(random_folds=random, grouped_folds=grouped),
+                parameters=parameters,
+                temperature=temperature,
+                files={name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+            )
+        )
+        save_ensemble(manifest, files, out)
+        steps.end()
+        return TrainingReport(
+            manifest=manifest,
+            songs_without_label=data.songs_without_label,
+            labels_without_song=data.labels_without_song,
+            rows_with_missing_values=data.rows_with_missing_values,
+        )
 
 
 def _training_data(

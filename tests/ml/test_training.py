@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from ml.artifact import ArtifactError, Manifest, load_ensemble
 from ml.calibration import fit_temperature
@@ -71,6 +72,14 @@ def test_training_twice_gives_the_same_bytes(files: TrainingFiles, tmp_path: Pat
     assert hashes_and_scores(first) == hashes_and_scores(second)
     for name in first.files:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_the_number_of_cores_does_not_change_the_model(files: TrainingFiles, tmp_path: Path) -> None:
+    first = train_quickly(files, tmp_path / "first").manifest
+    with threadpool_limits(limits=1):
+        second = train_quickly(files, tmp_path / "second").manifest
+
+    assert first.files == second.files
 
 
 def test_another_seed_gives_another_model(files: TrainingFiles, tmp_path: Path) -> None:
