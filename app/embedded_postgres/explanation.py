@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 ELSEWHERE = "set GENREGRAPH_DATA_DIR to another folder"
+A_PAGE = 8192
 TELLING = ("FATAL", "PANIC", "error:")
 
 
@@ -25,6 +27,8 @@ def explain_output(output: str, folder: Path, log: Path | None = None) -> str:
             return _full(folder)
         if "Read-only file system" in line:
             return _read_only(folder)
+    if not lines and shutil.disk_usage(folder).free < A_PAGE:  # too full to say so in a log
+        return _full(folder)
     telling = [line for line in lines if any(word in line for word in TELLING)]
     reason = (telling or lines or ["it said nothing"])[-1]
     return f"PostgreSQL cannot run in {folder}: {reason}" + (f" (its log is {log})" if log else "")

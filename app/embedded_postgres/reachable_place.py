@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.embedded_postgres.account import Account, owner_account, server_account
-from app.embedded_postgres.binaries import Binaries
+from app.embedded_postgres.binaries import NEEDED, Binaries
 from app.embedded_postgres.errors import EmbeddedPostgresError
 
 REACHABLE_HOME = Path("/var/lib/genregraph")
@@ -185,8 +185,15 @@ def _programs_below(binaries: Binaries) -> Path:
 
 def _copy_open(source: Path, target: Path) -> None:
     # Links are followed, since what they name may be out of reach too, and modes are set, since a strict
-    # umask may have closed the original to others. Headers are for those who compile.
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("include", "__pycache__"))
+    # umask may have closed the original to others.
+    shutil.copytree(source, target, ignore=_unneeded)
     for path in (target, *target.rglob("*")):
         executable = path.is_dir() or path.stat().st_mode & 0o100
         path.chmod(0o755 if executable else 0o644)
+
+
+def _unneeded(folder: str, names: list[str]) -> set[str]:
+    """Name what a running server does not need: headers, and programs that we do not call."""
+    if Path(folder).name == "bin":
+        return set(names) - set(NEEDED)
+    return {"include", "__pycache__", "doc", "man", "locale"}.intersection(names)

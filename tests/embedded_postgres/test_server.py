@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -18,19 +21,36 @@ import pytest
 
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from app.embedded_postgres import reachable_place as place_module
-from app.embedded_postgres.reachable_place import copy_installation
-from app.embedded_postgres.binaries import find_binaries
+from app.embedded_postgres.binaries import find_binaries, inspect
+from app.embedded_postgres.parent_death import Watchdog
+from app.embedded_postgres.reachable_place import NOTE_NAME, copy_installation
 from tests.conftest import NOT_DURABLE
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="only root can mount a disk or run as another account")
 
 SERVICE = """
-import sys, time
+import fcntl, os, pwd, sys, time
 from pathlib import Path
 from app.embedded_postgres import EmbeddedPostgres
-server = EmbeddedPostgres(Path(sys.argv[1]))
+from app.embedded_postgres.binaries import inspect
+folder, binaries, account = sys.argv[1:]
+found = inspect(Path(binaries))
+if account:  # become it after the imports: it may not be able to read our code
+    entry = pwd.getpwnam(account)
+    os.setgroups([]), os.setgid(entry.pw_gid), os.setuid(entry.pw_uid)
+server = EmbeddedPostgres(Path(folder), binaries=found, settings={'fsync': 'off'})
 print(server.start(), server.pid, flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+WATCHER = """
+import sys, time
+from app.embedded_postgres.parent_death import Watchdog
+watchdog = Watchdog(int(sys.argv[1]))
+print("watching", flush=True)
 time.sleep(600)
 """
 
@@ -59,17 +79,45 @@ def is_gone(pid: int, seconds: float) -> bool:
     return False
 
 
-def start_service(data_dir: Path) -> tuple[subprocess.Popen[str], str, int]:
-    """Start a process that runs a server and nothing else: the process, the URL, the server's pid."""
-    service = subprocess.Popen([sys.executable, "-c", SERVICE, data_dir], stdout=subprocess.PIPE, text=True)
+def run_service(data_dir: Path, binaries: Path | None = None, account: str = "") -> subprocess.Popen[str]:
+    """Start a process that runs a server until its standard input ends, and nothing else."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVICE, data_dir, binaries or find_binaries().folder, account],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_service(data_dir: Path, **options: Any) -> tuple[subprocess.Popen[str], str, int]:
+    """Start such a process and wait for its server: the process, the URL, the server's pid."""
+    service = run_service(data_dir, **options)
     assert service.stdout is not None
-    url, pid = service.stdout.readline().split()
+    line = service.stdout.readline()
+    assert line, service.communicate()[1]
+    url, pid = line.split()
     return service, url, int(pid)
 
 
 def kill(service: subprocess.Popen[str]) -> None:
     service.kill()
     service.communicate()
+
+
+def refusal(server: EmbeddedPostgres) -> str:
+    with pytest.raises(EmbeddedPostgresError) as refused:
+        server.start()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def made(folder: Path) -> EmbeddedPostgres:
+    """Return a server whose data is there already, and which does not run."""
+    server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
+    server.start()
+    server.stop()
+    return server
 
 
 @pytest.fixture
@@ -107,7 +155,8 @@ def test_it_makes_its_database_on_loopback_behind_a_password(folder: Path) -> No
         with pytest.raises(asyncpg.InvalidPasswordError):
             ask(wrong, "SELECT 1")
         secret = folder / "data" / "postgres.password"
-        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+        for name in ("postgres.password", "postgres.log", "postgres.lock"):
+            assert stat.S_IMODE((folder / "data" / name).stat().st_mode) == 0o600
         assert secret.read_text() in url
 
 
@@ -133,7 +182,13 @@ def test_stopping_twice_and_stopping_what_never_ran_do_nothing(folder: Path) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_the_server_ends_with_a_killed_service_and_a_restart_finds_the_data(folder: Path) -> None:
+def test_the_server_ends_with_a_killed_service(folder: Path) -> None:
+    service, _, server_pid = start_service(folder)
+    kill(service)
+    assert is_gone(server_pid, seconds=5)
+
+
+def test_a_start_right_after_a_killed_service_finds_the_data(folder: Path) -> None:
     # given
     service, url, server_pid = start_service(folder)
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -143,6 +198,88 @@ def test_the_server_ends_with_a_killed_service_and_a_restart_finds_the_data(fold
     with EmbeddedPostgres(folder) as again:
         assert is_gone(server_pid, seconds=0.1)
         assert ask(again, "SELECT answer FROM kept") == 42
+
+
+def test_a_server_that_outlived_its_service_is_stopped_by_the_next_start(
+    folder: Path,
+) -> None:
+    # given a server that nobody holds the lock of any more, as after a kill -9 where PDEATHSIG is unknown
+    left = EmbeddedPostgres(folder, settings=NOT_DURABLE)
+    url = left.start()
+    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    assert left.pid is not None
+    assert left._lock is not None  # noqa: SLF001  (no other way to lose it and live)
+    left._lock.release()  # noqa: SLF001
+    # when
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
+        # then
+        assert is_gone(left.pid, seconds=0.1)
+        assert ask(again, "SELECT answer FROM kept") == 42
+    left.stop()
+
+
+def test_a_watchdog_interrupts_when_its_service_is_killed() -> None:
+    # given what ends a server where the system does not do so itself
+    watched = subprocess.Popen(["sleep", "600"])
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", WATCHER, str(watched.pid)], stdout=subprocess.PIPE, text=True
+    )
+    assert watcher.stdout is not None
+    assert watcher.stdout.readline() == "watching\n"
+    # when
+    kill(watcher)
+    # then
+    assert watched.wait(5) == -signal.SIGINT
+
+
+def test_a_dismissed_watchdog_interrupts_nobody() -> None:
+    with subprocess.Popen(["sleep", "600"]) as watched:
+        Watchdog(watched.pid).dismiss()
+        with pytest.raises(subprocess.TimeoutExpired):
+            watched.wait(0.2)
+        watched.kill()
+
+
+def test_a_service_killed_while_it_makes_the_data_leaves_nothing_broken(folder: Path) -> None:
+    # given a service killed in the midst of initdb
+    service = run_service(folder)
+    deadline = time.monotonic() + 20
+    while not any(folder.glob("postgres.new.*/data/base/1")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    kill(service)
+    assert not (folder / "postgres").exists()
+    # when
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
+        # then
+        assert ask(url, "SELECT 1") == 1
+        assert not any(folder.glob("postgres.new.*"))
+
+
+def test_a_lock_file_that_names_another_program_does_not_keep_the_server_away(folder: Path) -> None:
+    # given a lock file from before a reboot, whose number another program of the same account has now
+    server = made(folder)
+    owner = server.data_path.stat()
+    with subprocess.Popen(["sleep", "600"], user=owner.st_uid if ROOT else None) as other:
+        (server.data_path / "postmaster.pid").write_text(f"{other.pid}\n{server.data_path}\n")
+        # when
+        with server as url:
+            # then it starts, and the other lives
+            assert ask(url, "SELECT 1") == 1
+            assert other.poll() is None
+        other.kill()
+
+
+def test_a_lock_file_that_names_another_server_does_not_end_that_one(folder: Path) -> None:
+    # given a lock file whose number somebody else's PostgreSQL has now
+    server = made(folder / "ours")
+    theirs = EmbeddedPostgres(folder / "theirs", settings=NOT_DURABLE)
+    with theirs as their_url:
+        (server.data_path / "postmaster.pid").write_text(f"{theirs.pid}\n{server.data_path}\n")
+        # when
+        with server as url:
+            # then
+            assert ask(url, "SELECT 1") == 1
+            assert ask(their_url, "SELECT 1") == 1
 
 
 def test_a_killed_server_can_be_started_again(folder: Path) -> None:
@@ -160,22 +297,42 @@ def test_a_killed_server_can_be_started_again(folder: Path) -> None:
 
 
 def test_a_second_start_on_a_live_folder_is_one_clear_line(folder: Path) -> None:
-    with EmbeddedPostgres(folder, settings=NOT_DURABLE), pytest.raises(EmbeddedPostgresError) as refused:
-        EmbeddedPostgres(folder).start()
-    assert str(refused.value) == (
-        f"the data folder {folder} is in use by process {os.getpid()}; stop that one, or set "
-        "GENREGRAPH_DATA_DIR to another folder"
-    )
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE):
+        assert refusal(EmbeddedPostgres(folder)) == (
+            f"the data folder {folder} is in use by process {os.getpid()}; stop that one, or set "
+            "GENREGRAPH_DATA_DIR to another folder"
+        )
+
+
+def test_a_second_service_names_the_first(folder: Path) -> None:
+    service, url, _ = start_service(folder)
+    assert f"is in use by process {service.pid};" in refusal(EmbeddedPostgres(folder))
+    assert ask(url, "SELECT 1") == 1
+    service.communicate()
+    assert service.returncode == 0
+
+
+def test_starting_what_runs_only_gives_its_url(folder: Path) -> None:
+    server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
+    with server as url:
+        pid = server.pid
+        assert server.start() == url == server.url
+        assert server.pid == pid
+    assert server.url is None
+    assert server.pid is None
+
+
+def test_a_database_may_have_any_name(folder: Path) -> None:
+    name = """a "quoted" and 'quoted' /name?"""
+    for _ in range(2):
+        with EmbeddedPostgres(folder, database=name, settings=NOT_DURABLE) as url:
+            assert ask(url, "SELECT current_database()") == name
 
 
 def test_two_first_starts_at_once_make_one_database(folder: Path) -> None:
-    script = SERVICE.replace("time.sleep(600)", "time.sleep(1); server.stop()")
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
+    both = [run_service(folder) for _ in range(2)]
+    while all(service.poll() is None for service in both):
+        time.sleep(0.02)
     answers = [service.communicate() for service in both]
     assert sorted(service.returncode for service in both) == [0, 1]
     (refused,) = [error for _, error in answers if error]
@@ -184,34 +341,23 @@ def test_two_first_starts_at_once_make_one_database(folder: Path) -> None:
 
 def test_a_folder_of_another_major_version_is_one_clear_line(folder: Path) -> None:
     # given
-    server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
-    server.start()
-    server.stop()
+    server = made(folder)
     (server.data_path / "PG_VERSION").write_text("9\n")
-    # when
-    with pytest.raises(EmbeddedPostgresError) as refused:
-        server.start()
     # then
-    assert str(refused.value) == (
+    assert refusal(server) == (
         f"{server.data_path} holds data of PostgreSQL 9, and the server here is {find_binaries().version}; "
         "move the folder away, or serve it with PostgreSQL 9 and set GENREGRAPH_DATABASE_URL to that"
     )
 
 
 def test_a_lost_password_is_one_clear_line(folder: Path) -> None:
-    server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
-    server.start()
-    server.stop()
+    server = made(folder)
     (folder / "postgres.password").unlink()
-    with pytest.raises(EmbeddedPostgresError, match=r"postgres\.password is missing"):
-        server.start()
+    assert f"{folder / 'postgres.password'} is missing" in refusal(server)
 
 
 def test_a_server_that_does_not_start_is_one_clear_line(folder: Path) -> None:
-    with pytest.raises(EmbeddedPostgresError) as refused:
-        EmbeddedPostgres(folder, settings={"shared_buffers": "nonsense"}).start()
-    message = str(refused.value)
-    assert "\n" not in message
+    message = refusal(EmbeddedPostgres(folder, settings={"shared_buffers": "nonsense"}))
     assert 'invalid value for parameter "shared_buffers"' in message
     assert str(folder / "postgres.log") in message
 
@@ -221,14 +367,29 @@ def test_a_server_that_does_not_start_is_one_clear_line(folder: Path) -> None:
 def test_a_full_disk_is_one_clear_line(disk: Callable[[str], Path], size: str) -> None:
     # given a disk on which the data does not fit
     data = disk(size) / "data"
-    # when
-    with pytest.raises(EmbeddedPostgresError) as refused:
-        EmbeddedPostgres(data).start()
     # then, and no half-made data is left behind
-    assert str(refused.value) == (
+    assert refusal(EmbeddedPostgres(data)) == (
         f"the disk that holds {data} is full; free some space or set GENREGRAPH_DATA_DIR to another folder"
     )
-    assert not any(data.glob("postgres*/PG_VERSION"))
+    assert {path.name for path in data.iterdir()} <= {"postgres.lock"}
+
+
+@as_root
+def test_a_disk_that_filled_up_since_is_one_clear_line(disk: Callable[[str], Path]) -> None:
+    # given
+    mounted = disk("120m")
+    server = made(mounted / "data")
+    filler = mounted / "filler"
+    server.log_path.write_bytes(b"")  # or emptying it at the start would make just enough space
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    # then
+    assert refusal(server).startswith(f"the disk that holds {mounted / 'data'} is full; ")
+    # and with some space again it starts
+    filler.unlink()
+    with server as url:
+        assert ask(url, "SELECT 1") == 1
 
 
 @as_root
@@ -241,35 +402,102 @@ def test_a_read_only_disk_is_one_clear_line(disk: Callable[[str], Path], used_be
         with EmbeddedPostgres(data):
             pass
     subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
-    # when
-    with pytest.raises(EmbeddedPostgresError) as refused:
-        EmbeddedPostgres(data).start()
     # then
-    assert str(refused.value) == (
+    assert refusal(EmbeddedPostgres(data)) == (
         f"the disk that holds {data} is read-only; set GENREGRAPH_DATA_DIR to another folder"
     )
 
 
+@pytest.fixture
+def reachable_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = folder / "reachable"
+    monkeypatch.setattr(place_module, "REACHABLE_HOME", home)
+    return home
+
+
+@pytest.fixture
+def closed(reachable_home: Path) -> Path:
+    """A folder that only root may enter, as root's home is."""
+    path = reachable_home.with_name("closed")
+    path.mkdir(mode=0o700)
+    return path
+
+
 @as_root
 def test_root_in_a_closed_folder_keeps_data_and_binaries_where_the_server_reaches_them(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    closed: Path, reachable_home: Path
 ) -> None:
-    # given binaries and data in a folder that only root may enter, and a place of our own
-    closed = folder / "closed"
-    closed.mkdir(mode=0o700)
-    hidden = copy_installation(find_binaries(), closed / "site-packages")
-    monkeypatch.setattr(place_module, "REACHABLE_HOME", folder / "reachable")
-    server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE, binaries=hidden)
-    # when
-    url = server.start()
+    # given binaries and data in a folder that only root may enter, and an umask that closes what root makes
+    former = os.umask(0o077)
+    try:
+        hidden = copy_installation(find_binaries(), closed / "site-packages")
+        server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE, binaries=hidden)
+        # when
+        url = server.start()
+    finally:
+        os.umask(former)
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     server.stop()
     # then
-    assert server.data_path.is_relative_to(folder / "reachable")
-    assert (closed / ".genregraph" / "WHERE-THE-DATA-IS.txt").read_text().endswith(f"{server.data_path}\n")
+    assert server.data_path.is_relative_to(reachable_home)
+    assert (closed / ".genregraph" / NOTE_NAME).read_text().endswith(f"\n{server.data_path}\n")
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-    with EmbeddedPostgres(closed / ".genregraph", binaries=hidden) as again:
+    assert stat.S_IMODE(server.data_path.stat().st_mode) == 0o700
+    (copy,) = reachable_home.glob("postgresql-*")
+    made_at = copy.stat().st_mtime_ns
+    with EmbeddedPostgres(closed / ".genregraph", binaries=hidden, settings=NOT_DURABLE) as again:
         assert ask(again, "SELECT answer FROM kept") == 42
+    assert [path.stat().st_mtime_ns for path in reachable_home.glob("postgresql-*")] == [made_at]
+    assert not any(reachable_home.glob("unfinished-*"))
+
+
+@as_root
+def test_deleting_a_closed_folder_starts_anew_and_keeps_the_former_data_once(closed: Path) -> None:
+    # given
+    server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE)
+    with server as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    for _ in range(2):
+        # when, as `make clean` does
+        shutil.rmtree(closed / ".genregraph")
+        # then
+        with server as url:
+            assert ask(url, "SELECT to_regclass('kept')::text") is None
+    assert {path.name for path in server.data_path.parent.iterdir()} == {
+        "postgres",
+        "postgres.deleted",
+        "postgres.lock",
+    }
+
+
+@as_root
+def test_a_closed_folder_that_was_moved_says_where_its_data_is(closed: Path) -> None:
+    former = made(closed / "before").data_path
+    (closed / "before").rename(closed / "after")
+    assert refusal(EmbeddedPostgres(closed / "after")) == (
+        f"{closed / 'after'} was moved or copied, and its data is kept in {former} for the place where it "
+        f"was; move it back, or delete {closed / 'after' / NOTE_NAME} to start anew"
+    )
+
+
+@as_root
+def test_data_that_is_closed_to_the_server_by_now_is_not_passed_over(folder: Path) -> None:
+    made(folder / "data")
+    folder.chmod(0o700)
+    assert "holds data that the account" in refusal(EmbeddedPostgres(folder / "data"))
+
+
+@as_root
+def test_data_of_an_elsewhere_is_found_when_the_folder_is_open_by_now(closed: Path) -> None:
+    # given
+    server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE)
+    with server as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    # when
+    closed.chmod(0o755)
+    # then
+    with EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE) as url:
+        assert ask(url, "SELECT answer FROM kept") == 42
 
 
 @as_root
@@ -281,42 +509,70 @@ def test_the_server_of_root_does_not_run_as_root(folder: Path) -> None:
 
 
 @as_root
-def test_an_ordinary_user_runs_the_server_as_himself(folder: Path) -> None:
-    # given binaries and a folder that nobody in particular can use
-    import pwd
-
+def test_an_ordinary_user_runs_the_server_as_himself_and_root_serves_his_data(folder: Path) -> None:
+    # given binaries that everybody reaches and a folder of his
     nobody = pwd.getpwnam("nobody")
     home = folder / "home"
     home.mkdir()
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     binaries = copy_installation(find_binaries(), folder / "site-packages")
-    child = os.fork()
-    if child == 0:  # the same process as another user: its modules are loaded already
-        status = 1
-        try:
-            os.setgroups([])
-            os.setgid(nobody.pw_gid)
-            os.setuid(nobody.pw_uid)
-            server = EmbeddedPostgres(home / "data", settings=NOT_DURABLE, binaries=binaries)
-            server.start()
-            owners = {Path(f"/proc/{server.pid}").stat().st_uid, server.data_path.stat().st_uid}
-            server.stop()
-            status = 0 if owners == {nobody.pw_uid} else 2
-        finally:
-            os._exit(status)
+    # when
+    service, url, server_pid = start_service(home / "data", binaries=binaries.folder, account=nobody.pw_name)
     # then
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert Path(f"/proc/{server_pid}").stat().st_uid == nobody.pw_uid
+    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    service.communicate()
+    data = home / "data"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert {path.stat().st_uid for path in data.iterdir()} == {nobody.pw_uid}
+    # and root later serves it as its owner
+    server = EmbeddedPostgres(data, binaries=binaries)
+    with server as url:
+        assert Path(f"/proc/{server.pid}").stat().st_uid == nobody.pw_uid
+        assert ask(url, "SELECT answer FROM kept") == 42
+
+
+@as_root
+def test_a_folder_of_somebody_else_is_one_clear_line(folder: Path) -> None:
+    # given a folder of root's
+    binaries = copy_installation(find_binaries(), folder / "site-packages")
+    # when an ordinary user starts there
+    _, error = run_service(folder / "data", binaries=binaries.folder, account="nobody").communicate()
+    # then
+    assert error.splitlines()[-1].endswith(
+        f"this account may not use {folder / 'data'}; change its owner or set GENREGRAPH_DATA_DIR to "
+        "another folder"
+    )
 
 
 def test_no_binaries_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.embedded_postgres.binaries._candidates", lambda: iter([folder]))
-    with pytest.raises(EmbeddedPostgresError, match="no PostgreSQL found; install"):
-        EmbeddedPostgres(folder / "data").start()
+    assert "no PostgreSQL found; install" in refusal(EmbeddedPostgres(folder / "data"))
+    assert not (folder / "data").exists()
+
+
+def test_binaries_of_another_machine_are_one_clear_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given, say, a wheel for glibc on a machine without it
+    for name in ("postgres", "initdb", "psql"):
+        (folder / name).write_text("#!/no/such/loader\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setattr("app.embedded_postgres.binaries._candidates", lambda: iter([folder]))
+    assert f"{folder / 'postgres'} does not run on this machine" in refusal(EmbeddedPostgres(folder))
+
+
+def test_windows_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert "does not run on Windows; set GENREGRAPH_DATABASE_URL" in refusal(EmbeddedPostgres(folder))
+
+
+def test_a_file_in_the_folders_place_is_one_clear_line(folder: Path) -> None:
+    (folder / "data").write_text("mine")
+    assert str(folder / "data") in refusal(EmbeddedPostgres(folder / "data"))
 
 
 def test_debians_binaries_serve_too(folder: Path) -> None:
-    from app.embedded_postgres.binaries import inspect
-
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
         pytest.skip("Debian's PostgreSQL is not installed here")
