@@ -7,7 +7,7 @@ of log-odds is a product of opinions: a genre needs the consent of both.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
@@ -46,10 +46,6 @@ class Classifier:
     def probabilities(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return probabilities of genres, shape (n, genres), rows sum to 1."""
         return softmax(self.logits(features) / self.temperature)
-
-    def with_temperature(self, temperature: float) -> Classifier:
-        """Return the same classifier with another temperature."""
-        return replace(self, temperature=temperature)
 
 
 def train_classifier(examples: Examples, folds: Sequence[Fold], parameters: Parameters) -> Classifier:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from ml.lyrics import Vocabulary
@@ -35,14 +35,17 @@ Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 def random_folds(labels: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
-    """Split songs into 4 random folds with alike shares of each genre.
+    """Deal songs out to 4 random folds, genre by genre, so that their shares of each genre are alike.
 
     Args:
-        labels: shape (n,), the number of each song's genre; at least 4 songs of each.
+        labels: shape (n,), the number of each song's genre; there may be fewer than 4 songs of one.
         seed: of the shuffle.
     """
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    return list(folds.split(np.zeros((len(labels), 1)), labels))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_genre = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold_of = np.empty(len(labels), np.int64)
+    fold_of[by_genre] = np.arange(len(labels)) % FOLDS
+    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(FOLDS)]
 
 
 def grouped_folds(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
@@ -68,7 +71,7 @@ def pseudo_artists(
 
     Args:
         songs: n songs.
-        labels: shape (n,), the number of each song's genre.
+        labels: shape (n,), the number of each song's genre; at least 2 songs of each.
         size: songs of a cluster, on average; each genre gets 2 clusters at least.
 
     Returns:
@@ -79,13 +82,9 @@ def pseudo_artists(
     first = 0
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        clusters = min(len(members), max(2, round(len(members) / size)))
-        if clusters > 1:
-            groups[members] = first + AgglomerativeClustering(clusters, linkage="ward").fit_predict(
-                points[members]
-            )
-        else:
-            groups[members] = first
+        clusters = max(2, round(len(members) / size))
+        ward = AgglomerativeClustering(clusters, linkage="ward")
+        groups[members] = first + ward.fit_predict(points[members])
         first += clusters
     return groups
 

@@ -25,6 +25,7 @@ _KNOTS = 129
 _SHRINKAGE = 0.4
 """Of the covariance towards a multiple of the identity."""
 
+_MIN_SONGS = 2
 _RULED_OUT = 5.0
 
 
@@ -112,25 +113,25 @@ def train_linear_model(
         seed: of the solver.
     """
     normal_scores = NormalScores.fit(examples.features)
-    table = normal_scores.transform(examples.features) * scales
-    labels = examples.labels
-    present = np.unique(labels)
-    logistic = LogisticRegression(C=1.0, max_iter=5_000, class_weight="balanced", random_state=seed)
-    logistic.fit(table, labels)
-    discriminant = LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=_SHRINKAGE, priors=np.full(len(present), 1 / len(present))
-    )
-    discriminant.fit(table, labels)
-    weights, offsets = _log_odds(logistic)
-    more_weights, more_offsets = _log_odds(discriminant)
-    weights = weights + discriminant_weight * more_weights
-    offsets = offsets + discriminant_weight * more_offsets
-    # A genre without a song is all but ruled out.
-    all_weights = np.zeros((len(scales), examples.genre_count))
-    all_offsets = np.full(examples.genre_count, offsets.min() - _RULED_OUT)
-    all_weights[:, present] = scales[:, None] * weights
-    all_offsets[present] = offsets
-    return LinearModel(normal_scores, all_weights, all_offsets)
+    counts = np.bincount(examples.labels, minlength=examples.genre_count)
+    # One song has no spread of its own. Genres of so few songs are all but ruled out.
+    known = np.flatnonzero(counts >= _MIN_SONGS)
+    weights = np.zeros((len(scales), examples.genre_count))
+    offsets = np.full(examples.genre_count, -_RULED_OUT)
+    offsets[known] = 0.0
+    if len(known) > 1:
+        rows = np.isin(examples.labels, known)
+        table = normal_scores.transform(examples.features[rows]) * scales
+        logistic = LogisticRegression(C=1.0, max_iter=5_000, class_weight="balanced", random_state=seed)
+        discriminant = LinearDiscriminantAnalysis(
+            solver="lsqr", shrinkage=_SHRINKAGE, priors=np.full(len(known), 1 / len(known))
+        )
+        for model, factor in ((logistic, 1.0), (discriminant, discriminant_weight)):
+            model_weights, model_offsets = _log_odds(model.fit(table, examples.labels[rows]))
+            weights[:, known] += factor * scales[:, None] * model_weights
+            offsets[known] += factor * model_offsets
+        offsets[counts < _MIN_SONGS] += offsets[known].min()
+    return LinearModel(normal_scores, weights, offsets)
 
 
 def _log_odds(

@@ -28,7 +28,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
-    tree_weight: float = 0.15
+    tree_weight: float = 0.1
     number_scale: float = 0.08
     statistic_scale: float = 0.08
     lexical_scale: float = 0.2

@@ -156,6 +156,25 @@ def test_saving_replaces_a_model_and_leaves_nothing_beside_it(trained: Path, mod
     assert [path.name for path in model.parent.iterdir()] == ["model"]
 
 
+def test_a_model_that_cannot_be_put_in_place_leaves_the_old_one(
+    trained: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = load_ensemble(trained).manifest
+    rename = Path.rename
+
+    def full_disk(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_ensemble(manifest, {}, model)
+
+    assert load_ensemble(model).manifest == manifest
+    assert [path.name for path in model.parent.iterdir()] == ["model"]
+
+
 def test_a_model_folder_with_other_files_is_not_replaced(model: Path) -> None:
     (model / "thesis.docx").write_text("years of work", encoding="utf-8")
 

@@ -38,6 +38,13 @@ def test_random_folds_have_a_fourth_of_each_genre() -> None:
         assert np.bincount(LABELS[scored]).tolist() == [10, 10, 10]
 
 
+def test_random_folds_take_genres_of_less_than_four_songs() -> None:
+    folds = random_folds(np.array([0] * 9 + [1]), seed=0)
+
+    assert_each_song_is_scored_once(folds, 10)
+    assert sorted(len(scored) for _, scored in folds) == [2, 2, 3, 3]
+
+
 @pytest.mark.parametrize("kind", ["random", "grouped"])
 def test_folds_come_from_the_seed(kind: str) -> None:
     groups = np.arange(120) // 6
@@ -71,6 +78,17 @@ def test_songs_that_sound_alike_are_one_pseudo_artist() -> None:
 
     assert len(set(groups.tolist())) == 4
     assert all(len(set(groups[acts == act].tolist())) == 1 for act in range(4))
+
+
+def test_songs_with_the_same_words_go_by_their_sound_alone() -> None:
+    made = songs(20)
+    low, high = made.numbers[:1].repeat(10, axis=0), made.numbers[1:2].repeat(10, axis=0)
+    alike = Songs(made.track_ids, made.titles, ["love"] * 20, np.vstack([low, high]))
+
+    groups = pseudo_artists(alike, np.zeros(20, np.int64), size=10)
+
+    assert groups[:10].tolist() == [groups[0]] * 10
+    assert groups[10:].tolist() == [1 - groups[0]] * 10
 
 
 def test_pseudo_artists_are_the_same_each_time() -> None:

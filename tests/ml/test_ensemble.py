@@ -185,15 +185,23 @@ def test_normal_scores_are_the_normal_quantiles_of_ranks() -> None:
     np.testing.assert_allclose(transformed[:, 1], 0, atol=1e-15)
 
 
-def test_a_genre_without_songs_is_all_but_ruled_out() -> None:
-    # given: songs of genres 0 and 2, but none of 1
-    random = np.random.default_rng(0)
-    labels = np.repeat([0, 2], 20)
-    table = random.normal(size=(40, 3)) + labels[:, None]
-    examples = Examples(table, labels, ("a", "b", "c"), 3)
+@pytest.mark.parametrize("songs_of_b", [0, 1])
+def test_a_genre_with_hardly_a_song_is_all_but_ruled_out(songs_of_b: int) -> None:
+    # given: songs of genres a and c far apart, and none or one of b
+    labels = np.array([0] * 20 + [2] * 20 + [1] * songs_of_b)
+    table = np.random.default_rng(0).normal(size=(len(labels), 3)) + 9 * labels[:, None]
+    examples = Examples(table, labels, ("x", "y", "z"), 3)
 
     model = train_linear_model(examples, scales=np.ones(3), discriminant_weight=0.1, seed=0)
 
-    logits = model.logits(table)
-    assert logits.argmax(axis=1).tolist() == pytest.approx(labels.tolist(), abs=2)
-    assert (logits[:, 1] < logits[:, [0, 2]].max(axis=1)).all()
+    logits = model.logits(table[:40])
+    assert logits.argmax(axis=1).tolist() == labels[:40].tolist()
+    assert (logits[:, 1] < logits[:, [0, 2]].max(axis=1) - 4).all()
+
+
+def test_one_genre_alone_is_always_found() -> None:
+    examples = Examples(np.ones((5, 3)), np.ones(5, np.int64), ("x", "y", "z"), 2)
+
+    model = train_linear_model(examples, scales=np.ones(3), discriminant_weight=0.1, seed=0)
+
+    np.testing.assert_array_equal(model.logits(np.ones((2, 3))), [[-5, 0], [-5, 0]])
