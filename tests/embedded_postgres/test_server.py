@@ -105,6 +105,17 @@ def kill(service: subprocess.Popen[str]) -> None:
     service.communicate()
 
 
+@contextlib.contextmanager
+def sleeper(user: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program that does nothing, and end it whatever the test finds."""
+    process = subprocess.Popen(["sleep", "600"], user=user)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def refusal(server: EmbeddedPostgres) -> str:
     with pytest.raises(EmbeddedPostgresError) as refused:
         server.start()
@@ -220,24 +231,23 @@ def test_a_server_that_outlived_its_service_is_stopped_by_the_next_start(
 
 def test_a_watchdog_interrupts_when_its_service_is_killed() -> None:
     # given what ends a server where the system does not do so itself
-    watched = subprocess.Popen(["sleep", "600"])
-    watcher = subprocess.Popen(
-        [sys.executable, "-c", WATCHER, str(watched.pid)], stdout=subprocess.PIPE, text=True
-    )
-    assert watcher.stdout is not None
-    assert watcher.stdout.readline() == "watching\n"
-    # when
-    kill(watcher)
-    # then
-    assert watched.wait(5) == -signal.SIGINT
+    with sleeper() as watched:
+        watcher = subprocess.Popen(
+            [sys.executable, "-c", WATCHER, str(watched.pid)], stdout=subprocess.PIPE, text=True
+        )
+        assert watcher.stdout is not None
+        assert watcher.stdout.readline() == "watching\n"
+        # when
+        kill(watcher)
+        # then
+        assert watched.wait(5) == -signal.SIGINT
 
 
 def test_a_dismissed_watchdog_interrupts_nobody() -> None:
-    with subprocess.Popen(["sleep", "600"]) as watched:
+    with sleeper() as watched:
         Watchdog(watched.pid).dismiss()
         with pytest.raises(subprocess.TimeoutExpired):
             watched.wait(0.2)
-        watched.kill()
 
 
 def test_a_service_killed_while_it_makes_the_data_leaves_nothing_broken(folder: Path) -> None:
@@ -259,14 +269,13 @@ def test_a_lock_file_that_names_another_program_does_not_keep_the_server_away(fo
     # given a lock file from before a reboot, whose number another program of the same account has now
     server = made(folder)
     owner = server.data_path.stat()
-    with subprocess.Popen(["sleep", "600"], user=owner.st_uid if ROOT else None) as other:
+    with sleeper(user=owner.st_uid if ROOT else None) as other:
         (server.data_path / "postmaster.pid").write_text(f"{other.pid}\n{server.data_path}\n")
         # when
         with server as url:
             # then it starts, and the other lives
             assert ask(url, "SELECT 1") == 1
             assert other.poll() is None
-        other.kill()
 
 
 def test_a_lock_file_that_names_another_server_does_not_end_that_one(folder: Path) -> None:
@@ -284,15 +293,15 @@ def test_a_lock_file_that_names_another_server_does_not_end_that_one(folder: Pat
 
 def test_a_killed_server_can_be_started_again(folder: Path) -> None:
     # given a server killed under its service
-    first = EmbeddedPostgres(folder)
-    url = first.start()
-    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-    assert first.pid is not None
-    os.kill(first.pid, signal.SIGKILL)
-    # when
-    first.stop()
-    # then
-    with EmbeddedPostgres(folder) as again:
+    server = EmbeddedPostgres(folder)
+    with server as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        assert is_gone(server.pid, seconds=5)
+        # when
+        again = server.start()
+        # then
         assert ask(again, "SELECT answer FROM kept") == 42
 
 
@@ -427,10 +436,12 @@ def closed(reachable_home: Path) -> Path:
 def test_root_in_a_closed_folder_keeps_data_and_binaries_where_the_server_reaches_them(
     closed: Path, reachable_home: Path
 ) -> None:
-    # given binaries and data in a folder that only root may enter, and an umask that closes what root makes
+    # given binaries and data in a folder that only root may enter, and an umask that closed what root made
     former = os.umask(0o077)
     try:
         hidden = copy_installation(find_binaries(), closed / "site-packages")
+        for path in (closed / "site-packages").rglob("*"):
+            path.chmod(path.stat().st_mode & 0o700)
         server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE, binaries=hidden)
         # when
         url = server.start()
