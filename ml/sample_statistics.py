@@ -36,6 +36,10 @@ QUANTILES = (0.01, 0.025, 0.05, *(round(0.1 * step, 1) for step in range(1, 10))
 """The shares of songs at which a column's values are kept; samples never leave the first and the last."""
 
 FACTORS = 12
+
+LEFT_OUT = frozenset({"ass", "dick", "fuck", "fuckin", "pussi", "rape", "shit"})
+"""Words that made-up songs need not repeat."""
+
 RAREST_WORD = 4
 """Words of fewer songs are left out: they would tell more about a song than about a genre."""
 
@@ -156,7 +160,7 @@ def _vocabulary(tag_lists: Iterable[Sequence[str]]) -> list[str]:
         songs.update(set(tags))
         for word, following in pairwise(tags):
             order.add(following, word)
-    return [word for word in order.static_order() if songs[word] >= RAREST_WORD]
+    return [word for word in order.static_order() if songs[word] >= RAREST_WORD and word not in LEFT_OUT]
 
 
 if __name__ == "__main__":
