@@ -64,11 +64,7 @@ class FeatureExtractor:
     def names(self) -> tuple[str, ...]:
         """The names of the features, in the order of columns."""
         genres = () if self.lexical is None else self.lexical.genres
-        return (
-            *NUMBER_NAMES,
-            *LYRIC_STATISTICS,
-            *(f"lyrics_{re.sub(r'[^0-9a-z]+', '_', genre.lower())}" for genre in genres),
-        )
+        return (*NUMBER_NAMES, *LYRIC_STATISTICS, *_lexical_names(genres))
 
     def transform(self, songs: Songs) -> npt.NDArray[np.float64]:
         """Return the features of songs, shape (n, features), float64, C-contiguous."""
@@ -103,6 +99,15 @@ class FeatureExtractor:
             words, np.zeros(len(words)), self.corpus_songs
         )
         return attributes
+
+
+def _lexical_names(genres: Sequence[str]) -> list[str]:
+    """Return a name for each genre's score, different ones of letters that LightGBM takes in names."""
+    names: list[str] = []
+    for position, genre in enumerate(genres):
+        name = "lyrics_" + re.sub(r"[^0-9a-z]+", "_", genre.lower())
+        names.append(f"{name}_{position}" if name in names else name)
+    return names
 
 
 def fit_extractor(songs: Songs, lyrics: LyricsCorpus | None, *, seed: int) -> FeatureExtractor:

@@ -33,9 +33,9 @@ class Parameters(BaseModel):
     statistic_scale: float = 0.08
     lexical_scale: float = 0.2
     discriminant_weight: float = 0.15
-    rounds: int = 40
-    learning_rate: float = 0.1
-    num_leaves: int = 6
+    rounds: int = 20
+    learning_rate: float = 0.2
+    num_leaves: int = 4
     min_data_in_leaf: int = 10
     feature_fraction: float = 0.2
     bagging_fraction: float = 0.8

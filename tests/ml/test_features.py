@@ -48,6 +48,14 @@ def test_names_are_the_numbers_the_lyric_statistics_and_the_corpus_genres(
     assert LYRIC_STATISTICS[:3] == ("tag_count", "log_tag_count", "share_english")
 
 
+def test_genres_that_look_alike_without_their_signs_have_names_of_their_own() -> None:
+    corpus = LyricsCorpus(("love", "night", "blood", "rain"), ("R&B", "R'B", "Поп", "Рок"))
+
+    extractor = fit_extractor(songs_with("love"), corpus, seed=0)
+
+    assert extractor.names[-4:] == ("lyrics_r_b", "lyrics_r_b_1", "lyrics__", "lyrics___3")
+
+
 def test_two_corpus_genres_have_a_score_each_that_are_opposites() -> None:
     corpus = LyricsCorpus(("love", "love, night", "blood", "blood, night"), ("Pop", "Pop", "Metal", "Metal"))
     extractor = fit_extractor(songs_with("love"), corpus, seed=0)
