@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # comes with scikit-learn
+from threadpoolctl import threadpool_limits
 
 from ml.artifact import check_replaceable, encode_files, save_ensemble
 from ml.cross_validation import FOLDS

@@ -40,7 +40,7 @@ def demo(
     own = settings.model_copy(
         update={"database_url": None, "clients": None, "data_dir": settings.data_dir / "demo"}
     )
-    with database_of(own) as ready, running(app_or_fail(ready)) as port:
+    with database_of(own, start_empty=True) as ready, running(app_or_fail(ready)) as port:
         url = f"http://127.0.0.1:{port}/graphql"
         console.print(f"Serving on {url}, with PostgreSQL of its own.", highlight=False)
         with GraphQLClient(url, LOCAL_CLIENT, LOCAL_CLIENT) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -30,6 +31,10 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with database_of(settings) as ready:
         app = app_or_fail(ready)
+        # What is there now stays: without this, a full collection in the middle of a batch looks at it
+        # all over again and stops every thread for a tenth of a second.
+        gc.collect()
+        gc.freeze()
         try:
             uvicorn.run(
                 app,

@@ -37,10 +37,11 @@ def settings_or_fail(**overrides: object) -> Settings:
 
 
 @contextmanager
-def database_of(settings: Settings) -> Iterator[Settings]:
+def database_of(settings: Settings, *, start_empty: bool = False) -> Iterator[Settings]:
     """Provide the settings with a running, migrated database and its clients.
 
-    Without a `database_url` an embedded PostgreSQL runs inside this context.
+    Without a `database_url` an embedded PostgreSQL runs inside this context; only that one may be
+    told to start empty.
     """
     if settings.database_url is not None:
         migrate_or_fail(settings.database_url.get_secret_value())
@@ -49,7 +50,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
         yield settings
         return
     with embedded_database(settings.data_dir) as url:
-        migrate_or_fail(url)
+        migrate_or_fail(url, start_empty=start_empty)
         yield settings.model_copy(
             update={
                 "database_url": SecretStr(url),
@@ -72,9 +73,16 @@ def embedded_database(data_dir: Path) -> Iterator[str]:
         server.stop()
 
 
-def migrate_or_fail(database_url: str) -> str | None:
-    """Migrate the database to the newest revision and return it, or end the command saying why not."""
+def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | None:
+    """Migrate the database to the newest revision and return it, or end the command saying why not.
+
+    Args:
+        database_url: the database.
+        start_empty: drop all that is stored first.
+    """
     try:
+        if start_empty:
+            migrate(database_url, "base")
         return migrate(database_url)
     except (TimeoutError, SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
         url = make_url(database_url)

@@ -86,6 +86,9 @@ def test_classify_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_
 
 
 def test_demo_classifies_the_sample_and_prints_counts_genres_and_songs(folder: Path) -> None:
+    # given a demo that classified another song before
+    other = write(folder / "other.csv", song_csv([song_row(trackID="1")]))
+    assert run("demo", "--file", other, GENREGRAPH_DATA_DIR=str(folder))[0] == 0
     # when
     code, output = run("demo", GENREGRAPH_DATA_DIR=str(folder))
     # then
@@ -95,6 +98,7 @@ def test_demo_classifies_the_sample_and_prints_counts_genres_and_songs(folder: P
     )
     assert "soul and reggae" in output
     assert "confidence" in output
+    assert "A song" not in output
 
 
 def test_demo_fails_with_a_file_that_is_refused(folder: Path) -> None:
