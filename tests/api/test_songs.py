@@ -177,6 +177,20 @@ def test_the_first_page_asks_once_and_counts_only_when_asked(api: ApiClient, sta
     assert "OFFSET" not in statements[0].upper()
 
 
+def test_counts_and_batches_of_many_songs_cost_one_statement_each(
+    api: ApiClient, statements: list[str]
+) -> None:
+    # given songs of two batches
+    store(api, "a", "b", "c")
+    store(api, "d", "e", start=4)
+    statements.clear()
+    # when
+    data = api.execute("{ songs { nodes { genre { songCount } batch { fileName } } } }")
+    # then
+    assert len(data["songs"]["nodes"]) == 5
+    assert len(statements) == 3
+
+
 def test_relations_of_many_songs_cost_one_statement_each(api: ApiClient, statements: list[str]) -> None:
     # given songs of two batches
     store(api, "a", "b", "c")
