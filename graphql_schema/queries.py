@@ -58,7 +58,7 @@ class Query:
     ) -> Song | None:
         if not (track_id.isascii() and track_id.isdecimal()):
             raise InvalidArgumentError("trackId", "must be a whole number, 0 or more")
-        return await Song.resolve_node(track_id, info=info)
+        return await Song.find(track_id, info)
 
     @strawberry.field(description="A batch; null if there is none of this id.")
     async def batch(
@@ -66,7 +66,7 @@ class Query:
         info: Info,
         id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Batch`.")],
     ) -> Batch | None:
-        return await Batch.resolve_node(str(batch_uuid("id", id)), info=info)
+        return await Batch.find(str(batch_uuid("id", id)), info)
 
     @strawberry.field(description="Batches, newest first.")
     async def batches(
@@ -87,5 +87,5 @@ class Query:
         # Not Strawberry's relay.node(): its field cannot be part of two schemas.
         for node_type in (Song, Batch):
             if id.type_name == node_type.__name__:
-                return await node_type.resolve_node(id.node_id, info=info)
+                return await node_type.find(id.node_id, info)
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 import strawberry
+from pydantic import ValidationError
 from strawberry import relay
 
 from app.database.tables import BatchRow
@@ -92,21 +92,20 @@ class Batch(relay.Node):
             for genre, count in sorted(self.row.genre_counts.items())
         ]
 
-    @strawberry.field(description="The model that decided.")
+    @strawberry.field(
+        description="The model that decided; null if another release wrote it in a form unknown to this one."
+    )
     async def model(self, info: Info) -> Model | None:
         row = await info.context.loaders.model.load(self.row.model_version)
-        return None if row is None else Model.of(Manifest.from_json(row.manifest))
+        if row is None:
+            return None
+        try:
+            return Model.of(Manifest.from_json(row.manifest))
+        except ValidationError:
+            return None
 
     @classmethod
-    async def resolve_nodes(  # type: ignore[override]
-        cls, *, info: Info, node_ids: Iterable[str], **_: Any
-    ) -> list[Self | None]:
-        return [await cls.resolve_node(node_id, info=info) for node_id in node_ids]
-
-    @classmethod
-    async def resolve_node(  # type: ignore[override]
-        cls, node_id: str, *, info: Info, **_: Any
-    ) -> Self | None:
+    async def find(cls, node_id: str, info: Info) -> Self | None:
         """Return the batch of an id, None if there is none."""
         try:
             batch_id = uuid.UUID(node_id)

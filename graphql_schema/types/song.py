@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -68,15 +67,7 @@ class Song(relay.Node):
         return None if row is None else Batch.of(row)
 
     @classmethod
-    async def resolve_nodes(  # type: ignore[override]
-        cls, *, info: Info, node_ids: Iterable[str], **_: Any
-    ) -> list[Self | None]:
-        return [await cls.resolve_node(node_id, info=info) for node_id in node_ids]
-
-    @classmethod
-    async def resolve_node(  # type: ignore[override]
-        cls, node_id: str, *, info: Info, **_: Any
-    ) -> Self | None:
+    async def find(cls, node_id: str, info: Info) -> Self | None:
         """Return the stored song of a track id, None if there is none."""
         if not node_id.isdecimal() or int(node_id) > MAX_TRACK_ID:
             return None

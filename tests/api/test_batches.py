@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.client import ApiClient
+from tests.conftest import ExecuteSql
 from tests.factories.songs import song_csv, song_rows
 
 PAGE = """
@@ -55,6 +56,22 @@ def test_a_batch_is_told_in_full(api: ApiClient) -> None:
     assert [song["batch"]["id"] for song in batch["songs"]["nodes"]] == [batch["id"]] * 2
     assert sum(genre["songCount"] for genre in batch["genres"]) == 20
     assert batch["model"] == {"version": version}
+
+
+def test_the_model_of_another_release_may_be_unreadable_but_its_songs_are_not(
+    api: ApiClient, execute_sql: ExecuteSql
+) -> None:
+    # given a manifest in a form that this release does not know
+    batch = api.classify(song_csv(song_rows(1)))
+    execute_sql("UPDATE models SET manifest = jsonb_build_object('genres', manifest -> 'genres')")
+    # when
+    data = api.execute(
+        "query ($id: ID!) { batch(id: $id) { model { version } songs { nodes { probabilities { genre } } } } }",
+        id=batch["id"],
+    )
+    # then
+    assert data["batch"]["model"] is None
+    assert len(data["batch"]["songs"]["nodes"][0]["probabilities"]) == 8
 
 
 def test_a_batch_that_is_not_there_is_null(api: ApiClient) -> None:
