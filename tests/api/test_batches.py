@@ -28,6 +28,10 @@ query ($id: ID!) {
 }
 """
 
+MODEL_AND_SONGS = """
+query ($id: ID!) { batch(id: $id) { model { version } songs { nodes { probabilities { genre } } } } }
+"""
+
 
 def test_batches_come_newest_first_in_pages(api: ApiClient) -> None:
     # given
@@ -65,10 +69,7 @@ def test_the_model_of_another_release_may_be_unreadable_but_its_songs_are_not(
     batch = api.classify(song_csv(song_rows(1)))
     execute_sql("UPDATE models SET manifest = jsonb_build_object('genres', manifest -> 'genres')")
     # when
-    data = api.execute(
-        "query ($id: ID!) { batch(id: $id) { model { version } songs { nodes { probabilities { genre } } } } }",
-        id=batch["id"],
-    )
+    data = api.execute(MODEL_AND_SONGS, id=batch["id"])
     # then
     assert data["batch"]["model"] is None
     assert len(data["batch"]["songs"]["nodes"][0]["probabilities"]) == 8
