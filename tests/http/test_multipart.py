@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -83,3 +84,22 @@ def test_a_file_part_without_a_name_is_refused_with_a_reason(api: ApiClient) -> 
 
 def test_a_file_name_with_strange_characters_is_kept(api: ApiClient) -> None:
     assert api.classify(FILE, "été 2026; 🎵 <b>.csv")["fileName"] == "été 2026; 🎵 <b>.csv"
+
+
+def test_a_client_that_hangs_up_in_mid_upload_does_no_harm(
+    api: ApiClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given an upload that breaks off in the middle of the file
+    port = int(api.url.rpartition(":")[2])
+    start = b'--x\r\ncontent-disposition: form-data; name="0"; filename="a.csv"\r\n\r\n' + FILE
+    head = (
+        b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nclient-id: test\r\nclient-secret: test\r\n"
+        b"graphql-preflight: 1\r\ncontent-type: multipart/form-data; boundary=x\r\n"
+        b"content-length: 1000000\r\n\r\n"
+    )
+    # when
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head + start)
+    # then
+    assert api.classify(FILE)["rowsClassified"] == 1
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
