@@ -49,11 +49,15 @@ _LINE_BLANKS = b" \t"
 BOM = b"\xef\xbb\xbf"
 LF, CR, QUOTE, COMMA = b'\n\r",'
 
+MAX_CELLS = 20_000
+"""A record with odd quotes and more cells is taken for one whose quote never closes: the search for its
+end remembers every cell, and a hostile megabyte of commas would fill half a gigabyte."""
+
 # Every text has one parse by these, so that failing costs no more than going back once. Possessive
 # quantifiers would say the same, but match wrongly in Python 3.11.2, which is Debian 12's.
 _QUOTED = rb'"[^"]*(?:""[^"]*)*"(?!")'
 _CELL = rb"(?:" + _QUOTED + rb'[^,\r\n]*|(?!")[^,\r\n]*)'
-_RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb")*(\r\n|\r|\n|\Z)")
+_RECORD = re.compile(_CELL + rb"(?:," + _CELL + rb"){0,%d}(\r\n|\r|\n|\Z)" % (MAX_CELLS - 1))
 _CELLS = re.compile(r',("[^"]*(?:""[^"]*)*"(?!")[^,]*|(?!")[^,]*)')
 
 _FOREIGN_STARTS = (
