@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from ml.evaluation import Scores
 from ml.parameters import Parameters
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class TrainingData(BaseModel):
@@ -25,6 +25,7 @@ class TrainingData(BaseModel):
         lyrics_rows: songs in the lyrics file, 0 if there was none.
         groups: what grouped folds kept together: "artists" of the labels file, or "pseudo-artists".
         group_count: how many of them.
+        song_fingerprints: hashes of the songs trained on, sorted, by which evaluation knows them again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,26 @@ class TrainingData(BaseModel):
     lyrics_rows: int
     groups: str
     group_count: int
+    song_fingerprints: tuple[str, ...] = ()
+
+
+class GroupingScore(BaseModel):
+    """Scores in grouped folds, with pseudo-artists of another size.
+
+    Attributes:
+        songs_per_group: size of a pseudo-artist, in songs, on average.
+        groups: how many pseudo-artists that makes.
+        accuracy, macro_f1, log_loss, calibration_error: as in `Scores`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    songs_per_group: int
+    groups: int
+    accuracy: float
+    macro_f1: float
+    log_loss: float
+    calibration_error: float
 
 
 class Metrics(BaseModel):
@@ -44,12 +65,14 @@ class Metrics(BaseModel):
     Attributes:
         random_folds: artists are on both sides of each split: flatters the model.
         grouped_folds: no artist (or pseudo-artist) is: tells what to expect of new artists.
+        grouping_sensitivity: the same with pseudo-artists of other sizes; empty where the data name artists.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     random_folds: Scores
     grouped_folds: Scores
+    grouping_sensitivity: tuple[GroupingScore, ...] = ()
 
 
 class Manifest(BaseModel):

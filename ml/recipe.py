@@ -1,8 +1,9 @@
-"""The recipe: how a classifier is trained, and how it is scored on songs it was not trained on."""
+"""The recipe: how a classifier is trained, and how it predicts songs it was not trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,6 @@ import numpy.typing as npt
 from ml.calibration import fit_temperature
 from ml.classifier import Classifier, softmax, train_classifier
 from ml.cross_validation import FOLDS, Fold, grouped_folds, random_folds
-from ml.evaluation import Scores, score
 from ml.examples import Examples
 from ml.parameters import Parameters
 
@@ -27,75 +27,107 @@ def fit(examples: Examples, parameters: Parameters) -> Classifier:
     return train_classifier(examples, random_folds(examples.labels, seed=parameters.seed), parameters)
 
 
-def out_of_fold_logits(
-    examples: Examples,
-    folds: Sequence[Fold],
-    parameters: Parameters,
-    before_fold: BeforeFold = lambda _: None,
-) -> npt.NDArray[np.float64]:
-    """Return log-odds of each song by the whole recipe, trained on the folds without it.
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Predictions for songs, each by a classifier that was not trained on it.
 
-    Args:
-        examples: n songs.
-        folds: of them.
-        parameters: of the recipe.
-        before_fold: told of each fold.
-
-    Returns:
-        Shape (n, genres), before the temperature.
+    Attributes:
+        folds: of the n songs.
+        classifiers: one for each fold, at the temperature of that fold.
+        probabilities: shape (n, genres), of each song by its fold's classifier.
+        temperature: of the model to ship.
+        split: what the scored songs had to do with those trained on, in words.
     """
-    logits = np.zeros((len(examples), examples.genre_count))
-    for number, (trained, scored) in enumerate(folds):
-        before_fold(number)
-        logits[scored] = fit(examples.take(trained), parameters).logits(examples.features[scored])
-    return logits
+
+    folds: tuple[Fold, ...]
+    classifiers: tuple[Classifier, ...]
+    probabilities: npt.NDArray[np.float64]
+    temperature: float
+    split: str
 
 
-def score_grouped(  # noqa: PLR0913 - each is named at the call
+def predict_grouped(
     examples: Examples,
     groups: npt.NDArray[np.int64],
-    genres: Sequence[str],
     parameters: Parameters,
     *,
     group_name: str,
     before_fold: BeforeFold = lambda _: None,
-) -> tuple[Scores, float]:
-    """Score the recipe on artists it was not trained on, and fit the temperature to that.
+) -> OutOfFold:
+    """Predict each song by a classifier that knows no song of its artist, and fit the temperature to that.
 
-    Each fold is scored at the temperature fitted on the others, so that no song judges itself.
+    Each fold is predicted at the temperature fitted on the others, so that no song judges itself; the
+    temperature of the model to ship is fitted on all folds.
 
     Args:
         examples: n songs.
         groups: shape (n,), the number of each song's group.
-        genres: names of genres.
         parameters: of the recipe.
         group_name: what groups are, for the name of the split.
         before_fold: told of each fold.
-
-    Returns:
-        The scores, and the temperature fitted on all folds.
     """
     folds = grouped_folds(examples.labels, groups, seed=parameters.seed)
-    logits = out_of_fold_logits(examples, folds, parameters, before_fold)
-    labels = examples.labels
-    probabilities = np.zeros_like(logits)
-    for _, scored in folds:
+    classifiers = _train_on_folds(examples, folds, parameters, before_fold)
+    logits, labels = _out_of_fold_logits(examples, folds, classifiers), examples.labels
+    calibrated = []
+    for classifier, (_, scored) in zip(classifiers, folds, strict=True):
         others = np.setdiff1d(np.arange(len(labels)), scored)
-        probabilities[scored] = softmax(logits[scored] / fit_temperature(logits[others], labels[others]))
+        calibrated.append(replace(classifier, temperature=fit_temperature(logits[others], labels[others])))
     split = f"{FOLDS} folds of {len(labels)} songs, no {group_name} in two of them"
-    return score(probabilities, labels, genres, split=split), fit_temperature(logits, labels)
+    return _out_of_fold(logits, folds, calibrated, fit_temperature(logits, labels), split)
 
 
-def score_random(
+def predict_random(
     examples: Examples,
-    genres: Sequence[str],
     parameters: Parameters,
     *,
     temperature: float,
     before_fold: BeforeFold = lambda _: None,
-) -> Scores:
-    """Score the recipe in random folds, at a temperature that was fitted elsewhere."""
+) -> OutOfFold:
+    """Predict each song by a classifier that was trained on a random three fourths of the others.
+
+    Args:
+        examples: n songs.
+        parameters: of the recipe.
+        temperature: fitted elsewhere.
+        before_fold: told of each fold.
+    """
     folds = random_folds(examples.labels, seed=parameters.seed)
-    logits = out_of_fold_logits(examples, folds, parameters, before_fold)
+    classifiers = _train_on_folds(examples, folds, parameters, before_fold)
+    logits = _out_of_fold_logits(examples, folds, classifiers)
+    calibrated = [replace(classifier, temperature=temperature) for classifier in classifiers]
     split = f"{FOLDS} random folds of {len(logits)} songs, artists on both sides"
-    return score(softmax(logits / temperature), examples.labels, genres, split=split)
+    return _out_of_fold(logits, folds, calibrated, temperature, split)
+
+
+def _train_on_folds(
+    examples: Examples, folds: Sequence[Fold], parameters: Parameters, before_fold: BeforeFold
+) -> list[Classifier]:
+    classifiers = []
+    for number, (trained, _) in enumerate(folds):
+        before_fold(number)
+        classifiers.append(fit(examples.take(trained), parameters))
+    return classifiers
+
+
+def _out_of_fold_logits(
+    examples: Examples, folds: Sequence[Fold], classifiers: Sequence[Classifier]
+) -> npt.NDArray[np.float64]:
+    """Return log-odds of each song by the classifier of its fold, before the temperature."""
+    logits = np.zeros((len(examples), examples.genre_count))
+    for classifier, (_, scored) in zip(classifiers, folds, strict=True):
+        logits[scored] = classifier.logits(examples.features[scored])
+    return logits
+
+
+def _out_of_fold(
+    logits: npt.NDArray[np.float64],
+    folds: Sequence[Fold],
+    classifiers: Sequence[Classifier],
+    temperature: float,
+    split: str,
+) -> OutOfFold:
+    probabilities = np.zeros_like(logits)
+    for classifier, (_, scored) in zip(classifiers, folds, strict=True):
+        probabilities[scored] = softmax(logits[scored] / classifier.temperature)
+    return OutOfFold(tuple(folds), tuple(classifiers), probabilities, temperature, split)

@@ -14,21 +14,25 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ml.artifact import check_replaceable, encode_files, save_ensemble
-from ml.cross_validation import FOLDS
-from ml.evaluation import Scores
+from ml.cross_validation import FOLDS, SONGS_PER_PSEUDO_ARTIST, pseudo_artists
+from ml.evaluation import Scores, score
 from ml.examples import Examples
-from ml.features import fit_extractor
+from ml.features import FeatureExtractor, fit_extractor
 from ml.labels import LyricsCorpus, TrainingDataError, read_lyrics
-from ml.manifest import FORMAT_VERSION, Manifest, Metrics, TrainingData
+from ml.manifest import FORMAT_VERSION, GroupingScore, Manifest, Metrics, TrainingData
 from ml.parameters import Parameters
-from ml.recipe import fit, score_grouped, score_random
+from ml.recipe import OutOfFold, fit, predict_grouped, predict_random
 from ml.songs import SONG_COLUMNS
-from ml.training_data import LabelledSongs, read_labelled_songs
+from ml.training_data import LabelledSongs, fingerprints, read_labelled_songs
 
-__all__ = ["TrainingDataError", "TrainingReport", "train"]
+__all__ = ["TrainingDataError", "TrainingReport", "file_sha256", "make_examples", "train"]
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of steps done, of all steps, and what is done next."""
+
+GROUP_SIZES = tuple(sorted({10, SONGS_PER_PSEUDO_ARTIST, 25}))
+"""Songs of a pseudo-artist, on average, for which grouped scores are told. How many songs an artist has is
+a guess, and scores hang on it."""
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
 
@@ -90,27 +94,33 @@ def train(  # noqa: PLR0913 - the training command's options
     parameters = (parameters or Parameters()).model_copy(update={"seed": seed})
     # With another number of threads BLAS would add up in another order: other bytes on other machines.
     with threadpool_limits(limits=1):
-        steps = _Steps(progress, total=2 * FOLDS + 4)
+        steps = _Steps(progress)
         steps.next("read the songs")
         data = read_labelled_songs(features, labels)
+        sizes = () if data.groups_are_artists else GROUP_SIZES
+        steps.expect(FOLDS * len(set(sizes) - {SONGS_PER_PSEUDO_ARTIST}))
         steps.next("learn the words")
         corpus = None if lyrics is None else read_lyrics(lyrics)
-        extractor = fit_extractor(data.songs, corpus, seed=parameters.seed)
-        examples = Examples(extractor.transform(data.songs), data.labels, extractor.names, len(data.genres))
-        grouped, temperature = score_grouped(
+        extractor, examples = make_examples(data, corpus, parameters)
+        grouped = predict_grouped(
             examples,
             data.groups,
-            data.genres,
             parameters,
-            group_name="artist" if data.groups_are_artists else "pseudo-artist (cluster of alike songs)",
+            group_name=data.group_name,
             before_fold=partial(steps.next_fold, "grouped"),
         )
-        random = score_random(
+        random = predict_random(
             examples,
-            data.genres,
             parameters,
-            temperature=temperature,
+            temperature=grouped.temperature,
             before_fold=partial(steps.next_fold, "random"),
+        )
+        metrics = Metrics(
+            random_folds=_score(random, data),
+            grouped_folds=_score(grouped, data),
+            grouping_sensitivity=tuple(
+                _grouping_score(data, examples, grouped, parameters, size, steps) for size in sizes
+            ),
         )
         steps.next("train the model")
         files = encode_files(extractor, fit(examples, parameters))
@@ -125,9 +135,9 @@ def train(  # noqa: PLR0913 - the training command's options
                 features=extractor.names,
                 library_versions={name: version(name) for name in _LIBRARIES},
                 training_data=_training_data(data, corpus, features, labels, lyrics),
-                metrics=Metrics(random_folds=random, grouped_folds=grouped),
+                metrics=metrics,
                 parameters=parameters,
-                temperature=temperature,
+                temperature=grouped.temperature,
                 files={name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
             )
         )
@@ -141,18 +151,58 @@ def train(  # noqa: PLR0913 - the training command's options
         )
 
 
+def make_examples(
+    data: LabelledSongs, corpus: LyricsCorpus | None, parameters: Parameters
+) -> tuple[FeatureExtractor, Examples]:
+    """Make an extractor and, with it, songs as a learner sees them."""
+    extractor = fit_extractor(data.songs, corpus, seed=parameters.seed)
+    features = extractor.transform(data.songs)
+    return extractor, Examples(features, data.labels, extractor.names, len(data.genres))
+
+
+def _score(predicted: OutOfFold, data: LabelledSongs) -> Scores:
+    return score(predicted.probabilities, data.labels, data.genres, split=predicted.split)
+
+
+def _grouping_score(  # noqa: PLR0913, PLR0917 - what one of three scorings needs
+    data: LabelledSongs,
+    examples: Examples,
+    known: OutOfFold,
+    parameters: Parameters,
+    size: int,
+    steps: _Steps,
+) -> GroupingScore:
+    """Score the recipe with pseudo-artists of a size; those of the size in `known` are predicted already."""
+    groups = pseudo_artists(data.songs, data.labels, size=size)
+    if size != SONGS_PER_PSEUDO_ARTIST:
+        before_fold = partial(steps.next_fold, f"groups of {size},")
+        known = predict_grouped(
+            examples, groups, parameters, group_name=data.group_name, before_fold=before_fold
+        )
+    scores = _score(known, data)
+    return GroupingScore(
+        songs_per_group=size,
+        groups=len(np.unique(groups)),
+        accuracy=scores.accuracy,
+        macro_f1=scores.macro_f1,
+        log_loss=scores.log_loss,
+        calibration_error=scores.calibration_error,
+    )
+
+
 def _training_data(
     data: LabelledSongs, corpus: LyricsCorpus | None, features: Path, labels: Path, lyrics: Path | None
 ) -> TrainingData:
     counts = np.bincount(data.labels, minlength=len(data.genres)).tolist()
     return TrainingData(
-        features_sha256=_sha256(features),
-        labels_sha256=_sha256(labels),
-        lyrics_sha256=None if lyrics is None else _sha256(lyrics),
+        features_sha256=file_sha256(features),
+        labels_sha256=file_sha256(labels),
+        lyrics_sha256=None if lyrics is None else file_sha256(lyrics),
         rows_per_genre=dict(zip(data.genres, counts, strict=True)),
         lyrics_rows=0 if corpus is None else len(corpus.tags),
         groups="artists" if data.groups_are_artists else "pseudo-artists",
         group_count=len(np.unique(data.groups)),
+        song_fingerprints=tuple(sorted(fingerprints(data.songs))),
     )
 
 
@@ -166,17 +216,22 @@ def _named(manifest: Manifest) -> Manifest:
     return named.model_copy(update={"manifest_sha256": named.own_sha256()})
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class _Steps:
     """Counts the steps of a training and tells of them."""
 
-    def __init__(self, progress: Progress | None, *, total: int) -> None:
+    def __init__(self, progress: Progress | None) -> None:
         self._progress = progress or (lambda _done, _total, _what: None)
-        self._total = total
+        self._total = 2 * FOLDS + 4
         self._begun = 0
+
+    def expect(self, more: int) -> None:
+        """Add steps that were not known of from the start."""
+        self._total += more
 
     def next(self, what: str) -> None:
         self._progress(self._begun, self._total, what)

@@ -85,12 +85,12 @@ def test_a_cut_off_manifest_is_refused(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "found"), [('{"format_version": 2}', "2"), ("{}", "None"), ("[]", "None"), ("7", "None")]
+    ("content", "found"), [('{"format_version": 1}', "1"), ("{}", "None"), ("[]", "None"), ("7", "None")]
 )
 def test_another_format_is_refused(model: Path, content: str, found: str) -> None:
     (model / "manifest.json").write_text(content, encoding="utf-8")
 
-    assert f"the format version is {found}, this program reads 1" in refusal(model)
+    assert f"the format version is {found}, this program reads 2" in refusal(model)
 
 
 def test_a_manifest_without_a_field_is_refused(model: Path) -> None:

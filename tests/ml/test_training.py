@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 from ml.artifact import ArtifactError, Manifest, load_ensemble
 from ml.calibration import fit_temperature
 from ml.classifier import softmax
-from ml.evaluation import score
 from ml.songs import SONG_COLUMNS
 from ml.training import TrainingDataError, TrainingReport, train
+from ml.training_data import fingerprints, read_named_songs
 from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import GENRES, QUICK, TrainingFiles, write_csv, write_training_files
 
@@ -65,6 +65,30 @@ def test_the_manifest_tells_of_data_scores_and_files(files: TrainingFiles, tmp_p
     assert load_ensemble(tmp_path / "model").manifest == manifest
 
 
+def test_grouped_scores_are_told_for_pseudo_artists_of_three_sizes(
+    files: TrainingFiles, tmp_path: Path
+) -> None:
+    # given: 16 songs of each of 3 genres, too few for other than 2 clusters a genre
+    metrics = train_quickly(files, tmp_path / "model").manifest.metrics
+
+    small, usual, large = metrics.grouping_sensitivity
+    assert [size.songs_per_group for size in (small, usual, large)] == [10, 14, 25]
+    assert [size.groups for size in (small, usual, large)] == [6, 6, 6]
+    for field in ("accuracy", "macro_f1", "log_loss", "calibration_error"):
+        assert getattr(usual, field) == getattr(metrics.grouped_folds, field)
+        # With so few songs the other sizes make the same clusters; they are scored on their own, though.
+        assert getattr(small, field) == getattr(large, field) == getattr(usual, field)
+
+
+def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, tmp_path: Path) -> None:
+    found = train_quickly(files, tmp_path / "model").manifest.training_data.song_fingerprints
+
+    songs = read_named_songs(files.features, files.labels).songs
+    assert list(found) == sorted(fingerprints(songs))
+    assert len(set(found)) == 48
+    assert {len(fingerprint) for fingerprint in found} == {12}
+
+
 def test_training_twice_gives_the_same_bytes(files: TrainingFiles, tmp_path: Path) -> None:
     first = train_quickly(files, tmp_path / "first").manifest
     second = train_quickly(files, tmp_path / "second").manifest
@@ -106,6 +130,7 @@ def test_an_artist_column_replaces_pseudo_artists(tmp_path: Path) -> None:
 
     assert report.manifest.training_data.groups == "artists"
     assert report.manifest.training_data.group_count == 15
+    assert report.manifest.metrics.grouping_sensitivity == ()
     assert "no artist in two" in report.grouped_folds.split
 
 
@@ -165,10 +190,11 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
         progress=lambda done, total, what: told.append((done, total, what)),
     )
 
-    assert [done for done, _, _ in told] == list(range(13))
-    assert {total for _, total, _ in told} == {12}
+    assert [done for done, _, _ in told] == list(range(21))
+    assert [total for _, total, _ in told] == [12] + [20] * 20
     assert told[0][2] == "read the songs"
     assert told[2][2] == "score grouped fold 1"
+    assert told[10][2] == "score groups of 10, fold 1"
     assert told[-1][2] == "done"
 
 
@@ -259,23 +285,6 @@ def test_a_folder_of_other_things_is_refused_before_training(files: TrainingFile
         train_quickly(files, tmp_path / "mine")
 
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
-
-
-def test_scores_are_those_worked_out_by_hand() -> None:
-    # given: four songs; b's second song is taken for a
-    probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.7, 0.3]])
-
-    scores = score(probabilities, np.array([0, 0, 1, 1]), ("a", "b"), split="by hand")
-
-    assert scores.split == "by hand"
-    assert scores.accuracy == 0.75
-    assert scores.macro_f1 == pytest.approx((2 * 2 / 5 + 2 * 1 / 3) / 2, abs=1e-6)
-    assert scores.log_loss == pytest.approx(-math.log(0.8 * 0.6 * 0.9 * 0.3) / 4, abs=1e-6)
-    assert scores.calibration_error == pytest.approx((0.2 + 0.4 + 0.1 + 0.7) / 4, abs=1e-6)
-    assert scores.confusion == ((2, 0), (1, 1))
-    assert (scores.per_genre["a"].recall, scores.per_genre["a"].precision) == (1, 0.666667)
-    assert (scores.per_genre["b"].recall, scores.per_genre["b"].precision) == (0.5, 1)
-    assert scores.per_genre["b"].support == 2
 
 
 def test_the_temperature_brings_confidence_to_the_share_of_right_answers() -> None:

@@ -1,0 +1,69 @@
+"""Scores: the numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ml.evaluation import CoverageScore, ReliabilityBin, coverage_score, reliability, score
+
+
+def test_scores_are_those_worked_out_by_hand() -> None:
+    # given: four songs; b's second song is taken for a
+    probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.7, 0.3]])
+
+    scores = score(probabilities, np.array([0, 0, 1, 1]), ("a", "b"), split="by hand")
+
+    assert scores.split == "by hand"
+    assert scores.accuracy == 0.75
+    assert scores.macro_f1 == pytest.approx((2 * 2 / 5 + 2 * 1 / 3) / 2, abs=1e-6)
+    assert scores.log_loss == pytest.approx(-math.log(0.8 * 0.6 * 0.9 * 0.3) / 4, abs=1e-6)
+    assert scores.calibration_error == pytest.approx((0.2 + 0.4 + 0.1 + 0.7) / 4, abs=1e-6)
+    assert scores.confusion == ((2, 0), (1, 1))
+    assert (scores.per_genre["a"].recall, scores.per_genre["a"].precision) == (1, 0.666667)
+    assert (scores.per_genre["b"].recall, scores.per_genre["b"].precision) == (0.5, 1)
+    assert scores.per_genre["b"].support == 2
+
+
+def test_genres_that_no_song_has_and_none_was_given_do_not_lower_macro_f1() -> None:
+    # given: a model of three genres, songs of two
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
+
+    scores = score(probabilities, np.array([0, 1]), ("a", "b", "c"), split="by hand")
+
+    assert scores.macro_f1 == 1
+    assert (scores.per_genre["c"].recall, scores.per_genre["c"].support) == (0, 0)
+
+
+def test_coverage_is_of_the_most_confident_songs() -> None:
+    # given: five songs, right but for the two least sure of themselves
+    confidence = np.array([0.9, 0.55, 0.8, 0.6, 0.7])
+    probabilities = np.column_stack([confidence, 1 - confidence])
+    labels = np.array([0, 1, 0, 1, 0])
+
+    scores = score(probabilities, labels, ("a", "b"), split="by hand")
+
+    assert scores.coverage_accuracy == (
+        CoverageScore(coverage=1.0, accuracy=0.6, min_confidence=0.55),
+        CoverageScore(coverage=0.8, accuracy=0.75, min_confidence=0.6),
+        CoverageScore(coverage=0.6, accuracy=1.0, min_confidence=0.7),
+    )
+
+
+def test_coverage_of_one_song_is_that_song() -> None:
+    scored = coverage_score(np.array([[0.9, 0.1]]), np.array([0]), 0.2)
+
+    assert scored == CoverageScore(coverage=0.2, accuracy=1, min_confidence=0.9)
+
+
+def test_reliability_bins_hold_songs_of_like_confidence() -> None:
+    probabilities = np.array([[0.72, 0.28], [0.78, 0.22], [0.95, 0.05], [1.0, 0.0]])
+
+    bins = reliability(probabilities, np.array([0, 1, 0, 0]))
+
+    assert len(bins) == 10
+    assert bins[7] == ReliabilityBin(songs=2, confidence=0.75, accuracy=0.5)
+    assert bins[9] == ReliabilityBin(songs=2, confidence=0.975, accuracy=1)
+    assert [position for position, part in enumerate(bins) if part.songs] == [7, 9]
