@@ -4,7 +4,8 @@
     fold_0.txt …      the boosters, LightGBM text
     vocabulary.json   words of the lyrics corpus, in column order
     weights.npz       numbers of the extractor and the linear model
-    MODEL_CARD.md     the manifest for people
+    MODEL_CARD.md     the manifest, and the reports where there are some, for people
+    reports/          figures and scores that `genregraph evaluate` wrote of this very model
 
 No pickle: loading an artifact runs no code of it. The same training writes the same bytes.
 """
@@ -33,10 +34,19 @@ from ml.linear import LinearModel, NormalScores
 from ml.lyrics import Vocabulary
 from ml.manifest import FORMAT_VERSION, Manifest
 from ml.model_card import model_card
+from ml.reports import REPORT_FILES, REPORTS, read_report
 from ml.songs import SONG_COLUMNS
 from ml.trees import booster_text, load_booster
 
-__all__ = ["ArtifactError", "Manifest", "check_replaceable", "encode_files", "load_ensemble", "save_ensemble"]
+__all__ = [
+    "ArtifactError",
+    "Manifest",
+    "check_replaceable",
+    "encode_files",
+    "load_ensemble",
+    "save_ensemble",
+    "write_card",
+]
 
 MANIFEST = "manifest.json"
 MODEL_CARD = "MODEL_CARD.md"
@@ -105,6 +115,8 @@ def encode_files(extractor: FeatureExtractor, classifier: Classifier) -> dict[st
 def save_ensemble(manifest: Manifest, files: Mapping[str, bytes], folder: Path) -> None:
     """Write an artifact beside `folder`, then put it in its place: no reader sees half of one.
 
+    Reports of a model that was there go with it: they tell of another model.
+
     Raises:
         ArtifactError: `folder` holds something else than a model.
         OSError: it cannot be written.
@@ -119,7 +131,7 @@ def save_ensemble(manifest: Manifest, files: Mapping[str, bytes], folder: Path) 
             (new / name).write_bytes(content)
         text = json.dumps(manifest.to_json(), ensure_ascii=False, indent=2)
         (new / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        (new / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
+        (new / MODEL_CARD).write_text(model_card(manifest, None), encoding="utf-8")
         if folder.exists():
             folder.rename(old)
         try:
@@ -140,11 +152,25 @@ def check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise ArtifactError(f"{folder} is there and is no model: name another folder")
-    others = sorted(
-        {path.name for path in folder.iterdir()} - HASHED_FILES - {MANIFEST, MODEL_CARD, ".gitkeep"}
-    )
+    known = HASHED_FILES | {MANIFEST, MODEL_CARD, ".gitkeep", REPORTS}
+    others = sorted({path.name for path in folder.iterdir()} - known)
+    if (folder / REPORTS).is_dir():
+        reports = {path.name for path in (folder / REPORTS).iterdir()}
+        others += sorted(f"{REPORTS}/{name}" for name in reports - REPORT_FILES)
     if others:
         raise ArtifactError(f"{folder} holds {others[0]}, which is no part of a model: name another folder")
+
+
+def write_card(folder: Path) -> None:
+    """Write a model's card anew, from its manifest and its reports.
+
+    Raises:
+        ArtifactError: the folder has no usable manifest.
+        OSError: the card cannot be written.
+    """
+    manifest = _read_manifest(folder)
+    card = model_card(manifest, read_report(folder / REPORTS))
+    (folder / MODEL_CARD).write_text(card, encoding="utf-8")
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from ml.evaluation import Scores
 from ml.manifest import Manifest
+from ml.reports import (
+    CONFUSION_MATRIX,
+    FEATURE_IMPORTANCE,
+    PER_GENRE_RECALL,
+    RELIABILITY,
+    REPORTS,
+    EvaluationReport,
+)
 
 _BAR = "| --- | ---: | ---: | ---: |"
 
 
-def model_card(manifest: Manifest) -> str:
-    """Return the Markdown card of a model, made from its manifest alone."""
+def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
+    """Return the Markdown card of a model.
+
+    Args:
+        manifest: of the model.
+        report: of an evaluation, whose figures are in the folder `reports` beside the card; None, or of
+            another model, for a card without figures.
+    """
+    reported = report is not None and report.model_manifest_sha256 == manifest.manifest_sha256
     return (
         "\n\n".join(
             [
@@ -18,6 +33,7 @@ def model_card(manifest: Manifest) -> str:
                 _purpose(manifest),
                 _training_data(manifest),
                 _scores(manifest),
+                *([_figures(report)] if report and reported else []),
                 _calibration(manifest),
                 _limits(manifest),
                 _retraining(),
@@ -90,6 +106,18 @@ def _scores(manifest: Manifest) -> str:
         "the grouped scores of artists it has not seen.\n\n"
         f"| recall / precision | random folds | artist-grouped folds | songs |\n{_BAR}\n{genres}"
     )
+
+
+def _figures(report: EvaluationReport) -> str:
+    splits = " and ".join(report.splits)
+    figures = {
+        CONFUSION_MATRIX: "Confusion matrices",
+        RELIABILITY: "Confidence against share of right answers",
+        PER_GENRE_RECALL: "Recall of each genre",
+        FEATURE_IMPORTANCE: "Importance of groups of features",
+    }
+    links = "\n\n".join(f"![{what}, {splits}]({REPORTS}/{name})" for name, what in figures.items())
+    return f"## Figures\n\nMade by `{report.command}`.\n\n{links}"
 
 
 def _calibration(manifest: Manifest) -> str:

@@ -7,17 +7,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app.cli.failure import fail
+from app.cli.progress import progress_bar
+from app.cli.score_tables import print_scores
 from ml.artifact import ArtifactError
 from ml.labels import TrainingDataError
+from ml.reports import GROUPED_FOLDS, RANDOM_FOLDS, REPORTS
 from ml.training import TrainingReport
 from ml.training import train as train_model
-
-GENRE_SCORES = ("recall, random", "recall, grouped", "precision, random", "precision, grouped")
 
 
 def train(
@@ -33,13 +32,8 @@ def train(
     seed: Annotated[int, typer.Option(help="The same files and seed give the same model.")] = 0,
 ) -> None:
     """Train a model on labelled songs and print how well its recipe does."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-
-        def show(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=escape(what))
-
+    had_reports = (out / REPORTS).is_dir()
+    with progress_bar() as show:
         try:
             report = train_model(features, labels, lyrics, out, seed=seed, progress=show)
         except (TrainingDataError, ArtifactError) as error:
@@ -47,25 +41,14 @@ def train(
         except OSError as error:
             fail(f"the model cannot be written to {out}: {error}")
     _print_report(report, out)
+    if had_reports:
+        typer.echo(f"The old model's {out / REPORTS} went with it: genregraph evaluate makes new ones.")
 
 
 def _print_report(report: TrainingReport, out: Path) -> None:
     console = Console()
-    random, grouped = report.random_folds, report.grouped_folds
-    table = Table("out-of-fold score", "random folds", "artist-grouped folds")
-    table.add_row("accuracy", f"{random.accuracy:.3f}", f"{grouped.accuracy:.3f}")
-    table.add_row("macro-F1", f"{random.macro_f1:.3f}", f"{grouped.macro_f1:.3f}")
-    table.add_row("log-loss", f"{random.log_loss:.3f}", f"{grouped.log_loss:.3f}")
-    console.print(table)
-    genres = Table("genre", "songs", *GENRE_SCORES)
-    for genre, known in random.per_genre.items():
-        new = grouped.per_genre[genre]
-        scores = known.recall, new.recall, known.precision, new.precision
-        genres.add_row(escape(genre), f"{known.support:,}", *(f"{score:.3f}" for score in scores))
-    console.print(genres)
-    console.print(
-        f"random folds: {random.split}", f"artist-grouped folds: {grouped.split}", sep="\n", highlight=False
-    )
+    print_scores(console, {RANDOM_FOLDS: report.random_folds, GROUPED_FOLDS: report.grouped_folds})
+    _print_sensitivity(console, report)
     left_out = {
         "songs with missing values": report.rows_with_missing_values,
         "songs without a genre": report.songs_without_label,
@@ -75,3 +58,19 @@ def _print_report(report: TrainingReport, out: Path) -> None:
         if count:
             console.print(f"Left out: {count:,} {what}.", highlight=False)
     console.print(f"Model {report.manifest.model_version} is in {out}.", highlight=False, soft_wrap=True)
+
+
+def _print_sensitivity(console: Console, report: TrainingReport) -> None:
+    sizes = report.manifest.metrics.grouping_sensitivity
+    if not sizes:
+        return
+    table = Table("songs of a pseudo-artist", "pseudo-artists", "accuracy", "macro-F1", "log-loss")
+    for size in sizes:
+        scores = (size.accuracy, size.macro_f1, size.log_loss)
+        table.add_row(str(size.songs_per_group), str(size.groups), *(f"{score:.3f}" for score in scores))
+    console.print(table)
+    console.print(
+        "The songs name no artists. How grouped scores hang on the size of the clusters that stand in for "
+        "them is above.",
+        highlight=False,
+    )

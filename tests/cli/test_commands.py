@@ -6,23 +6,15 @@ import filecmp
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from app import __version__
-from app.cli.root import cli
 from app.database.migrate import head_revision
 from app.resources import resource
+from tests.cli.command import run
 from tests.client import ApiClient
 from tests.factories.songs import song_csv, song_row, song_rows
 
 SAMPLE = resource("data") / "sample"
-
-
-def run(*arguments: object, **environment: str) -> tuple[int, str]:
-    """Run a command: its exit code and all that it printed."""
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], env=environment or None)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
 
 
 def classify(api: ApiClient, *arguments: object) -> tuple[int, str]:

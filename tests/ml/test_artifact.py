@@ -13,6 +13,7 @@ import pytest
 from ml.artifact import HASHED_FILES, ArtifactError, Manifest, check_replaceable, load_ensemble, save_ensemble
 from ml.ensemble import Ensemble
 from ml.model_card import model_card
+from ml.reports import REPORT_FILES, read_report
 from ml.training import train
 from tests.factories.songs import songs
 from tests.ml.training_files import QUICK, write_training_files
@@ -182,6 +183,20 @@ def test_a_model_folder_with_other_files_is_not_replaced(model: Path) -> None:
         check_replaceable(model)
 
 
+def test_reports_of_a_model_go_with_it_but_not_what_else_is_among_them(trained: Path, model: Path) -> None:
+    ensemble = load_ensemble(trained)
+    (model / "reports").mkdir()
+    (model / "reports" / "metrics.json").write_text("{}", encoding="utf-8")
+    (model / "reports" / "notes.txt").write_text("thoughts", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"holds reports/notes\.txt, which is no part of a model"):
+        check_replaceable(model)
+
+    (model / "reports" / "notes.txt").unlink()
+    save_ensemble(ensemble.manifest, {}, model)
+
+    assert not (model / "reports").exists()
+
+
 def test_a_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "model").write_text("", encoding="utf-8")
 
@@ -207,17 +222,22 @@ def test_the_shipped_model_is_small_and_holds_no_pickle() -> None:
             path.read_text(encoding="utf-8")
 
 
-def test_the_shipped_card_is_that_of_the_shipped_manifest() -> None:
+def test_the_shipped_card_is_that_of_the_shipped_manifest_and_reports() -> None:
     manifest = load_ensemble(SHIPPED).manifest
 
-    assert (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(manifest)
+    report = read_report(SHIPPED / "reports")
+
+    assert report is not None
+    assert report.model_manifest_sha256 == manifest.manifest_sha256
+    assert (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(manifest, report)
+    assert {path.name for path in (SHIPPED / "reports").iterdir()} == REPORT_FILES
 
 
 def test_the_card_has_random_and_grouped_scores_side_by_side(trained: Path) -> None:
     manifest = load_ensemble(trained).manifest
     random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
 
-    card = model_card(manifest)
+    card = model_card(manifest, None)
 
     assert "| | random folds | artist-grouped folds | held-out songs |" in card
     assert f"| accuracy | {random.accuracy:.3f} | {grouped.accuracy:.3f} | " in card
@@ -229,7 +249,7 @@ def test_the_card_of_a_model_without_lyrics_says_so(trained: Path) -> None:
     manifest = load_ensemble(trained).manifest
     data = manifest.training_data.model_copy(update={"lyrics_sha256": None, "groups": "artists"})
 
-    card = model_card(manifest.model_copy(update={"training_data": data}))
+    card = model_card(manifest.model_copy(update={"training_data": data}), None)
 
     assert "No lyrics with genres were given" in card
     assert "Artists come from the labels file" in card

@@ -50,6 +50,18 @@ def write_training_files(folder: Path, *, artists: bool = False) -> TrainingFile
     return files
 
 
+def write_part(files: TrainingFiles, folder: Path, rows: slice, *, track_id_shift: int = 0) -> TrainingFiles:
+    """Write some of the songs, with other track ids if asked to, and the genres of them."""
+    folder.mkdir()
+    part = TrainingFiles(folder / files.features.name, folder / files.labels.name, files.lyrics)
+    for source, target in ((files.features, part.features), (files.labels, part.labels)):
+        with source.open(encoding="utf-8", newline="") as file:
+            header, *all_rows = csv.reader(file)
+        chosen = [[str(int(row[0]) + track_id_shift), *row[1:]] for row in all_rows[rows]]
+        write_csv(target, header, chosen)
+    return part
+
+
 def write_csv(path: Path, header: list[str], rows: list[list[str]]) -> None:
     """Write a CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -1,0 +1,255 @@
+"""Evaluation: which songs are scored by what, what features are needed, and the files written of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.artifact import load_ensemble
+from ml.assessment import assess
+from ml.classifier import train_classifier
+from ml.cross_validation import random_folds
+from ml.ensemble import Ensemble
+from ml.examples import Examples
+from ml.features import LYRIC_STATISTICS
+from ml.figures import draw_figures
+from ml.importance import feature_group, permutation_importance
+from ml.labels import TrainingDataError
+from ml.reports import REPORT_FILES, EvaluationReport, read_report, write_reports
+from ml.songs import NUMBER_NAMES
+from ml.training import train
+from tests.factories.songs import song_csv, song_rows
+from tests.ml.training_files import (
+    GENRES,
+    QUICK,
+    TrainingFiles,
+    write_csv,
+    write_part,
+    write_training_files,
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
+    return write_training_files(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="module")
+def ensemble(files: TrainingFiles) -> Ensemble:
+    out = files.features.parent / "model"
+    train(files.features, files.labels, files.lyrics, out, parameters=QUICK)
+    return load_ensemble(out)
+
+
+@pytest.fixture(scope="module")
+def report(files: TrainingFiles, ensemble: Ensemble) -> EvaluationReport:
+    return assess(ensemble, files.features, files.labels, files.lyrics)
+
+
+def test_songs_that_the_model_was_trained_on_are_scored_out_of_fold(
+    report: EvaluationReport, ensemble: Ensemble
+) -> None:
+    metrics = ensemble.manifest.metrics
+
+    assert report.out_of_fold
+    assert list(report.splits) == ["random folds", "artist-grouped folds"]
+    assert report.splits["random folds"].scores == metrics.random_folds
+    assert report.splits["artist-grouped folds"].scores == metrics.grouped_folds
+    assert sum(part.songs for part in report.splits["random folds"].reliability) == 48
+    assert report.features_sha256 == ensemble.manifest.training_data.features_sha256
+    assert report.model_manifest_sha256 == ensemble.manifest.manifest_sha256
+    assert report.command == (
+        "genregraph evaluate --features features.csv --labels labels.csv --lyrics lyrics.csv --model model"
+    )
+
+
+def test_songs_of_the_training_are_known_again_in_another_file_under_other_ids(
+    files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    part = write_part(files, tmp_path / "part", slice(0, 36), track_id_shift=1_000)
+
+    report = assess(ensemble, part.features, part.labels, part.lyrics)
+
+    assert report.out_of_fold
+    assert report.splits["random folds"].scores.split == "4 random folds of 36 songs, artists on both sides"
+
+
+def held_out_files(folder: Path, *, genres: Sequence[str] = GENRES, n: int = 6) -> TrainingFiles:
+    files = TrainingFiles(folder / "new.csv", folder / "new_labels.csv", folder / "none.csv")
+    files.features.write_bytes(song_csv(song_rows(n, seed=9)))
+    labels = [[str(number + 1), genres[number % len(genres)]] for number in range(n)]
+    write_csv(files.labels, ["trackID", "genre"], labels)
+    return files
+
+
+def test_other_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path: Path) -> None:
+    # given: six new songs of two of three genres
+    files = held_out_files(tmp_path, genres=GENRES[:2])
+
+    report = assess(ensemble, files.features, files.labels, None)
+
+    (name,) = report.splits
+    scores = report.splits[name].scores
+    assert not report.out_of_fold
+    assert name == "held-out file new.csv"
+    assert scores.split == "held-out file new.csv: 6 songs that the model was not trained on"
+    assert {genre: of.support for genre, of in scores.per_genre.items()} == {
+        "ballad": 3,
+        "march": 3,
+        "polka": 0,
+    }
+    assert report.lyrics_file is None
+    assert report.command == "genregraph evaluate --features new.csv --labels new_labels.csv --model model"
+
+
+def test_songs_of_the_training_among_others_are_left_out(
+    files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    # given: six new songs, and ten that the model was trained on, under other track ids
+    new = held_out_files(tmp_path)
+    old = write_part(files, tmp_path / "old", slice(0, 10), track_id_shift=1_000)
+    for mine, other in ((new.features, old.features), (new.labels, old.labels)):
+        lines = other.read_text(encoding="utf-8").splitlines()[1:]
+        mine.write_text(mine.read_text(encoding="utf-8").rstrip() + "\n" + "\n".join(lines), encoding="utf-8")
+
+    report = assess(ensemble, new.features, new.labels, None)
+
+    assert report.songs_left_out == 10
+    scores = report.splits["held-out file new.csv"].scores
+    assert sum(map(sum, scores.confusion)) == 6
+    assert scores.split.endswith(
+        ": 6 songs that the model was not trained on; left out: 10 that it was trained on"
+    )
+
+
+def test_a_genre_that_the_model_does_not_know_is_named(ensemble: Ensemble, tmp_path: Path) -> None:
+    files = held_out_files(tmp_path, genres=("polka", "techno"))
+
+    with pytest.raises(TrainingDataError, match=r"new_labels\.csv has 3 songs of 'techno', a genre"):
+        assess(ensemble, files.features, files.labels, None)
+
+
+def test_songs_of_the_training_need_the_lyrics_of_the_training(
+    files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingDataError, match="needs the lyrics file of the training: give it as --lyrics"):
+        assess(ensemble, files.features, files.labels, None)
+    with pytest.raises(TrainingDataError, match=r"labels\.csv is not the lyrics file of the training"):
+        assess(ensemble, files.features, files.labels, files.labels)
+
+    train(files.features, files.labels, None, tmp_path / "model", parameters=QUICK)
+    with pytest.raises(TrainingDataError, match="trained without lyrics: leave --lyrics out"):
+        assess(load_ensemble(tmp_path / "model"), files.features, files.labels, files.lyrics)
+
+
+def test_progress_is_told_up_to_the_end(files: TrainingFiles, ensemble: Ensemble) -> None:
+    told: list[tuple[int, int, str]] = []
+
+    assess(
+        ensemble,
+        files.features,
+        files.labels,
+        files.lyrics,
+        progress=lambda done, total, what: told.append((done, total, what)),
+    )
+
+    assert [done for done, _, _ in told] == list(range(12))
+    assert told[2] == (2, 11, "score grouped fold 1")
+    assert told[-1] == (11, 11, "done")
+
+
+def test_each_feature_belongs_to_a_group() -> None:
+    groups = {name: feature_group(name) for name in (*NUMBER_NAMES, *LYRIC_STATISTICS, "lyrics_pop")}
+
+    assert groups["vect_1"] == "audio statistics"
+    assert groups["tempo"] == "loudness, tempo, key …"
+    assert groups["share_spanish"] == groups["share_not_ascii"] == "lyric languages"
+    assert groups["share_love"] == "lyric themes"
+    assert groups["tag_count"] == groups["share_rare"] == "other lyric statistics"
+    assert groups["lyrics_pop"] == "lexical genre scores"
+    assert len(set(groups.values())) == 6
+
+
+def test_the_feature_that_tells_the_genre_is_the_important_one() -> None:
+    # given: tempo tells the genre, an audio statistic is noise
+    random = np.random.default_rng(0)
+    labels = np.arange(80) % 2
+    table = np.column_stack([labels * 10 + random.normal(size=80), random.normal(size=80)])
+    examples = Examples(table, labels, ("tempo", "vect_1"), 2)
+    classifier = train_classifier(
+        examples, random_folds(labels, seed=0), QUICK.model_copy(update={"number_scale": 1.0})
+    )
+
+    importance = permutation_importance([(classifier, examples)])
+
+    assert list(importance) == ["loudness, tempo, key …", "audio statistics"]
+    assert importance["loudness, tempo, key …"] > 0.2
+    assert abs(importance["audio statistics"]) < 0.05
+    assert permutation_importance([(classifier, examples)]) == importance
+
+
+def test_importance_is_that_of_all_songs_whichever_classifier_scored_them() -> None:
+    # given: a classifier, and one that scores half as many songs and cannot tell them apart
+    labels = np.arange(60) % 2
+    noise = np.random.default_rng(0).normal(size=60)
+    examples = Examples((labels * 2 + noise)[:, None], labels, ("tempo",), 2)
+    able = train_classifier(
+        examples, random_folds(labels, seed=0), QUICK.model_copy(update={"number_scale": 1.0})
+    )
+    unable = replace(able, temperature=1e9)
+
+    alone = permutation_importance([(able, examples)])
+    both = permutation_importance([(able, examples), (unable, examples.take(np.arange(30)))])
+
+    group = "loudness, tempo, key …"
+    assert both[group] == pytest.approx(alone[group] * 2 / 3, rel=0.15)
+
+
+def test_reports_are_small_files_and_the_same_each_time(report: EvaluationReport, tmp_path: Path) -> None:
+    write_reports(report, draw_figures(report), tmp_path / "first")
+    write_reports(report, draw_figures(report), tmp_path / "second")
+
+    written = {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()}
+    assert written.keys() == REPORT_FILES
+    assert written == {path.name: path.read_bytes() for path in (tmp_path / "second").iterdir()}
+    for name, content in written.items():
+        assert len(content) < 100_000
+        if name.endswith(".png"):
+            assert content.startswith(b"\x89PNG")
+            assert b"tEXt" not in content
+            assert b"tIME" not in content
+
+
+def test_figures_take_one_split_and_names_with_dollars(report: EvaluationReport) -> None:
+    split = report.splits["random folds"]
+    scores = split.scores.model_copy(
+        update={"per_genre": {f"${genre}$ \\frac": of for genre, of in split.scores.per_genre.items()}}
+    )
+    one = report.model_copy(
+        update={"splits": {"held-out file a$b$.csv": split.model_copy(update={"scores": scores})}}
+    )
+
+    figures = draw_figures(one)
+
+    assert len(set(figures.values())) == 4
+
+
+def test_metrics_name_their_split_and_survive_json(report: EvaluationReport, tmp_path: Path) -> None:
+    write_reports(report, {}, tmp_path / "reports")
+
+    content = json.loads((tmp_path / "reports" / "metrics.json").read_text(encoding="utf-8"))
+    grouped = content["splits"]["artist-grouped folds"]["scores"]
+    assert grouped["split"] == "4 folds of 48 songs, no pseudo-artist (cluster of alike songs) in two of them"
+    assert [part["coverage"] for part in grouped["coverage_accuracy"]] == [1.0, 0.8, 0.6]
+    assert read_report(tmp_path / "reports") == report
+
+
+def test_metrics_of_another_program_are_none(tmp_path: Path) -> None:
+    assert read_report(tmp_path) is None
+    (tmp_path / "metrics.json").write_text('{"accuracy": 0.9}', encoding="utf-8")
+    assert read_report(tmp_path) is None
