@@ -1,6 +1,6 @@
 # The commands of genregraph. They need Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format bench schema train evaluate lock clean
+.PHONY: help setup demo run test lint format bench schema train tune evaluate lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,6 +55,11 @@ OUT ?= build/model
 
 train: setup ## Train a model: make train FEATURES=… LABELS=… [LYRICS=…] OUT=…
 	$(BIN)/genregraph train --features $(FEATURES) --labels $(LABELS) $(if $(LYRICS),--lyrics $(LYRICS)) --out $(OUT)
+
+TRIALS ?= 100
+
+tune: setup ## Search for parameters: make tune FEATURES=… LABELS=… [LYRICS=…] TRIALS=…; again goes on.
+	$(BIN)/genregraph tune --features $(FEATURES) --labels $(LABELS) $(if $(LYRICS),--lyrics $(LYRICS)) --trials $(TRIALS) --processes 2 --storage build/tuning.journal --out build/parameters.json
 
 evaluate: setup ## Score the model in OUT: make evaluate FEATURES=… LABELS=… [LYRICS=…] OUT=…
 	$(BIN)/genregraph evaluate --features $(FEATURES) --labels $(LABELS) $(if $(LYRICS),--lyrics $(LYRICS)) --model $(OUT)

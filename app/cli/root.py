@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import classify, demo, evaluate, migrate, sample_data, schema, serve, train
+from app.cli import classify, demo, evaluate, migrate, sample_data, schema, serve, train, tune
 
 cli = typer.Typer(
     name="genregraph",
@@ -22,6 +22,7 @@ cli.command()(demo.demo)
 cli.command()(classify.classify)
 cli.command()(migrate.migrate)
 cli.command()(train.train)
+cli.command()(tune.tune)
 cli.command()(evaluate.evaluate)
 cli.command(name="sample-data")(sample_data.sample_data)
 cli.command()(schema.schema)

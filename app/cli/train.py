@@ -14,12 +14,13 @@ from app.cli.progress import progress_bar
 from app.cli.score_tables import print_scores
 from ml.artifact import ArtifactError
 from ml.labels import TrainingDataError
+from ml.parameters_file import ParametersError, read_parameters
 from ml.reports import GROUPED_FOLDS, RANDOM_FOLDS, REPORTS
 from ml.training import TrainingReport
 from ml.training import train as train_model
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - the options of the command
     features: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="CSV of songs.")],
     labels: Annotated[
         Path,
@@ -29,14 +30,24 @@ def train(
     lyrics: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="CSV of other songs' genre and tags.")
     ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="JSON of the recipe's numbers, as tune writes it.",
+            show_default="the shipped model's",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same files and seed give the same model.")] = 0,
 ) -> None:
     """Train a model on labelled songs and print how well its recipe does."""
     had_reports = (out / REPORTS).is_dir()
     with progress_bar() as show:
         try:
-            report = train_model(features, labels, lyrics, out, seed=seed, progress=show)
-        except (TrainingDataError, ArtifactError) as error:
+            chosen = None if parameters is None else read_parameters(parameters)
+            report = train_model(features, labels, lyrics, out, seed=seed, parameters=chosen, progress=show)
+        except (ParametersError, TrainingDataError, ArtifactError) as error:
             fail(str(error))
         except OSError as error:
             fail(f"the model cannot be written to {out}: {error}")

@@ -1,0 +1,62 @@
+"""`genregraph train` with parameters of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import run
+from tests.ml.training_files import TrainingFiles, write_training_files
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> TrainingFiles:
+    return write_training_files(tmp_path)
+
+
+def train(files: TrainingFiles, parameters: str, *more: object) -> tuple[int, str]:
+    folder = files.features.parent
+    (folder / "parameters.json").write_text(parameters, encoding="utf-8")
+    return run(
+        *("train", "--features", files.features, "--labels", files.labels, "--out", folder / "model"),
+        *("--parameters", folder / "parameters.json", *more),
+    )
+
+
+def test_parameters_come_from_the_file_and_the_seed_from_the_option(files: TrainingFiles) -> None:
+    code, output = train(files, '{"parameters": {"rounds": 3, "seed": 9}}', "--seed", 4)
+
+    assert code == 0
+    for said in ("calibration error", "most confident 60%", "songs of a pseudo-artist", "Model 0.1.0+"):
+        assert said in output
+    manifest = json.loads((files.features.parent / "model" / "manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["parameters"]["rounds"], manifest["parameters"]["seed"]) == (3, 4)
+
+
+def test_real_artists_make_clusters_of_other_sizes_pointless(tmp_path: Path) -> None:
+    files = write_training_files(tmp_path, artists=True)
+
+    code, output = train(files, '{"parameters": {"rounds": 3}}')
+
+    assert code == 0
+    assert "no artist in two of them" in output
+    assert "songs of a pseudo-artist" not in output
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ('{"parameters": {"num_leafs": 3}}', "'num_leafs' is no parameter"),
+        ('{"parameters": {"num_leaves": 1}}', "num_leaves is 1, must be a number from 2"),
+    ],
+)
+def test_wrong_parameters_are_named_before_anything_is_trained(
+    files: TrainingFiles, parameters: str, message: str
+) -> None:
+    code, output = train(files, parameters)
+
+    assert code == 1
+    assert message in output
+    assert not (files.features.parent / "model").exists()

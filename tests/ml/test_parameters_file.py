@@ -1,0 +1,68 @@
+"""Files of parameters: written, read, and refused with the name of what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ml.parameters import Parameters
+from ml.parameters_file import ParametersError, read_parameters, write_parameters
+
+
+def test_parameters_survive_their_file(tmp_path: Path) -> None:
+    parameters = Parameters(rounds=7, learning_rate=0.123456789012345)
+
+    write_parameters(tmp_path / "new" / "parameters.json", parameters, study={"trials": 3})
+
+    assert read_parameters(tmp_path / "new" / "parameters.json") == parameters
+    content = json.loads((tmp_path / "new" / "parameters.json").read_text(encoding="utf-8"))
+    assert content["study"] == {"trials": 3}
+
+
+def test_parameters_that_are_not_named_are_the_shipped_ones(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.json"
+    path.write_text('{"parameters": {"rounds": 7, "tree_weight": 1}}', encoding="utf-8")
+
+    assert read_parameters(path) == Parameters(rounds=7, tree_weight=1.0)
+
+
+def test_a_manifest_is_a_file_of_parameters() -> None:
+    manifest = Path(__file__).parents[2] / "model" / "manifest.json"
+
+    assert read_parameters(manifest) == Parameters()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is no JSON"),
+        ("[]", "has no parameters: write"),
+        ('{"rounds": 3}', "has no parameters: write"),
+        ('{"parameters": {"round": 3}}', "'round' is no parameter; there are seed, tree_weight"),
+        ('{"parameters": {"rounds": "many"}}', "rounds is 'many': Input should be a valid integer"),
+        ('{"parameters": {"rounds": 2.5}}', "rounds is 2.5: Input should be a valid integer"),
+        ('{"parameters": {"rounds": 0}}', "rounds is 0, must be a number from 1 to 10000"),
+        ('{"parameters": {"tree_weight": 1.5}}', "tree_weight is 1.5, must be a number from 0 to 1"),
+        ('{"parameters": {"lambda_l2": -1}}', "lambda_l2 is -1, must be a number from 0 up"),
+        ('{"parameters": {"lambda_l2": NaN}}', "lambda_l2 is nan, must be a number from 0 up"),
+        ('{"parameters": {"lambda_l2": Infinity}}', "lambda_l2 is inf, must be a number from 0 up"),
+        ('{"parameters": {"lambda_l2": null}}', "lambda_l2 is None: Input should be a valid number"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "parameters.json"
+    path.write_text(content, encoding="utf-8")
+
+    with pytest.raises(ParametersError) as refused:
+        read_parameters(path)
+
+    assert str(refused.value).startswith(str(path))
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParametersError, match="cannot be read: No such file"):
+        read_parameters(tmp_path / "none.json")
