@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from ml.classifier import Classifier
 from ml.cross_validation import FOLDS
 from ml.ensemble import Ensemble
 from ml.evaluation import reliability, score
 from ml.examples import Examples
-from ml.importance import permutation_importance
+from ml.importance import Predictor, permutation_importance
 from ml.labels import TrainingDataError, read_lyrics
 from ml.manifest import Manifest
 from ml.recipe import OutOfFold, predict_grouped, predict_random
@@ -176,7 +175,7 @@ def _split_report(
     labels: npt.NDArray[np.int64],
     genres: Sequence[str],
     split: str,
-    scored: Sequence[tuple[Classifier, Examples]],
+    scored: Sequence[tuple[Predictor, Examples]],
 ) -> SplitReport:
     return SplitReport(
         scores=score(probabilities, labels, genres, split=split),

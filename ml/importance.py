@@ -9,11 +9,11 @@ that the classifier was not trained on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ml.classifier import Classifier
 from ml.evaluation import log_loss
 from ml.examples import Examples
 from ml.languages import COMMON_WORDS
@@ -34,6 +34,13 @@ _LANGUAGE_NAMES = frozenset({"share_not_ascii", *(f"share_{language}" for langua
 _THEME_NAMES = frozenset(f"share_{theme}" for theme in THEMES)
 
 
+class Predictor(Protocol):
+    """What makes probabilities of features, such as a `ml.classifier.Classifier`."""
+
+    def probabilities(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return probabilities of genres, shape (n, genres), rows sum to 1."""
+
+
 def feature_group(name: str) -> str:
     """Return the name of the group that a feature belongs to."""
     if name in _METADATA_NAMES:
@@ -48,7 +55,7 @@ def feature_group(name: str) -> str:
 
 
 def permutation_importance(
-    scored: Sequence[tuple[Classifier, Examples]], *, seed: int = 0
+    scored: Sequence[tuple[Predictor, Examples]], *, seed: int = 0
 ) -> dict[str, float]:
     """Return by how much the log-loss rises when a group of features is shuffled, by group.
 
@@ -78,5 +85,5 @@ def permutation_importance(
     return {group: round(rise, 6) for group, rise in sorted(rises.items(), key=lambda item: -item[1])}
 
 
-def _log_loss(classifier: Classifier, examples: Examples, features: npt.NDArray[np.float64]) -> float:
+def _log_loss(classifier: Predictor, examples: Examples, features: npt.NDArray[np.float64]) -> float:
     return log_loss(classifier.probabilities(features), examples.labels)

@@ -22,6 +22,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "tree_weight": (0, 1),
     "sound_shrinkage": (0, 1),
     "words_shrinkage": (0, 1),
+    "half_evidence": (1e-6, math.inf),
     "rounds": (1, 10_000),
     "learning_rate": (1e-6, 1),
     "num_leaves": (2, 131_072),

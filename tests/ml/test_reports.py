@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ml.artifact import load_ensemble
 from ml.assessment import assess
-from ml.classifier import train_classifier
-from ml.cross_validation import random_folds
 from ml.ensemble import Ensemble
 from ml.examples import Examples
 from ml.features import LYRIC_STATISTICS
@@ -175,39 +174,44 @@ def test_each_feature_belongs_to_a_group() -> None:
     assert len(set(groups.values())) == 6
 
 
-def test_the_feature_that_tells_the_genre_is_the_important_one() -> None:
-    # given: tempo tells the genre, an audio statistic is noise
-    random = np.random.default_rng(0)
-    labels = np.arange(80) % 2
-    table = np.column_stack([labels * 10 + random.normal(size=80), random.normal(size=80)])
-    examples = Examples(table, labels, ("tempo", "vect_1"), 2)
-    classifier = train_classifier(
-        examples, random_folds(labels, seed=0), QUICK.model_copy(update={"number_scale": 1.0})
-    )
+class TempoTells:
+    """Gives the genre that the first feature, 0 or 1, names a probability."""
 
-    importance = permutation_importance([(classifier, examples)])
+    def __init__(self, confidence: float) -> None:
+        self.confidence = confidence
 
+    def probabilities(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        second = np.where(features[:, 0] == 1, self.confidence, 1 - self.confidence)
+        return np.column_stack([1 - second, second])
+
+
+def test_importance_is_the_rise_of_the_log_loss_when_a_group_is_shuffled() -> None:
+    # given: tempo and key tell the genre together, an audio statistic is not looked at
+    labels = np.arange(1_000) % 2
+    features = np.column_stack([labels, labels, np.zeros(1_000)]).astype(np.float64)
+    examples = Examples(features, labels, ("tempo", "key", "vect_1"), 2)
+
+    importance = permutation_importance([(TempoTells(0.9), examples)])
+
+    # Half of the songs get the wrong genre then.
+    expected = (math.log(0.9) - math.log(0.1)) / 2
     assert list(importance) == ["loudness, tempo, key …", "audio statistics"]
-    assert importance["loudness, tempo, key …"] > 0.2
-    assert abs(importance["audio statistics"]) < 0.05
-    assert permutation_importance([(classifier, examples)]) == importance
+    assert importance["loudness, tempo, key …"] == pytest.approx(expected, rel=0.05)
+    assert importance["audio statistics"] == 0
+    assert permutation_importance([(TempoTells(0.9), examples)]) == importance
 
 
 def test_importance_is_that_of_all_songs_whichever_classifier_scored_them() -> None:
-    # given: a classifier, and one that scores half as many songs and cannot tell them apart
-    labels = np.arange(60) % 2
-    noise = np.random.default_rng(0).normal(size=60)
-    examples = Examples((labels * 2 + noise)[:, None], labels, ("tempo",), 2)
-    able = train_classifier(
-        examples, random_folds(labels, seed=0), QUICK.model_copy(update={"number_scale": 1.0})
-    )
-    unable = replace(able, temperature=1e9)
+    # given: a classifier, and one that scores half as many songs and knows nothing
+    labels = np.arange(600) % 2
+    examples = Examples(labels[:, None].astype(np.float64), labels, ("tempo",), 2)
+    able, unable = TempoTells(0.9), TempoTells(0.5)
 
     alone = permutation_importance([(able, examples)])
-    both = permutation_importance([(able, examples), (unable, examples.take(np.arange(30)))])
+    both = permutation_importance([(able, examples), (unable, examples.take(np.arange(300)))])
 
-    group = "loudness, tempo, key …"
-    assert both[group] == pytest.approx(alone[group] * 2 / 3, rel=0.15)
+    assert alone.keys() == both.keys() == {"loudness, tempo, key …"}
+    assert sum(both.values()) == pytest.approx(sum(alone.values()) * 2 / 3, rel=0.05)
 
 
 def test_reports_are_small_files_and_the_same_each_time(report: EvaluationReport, tmp_path: Path) -> None:
