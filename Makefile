@@ -1,6 +1,6 @@
 # The commands of genregraph. They need Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format bench schema train tune evaluate lock clean
+.PHONY: help setup demo run test lint format bench schema train tune evaluate notebooks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/installed
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --output-file
 
 help: ## Print this help.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Make the virtual environment from the hashed lock.
 
@@ -63,6 +63,9 @@ tune: setup ## Search for parameters: make tune FEATURES=… LABELS=… [LYRICS=
 
 evaluate: setup ## Score the model in OUT: make evaluate FEATURES=… LABELS=… [LYRICS=…] OUT=…
 	$(BIN)/genregraph evaluate --features $(FEATURES) --labels $(LABELS) $(if $(LYRICS),--lyrics $(LYRICS)) --model $(OUT)
+
+notebooks: setup ## Execute the notebooks in place, on ../shared/data if it is there.
+	$(BIN)/python notebooks/execute.py
 
 lock: setup ## Write requirements.lock anew from pyproject.toml.
 	$(LOCK) requirements.lock pyproject.toml

@@ -1,0 +1,54 @@
+"""Executes notebooks in place: `python notebooks/execute.py [NOTEBOOK…]`.
+
+Nothing of the machine stays in the files: no paths, times, names or versions of kernels.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parent
+NOTEBOOKS = ("exploratory_data_analysis.ipynb",)
+CELL_TIMEOUT = 1_800
+"""Seconds."""
+
+
+def execute(notebook: Path) -> nbformat.NotebookNode:
+    """Run a notebook's cells from the first to the last and return it with its outputs.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell raises.
+    """
+    document = nbformat.read(notebook, as_version=4)
+    client = NotebookClient(
+        document,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(notebook.parent)}},
+    )
+    client.execute()
+    document.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in document.cells:
+        cell.metadata = {}
+    return document
+
+
+def main(names: list[str]) -> None:
+    """Execute these notebooks, or all, and write them back."""
+    for notebook in [Path(name) for name in names] or [FOLDER / name for name in NOTEBOOKS]:
+        document = execute(notebook)
+        nbformat.validate(document)
+        nbformat.write(document, notebook)
+        print(f"{notebook.name}: {notebook.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,85 @@
+"""The notebooks run from the first cell to the last, on synthetic songs and without optional packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from notebooks.execute import FOLDER, NOTEBOOKS, execute, main
+from notebooks.workbench import data_folder
+
+SAMPLE = FOLDER.parent / "data" / "sample"
+SONGS = 240
+"""Enough for each genre and its pseudo-artists, and few enough for a test."""
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def executed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[nbformat.NotebookNode]:
+    """Execute a notebook on the first of the sample songs."""
+    folder = tmp_path_factory.mktemp("songs")
+    for name in ("features.csv", "labels.csv", "songs.csv"):
+        lines = (SAMPLE / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[: SONGS + 1]), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENREGRAPH_NOTEBOOK_DATA", str(folder))
+        patch.delenv("GENREGRAPH_EMBEDDING_MODEL", raising=False)
+        yield execute(FOLDER / request.param)
+
+
+def outputs(document: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in document.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def printed(document: nbformat.NotebookNode) -> str:
+    return "".join(output.text for output in outputs(document) if output.output_type == "stream")
+
+
+def test_it_runs_on_the_sample_songs(executed: nbformat.NotebookNode) -> None:
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert [output.text for output in outputs(executed) if output.get("name") == "stderr"] == []
+    tables = [
+        output.data["text/plain"] for output in outputs(executed) if "text/html" in output.get("data", {})
+    ]
+    assert f"labelled songs {SONGS}" in " ".join(tables[0].split())
+
+
+def test_it_says_what_is_left_out(executed: nbformat.NotebookNode) -> None:
+    if "Exploratory" not in executed.cells[0].source:
+        pytest.skip("the other notebook leaves nothing out")
+
+    text = printed(executed)
+
+    assert "No population_labels.csv here: the comparison with the population is left out." in text
+    if importlib.util.find_spec("sentence_transformers") is None:
+        assert "The map of the tag embeddings is left out: it needs a sentence transformer." in text
+        assert "pip install 'genregraph[embeddings]'" in text
+
+
+def test_a_folder_without_songs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENREGRAPH_NOTEBOOK_DATA", str(tmp_path))
+
+    with pytest.raises(FileNotFoundError, match=r"has no features\.csv: set GENREGRAPH_NOTEBOOK_DATA"):
+        data_folder()
+
+
+def test_executing_in_place_cleans_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [nbformat.v4.new_code_cell("6 * 7", metadata={"tags": ["of an editor"]})]
+    notebook = tmp_path / "small.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"author": "somebody"}), notebook)
+
+    main([str(notebook)])
+
+    written = json.loads(notebook.read_text(encoding="utf-8"))
+    assert written["cells"][0]["outputs"][0]["data"]["text/plain"] == ["42"]
+    assert written["cells"][0]["metadata"] == {}
+    assert set(written["metadata"]) == {"kernelspec", "language_info"}
+    assert capsys.readouterr().out.startswith("small.ipynb: 0.00 MB")
