@@ -12,8 +12,6 @@ import pytest
 
 from ml.artifact import HASHED_FILES, ArtifactError, Manifest, check_replaceable, load_ensemble, save_ensemble
 from ml.ensemble import Ensemble
-from ml.model_card import model_card
-from ml.reports import REPORT_FILES, read_report
 from ml.training import train
 from tests.factories.songs import songs
 from tests.ml.training_files import QUICK, write_training_files
@@ -220,36 +218,3 @@ def test_the_shipped_model_is_small_and_holds_no_pickle() -> None:
     for path in files:
         if path.suffix != ".npz":
             path.read_text(encoding="utf-8")
-
-
-def test_the_shipped_card_is_that_of_the_shipped_manifest_and_reports() -> None:
-    manifest = load_ensemble(SHIPPED).manifest
-
-    report = read_report(SHIPPED / "reports")
-
-    assert report is not None
-    assert report.model_manifest_sha256 == manifest.manifest_sha256
-    assert (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(manifest, report)
-    assert {path.name for path in (SHIPPED / "reports").iterdir()} == REPORT_FILES
-
-
-def test_the_card_has_random_and_grouped_scores_side_by_side(trained: Path) -> None:
-    manifest = load_ensemble(trained).manifest
-    random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
-
-    card = model_card(manifest, None)
-
-    assert "| | random folds | artist-grouped folds | held-out songs |" in card
-    assert f"| accuracy | {random.accuracy:.3f} | {grouped.accuracy:.3f} | " in card
-    assert "scored on hidden labels by the maintainers; not measured here" in card
-    assert manifest.model_version in card
-
-
-def test_the_card_of_a_model_without_lyrics_says_so(trained: Path) -> None:
-    manifest = load_ensemble(trained).manifest
-    data = manifest.training_data.model_copy(update={"lyrics_sha256": None, "groups": "artists"})
-
-    card = model_card(manifest.model_copy(update={"training_data": data}), None)
-
-    assert "No lyrics with genres were given" in card
-    assert "Artists come from the labels file" in card
