@@ -160,12 +160,13 @@ def _assess_model(
         ensemble.extractor.names,
         len(genres),
     )
-    left_out = f"; left out: {known.sum()} that it was trained on" if known.any() else ""
+    left_out = f"; left out: {known.sum()} songs that it was trained on" if known.any() else ""
     return _split_report(
         ensemble.predict(songs),
         examples.labels,
         genres,
-        f"held-out file {features.name}: {len(rows)} songs that the model was not trained on{left_out}",
+        f"held-out file {features.name}: {len(rows)} songs that the model was not trained on, though it may "
+        f"know their artists{left_out}",
         [(ensemble.classifier, examples)],
     )
 

@@ -35,4 +35,5 @@ def print_scores(console: Console, splits: Mapping[str, Scores]) -> None:
         genres.add_row(escape(genre), f"{in_first.support:,}", *values)
     console.print(genres)
     for name, scores in splits.items():
-        console.print(f"{name}: {scores.split}", highlight=False, markup=False, soft_wrap=True)
+        split = scores.split if scores.split.startswith(name) else f"{name}: {scores.split}"
+        console.print(split, highlight=False, markup=False, soft_wrap=True)

@@ -75,7 +75,7 @@ def test_training_again_takes_the_old_reports_away_and_says_so(trained: Training
     assert code == 0
     assert "genregraph evaluate makes new ones" in output
     assert not (model / "reports").exists()
-    assert "reports/" not in (model / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "](reports/" not in (model / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_what_is_wrong_is_told_in_one_line(trained: TrainingFiles, model: Path, tmp_path: Path) -> None:

@@ -45,6 +45,22 @@ def test_real_artists_make_clusters_of_other_sizes_pointless(tmp_path: Path) -> 
     assert "songs of a pseudo-artist" not in output
 
 
+def test_one_file_can_hold_songs_and_genres(files: TrainingFiles) -> None:
+    # given: the song file with another column, the genre
+    songs = files.features.read_text(encoding="utf-8").splitlines()
+    labels = files.labels.read_text(encoding="utf-8").splitlines()
+    genres = [line.split(",")[1] for line in labels]
+    both = "\n".join(f"{song},{genre}" for song, genre in zip(songs, genres, strict=True))
+    files.features.write_text(both, encoding="utf-8")
+
+    code, output = train(
+        TrainingFiles(files.features, files.features, files.lyrics), '{"parameters": {"rounds": 3}}'
+    )
+
+    assert code == 0
+    assert "4 random folds of 48 songs" in output
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
