@@ -3,7 +3,7 @@
     manifest.json     what the model is, how well it does, and the SHA-256 of each other file
     fold_0.txt …      the boosters, LightGBM text
     vocabulary.json   words of the lyrics corpus, in column order
-    weights.npz       numbers of the extractor and the linear model
+    weights.npz       numbers of the extractor and the linear models
     MODEL_CARD.md     the manifest, and the reports where there are some, for people
     reports/          figures and scores that `genregraph evaluate` wrote of this very model
 
@@ -19,6 +19,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -91,12 +92,16 @@ def encode_files(extractor: FeatureExtractor, classifier: Classifier) -> dict[st
     }
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "frequencies": extractor.frequencies,
-        "normal_values": classifier.linear.normal_scores.values,
-        "normal_scores": classifier.linear.normal_scores.scores,
-        "normal_starts": classifier.linear.normal_scores.starts,
-        "linear_weights": classifier.linear.weights,
-        "linear_intercepts": classifier.linear.intercepts,
     }
+    for witness, linear in (("sound", classifier.sound), ("words", classifier.words)):
+        arrays |= {
+            f"{witness}_columns": linear.columns,
+            f"{witness}_normal_values": linear.normal_scores.values,
+            f"{witness}_normal_scores": linear.normal_scores.scores,
+            f"{witness}_normal_starts": linear.normal_scores.starts,
+            f"{witness}_weights": linear.weights,
+            f"{witness}_intercepts": linear.intercepts,
+        }
     if lexical is not None:
         arrays |= {
             "lexical_weights": lexical.weights,
@@ -232,14 +237,27 @@ def _decode(manifest: Manifest, files: Mapping[str, bytes]) -> Ensemble:
             corpus_songs=vocabulary["corpus_songs"],
             lexical=lexical,
         )
-        linear = LinearModel(
-            NormalScores(arrays["normal_values"], arrays["normal_scores"], arrays["normal_starts"]),
-            arrays["linear_weights"],
-            arrays["linear_intercepts"],
-        )
+        sound, words = (_linear_model(arrays, witness) for witness in ("sound", "words"))
     boosters = tuple(load_booster(files[name].decode()) for name in BOOSTERS)
-    classifier = Classifier(linear, boosters, manifest.parameters.tree_weight, manifest.temperature)
+    classifier = Classifier(
+        sound=sound,
+        words=words,
+        boosters=boosters,
+        tree_weight=manifest.parameters.tree_weight,
+        half_evidence=manifest.parameters.half_evidence,
+        temperature=manifest.temperature,
+    )
     return Ensemble(manifest, extractor, classifier)
+
+
+def _linear_model(arrays: Mapping[str, npt.NDArray[Any]], witness: str) -> LinearModel:
+    values, scores, starts = (arrays[f"{witness}_normal_{part}"] for part in ("values", "scores", "starts"))
+    return LinearModel(
+        columns=arrays[f"{witness}_columns"],
+        normal_scores=NormalScores(values, scores, starts),
+        weights=arrays[f"{witness}_weights"],
+        intercepts=arrays[f"{witness}_intercepts"],
+    )
 
 
 def _npz(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:

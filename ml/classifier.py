@@ -1,7 +1,11 @@
-"""The classifier: from features to probabilities of genres, half linear model, half trees.
+"""The classifier: from features to probabilities of genres, by two linear models and trees.
 
-Both halves give log-odds; their weighted mean, divided by a temperature, goes through softmax. (A mean
-of log-odds is a product of opinions: a genre needs the consent of both.)
+Sound and words are judged apart by a linear model each and their log-odds added, as of two witnesses who
+do not know each other: a model of both learns which sound goes with which words, a habit of the artists it
+was trained on. Trees, which see everything, have a say beside them. The weighted sum, divided by a
+temperature, goes through softmax.
+
+The fewer words of a song are known, the less its words and the trees count: of none, sound alone decides.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ import numpy.typing as npt
 
 from ml.cross_validation import Fold
 from ml.examples import Examples
-from ml.features import LYRIC_STATISTICS
+from ml.features import LYRIC_STATISTICS, TAG_COUNT
 from ml.linear import LinearModel, train_linear_model
 from ml.parameters import Parameters
 from ml.songs import NUMBER_NAMES
+from ml.temperature import AS_IS, Temperature
 from ml.trees import train_booster, tree_logits
 
 
@@ -27,46 +32,70 @@ class Classifier:
     """A trained classifier.
 
     Attributes:
-        linear: the linear model.
-        boosters: the tree models, one for each fold.
-        tree_weight: share of the trees in the log-odds.
-        temperature: divisor of log-odds; over 1 it lowers confidence.
+        sound: the linear model of numeric columns.
+        words: the linear model of lyric statistics and scores.
+        boosters: the tree models, one for each fold, of all features.
+        tree_weight: share of the trees in the log-odds of a song with many known words.
+        half_evidence: number of known words at which words count half.
+        temperature: divisor of log-odds.
     """
 
-    linear: LinearModel
+    sound: LinearModel
+    words: LinearModel
     boosters: tuple[lgb.Booster, ...]
     tree_weight: float
-    temperature: float = 1.0
+    half_evidence: float
+    temperature: Temperature = AS_IS
+
+    def evidence(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return how much the words of each song count, shape (n,), from 0 (none is known) to 1."""
+        counts = features[:, TAG_COUNT]
+        share: npt.NDArray[np.float64] = counts / (counts + self.half_evidence)
+        return share
 
     def logits(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return log-odds of genres before the temperature, up to a constant a song, shape (n, genres)."""
-        trees, linear = tree_logits(self.boosters, features), self.linear.logits(features)
-        return self.tree_weight * trees + (1 - self.tree_weight) * linear
+        evidence = self.evidence(features)[:, None]
+        trees = self.tree_weight * evidence
+        linear = self.sound.logits(features) + evidence * self.words.logits(features)
+        return (1 - trees) * linear + trees * tree_logits(self.boosters, features)
 
     def probabilities(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return probabilities of genres, shape (n, genres), rows sum to 1."""
-        return softmax(self.logits(features) / self.temperature)
+        return softmax(self.logits(features) / self.temperature.at(self.evidence(features))[:, None])
 
 
 def train_classifier(examples: Examples, folds: Sequence[Fold], parameters: Parameters) -> Classifier:
-    """Train the linear model on all songs and one booster on each fold's training part.
+    """Train the linear models on all songs and one booster on each fold's training part.
 
     Args:
         examples: n songs.
         folds: of these songs.
         parameters: of the recipe.
     """
-    linear = train_linear_model(
-        examples,
-        scales=np.array([_scale(name, parameters) for name in examples.names]),
-        discriminant_weight=parameters.discriminant_weight,
-        seed=parameters.seed,
+    scales = np.array([_scale(name, parameters) for name in examples.names])
+    is_sound = np.isin(examples.names, NUMBER_NAMES)
+
+    def linear(columns: npt.NDArray[np.int64], shrinkage: float) -> LinearModel:
+        return train_linear_model(
+            examples,
+            columns,
+            scales=scales[columns],
+            shrinkage=shrinkage,
+            discriminant_weight=parameters.discriminant_weight,
+            seed=parameters.seed,
+        )
+
+    return Classifier(
+        sound=linear(np.flatnonzero(is_sound), parameters.sound_shrinkage),
+        words=linear(np.flatnonzero(~is_sound), parameters.words_shrinkage),
+        boosters=tuple(
+            train_booster(examples.take(rows), parameters, seed=parameters.seed + number)
+            for number, (rows, _) in enumerate(folds)
+        ),
+        tree_weight=parameters.tree_weight,
+        half_evidence=parameters.half_evidence,
     )
-    boosters = tuple(
-        train_booster(examples.take(rows), parameters, seed=parameters.seed + number)
-        for number, (rows, _) in enumerate(folds)
-    )
-    return Classifier(linear, boosters, parameters.tree_weight)
 
 
 def _scale(feature: str, parameters: Parameters) -> float:

@@ -103,7 +103,7 @@ def _sound(songs: Songs) -> npt.NDArray[np.float64]:
 
 
 def _words(tags: Sequence[str]) -> npt.NDArray[np.float64]:
-    matrix = TfidfTransformer().fit_transform(Vocabulary.of(tags).encode(tags).matrix)
+    matrix = TfidfTransformer().fit_transform(Vocabulary.of(tags).encode(tags))
     components = min(_COMPONENTS, matrix.shape[1] - 1)
     if components < 1:
         return np.zeros((len(tags), 0))

@@ -38,10 +38,13 @@ _WORD_STATISTICS = (
 )
 
 LYRIC_STATISTICS = ("tag_count", "log_tag_count", *_WORD_STATISTICS)
-"""Number of tags and its logarithm; share of tags among the common words of six languages, with other
+"""Number of known tags and its logarithm; share of them among the common words of six languages, with other
 characters than ASCII's, in at most one song of the corpus, in over 30 % of them; mean share of the
 corpus' songs that have the tag, mean log(1 + number of them); mean number of characters; share of tags
-that belong to each theme."""
+that belong to each theme. Tags that are not in the vocabulary do not count."""
+
+TAG_COUNT = len(NUMBER_NAMES)
+"""The column of the number of known tags."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,15 @@ class FeatureExtractor:
     def transform(self, songs: Songs) -> npt.NDArray[np.float64]:
         """Return the features of songs, shape (n, features), float64, C-contiguous."""
         tags = self.vocabulary.encode(songs.tags)
-        sums = tags.matrix @ self._word_attributes
-        if tags.unknown_words:
-            # What unknown words add are whole numbers, whose sums are exact in any order.
-            np.add.at(sums, tags.unknown_rows, self._unknown_word_attributes(tags.unknown_words))
-        counts = np.maximum(tags.counts, 1).astype(np.float64)
+        sums = tags @ self._word_attributes
+        counts = np.diff(tags.indptr).astype(np.float64)
+        divisors = np.maximum(counts, 1)
         statistics = len(_WORD_STATISTICS)
         parts = [
             songs.numbers,
-            tags.counts[:, None].astype(np.float64),
-            np.array([math.log(count) for count in counts.tolist()])[:, None],
-            sums[:, :statistics] / counts[:, None],
+            counts[:, None],
+            np.array([math.log(count) for count in divisors.tolist()])[:, None],
+            sums[:, :statistics] / divisors[:, None],
         ]
         if self.lexical is not None:
             parts.append(self.lexical.scores(sums[:, statistics:-1], sums[:, -1]))
@@ -92,13 +93,6 @@ class FeatureExtractor:
         if self.lexical is None:
             return statistics
         return np.hstack([statistics, self.lexical.weights, self.lexical.squared_idf[:, None]])
-
-    def _unknown_word_attributes(self, words: Sequence[str]) -> npt.NDArray[np.float64]:
-        attributes = np.zeros((len(words), self._word_attributes.shape[1]))
-        attributes[:, : len(_WORD_STATISTICS)] = _word_statistics(
-            words, np.zeros(len(words)), self.corpus_songs
-        )
-        return attributes
 
 
 def _lexical_names(genres: Sequence[str]) -> list[str]:
@@ -120,7 +114,7 @@ def fit_extractor(songs: Songs, lyrics: LyricsCorpus | None, *, seed: int) -> Fe
     vocabulary = Vocabulary.of(tags)
     return FeatureExtractor(
         vocabulary=vocabulary,
-        frequencies=document_frequencies(vocabulary.encode(tags).matrix),
+        frequencies=document_frequencies(vocabulary.encode(tags)),
         corpus_songs=len(tags),
         lexical=None if lyrics is None else train_lexical_scorer(lyrics, vocabulary, seed=seed),
     )

@@ -56,7 +56,7 @@ class LexicalScorer:
 
 def train_lexical_scorer(corpus: LyricsCorpus, vocabulary: Vocabulary, *, seed: int) -> LexicalScorer:
     """Train a scorer on a corpus whose words are all in the vocabulary."""
-    matrix = vocabulary.encode(corpus.tags).matrix
+    matrix = vocabulary.encode(corpus.tags)
     frequencies = document_frequencies(matrix)
     used = frequencies >= _MIN_SONGS
     idf = np.where(used, np.log((1 + len(corpus.tags)) / (1 + frequencies)) + 1, 0.0)

@@ -1,4 +1,4 @@
-"""The linear half of the model: logistic regression and discriminant analysis on normal scores.
+"""The linear part of the model: logistic regression and discriminant analysis on normal scores.
 
 With a few hundred songs of a few dozen artists, trees find artists and a strongly shrunk linear model
 finds genres. Normal scores (van der Waerden, 1952) bring features of any spread and skew to one scale
@@ -21,9 +21,6 @@ from ml.examples import Examples
 
 _KNOTS = 129
 """Values of a feature whose normal scores are kept; those between are interpolated."""
-
-_SHRINKAGE = 0.4
-"""Of the covariance towards a multiple of the identity."""
 
 _MIN_SONGS = 2
 _RULED_OUT = 5.0
@@ -69,14 +66,16 @@ class NormalScores:
 
 @dataclass(frozen=True, slots=True)
 class LinearModel:
-    """Log-odds linear in normal scores.
+    """Log-odds linear in normal scores of some features.
 
     Attributes:
-        normal_scores: of the features.
-        weights: shape (features, genres).
+        columns: shape (k,), positions of the features it looks at among all features.
+        normal_scores: of those k features.
+        weights: shape (k, genres).
         intercepts: shape (genres,).
     """
 
+    columns: npt.NDArray[np.int64]
     normal_scores: NormalScores
     weights: npt.NDArray[np.float64]
     intercepts: npt.NDArray[np.float64]
@@ -86,19 +85,26 @@ class LinearModel:
 
         A song's values do not depend on the others: the product goes through a sparse matrix, whose
         rows are added up one by one, and not through BLAS.
+
+        Args:
+            features: shape (n, all features).
         """
-        n, width = features.shape
-        scores = self.normal_scores.transform(features)
+        n, width = len(features), len(self.columns)
+        scores = self.normal_scores.transform(features[:, self.columns])
         columns = np.tile(np.arange(width, dtype=np.int32), n)
         starts = np.arange(0, n * width + 1, width, dtype=np.int32)
-        product: npt.NDArray[np.float64] = (
-            sp.csr_array((scores.ravel(), columns, starts), shape=(n, width)) @ self.weights
-        )
-        return product + self.intercepts
+        rows = sp.csr_array((scores.ravel(), columns, starts), shape=(n, width))
+        return np.asarray(rows @ self.weights) + self.intercepts
 
 
-def train_linear_model(
-    examples: Examples, *, scales: npt.NDArray[np.float64], discriminant_weight: float, seed: int
+def train_linear_model(  # noqa: PLR0913 - each is named at the call
+    examples: Examples,
+    columns: npt.NDArray[np.int64],
+    *,
+    scales: npt.NDArray[np.float64],
+    shrinkage: float,
+    discriminant_weight: float,
+    seed: int,
 ) -> LinearModel:
     """Train a model with genres weighted alike.
 
@@ -108,30 +114,33 @@ def train_linear_model(
 
     Args:
         examples: n songs.
-        scales: shape (features,), factors on normal scores: the larger, the freer a feature's weight.
+        columns: shape (k,), positions of the features to look at.
+        scales: shape (k,), factors on normal scores: the larger, the freer a feature's weight.
+        shrinkage: of the discriminant's covariance towards a multiple of the identity, 0 to 1.
         discriminant_weight: factor on the discriminant's log-odds, which are far too sure of themselves.
         seed: of the solver.
     """
-    normal_scores = NormalScores.fit(examples.features)
+    features = examples.features[:, columns]
+    normal_scores = NormalScores.fit(features)
     counts = np.bincount(examples.labels, minlength=examples.genre_count)
     # One song has no spread of its own. Genres of so few songs are all but ruled out.
     known = np.flatnonzero(counts >= _MIN_SONGS)
-    weights = np.zeros((len(scales), examples.genre_count))
+    weights = np.zeros((len(columns), examples.genre_count))
     offsets = np.full(examples.genre_count, -_RULED_OUT)
     offsets[known] = 0.0
     if len(known) > 1:
         rows = np.isin(examples.labels, known)
-        table = normal_scores.transform(examples.features[rows]) * scales
+        table = normal_scores.transform(features[rows]) * scales
         logistic = LogisticRegression(C=1.0, max_iter=5_000, class_weight="balanced", random_state=seed)
         discriminant = LinearDiscriminantAnalysis(
-            solver="lsqr", shrinkage=_SHRINKAGE, priors=np.full(len(known), 1 / len(known))
+            solver="lsqr", shrinkage=shrinkage, priors=np.full(len(known), 1 / len(known))
         )
         for model, factor in ((logistic, 1.0), (discriminant, discriminant_weight)):
             model_weights, model_offsets = _log_odds(model.fit(table, examples.labels[rows]))
             weights[:, known] += factor * scales[:, None] * model_weights
             offsets[known] += factor * model_offsets
         offsets[counts < _MIN_SONGS] += offsets[known].min()
-    return LinearModel(normal_scores, weights, offsets)
+    return LinearModel(columns, normal_scores, weights, offsets)
 
 
 def _log_odds(

@@ -1,8 +1,8 @@
-"""Lyric tags as a sparse matrix: one row a song, one column a word.
+"""Lyric tags as a sparse matrix: one row a song, one column a known word.
 
-A song's tags are a *set* of words: their order says nothing, and a word given twice counts once. Column
-numbers are sorted within a row, so that sums over a row have one order, and a song's numbers do not
-depend on how its tags were written or on the songs around it.
+A song's tags are a *set* of words: neither their order nor their case says anything, and a word given
+twice counts once. Column numbers are sorted within a row, so that sums over a row have one order, and a
+song's numbers do not depend on how its tags were written or on the songs around it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import graphlib
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -21,32 +20,12 @@ _COMMA = ","
 _COMMA_BLANK = ", "
 
 
-@dataclass(frozen=True, slots=True)
-class TagMatrix:
-    """Which song has which word.
-
-    Attributes:
-        matrix: shape (songs, words of the vocabulary), stored values 1.0, column numbers sorted.
-        unknown_words: words outside the vocabulary, one entry for each song that has it.
-        unknown_rows: shape (entries,), the song of each of them.
-    """
-
-    matrix: sp.csr_array
-    unknown_words: tuple[str, ...]
-    unknown_rows: npt.NDArray[np.int64]
-
-    @property
-    def counts(self) -> npt.NDArray[np.int64]:
-        """The number of different words of each song, shape (songs,)."""
-        known = np.diff(self.matrix.indptr).astype(np.int64)
-        return known + np.bincount(self.unknown_rows, minlength=len(known))
-
-
 class Vocabulary:
     """The words that a model knows, each with its column.
 
     Args:
-        words: the words in column order, each once, without blanks around it, without commas, none empty.
+        words: the words in column order, each once, in lower case, without blanks around it, without
+            commas, none empty.
 
     Raises:
         ValueError: the words are not so.
@@ -56,7 +35,9 @@ class Vocabulary:
         self.words: tuple[str, ...] = tuple(words)
         self._columns = _Columns((word, column) for column, word in enumerate(self.words))
         if len(self._columns) != len(self.words) or any(_pieces(word) != [word] for word in self.words):
-            raise ValueError("words of a vocabulary must be different, not empty, without blanks and commas")
+            raise ValueError(
+                "words of a vocabulary must be different, not empty, in lower case, without blanks and commas"
+            )
 
     @classmethod
     def of(cls, tags: Iterable[str]) -> Vocabulary:
@@ -80,10 +61,14 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def encode(self, tags: Sequence[str]) -> TagMatrix:
-        """Return the matrix of these songs' tag lists.
+    def encode(self, tags: Sequence[str]) -> sp.csr_array:
+        """Return which of these tag lists has which word.
 
-        Blanks around a word do not count, nor do empty words. Case does.
+        Blanks around a word do not count, nor do empty words, nor does case, nor do words that are not of
+        the vocabulary.
+
+        Returns:
+            Shape (tag lists, words of the vocabulary), stored values 1.0, column numbers sorted.
         """
         # One dictionary lookup for each of a file's 600,000 words, with as little Python around as can be.
         find = self._columns.__getitem__
@@ -95,18 +80,14 @@ class Vocabulary:
         columns = np.array(found, np.int64)
         rows = np.repeat(np.arange(len(tags), dtype=np.int64), np.diff(ends))
         missed = np.flatnonzero(columns < 0)
-        late, unknown = self._look_again(
-            (row, tags[row], place - ends[row])
-            for row, place in zip(rows[missed].tolist(), missed.tolist(), strict=True)
-        )
         if len(missed):
+            late = self._look_again(
+                (row, tags[row], place - ends[row])
+                for row, place in zip(rows[missed].tolist(), missed.tolist(), strict=True)
+            )
             known = columns >= 0
             rows, columns = np.append(rows[known], late[:, 0]), np.append(columns[known], late[:, 1])
-        return TagMatrix(
-            self._matrix(rows, columns, len(tags)),
-            tuple(word for _, word in unknown),
-            np.array([row for row, _ in unknown], np.int64),
-        )
+        return self._matrix(rows, columns, len(tags))
 
     def _matrix(
         self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], songs: int
@@ -123,28 +104,22 @@ class Vocabulary:
             (np.ones(len(columns)), columns.astype(np.int32), starts), shape=(songs, len(self))
         )
 
-    def _look_again(
-        self, missed: Iterable[tuple[int, str, int]]
-    ) -> tuple[npt.NDArray[np.int64], list[tuple[int, str]]]:
+    def _look_again(self, missed: Iterable[tuple[int, str, int]]) -> npt.NDArray[np.int64]:
         """Look closer at tokens not found as they stand: they may be unknown, empty, or oddly spaced.
 
         Args:
             missed: song, its tags, and which of its tokens was not found.
 
         Returns:
-            Song and column of each word that is known after all, shape (words, 2), and song and spelling
-            of each word that is not, each once.
+            Song and column of each word that is known after all, shape (words, 2).
         """
-        known: list[tuple[int, int]] = []
-        unknown: dict[tuple[int, str], None] = {}
-        for row, text, token in missed:
-            for word in _pieces(_tokens(text)[token]):
-                column = self._columns[word]
-                if column < 0:
-                    unknown[row, word] = None
-                else:
-                    known.append((row, column))
-        return np.array(known, np.int64).reshape(-1, 2), list(unknown)
+        known = [
+            (row, self._columns[word])
+            for row, text, token in missed
+            for word in _pieces(_tokens(text)[token])
+            if word in self._columns
+        ]
+        return np.array(known, np.int64).reshape(-1, 2)
 
 
 class _Columns(dict[str, int]):
@@ -156,9 +131,9 @@ class _Columns(dict[str, int]):
 
 def _tokens(text: str) -> list[str]:
     """Split a tag list fast and, most of the time, into its words; `_pieces` of a token are right always."""
-    return text.split(_COMMA_BLANK if _COMMA_BLANK in text else _COMMA)
+    return text.lower().split(_COMMA_BLANK if _COMMA_BLANK in text else _COMMA)
 
 
 def _pieces(text: str) -> list[str]:
     """Return the words of a tag list."""
-    return [word for word in map(str.strip, text.split(_COMMA)) if word]
+    return [word for word in map(str.strip, text.lower().split(_COMMA)) if word]

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from ml.evaluation import Scores
 from ml.parameters import Parameters
+from ml.temperature import Temperature
 
 FORMAT_VERSION = 2
 
@@ -89,7 +90,7 @@ class Manifest(BaseModel):
         training_data: what it was trained on.
         metrics: how well the recipe does.
         parameters: of the recipe.
-        temperature: divisor of the log-odds, fitted on grouped folds.
+        temperature: divisor of log-odds, fitted on grouped folds.
         files: SHA-256 by name of the other files.
         manifest_sha256: of everything else in the manifest.
     """
@@ -106,7 +107,7 @@ class Manifest(BaseModel):
     training_data: TrainingData
     metrics: Metrics
     parameters: Parameters
-    temperature: float
+    temperature: Temperature
     files: dict[str, str]
     manifest_sha256: str = ""
 

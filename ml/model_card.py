@@ -128,10 +128,11 @@ def _details(manifest: Manifest) -> str:
     )
     return (
         "## Model Details\n\n### Model Description\n\n"
-        f"- **Model type:** linear models (logistic regression and discriminant analysis on normal scores of "
-        f"the features; weight {1 - parameters.tree_weight:g}) and four LightGBM boosters of "
-        f"{parameters.rounds} rounds, each trained on three of four folds (weight "
-        f"{parameters.tree_weight:g}). Their log-odds add up.\n"
+        "- **Model type:** two linear models (logistic regression and discriminant analysis on normal scores "
+        f"of the features), one of the sound and one of the words; weight {1 - parameters.tree_weight:g}; and "
+        f"four LightGBM boosters of {parameters.rounds} rounds of all features, each trained on three of four "
+        f"folds; weight {parameters.tree_weight:g}. Their log-odds add up. Words and boosters count the less, "
+        f"the fewer words are known: half at {parameters.half_evidence:g} words, nothing at none.\n"
         f"- **Input:** songs with the 157 columns of `data/README.md`, made into {len(manifest.features)} "
         "features: audio statistics, metadata, statistics of the lyric words, and how much these are words "
         "of each genre of a lyrics corpus.\n"
@@ -402,8 +403,9 @@ def _calibration(manifest: Manifest) -> str:
     random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
     return (
         "#### Calibration\n\n"
-        f"Log-odds are divided by a temperature of {manifest.temperature:g}, fitted on the grouped folds, so "
-        "that probabilities hold for artists it has not seen: there, confidence and share of right answers "
+        f"Log-odds are divided by a temperature of {manifest.temperature.with_words:g} "
+        f"({manifest.temperature.without_words:g} for songs without known words), fitted on the grouped "
+        "folds, so that probabilities hold for artists it has not seen: there, confidence and right answers "
         f"differ by {grouped.calibration_error:.3f} on average. (For the scores above the temperature of "
         "each fold was fitted on the other folds.) In random folds they differ by "
         f"{random.calibration_error:.3f}: of artists it knows it is right more often than it says."

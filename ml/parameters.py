@@ -10,11 +10,14 @@ class Parameters(BaseModel):
 
     Attributes:
         seed: of all that is random.
-        tree_weight: share of the boosters in the log-odds, 0 to 1; the rest is the linear model's.
-        number_scale: factor on the normal scores of numeric columns in the linear model.
+        tree_weight: share of the boosters in the log-odds, 0 to 1; the rest is the linear models'.
+        number_scale: factor on the normal scores of numeric columns in the linear models.
         statistic_scale: factor on those of lyric statistics.
         lexical_scale: factor on those of lexical genre scores.
-        discriminant_weight: factor on the discriminant analysis' log-odds in the linear model.
+        sound_shrinkage: of the discriminant's covariance of numeric columns, 0 to 1.
+        words_shrinkage: of the discriminant's covariance of lyric statistics and scores, 0 to 1.
+        discriminant_weight: factor on the discriminant analysis' log-odds in the linear models.
+        half_evidence: number of known words at which a song's words count half, over 0.
         rounds: boosting rounds of each booster.
         learning_rate: LightGBM's.
         num_leaves: LightGBM's.
@@ -28,14 +31,17 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
-    tree_weight: float = 0.1
+    tree_weight: float = 0.2
     number_scale: float = 0.08
     statistic_scale: float = 0.08
-    lexical_scale: float = 0.2
+    lexical_scale: float = 0.3
+    sound_shrinkage: float = 0.2
+    words_shrinkage: float = 0.4
     discriminant_weight: float = 0.15
-    rounds: int = 20
-    learning_rate: float = 0.2
-    num_leaves: int = 4
+    half_evidence: float = 10.0
+    rounds: int = 60
+    learning_rate: float = 0.15
+    num_leaves: int = 5
     min_data_in_leaf: int = 10
     feature_fraction: float = 0.2
     bagging_fraction: float = 0.8

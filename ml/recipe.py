@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.calibration import fit_temperature
-from ml.classifier import Classifier, softmax, train_classifier
+from ml.classifier import Classifier, train_classifier
 from ml.cross_validation import FOLDS, Fold, grouped_folds, random_folds
 from ml.examples import Examples
 from ml.parameters import Parameters
+from ml.temperature import Temperature
 
 BeforeFold = Callable[[int], None]
 """Called with the number of each fold, from 0, before it is trained."""
@@ -42,7 +43,7 @@ class OutOfFold:
     folds: tuple[Fold, ...]
     classifiers: tuple[Classifier, ...]
     probabilities: npt.NDArray[np.float64]
-    temperature: float
+    temperature: Temperature
     split: str
 
 
@@ -68,20 +69,21 @@ def predict_grouped(
     """
     folds = grouped_folds(examples.labels, groups, seed=parameters.seed)
     classifiers = _train_on_folds(examples, folds, parameters, before_fold)
-    logits, labels = _out_of_fold_logits(examples, folds, classifiers), examples.labels
-    calibrated = []
-    for classifier, (_, scored) in zip(classifiers, folds, strict=True):
-        others = np.setdiff1d(np.arange(len(labels)), scored)
-        calibrated.append(replace(classifier, temperature=fit_temperature(logits[others], labels[others])))
-    split = f"{FOLDS} folds of {len(labels)} songs, no {group_name} in two of them"
-    return _out_of_fold(logits, folds, calibrated, fit_temperature(logits, labels), split)
+    verdicts = _Verdicts.out_of_fold(examples, folds, classifiers)
+    calibrated = [
+        replace(classifier, temperature=verdicts.temperature(trained))
+        for classifier, (trained, _) in zip(classifiers, folds, strict=True)
+    ]
+    split = f"{FOLDS} folds of {len(examples)} songs, no {group_name} in two of them"
+    everybody = np.arange(len(examples))
+    return _out_of_fold(examples, folds, calibrated, verdicts.temperature(everybody), split)
 
 
 def predict_random(
     examples: Examples,
     parameters: Parameters,
     *,
-    temperature: float,
+    temperature: Temperature,
     before_fold: BeforeFold = lambda _: None,
 ) -> OutOfFold:
     """Predict each song by a classifier that was trained on a random three fourths of the others.
@@ -94,10 +96,9 @@ def predict_random(
     """
     folds = random_folds(examples.labels, seed=parameters.seed)
     classifiers = _train_on_folds(examples, folds, parameters, before_fold)
-    logits = _out_of_fold_logits(examples, folds, classifiers)
     calibrated = [replace(classifier, temperature=temperature) for classifier in classifiers]
-    split = f"{FOLDS} random folds of {len(logits)} songs, artists on both sides"
-    return _out_of_fold(logits, folds, calibrated, temperature, split)
+    split = f"{FOLDS} random folds of {len(examples)} songs, artists on both sides"
+    return _out_of_fold(examples, folds, calibrated, temperature, split)
 
 
 def _train_on_folds(
@@ -110,24 +111,50 @@ def _train_on_folds(
     return classifiers
 
 
-def _out_of_fold_logits(
-    examples: Examples, folds: Sequence[Fold], classifiers: Sequence[Classifier]
-) -> npt.NDArray[np.float64]:
-    """Return log-odds of each song by the classifier of its fold, before the temperature."""
-    logits = np.zeros((len(examples), examples.genre_count))
-    for classifier, (_, scored) in zip(classifiers, folds, strict=True):
-        logits[scored] = classifier.logits(examples.features[scored])
-    return logits
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """What the classifiers of folds say of the songs they were not trained on, before the temperature.
+
+    Attributes:
+        logits: shape (n, genres).
+        wordless_logits: of the same shape, as if no word of any song were known.
+        evidence: shape (n,), how much the words of each song count.
+        labels: shape (n,), the true genres.
+    """
+
+    logits: npt.NDArray[np.float64]
+    wordless_logits: npt.NDArray[np.float64]
+    evidence: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+
+    @classmethod
+    def out_of_fold(
+        cls, examples: Examples, folds: Sequence[Fold], classifiers: Sequence[Classifier]
+    ) -> _Verdicts:
+        shape = (len(examples), examples.genre_count)
+        verdicts = cls(np.zeros(shape), np.zeros(shape), np.zeros(len(examples)), examples.labels)
+        for classifier, (_, scored) in zip(classifiers, folds, strict=True):
+            features = examples.features[scored]
+            verdicts.logits[scored] = classifier.logits(features)
+            verdicts.wordless_logits[scored] = classifier.sound.logits(features)
+            verdicts.evidence[scored] = classifier.evidence(features)
+        return verdicts
+
+    def temperature(self, rows: npt.NDArray[np.intp]) -> Temperature:
+        """Return the temperature that fits these songs."""
+        return fit_temperature(
+            self.logits[rows], self.wordless_logits[rows], self.evidence[rows], self.labels[rows]
+        )
 
 
 def _out_of_fold(
-    logits: npt.NDArray[np.float64],
+    examples: Examples,
     folds: Sequence[Fold],
     classifiers: Sequence[Classifier],
-    temperature: float,
+    temperature: Temperature,
     split: str,
 ) -> OutOfFold:
-    probabilities = np.zeros_like(logits)
+    probabilities = np.zeros((len(examples), examples.genre_count))
     for classifier, (_, scored) in zip(classifiers, folds, strict=True):
-        probabilities[scored] = softmax(logits[scored] / classifier.temperature)
+        probabilities[scored] = classifier.probabilities(examples.features[scored])
     return OutOfFold(tuple(folds), tuple(classifiers), probabilities, temperature, split)

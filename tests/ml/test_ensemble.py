@@ -14,7 +14,7 @@ import pytest
 from ml.artifact import load_ensemble
 from ml.ensemble import Ensemble
 from ml.examples import Examples
-from ml.linear import NormalScores, train_linear_model
+from ml.linear import LinearModel, NormalScores, train_linear_model
 from ml.songs import NUMBER_NAMES, Songs
 from tests.factories.songs import songs
 
@@ -185,6 +185,12 @@ def test_normal_scores_are_the_normal_quantiles_of_ranks() -> None:
     np.testing.assert_allclose(transformed[:, 1], 0, atol=1e-15)
 
 
+def train_linearly(examples: Examples) -> LinearModel:
+    return train_linear_model(
+        examples, np.arange(3), scales=np.ones(3), shrinkage=0.4, discriminant_weight=0.1, seed=0
+    )
+
+
 @pytest.mark.parametrize("songs_of_b", [0, 1])
 def test_a_genre_with_hardly_a_song_is_all_but_ruled_out(songs_of_b: int) -> None:
     # given: songs of genres a and c far apart, and none or one of b
@@ -192,7 +198,7 @@ def test_a_genre_with_hardly_a_song_is_all_but_ruled_out(songs_of_b: int) -> Non
     table = np.random.default_rng(0).normal(size=(len(labels), 3)) + 9 * labels[:, None]
     examples = Examples(table, labels, ("x", "y", "z"), 3)
 
-    model = train_linear_model(examples, scales=np.ones(3), discriminant_weight=0.1, seed=0)
+    model = train_linearly(examples)
 
     logits = model.logits(table[:40])
     assert logits.argmax(axis=1).tolist() == labels[:40].tolist()
@@ -202,6 +208,26 @@ def test_a_genre_with_hardly_a_song_is_all_but_ruled_out(songs_of_b: int) -> Non
 def test_one_genre_alone_is_always_found() -> None:
     examples = Examples(np.ones((5, 3)), np.ones(5, np.int64), ("x", "y", "z"), 2)
 
-    model = train_linear_model(examples, scales=np.ones(3), discriminant_weight=0.1, seed=0)
+    model = train_linearly(examples)
 
     np.testing.assert_array_equal(model.logits(np.ones((2, 3))), [[-5, 0], [-5, 0]])
+
+
+def test_a_linear_model_looks_at_its_columns_alone() -> None:
+    # given: a model of the first and the third feature
+    random = np.random.default_rng(0)
+    labels = np.array([0, 1] * 20)
+    table = random.normal(size=(40, 3)) + 2.0 * labels[:, None]
+    model = train_linear_model(
+        Examples(table, labels, ("x", "y", "z"), 2),
+        np.array([0, 2]),
+        scales=np.ones(2),
+        shrinkage=0.4,
+        discriminant_weight=0.1,
+        seed=0,
+    )
+    other = table.copy()
+    other[:, 1] = 7
+
+    np.testing.assert_array_equal(model.logits(table), model.logits(other))
+    assert (model.logits(table).argmax(axis=1) == labels).mean() > 0.9

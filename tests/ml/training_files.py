@@ -33,12 +33,13 @@ class TrainingFiles:
 
 def write_training_files(folder: Path, *, artists: bool = False) -> TrainingFiles:
     """Write 48 songs of 3 genres, their genres, and 36 lyrics of 3 genres."""
-    random = np.random.default_rng(7)
+    random, sound = np.random.default_rng(7), np.random.default_rng(8)
     rows, labels = song_rows(SONGS_PER_GENRE * len(GENRES), seed=3), []
     for number, row in enumerate(rows):
         genre = GENRES[number % len(GENRES)]
         row["tags"] = ", ".join(random.choice(WORDS[genre], 2, replace=False)) + ", love"
         row["loudness"] = f"{GENRES.index(genre) * 5 - 20 + random.normal():.2f}"
+        row |= {f"vect_{n}": f"{GENRES.index(genre) + sound.normal():.3f}" for n in range(1, 31)}
         labels.append([row["trackID"], genre, *([f"{genre} band {number % 5}"] if artists else [])])
     lyrics = [
         [genre.upper(), ", ".join(random.choice(WORDS[genre], 3))] for genre in GENRES for _ in range(12)
