@@ -128,11 +128,12 @@ def _details(manifest: Manifest) -> str:
     )
     return (
         "## Model Details\n\n### Model Description\n\n"
-        "- **Model type:** two linear models (logistic regression and discriminant analysis on normal scores "
-        f"of the features), one of the sound and one of the words; weight {1 - parameters.tree_weight:g}; and "
-        f"four LightGBM boosters of {parameters.rounds} rounds of all features, each trained on three of four "
-        f"folds; weight {parameters.tree_weight:g}. Their log-odds add up. Words and boosters count the less, "
-        f"the fewer words are known: half at {parameters.half_evidence:g} words, nothing at none.\n"
+        "- **Model type:** two linear models (logistic regression and discriminant analysis on normal "
+        "scores of the features), one of the sound and one of the words, together of weight "
+        f"{1 - parameters.tree_weight:g}, and four LightGBM boosters of {parameters.rounds} rounds, each "
+        f"trained on three of four folds, of weight {parameters.tree_weight:g}. Their log-odds add up. Words "
+        f"and boosters count the less, the fewer words are known: half at {parameters.half_evidence:g} "
+        "words, nothing at none.\n"
         f"- **Input:** songs with the 157 columns of `data/README.md`, made into {len(manifest.features)} "
         "features: audio statistics, metadata, statistics of the lyric words, and how much these are words "
         "of each genre of a lyrics corpus.\n"
