@@ -16,11 +16,13 @@ With SQLite two processes may take the same enqueued trial (https://github.com/o
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -286,11 +288,35 @@ def _run_in_processes(task: _Task, seeds: list[int], processes: int, tell: Calla
         while waiting or running:
             # No more than run at once: those handed to the pool cannot be called back.
             while waiting and len(running) < processes:
-                running.add(pool.submit(_run_trial_in_worker, waiting.pop()))
+                with _interrupts_held_back():  # the first call starts the processes
+                    running.add(pool.submit(_run_trial_in_worker, waiting.pop()))
             ended, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 future.result()
             tell()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold back Ctrl-C until the end, and from processes that start meanwhile for good.
+
+    Ctrl-C reaches all processes of a terminal; this one stops the others in good order. Starting them takes
+    seconds and must neither be broken off half-way nor swallow a Ctrl-C. Processes inherit what this thread
+    blocks; other threads of this process may still take the signal, hence the handler.
+    """
+    if current_thread() is not main_thread():  # no other thread is interrupted
+        yield
+        return
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if held:
+        raise KeyboardInterrupt
 
 
 _worker: tuple[_Task, Study] | None = None
@@ -299,7 +325,6 @@ _worker: tuple[_Task, Study] | None = None
 
 def _start_worker(task: _Task) -> None:
     global _worker  # noqa: PLW0603 - the way in which a process pool keeps something between tasks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one stops the rest
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _worker = task, optuna.load_study(study_name=task.study, storage=_open_storage(task.storage))
 
