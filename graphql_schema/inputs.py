@@ -10,12 +10,18 @@ from ml.song_records import SongRecord
 MAX_SONGS = 1_000
 """The most songs that one `classifySongs` may hold."""
 
+_MIN_CONFIDENCE = (
+    "From 0 to 1. A song of lower confidence is stored as uncertain: it keeps its genre, and "
+    "`Song.confident` is false."
+)
+
 
 @strawberry.input(description="How to classify a file.")
 class ClassifyBatchOptions:
     on_invalid_row: OnInvalidRow = strawberry.field(
         default=OnInvalidRow.REJECT_FILE, description="What to do with a row that holds a wrong value."
     )
+    min_confidence: float = strawberry.field(default=0.0, description=_MIN_CONFIDENCE)
 
 
 @strawberry.input(
@@ -62,3 +68,4 @@ class ClassifySongsInput:
     on_invalid_row: OnInvalidRow = strawberry.field(
         default=OnInvalidRow.REJECT_FILE, description="What to do with a song that holds a wrong value."
     )
+    min_confidence: float = strawberry.field(default=0.0, description=_MIN_CONFIDENCE)

@@ -10,7 +10,6 @@ from strawberry.file_uploads import Upload
 
 from app.services.errors import InvalidArgumentError
 from graphql_schema.context import Info
-from graphql_schema.enums import OnInvalidRow
 from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput
 from graphql_schema.types.batch import Batch
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
@@ -52,12 +51,14 @@ class Mutation:
             ClassifyBatchOptions | None, strawberry.argument(description="How to classify the file.")
         ] = None,
     ) -> ClassifyBatchResult:
-        on_invalid_row = OnInvalidRow.REJECT_FILE if options is None else options.on_invalid_row
+        chosen = options or ClassifyBatchOptions()
+        _check_share("options.minConfidence", chosen.min_confidence)
         uploaded = cast("UploadFile", file)  # what our Upload scalar makes of a file part
         row = await info.context.classification.classify_file(
             uploaded.file,
             name=uploaded.filename or "",
-            on_invalid_row=on_invalid_row,
+            on_invalid_row=chosen.on_invalid_row,
+            min_confidence=chosen.min_confidence,
             client_id=info.context.client_id,
         )
         info.context.forget_what_was_read()
@@ -75,12 +76,19 @@ class Mutation:
     ) -> ClassifySongsResult:
         if not 1 <= len(input.songs) <= MAX_SONGS:
             raise InvalidArgumentError("input.songs", f"must hold from 1 to {MAX_SONGS:,} songs")
+        _check_share("input.minConfidence", input.min_confidence)
         classified = await info.context.classification.classify_songs(
             [song.to_record() for song in input.songs],
             on_invalid_row=input.on_invalid_row,
+            min_confidence=input.min_confidence,
             client_id=info.context.client_id,
         )
         info.context.forget_what_was_read()
         return ClassifiedSongs(
             batch=Batch.of(classified.batch), songs=[Song.of(row) for row in classified.songs]
         )
+
+
+def _check_share(argument: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise InvalidArgumentError(argument, f"must be from 0 to 1, not {value:g}")

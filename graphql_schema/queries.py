@@ -44,11 +44,15 @@ class Query:
             relay.GlobalID | None,
             strawberry.argument(description="Classified last in this batch: the `id` of a `Batch`."),
         ] = None,
+        confident: Annotated[
+            bool | None,
+            strawberry.argument(description="True for the confident ones alone, false for the uncertain."),
+        ] = None,
         first: First = DEFAULT_SONGS,
         after: After = None,
     ) -> SongConnection:
         batch = None if batch_id is None else batch_uuid("batchId", batch_id)
-        return await song_connection(info, SongFilter(genre, title_contains, batch), first, after)
+        return await song_connection(info, SongFilter(genre, title_contains, batch, confident), first, after)
 
     @strawberry.field(description="The stored song of a track id; null if there is none.")
     async def song(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Double,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -77,6 +79,8 @@ class BatchRow(Table, table=True):
     rows_duplicated: int = Field(sa_column=Column(Integer, nullable=False))
     rows_classified: int = Field(sa_column=Column(Integer, nullable=False))
     problem_count: int = Field(sa_column=Column(Integer, nullable=False))
+    min_confidence: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
+    rows_uncertain: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")))
     genre_counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
     model_version: str = Field(sa_column=Column(ForeignKey("models.version"), nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
@@ -101,12 +105,20 @@ class BatchProblemRow(Table, table=True):
     message: str = Field(sa_column=Column(Text, nullable=False))
 
 
+def _uncertain_index(*columns: str) -> Index:
+    name = "_".join(("ix_songs_uncertain", *columns))
+    return Index(name, *columns, postgresql_where=text("NOT confident"))
+
+
 class SongRow(Table, table=True):
     """A classified song.
 
     `probabilities` follow the order of the genres in the manifest of `model_version`.
     `title_folded` is the case-folded title that searches look in: PostgreSQL's own lower() knows
     only ASCII under the collation we sort by.
+    `confident` is false where `confidence` was below the `min_confidence` of the song's batch. The indexes
+    of such songs alone make lists of them cost the same at any depth; a list of confident songs walks the
+    general indexes and steps over the others.
 
     `batch_id` and `model_version` have no foreign keys: all songs of a merge have the same two, whose
     rows the same transaction wrote, and checking them again for each song takes a third of the merge.
@@ -117,6 +129,9 @@ class SongRow(Table, table=True):
         Index(None, "title", "track_id"),
         Index(None, "genre", "title", "track_id"),
         Index(None, "batch_id", "title", "track_id"),
+        _uncertain_index("title", "track_id"),
+        _uncertain_index("genre", "title", "track_id"),
+        _uncertain_index("batch_id", "title", "track_id"),
         Index(
             "ix_songs_title_folded_trigrams",
             "title_folded",
@@ -130,6 +145,7 @@ class SongRow(Table, table=True):
     title_folded: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
     genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
     confidence: float = Field(sa_column=Column(Double, nullable=False))
+    confident: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("true")))
     probabilities: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
     model_version: str = Field(sa_column=Column(Text, nullable=False))
     batch_id: uuid.UUID = Field(sa_column=Column(Uuid, nullable=False))
@@ -137,9 +153,13 @@ class SongRow(Table, table=True):
 
 
 class GenreCountRow(Table, table=True):
-    """How many songs of a genre are stored; triggers on `songs` keep it, so that reading is flat."""
+    """How many songs of a genre are stored, and how many of them are uncertain.
+
+    Triggers on `songs` keep the counts, so that reading them costs the same among any number of songs.
+    """
 
     __tablename__ = "genre_counts"
 
     genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), primary_key=True))
     song_count: int = Field(sa_column=Column(BigInteger, nullable=False))
+    uncertain_count: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text, tuple_
+from sqlalchemy import SQLColumnExpression, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,6 +24,20 @@ class SongFilter:
     genre: str | None = None
     title_contains: str | None = None
     batch_id: uuid.UUID | None = None
+    confident: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MergedSongs:
+    """What the songs of a merge are.
+
+    Attributes:
+        genre_counts: how many songs of each genre, by name.
+        uncertain: how many songs have a confidence below the minimum.
+    """
+
+    genre_counts: dict[str, int]
+    uncertain: int
 
 
 StagedSong = tuple[int, int, str, str, str, float, Sequence[float]]
@@ -40,17 +54,18 @@ _STAGE_COLUMNS = ("ordinal", "track_id", "title", "title_folded", "genre", "conf
 
 # In the order of the key, so that two batches take their row locks in one order and cannot deadlock.
 _MERGE = text("""
-    INSERT INTO songs (track_id, title, title_folded, genre, confidence, probabilities,
+    INSERT INTO songs (track_id, title, title_folded, genre, confidence, confident, probabilities,
                        model_version, batch_id, classified_at)
-    SELECT DISTINCT ON (track_id) track_id, title, title_folded, genre, confidence, probabilities,
+    SELECT DISTINCT ON (track_id) track_id, title, title_folded, genre, confidence,
+           confidence >= CAST(:min_confidence AS double precision), probabilities,
            :model_version, CAST(:batch_id AS uuid), CAST(:classified_at AS timestamptz)
     FROM staged_songs
     ORDER BY track_id, ordinal DESC
     ON CONFLICT (track_id) DO UPDATE SET
         title = excluded.title, title_folded = excluded.title_folded, genre = excluded.genre,
-        confidence = excluded.confidence, probabilities = excluded.probabilities,
-        model_version = excluded.model_version, batch_id = excluded.batch_id,
-        classified_at = excluded.classified_at
+        confidence = excluded.confidence, confident = excluded.confident,
+        probabilities = excluded.probabilities, model_version = excluded.model_version,
+        batch_id = excluded.batch_id, classified_at = excluded.classified_at
 """)
 
 
@@ -87,9 +102,9 @@ class SongRepository:
         return Page.of(rows, first)
 
     async def count(self, wanted: SongFilter) -> int:
-        """Return how many songs fit; for all songs or one genre from the kept counts."""
+        """Return how many songs fit; of all songs or of one genre from the kept counts."""
         if wanted.title_contains is None and wanted.batch_id is None:
-            kept = select(func.coalesce(func.sum(GenreCountRow.song_count), 0))
+            kept = select(func.coalesce(func.sum(_kept_count(wanted.confident)), 0))
             if wanted.genre is not None:
                 kept = kept.where(col(GenreCountRow.genre) == wanted.genre)
             return int(await self._session.scalar(kept) or 0)
@@ -112,34 +127,56 @@ class SongRepository:
         await driver.copy_records_to_table("staged_songs", records=songs, columns=_STAGE_COLUMNS)
 
     async def merge_stage(
-        self, batch_id: uuid.UUID, model_version: str, classified_at: datetime
-    ) -> dict[str, int]:
+        self, batch_id: uuid.UUID, model_version: str, classified_at: datetime, *, min_confidence: float
+    ) -> MergedSongs:
         """Store the staged songs, the highest ordinal of a track id winning; songs stored before are updated.
 
         Call it once in a transaction: a second merge could wait for a batch that waits for this one.
 
-        Returns:
-            How many songs of each genre the batch now has.
+        Args:
+            batch_id: the batch that they are of from now on.
+            model_version: of the model that decided.
+            classified_at: when it did.
+            min_confidence: songs of lower confidence are stored as uncertain.
         """
         await self._session.execute(
             _MERGE,
-            {"model_version": model_version, "batch_id": str(batch_id), "classified_at": classified_at},
+            {
+                "model_version": model_version,
+                "batch_id": str(batch_id),
+                "classified_at": classified_at,
+                "min_confidence": min_confidence,
+            },
         )
         counts = (
-            select(col(SongRow.genre), func.count())
+            select(col(SongRow.genre), func.count(), func.count().filter(~col(SongRow.confident)))
             .where(col(SongRow.batch_id) == batch_id)
             .group_by(col(SongRow.genre))
             .order_by(col(SongRow.genre))
         )
-        return {genre: count for genre, count in await self._session.execute(counts)}  # noqa: C416  (rows)
+        rows = (await self._session.execute(counts)).all()
+        return MergedSongs(
+            genre_counts={genre: songs for genre, songs, _ in rows},
+            uncertain=sum(uncertain for _, _, uncertain in rows),
+        )
 
 
-def _conditions(wanted: SongFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def _kept_count(confident: bool | None) -> SQLColumnExpression[int]:
+    if confident is None:
+        return col(GenreCountRow.song_count)
+    uncertain = col(GenreCountRow.uncertain_count)
+    return col(GenreCountRow.song_count) - uncertain if confident else uncertain
+
+
+def _conditions(wanted: SongFilter) -> list[SQLColumnExpression[bool]]:
+    conditions: list[SQLColumnExpression[bool]] = []
     if wanted.genre is not None:
         conditions.append(col(SongRow.genre) == wanted.genre)
     if wanted.title_contains is not None:
         conditions.append(col(SongRow.title_folded).contains(fold(wanted.title_contains), autoescape=True))
     if wanted.batch_id is not None:
         conditions.append(col(SongRow.batch_id) == wanted.batch_id)
+    if wanted.confident is not None:
+        # In the words of the partial indexes: a parameter would hide them from a prepared plan.
+        conditions.append(col(SongRow.confident) if wanted.confident else ~col(SongRow.confident))
     return conditions

@@ -79,7 +79,13 @@ class ClassificationService:
             await ModelRepository(session).register(manifest.model_version, manifest.to_json())
 
     async def classify_file(
-        self, file: BinaryIO, *, name: str, on_invalid_row: OnInvalidRow, client_id: str
+        self,
+        file: BinaryIO,
+        *,
+        name: str,
+        on_invalid_row: OnInvalidRow,
+        min_confidence: float,
+        client_id: str,
     ) -> BatchRow:
         """Classify and store the songs of a CSV file.
 
@@ -87,6 +93,7 @@ class ClassificationService:
             file: the uploaded bytes, seekable.
             name: the file's name, which must end in `.csv`.
             on_invalid_row: refuse the whole file for a wrong row, or leave the row out.
+            min_confidence: from 0 to 1; songs of lower confidence are stored as uncertain.
             client_id: who sent it.
 
         Raises:
@@ -112,7 +119,7 @@ class ClassificationService:
             async for chunk in chunks:
                 await songs.stage(chunk)
                 rows_staged += len(chunk)
-            batch = self._new_batch(name, client_id, created_at, song_file.report)
+            batch = self._new_batch(name, client_id, created_at, song_file.report, min_confidence)
             await self._store(session, batch, rows_staged)
             problems = _problem_rows(batch, song_file.report)
             await BatchRepository(session).add_problems(problems)
@@ -120,9 +127,14 @@ class ClassificationService:
         return batch
 
     async def classify_songs(
-        self, records: Sequence[SongRecord], *, on_invalid_row: OnInvalidRow, client_id: str
+        self,
+        records: Sequence[SongRecord],
+        *,
+        on_invalid_row: OnInvalidRow,
+        min_confidence: float,
+        client_id: str,
     ) -> ClassifiedSongs:
-        """Classify and store songs that came as JSON.
+        """Classify and store songs that came as JSON; the arguments are those of `classify_file`.
 
         Raises:
             InvalidSongsError: the songs are refused; nothing is stored.
@@ -134,7 +146,7 @@ class ClassificationService:
             repository = SongRepository(session)
             await repository.open_stage()
             await repository.stage(await self._run(self._classify, songs, 0, self._threads))
-            batch = self._new_batch(None, client_id, created_at, report)
+            batch = self._new_batch(None, client_id, created_at, report, min_confidence)
             await self._store(session, batch, len(songs))
             stored = await repository.by_track_ids(track_ids)
         _log_stored(batch)
@@ -142,9 +154,11 @@ class ClassificationService:
 
     async def _store(self, session: AsyncSession, batch: BatchRow, rows_staged: int) -> None:
         await BatchRepository(session).add(batch)
-        batch.genre_counts = await SongRepository(session).merge_stage(
-            batch.id, batch.model_version, batch.created_at
+        merged = await SongRepository(session).merge_stage(
+            batch.id, batch.model_version, batch.created_at, min_confidence=batch.min_confidence
         )
+        batch.genre_counts = merged.genre_counts
+        batch.rows_uncertain = merged.uncertain
         batch.rows_classified = sum(batch.genre_counts.values())
         batch.rows_duplicated = rows_staged - batch.rows_classified
         batch.status = BatchStatus.SUCCEEDED
@@ -156,6 +170,7 @@ class ClassificationService:
         client_id: str,
         created_at: datetime,
         report: SongFileReport | SongRecordsReport,
+        min_confidence: float,
     ) -> BatchRow:
         return BatchRow(
             id=uuid.uuid4(),
@@ -168,6 +183,8 @@ class ClassificationService:
             rows_duplicated=0,
             rows_classified=0,
             problem_count=report.problem_count,
+            min_confidence=min_confidence,
+            rows_uncertain=0,
             genre_counts={},
             model_version=self._ensemble.manifest.model_version,
             created_at=created_at,
@@ -263,6 +280,7 @@ def _log_stored(batch: BatchRow) -> None:
         client_id=batch.client_id,
         rows=batch.rows_uploaded,
         songs=batch.rows_classified,
+        uncertain=batch.rows_uncertain,
         model_version=batch.model_version,
         seconds=round(((batch.finished_at or batch.created_at) - batch.created_at).total_seconds(), 3),
     )

@@ -46,6 +46,12 @@ class Batch(relay.Node):
         description="Rows left out because a later row has the same track id."
     )
     rows_classified: int = strawberry.field(description="Songs classified and stored.")
+    rows_uncertain: int = strawberry.field(
+        description="Classified rows below `minConfidence`; they count as `rowsClassified` too."
+    )
+    min_confidence: float = strawberry.field(
+        description="The confidence that a song of the batch needs to be confident, from 0 to 1."
+    )
     problem_count: int = strawberry.field(description="How many wrong values were found.")
     created_at: datetime = strawberry.field(description="When the batch arrived.")
     started_at: datetime | None = strawberry.field(description="When work on it began.")
@@ -65,6 +71,8 @@ class Batch(relay.Node):
             rows_invalid=row.rows_invalid,
             rows_duplicated=row.rows_duplicated,
             rows_classified=row.rows_classified,
+            rows_uncertain=row.rows_uncertain,
+            min_confidence=row.min_confidence,
             problem_count=row.problem_count,
             created_at=row.created_at,
             started_at=row.started_at,

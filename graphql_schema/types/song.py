@@ -29,6 +29,9 @@ class Song(relay.Node):
     title: str = strawberry.field(description="The song's title, as uploaded.")
     genre: Genre = strawberry.field(description="The genre that the model finds most likely.")
     confidence: float = strawberry.field(description="The probability of that genre, from 0 to 1.")
+    confident: bool = strawberry.field(
+        description="Whether that probability reaches the `minConfidence` that the song was classified with."
+    )
     model_version: str = strawberry.field(description="Version of the model that decided.")
     classified_at: datetime = strawberry.field(description="When the song was classified last.")
 
@@ -42,6 +45,7 @@ class Song(relay.Node):
             title=row.title,
             genre=Genre(name=row.genre),
             confidence=row.confidence,
+            confident=row.confident,
             model_version=row.model_version,
             classified_at=row.classified_at,
         )

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
@@ -75,28 +77,111 @@ def test_a_database_that_a_newer_release_has_migrated_is_left_alone(database_url
     assert look(database_url, current_revision) == "of_the_future"
 
 
-def test_deleted_songs_leave_the_counts(database_url: str) -> None:
-    # given
-    def store(connection: Connection) -> None:
-        connection.execute(
-            text("""
-            INSERT INTO songs (track_id, title, title_folded, genre, confidence, probabilities,
-                               model_version, batch_id, classified_at)
-            SELECT n, 'a', 'a', CASE WHEN n < 3 THEN 'folk' ELSE 'metal' END, 1, '{1}', 'v',
-                   gen_random_uuid(), now()
-            FROM generate_series(1, 6) AS n
-            """)
-        )
+BATCH_ID = uuid.UUID(int=1)
 
-    def counts(connection: Connection) -> dict[str, int]:
-        rows = connection.execute(text("SELECT genre, song_count FROM genre_counts ORDER BY genre"))
-        return {genre: count for genre, count in rows}  # noqa: C416  (rows)
+STORE_SONGS = """
+    INSERT INTO songs (track_id, title, title_folded, genre, confidence, {column} probabilities,
+                       model_version, batch_id, classified_at)
+    SELECT n, 'a' || n, 'a' || n, CASE WHEN n < 3 THEN 'folk' ELSE 'metal' END, 0.5, {value} '{{1}}', 'v',
+           CAST('{batch_id}' AS uuid), now()
+    FROM generate_series(1, {songs}) AS n
+"""
 
-    look(database_url, store)
-    assert look(database_url, counts) == {"folk": 2, "metal": 4}
+
+def store(database_url: str, songs: int, *, confident: str | None = None) -> None:
+    """Store songs, of which the first two are folk; without `confident` as the first release does."""
+    given = (
+        {"column": "", "value": ""}
+        if confident is None
+        else {"column": "confident,", "value": f"{confident},"}
+    )
+    look(database_url, lambda c: c.execute(text(STORE_SONGS.format(songs=songs, batch_id=BATCH_ID, **given))))
+
+
+def execute(database_url: str, statement: str) -> None:
+    look(database_url, lambda c: c.execute(text(statement)))
+
+
+def counts(database_url: str) -> dict[str, tuple[int, int]]:
+    """How many songs of each genre there are, and how many of them are uncertain."""
+    query = text("SELECT genre, song_count, uncertain_count FROM genre_counts ORDER BY genre")
+    rows = look(database_url, lambda c: c.execute(query).all())
+    return {genre: (songs, uncertain) for genre, songs, uncertain in rows}
+
+
+def test_the_counts_follow_every_change_of_songs(database_url: str) -> None:
+    store(database_url, 6, confident="n % 2 = 0")
+    assert counts(database_url) == {"folk": (2, 1), "metal": (4, 2)}
+    # a song becomes certain, and another genre's uncertain one changes its genre
+    execute(database_url, "UPDATE songs SET confident = true WHERE track_id = 1")
+    assert counts(database_url) == {"folk": (2, 0), "metal": (4, 2)}
+    execute(database_url, "UPDATE songs SET genre = 'folk' WHERE track_id = 3")
+    assert counts(database_url) == {"folk": (3, 1), "metal": (3, 1)}
+    # one goes the other way while one stays away: sums of zero in one count and not in the other
+    execute(database_url, "UPDATE songs SET confident = NOT confident WHERE track_id IN (2, 3)")
+    assert counts(database_url) == {"folk": (3, 1), "metal": (3, 1)}
+    execute(database_url, "DELETE FROM songs WHERE track_id IN (2, 4)")
+    assert counts(database_url) == {"folk": (2, 0), "metal": (2, 1)}
+    execute(database_url, "TRUNCATE songs")
+    assert counts(database_url) == {}
+
+
+def test_songs_and_batches_of_the_release_before_are_confident(empty_database_url: str) -> None:
+    # given songs and a batch that the release before has written
+    migrate(empty_database_url)
+    assert migrate(empty_database_url, "2026_11_23_songs") == "2026_11_23_songs"
+    store(empty_database_url, 6)
+    execute(empty_database_url, "INSERT INTO models VALUES ('v', '{}', now())")
+    execute(
+        empty_database_url,
+        """INSERT INTO batches (id, client_id, status, rows_uploaded, rows_with_missing_values, rows_invalid,
+                                rows_duplicated, rows_classified, problem_count, genre_counts, model_version,
+                                created_at)
+           VALUES (gen_random_uuid(), 'test', 'SUCCEEDED', 6, 0, 0, 0, 6, 0, '{}', 'v', now())""",
+    )
     # when
-    look(database_url, lambda c: c.execute(text("DELETE FROM songs WHERE track_id IN (1, 5)")))
+    assert migrate(empty_database_url) == head_revision()
     # then
-    assert look(database_url, counts) == {"folk": 1, "metal": 3}
-    look(database_url, lambda c: c.execute(text("TRUNCATE songs")))
-    assert look(database_url, counts) == {}
+    songs = text("SELECT DISTINCT confident FROM songs")
+    assert look(empty_database_url, lambda c: c.execute(songs).scalars().all()) == [True]
+    batches = text("SELECT min_confidence, rows_uncertain FROM batches")
+    assert look(empty_database_url, lambda c: tuple(c.execute(batches).one())) == (0, 0)
+    assert counts(empty_database_url) == {"folk": (2, 0), "metal": (4, 0)}
+    # and the release before, beside this one, goes on
+    execute(empty_database_url, "DELETE FROM songs WHERE track_id = 1")
+    assert counts(empty_database_url) == {"folk": (1, 0), "metal": (4, 0)}
+
+
+def test_the_counts_survive_the_way_back(database_url: str) -> None:
+    store(database_url, 6, confident="n % 2 = 0")
+    # when
+    migrate(database_url, "2026_11_23_songs")
+    execute(database_url, "DELETE FROM songs WHERE track_id = 1")
+    # then
+    query = text("SELECT genre, song_count FROM genre_counts ORDER BY genre")
+    assert look(database_url, lambda c: [tuple(row) for row in c.execute(query)]) == [
+        ("folk", 1),
+        ("metal", 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("true", "ix_songs_uncertain_title_track_id"),
+        ("genre = 'metal'", "ix_songs_uncertain_genre_title_track_id"),
+        (f"batch_id = '{BATCH_ID}'", "ix_songs_uncertain_batch_id_title_track_id"),
+    ],
+)
+def test_a_page_of_uncertain_songs_comes_in_order_from_an_index_of_them(
+    database_url: str, condition: str, index: str
+) -> None:
+    # given
+    store(database_url, 5_000, confident="n % 5 <> 0")
+    execute(database_url, "ANALYZE songs")
+    query = "EXPLAIN SELECT * FROM songs WHERE NOT confident AND {} ORDER BY title, track_id LIMIT 51"
+    # when
+    plan = look(database_url, lambda c: c.execute(text(query.format(condition))).scalars().all())
+    # then
+    assert any(f"Index Scan using {index}" in line for line in plan), plan
+    assert not any("Sort" in line for line in plan), plan
