@@ -19,7 +19,8 @@ mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions) {
   classifyBatch(file: $file, options: $options) {
     __typename
     ... on Batch {
-      id rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsClassified
+      id rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsClassified rowsUncertain
+      minConfidence
       genres { genre { name } songCount }
     }
     ... on Error { message }
@@ -29,7 +30,18 @@ mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions) {
 """
 
 
-def classify(
+def probability(value: float) -> float:
+    """Return a value that is from 0 to 1.
+
+    Raises:
+        typer.BadParameter: it is not (a NaN is not, which typer's own range would let through).
+    """
+    if not 0 <= value <= 1:
+        raise typer.BadParameter(f"must be from 0 to 1, not {value:g}")
+    return value
+
+
+def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     files: Annotated[
         list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV files of songs.")
     ],
@@ -45,12 +57,23 @@ def classify(
     skip_invalid_rows: Annotated[
         bool, typer.Option(help="Leave wrong rows out instead of refusing the file.")
     ] = False,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            callback=probability,
+            metavar="0..1",
+            help="Store a song of lower confidence as uncertain; it keeps its genre.",
+        ),
+    ] = 0.0,
 ) -> None:
     """Send song files to a running service and print what it stored.
 
     Exit codes: 0 all stored, 1 a file refused, 2 wrong usage, 3 not reachable or not allowed.
     """
-    options = {"onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE"}
+    options = {
+        "onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE",
+        "minConfidence": min_confidence,
+    }
     console = Console()
     refused = 0
     with GraphQLClient(url, client_id, client_secret) as client:
@@ -99,6 +122,11 @@ def print_result(console: Console, name: str, result: dict[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if result["minConfidence"] > 0:
+        console.print(
+            f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})",
+            highlight=False,
+        )
     table = Table("genre", "songs")
     table.columns[1].justify = "right"
     for found in result["genres"]:

@@ -63,6 +63,29 @@ def test_classify_can_skip_wrong_rows(api: ApiClient, tmp_path: Path) -> None:
     assert "2 rows, 1 songs stored (0 rows with missing values, 1 invalid, 0 repeated)" in output
 
 
+def test_classify_prints_how_many_songs_are_uncertain(api: ApiClient, tmp_path: Path) -> None:
+    # given
+    file = write(tmp_path / "songs.csv", song_csv(song_rows(30)))
+    code, output = classify(api, file)
+    assert (code, "uncertain" in output) == (0, False)
+    # when
+    code, output = classify(api, file, "--min-confidence", "1")
+    # then
+    assert code == 0
+    assert "30 of them uncertain (confidence below 1)" in output
+    assert api.execute("{ songs(confident: false) { totalCount } }") == {"songs": {"totalCount": 30}}
+
+
+@pytest.mark.parametrize("minimum", ["1.5", "-0.1", "nan", "half"])
+def test_classify_ends_with_2_for_a_minimum_that_is_no_probability(
+    api: ApiClient, tmp_path: Path, minimum: str
+) -> None:
+    file = write(tmp_path / "songs.csv", song_csv([song_row()]))
+    code, output = classify(api, file, "--min-confidence", minimum)
+    assert (code, "--min-confidence" in output) == (2, True)
+    assert api.execute("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
+
+
 def test_classify_ends_with_2_for_a_file_that_is_not_there(api: ApiClient) -> None:
     assert classify(api, "nowhere.csv")[0] == 2
 
