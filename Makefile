@@ -42,7 +42,8 @@ format: setup ## Let ruff format and fix what it can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure whole requests against the floor of the same work.
+bench: setup ## Measure prediction beside the plain recipe, and whole requests beside the floor.
+	$(BIN)/python -m tests.benchmarks.prediction
 	$(BIN)/python -m tests.benchmarks.classify_batch
 
 schema: setup ## Export the GraphQL schema to schema.graphql.

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ml.artifact import load_ensemble
+from ml.evaluation import score
+from ml.labels import read_lyrics
+from ml.parameters import Parameters
+from ml.recipe import predict_grouped
 from ml.song_file import SongFile
 from ml.songs import Songs
-from ml.training import train
+from ml.training import make_examples, train
+from ml.training_data import read_labelled_songs
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -58,7 +64,7 @@ def test_the_shipped_model_holds_its_scores() -> None:
     metrics = load_ensemble(REPOSITORY / "model").manifest.metrics
 
     assert metrics.grouped_folds.accuracy >= 0.6
-    assert metrics.grouped_folds.calibration_error <= 0.1
+    assert metrics.grouped_folds.calibration_error <= 0.05
     assert metrics.random_folds.accuracy >= 0.8
 
 
@@ -84,3 +90,25 @@ def test_no_title_of_a_real_song_is_in_the_model() -> None:
     longer = [title for title in real_songs("features.csv").titles if title.count(" ") >= 2]
     assert len(longer) > 100
     assert not [title for title in longer if title in words]
+
+
+def test_a_song_without_a_known_word_gets_a_calibrated_answer_by_its_sound() -> None:
+    # given: the labelled songs, none of whose words the model knows, each judged by a fold without its artist
+    data = read_labelled_songs(DATA / "features.csv", DATA / "labels.csv")
+    extractor, examples = make_examples(data, read_lyrics(DATA / "lyrics_genre.csv"), Parameters())
+    grouped = predict_grouped(examples, data.groups, Parameters(), group_name=data.group_name)
+    wordless = extractor.transform(replace(data.songs, tags=["qqxqq"] * len(data.songs)))
+
+    probabilities = np.vstack(
+        [
+            classifier.probabilities(wordless[scored])
+            for classifier, (_, scored) in zip(grouped.classifiers, grouped.folds, strict=True)
+        ]
+    )
+
+    labels = np.concatenate([data.labels[scored] for _, scored in grouped.folds])
+    scores = score(probabilities, labels, data.genres, split="grouped folds, no known words")
+    # One genre in eight would be .125 and the commonest .164. Calibration of 450 songs in 10 bins is noisy.
+    assert scores.accuracy > 0.45
+    assert scores.calibration_error < 0.1
+    assert scores.log_loss < 1.6

@@ -1,0 +1,75 @@
+"""What must not change a song's genre: all that says nothing of the song itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_rows
+
+SONGS = """
+{
+  songs(first: 1000) {
+    nodes { trackId title genre { name } confidence probabilities { genre probability } }
+  }
+}
+"""
+
+Row = dict[str, str]
+
+
+def opinions(api: ApiClient, file: bytes) -> dict[str, dict[str, Any]]:
+    """Classify a file and return what is stored of its songs, by title."""
+    assert api.classify(file)["rowsClassified"] == 60
+    return {song["title"]: song for song in api.execute(SONGS)["songs"]["nodes"]}
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    return [row | {"title": f"Song {number}"} for number, row in enumerate(song_rows(60, seed=5))]
+
+
+def test_the_order_of_rows_changes_nothing(api: ApiClient, rows: list[Row]) -> None:
+    before = opinions(api, song_csv(rows))
+
+    assert opinions(api, song_csv([*rows[40:], *reversed(rows[:40])])) == before
+
+
+def test_the_order_of_columns_and_unrelated_columns_change_nothing(api: ApiClient, rows: list[Row]) -> None:
+    before = opinions(api, song_csv(rows))
+    columns = ["artist", *reversed(rows[0]), "year", "vect_149"]
+
+    more = [row | {"artist": "Nobody", "year": "1999", "vect_149": "1e9"} for row in rows]
+
+    assert opinions(api, song_csv(more, columns)) == before
+
+
+def test_track_ids_change_nothing(api: ApiClient, rows: list[Row]) -> None:
+    before = opinions(api, song_csv(rows))
+
+    after = opinions(api, song_csv([row | {"trackID": str(9_000_000 + int(row["trackID"]))} for row in rows]))
+
+    assert [song | {"trackId": ""} for song in after.values()] == [
+        song | {"trackId": ""} for song in before.values()
+    ]
+
+
+def test_letter_case_and_order_of_tags_change_nothing(api: ApiClient, rows: list[Row]) -> None:
+    before = opinions(api, song_csv(rows))
+    for row in rows:
+        row["tags"] = ", ".join(reversed(row["tags"].upper().split(",")))
+
+    assert opinions(api, song_csv(rows)) == before
+
+
+def test_words_that_nobody_knows_count_as_no_words(api: ApiClient, rows: list[Row]) -> None:
+    before = opinions(api, song_csv([row | {"tags": ","} for row in rows]))
+
+    after = opinions(api, song_csv([row | {"tags": "qqxqq, zzyzz"} for row in rows]))
+
+    assert after == before
+    assert all(
+        sum(p["probability"] for p in song["probabilities"]) == pytest.approx(1) for song in after.values()
+    )

@@ -1,0 +1,57 @@
+"""Today's model on ten songs: a change of its predictions must be meant.
+
+Scale, order of columns or a word list that changes by mistake shows here, song by song. After training a
+model anew write the file with
+
+    python -m tests.ml.test_golden_predictions
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.artifact import load_ensemble
+from ml.song_file import SongFile
+from ml.songs import Songs
+
+REPOSITORY = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden" / "predictions.json"
+SONGS = 10
+
+
+def first_sample_songs() -> Songs:
+    with (REPOSITORY / "data" / "sample" / "songs.csv").open("rb") as file:
+        return next(iter(SongFile(file, name="songs.csv").chunks())).take(slice(SONGS))
+
+
+def predictions() -> dict[str, Any]:
+    ensemble, songs = load_ensemble(REPOSITORY / "model"), first_sample_songs()
+    return {
+        "model": ensemble.manifest.model_version,
+        "genres": list(ensemble.genres),
+        "probabilities": {
+            str(track_id): [round(probability, 6) for probability in row]
+            for track_id, row in zip(songs.track_ids.tolist(), ensemble.predict(songs).tolist(), strict=True)
+        },
+    }
+
+
+def test_the_shipped_model_predicts_ten_songs_as_it_did() -> None:
+    pinned, now = json.loads(GOLDEN.read_text(encoding="utf-8")), predictions()
+
+    assert (now["model"], now["genres"]) == (pinned["model"], pinned["genres"])
+    assert now["probabilities"].keys() == pinned["probabilities"].keys()
+    assert len(pinned["probabilities"]) == SONGS
+    for track_id, row in pinned["probabilities"].items():
+        # Another processor may round the last of these digits otherwise.
+        assert now["probabilities"][track_id] == pytest.approx(row, abs=2e-6)
+        assert np.sum(row) == pytest.approx(1, abs=1e-5)
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(predictions(), indent=2) + "\n", encoding="utf-8")
