@@ -453,7 +453,7 @@ def _figures(report: EvaluationReport) -> str:
 
 def _own_data(manifest: Manifest) -> str:
     time = (
-        "- Training takes 12 seconds for these 450 songs, on one core of two.\n"
+        "- Training takes 19 seconds of one processor core for these 450 songs.\n"
         if _is_shipped_data(manifest)
         else ""
     )
@@ -483,7 +483,7 @@ def _own_data(manifest: Manifest) -> str:
         "3. 404 of the public file's rows have missing values. They are left out, and the command says so; "
         "fill them in if you know them.\n"
         "4. Keep songs whose labels you want to test on out of both files, with all songs of their artists.\n"
-        "5. Train, tune and evaluate as above. Training takes 39 seconds on one core of two for 8,128 "
+        "5. Train, tune and evaluate as above. Training takes 67 seconds of one core for 8,128 "
         "synthetic songs, 404 of them with a missing value (`genregraph sample-data` with seeds 0 to 6, put "
         "together).\n\n"
         "Genres are not equally frequent there (classic pop and rock 21 %, jazz and blues 4 %); the recipe "
