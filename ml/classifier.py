@@ -17,6 +17,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from ml.contributions import Contributions
 from ml.cross_validation import Fold
 from ml.examples import Examples
 from ml.features import LYRIC_STATISTICS, TAG_COUNT
@@ -24,7 +25,7 @@ from ml.linear import LinearModel, train_linear_model
 from ml.parameters import Parameters
 from ml.songs import NUMBER_NAMES
 from ml.temperature import AS_IS, Temperature
-from ml.trees import train_booster, tree_logits
+from ml.trees import train_booster, tree_contributions, tree_logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,25 @@ class Classifier:
     def probabilities(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return probabilities of genres, shape (n, genres), rows sum to 1."""
         return softmax(self.logits(features) / self.temperature.at(self.evidence(features))[:, None])
+
+    def contributions(
+        self, features: npt.NDArray[np.float64], genres: npt.NDArray[np.int64]
+    ) -> Contributions:
+        """Take the log-odds, after the temperature, of one genre of each song apart.
+
+        How much a song's words count, and so its temperature, is taken as given and not put down to the
+        number of words.
+
+        Args:
+            features: shape (n, features).
+            genres: shape (n,), the column of each song's genre.
+        """
+        evidence = self.evidence(features)
+        trees = self.tree_weight * evidence
+        words = self.words.contributions(features, genres).times(evidence)
+        linear = (self.sound.contributions(features, genres) + words).times(1 - trees)
+        both = linear + tree_contributions(self.boosters, features, genres).times(trees)
+        return both.times(1 / self.temperature.at(evidence))
 
 
 def train_classifier(examples: Examples, folds: Sequence[Fold], parameters: Parameters) -> Classifier:
