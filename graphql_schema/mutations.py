@@ -85,7 +85,8 @@ class Mutation:
         )
         info.context.forget_what_was_read()
         return ClassifiedSongs(
-            batch=Batch.of(classified.batch), songs=[Song.of(row) for row in classified.songs]
+            batch=Batch.of(classified.batch),
+            songs=[Song.of(row, classified.reasons) for row in classified.songs],
         )
 
 

@@ -22,7 +22,9 @@ from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, SongRow
 from app.repositories.batches import BatchRepository
 from app.repositories.models import ModelRepository
 from app.repositories.songs import SongRepository, StagedSong, fold
+from app.services.errors import InvalidArgumentError
 from ml.ensemble import Ensemble
+from ml.explanation import Explanations, FeatureContribution, explain
 from ml.song_file import OnInvalidRow, SongFile, SongFileReport
 from ml.song_records import SongRecord, SongRecordsReport, read_song_records
 from ml.songs import Songs
@@ -32,15 +34,60 @@ Result = TypeVar("Result")
 CHUNK_ROWS = 2_000
 """Songs that are read, classified and written together: enough to be quick, few enough to be small."""
 
+MAX_REASONS = 20
+"""The most features that an explanation of one song names."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedSongs:
-    """A batch that came as JSON, with its songs in the order they were sent, repeated ones once."""
+    """A batch that came as JSON.
+
+    Attributes:
+        batch: the batch.
+        songs: its songs in the order they were sent, repeated ones once.
+        reasons: why they got their genres.
+    """
 
     batch: BatchRow
     songs: Sequence[SongRow]
+    reasons: Reasons
+
+
+class Reasons:
+    """Why the songs of one request got their genres: worked out for all of them when first asked for."""
+
+    def __init__(
+        self, track_ids: Sequence[int], explain_songs: Callable[[], asyncio.Future[Explanations]]
+    ) -> None:
+        """Make the reasons.
+
+        Args:
+            track_ids: of the songs, each once.
+            explain_songs: starts the work, in another thread; its rows are in the order of `track_ids`.
+        """
+        self._rows = {track_id: row for row, track_id in enumerate(track_ids)}
+        self._explain_songs = explain_songs
+        self._running: asyncio.Future[Explanations] | None = None
+
+    async def strongest(self, track_id: int, first: int) -> list[FeatureContribution]:
+        """Return the features that spoke most for a song's genre, strongest first.
+
+        Args:
+            track_id: of one of the songs.
+            first: how many at most, from 0 to 20.
+
+        Raises:
+            InvalidArgumentError: `first` is out of range.
+        """
+        if not 0 <= first <= MAX_REASONS:
+            raise InvalidArgumentError("first", f"must be from 0 to {MAX_REASONS}, not {first}")
+        if self._running is None:
+            self._running = self._explain_songs()
+        # Shielded: whoever stops waiting must not take it from the other songs.
+        explanations = await asyncio.shield(self._running)
+        return explanations.strongest(self._rows[track_id], first)
 
 
 class ClassificationService:
@@ -150,7 +197,18 @@ class ClassificationService:
             await self._store(session, batch, len(songs))
             stored = await repository.by_track_ids(track_ids)
         _log_stored(batch)
-        return ClassifiedSongs(batch, [stored[track_id] for track_id in dict.fromkeys(track_ids)])
+        rows = [stored[track_id] for track_id in dict.fromkeys(track_ids)]
+        return ClassifiedSongs(batch, rows, self._reasons(songs, rows))
+
+    def _reasons(self, songs: Songs, rows: Sequence[SongRow]) -> Reasons:
+        last = {track_id: place for place, track_id in enumerate(songs.track_ids.tolist())}
+        track_ids = [row.track_id for row in rows]
+        genres = [row.genre for row in rows]
+
+        def work() -> Explanations:
+            return explain(self._ensemble, songs.take([last[track_id] for track_id in track_ids]), genres)
+
+        return Reasons(track_ids, lambda: self._run(work))
 
     async def _store(self, session: AsyncSession, batch: BatchRow, rows_staged: int) -> None:
         await BatchRepository(session).add(batch)

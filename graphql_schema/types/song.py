@@ -11,19 +11,47 @@ from strawberry import relay
 from app.database.tables import SongRow
 from app.repositories.paging import Page
 from app.repositories.songs import SongFilter, song_cursor
+from app.services.classification import MAX_REASONS, Reasons
 from graphql_schema.arguments import DEFAULT_SONGS
 from graphql_schema.context import Info
 from graphql_schema.paging import page_info
 from graphql_schema.types.genre import Genre, GenreProbability
+from ml import explanation
 from ml.songs import MAX_TRACK_ID
 
 if TYPE_CHECKING:
     from graphql_schema.types.batch import Batch
 
 
+DEFAULT_REASONS = 5
+
+
+@strawberry.type(
+    description=(
+        "What a feature of a song had to say for its genre. The contributions of all features and a base "
+        "that the song does not change add up to the genre's log-odds, less the mean of all genres."
+    )
+)
+class FeatureContribution:
+    feature: str = strawberry.field(description="Name of the feature in the model, such as `share_spanish`.")
+    label: str = strawberry.field(description="Its name for people, such as `lyrics: Spanish share`.")
+    value: float = strawberry.field(description="The song's value of the feature.")
+    contribution: float = strawberry.field(
+        description="What it adds to the log-odds of the genre; below 0 it spoke for other genres."
+    )
+
+    @classmethod
+    def of(cls, found: explanation.FeatureContribution) -> Self:
+        """Make the contribution of what the model says."""
+        return cls(
+            feature=found.feature, label=found.label, value=found.value, contribution=found.contribution
+        )
+
+
 @strawberry.type(description="A song and the genre that the model gave it.")
 class Song(relay.Node):
     row: strawberry.Private[SongRow]
+    reasons: strawberry.Private[Reasons | None]
     key: relay.NodeID[int]
     track_id: strawberry.ID = strawberry.field(description="The song's track id, as uploaded.")
     title: str = strawberry.field(description="The song's title, as uploaded.")
@@ -36,10 +64,11 @@ class Song(relay.Node):
     classified_at: datetime = strawberry.field(description="When the song was classified last.")
 
     @classmethod
-    def of(cls, row: SongRow) -> Self:
-        """Make the song of a stored row."""
+    def of(cls, row: SongRow, reasons: Reasons | None = None) -> Self:
+        """Make the song of a stored row, with the reasons for its genre where they can still be told."""
         return cls(
             row=row,
+            reasons=reasons,
             key=row.track_id,
             track_id=strawberry.ID(str(row.track_id)),
             title=row.title,
@@ -59,6 +88,25 @@ class Song(relay.Node):
         return [
             GenreProbability(genre=genre, probability=probability)
             for genre, probability in sorted(by_genre, key=lambda pair: -pair[1])
+        ]
+
+    @strawberry.field(
+        description=(
+            "The features that spoke most for the genre, strongest first. Only the songs that "
+            "`classifySongs` returns have it, null elsewhere: no features are kept of stored songs."
+        )
+    )
+    async def explanation(
+        self,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many at most, from 0 to {MAX_REASONS}.")
+        ] = DEFAULT_REASONS,
+    ) -> list[FeatureContribution] | None:
+        if self.reasons is None:
+            return None
+        wanted = DEFAULT_REASONS if first is None else first
+        return [
+            FeatureContribution.of(found) for found in await self.reasons.strongest(self.row.track_id, wanted)
         ]
 
     @strawberry.field(description="The batch in which the song was classified last.")
