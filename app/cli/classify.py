@@ -12,7 +12,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
-from app.cli.failure import FAILED, NOT_REACHED, fail
+from app.cli.explain import SongsRead, classify_and_explain, print_reasons, read_songs
+from app.cli.failure import FAILED, NOT_REACHED, USAGE, fail
+from ml.song_file import OnInvalidRow, TooManyRowsError
 
 CLASSIFY_BATCH = """
 mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions) {
@@ -65,8 +67,17 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
             help="Store a song of lower confidence as uncertain; it keeps its genre.",
         ),
     ] = 0.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print why songs got their genres; up to 1,000 rows a file.")
+    ] = False,
+    songs: Annotated[
+        int, typer.Option(min=1, help="With --explain, of how many songs of each file to print it.")
+    ] = 20,
 ) -> None:
     """Send song files to a running service and print what it stored.
+
+    With --explain the file is read and checked here and its songs are sent as JSON: the batch has no file
+    name then.
 
     Exit codes: 0 all stored, 1 a file refused, 2 wrong usage, 3 not reachable or not allowed.
     """
@@ -75,11 +86,15 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         "minConfidence": min_confidence,
     }
     console = Console()
+    to_explain = _read_all(files, OnInvalidRow(options["onInvalidRow"])) if explain else {}
     refused = 0
     with GraphQLClient(url, client_id, client_secret) as client:
         for path in files:
             try:
-                result = upload(client, path, options)
+                if explain:
+                    result = classify_and_explain(client, to_explain[path], options)
+                else:
+                    result = upload(client, path, options)
             except NotReachedError as error:
                 fail(str(error), NOT_REACHED)
             except RefusedError as error:
@@ -88,8 +103,24 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
                 continue
             refused += result["__typename"] != "Batch"
             print_result(console, path.name, result)
+            print_reasons(console, result.get("songs", []), songs)
     if refused:
         raise typer.Exit(FAILED)
+
+
+def _read_all(files: list[Path], on_invalid_row: OnInvalidRow) -> dict[Path, SongsRead]:
+    """Read files to explain, all before any is sent; end the command if one has too many rows."""
+    found = {}
+    for path in files:
+        try:
+            found[path] = read_songs(path, on_invalid_row)
+        except TooManyRowsError as error:
+            fail(
+                f"{path.name}: --explain takes at most {error.max_rows:,} rows a file and this has more; "
+                "send a part of it, or all of it without --explain",
+                USAGE,
+            )
+    return found
 
 
 def upload(client: GraphQLClient, path: Path, options: dict[str, Any]) -> dict[str, Any]:
