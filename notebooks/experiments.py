@@ -1,9 +1,9 @@
 """The experiments with the recipe: `python notebooks/experiments.py` writes experiments.csv anew.
 
 Each is a function from songs to train on and songs to predict to log-odds. What is kept lives in `ml`; what
-is not lives here alone, as short as can be, so that its figures can be had again. All splits are those of
-`ml.cross_validation` but one: *repeated* folds, six times over, take clusters of 8 or 14 songs made on a random
-70 % of the components and deal them out at random, because one clustering is one draw of luck.
+is not lives here alone, as short as can be, so that its figures can be had again. All splits are those
+of `ml.cross_validation` but one: *repeated* folds, six times over, take clusters of 8 or 14 songs made on
+a random 70 % of the components and deal them out at random, because one clustering is one draw of luck.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
@@ -273,10 +273,16 @@ def artists_alike(train: Rows, test: Rows) -> Table:
 
 def bagged(train: Rows, test: Rows) -> Table:
     """Predict by 25 logistic regressions on bootstraps of songs and halves of the features."""
-    scales = np.r_[sound_scales(), word_scales()]
-    base = LogisticRegression(C=1.0, max_iter=5_000, class_weight="balanced")
-    make = partial(BaggingClassifier, base, n_estimators=25, max_features=0.5, random_state=0)
-    return by_scikit_learn(make, train, test, scales=scales)
+    random, scales = np.random.default_rng(0), np.r_[sound_scales(), word_scales()]
+    known, new = normal_scores(everything, train, test, scales)
+    logits = np.zeros((len(test), genre_count))
+    for _ in range(25):
+        rows = random.choice(len(train), len(train))
+        columns = random.choice(known.shape[1], known.shape[1] // 2, replace=False)
+        model = LogisticRegression(C=1.0, max_iter=5_000, class_weight="balanced")
+        model.fit(known[rows][:, columns], labels[train][rows])
+        logits[:, model.classes_] += centred(model.decision_function(new[:, columns])) / 25
+    return logits
 
 
 def self_trained(train: Rows, test: Rows) -> Table:
@@ -344,15 +350,12 @@ def experiments() -> Iterator[Experiment]:
         partial(booster, everything, interaction_constraints=columns),
     )
     yield Experiment("trees", "three seeds bagged", partial(booster_bagged, everything))
-    yield Experiment("other models", "extra trees of scikit-learn", kit(
-        partial(ExtraTreesClassifier, 200, min_samples_leaf=3, max_features=0.2, class_weight="balanced", random_state=0)
-    ))  # fmt: skip
-    yield Experiment(
-        "other models", "15 nearest neighbours", kit(partial(KNeighborsClassifier, 15, weights="distance"))
-    )
-    yield Experiment("other models", "pairwise: support vectors with RBF kernel", kit(
-        partial(SVC, C=4.0, gamma=0.05, class_weight="balanced")
-    ))  # fmt: skip
+    forest = partial(ExtraTreesClassifier, 200, min_samples_leaf=3, max_features=0.2, random_state=0)
+    yield Experiment("other models", "extra trees of scikit-learn", kit(forest))
+    neighbours = partial(KNeighborsClassifier, 15, weights="distance")
+    yield Experiment("other models", "15 nearest neighbours", kit(neighbours))
+    vectors = partial(SVC, C=4.0, gamma=0.05, class_weight="balanced")
+    yield Experiment("other models", "pairwise: support vectors with RBF kernel", kit(vectors))
     yield Experiment("other models", "hierarchy: three families of genres first", hierarchy)
     yield Experiment("linear", "logistic regression on rank-transformed features", together(discriminant=0))
     yield Experiment(
@@ -372,9 +375,12 @@ def experiments() -> Iterator[Experiment]:
             (0.8, partial(linear, lexical, scales=0.3)),
         ),
     )
-    yield Experiment("two witnesses", "sound without metadata", add(
-        (1, partial(linear, sound[:, len(METADATA_COLUMNS) :], scales=0.08, shrinkage=0.2)), (1, read())
-    ))  # fmt: skip
+    audio = sound[:, len(METADATA_COLUMNS) :]
+    yield Experiment(
+        "two witnesses",
+        "sound without metadata",
+        add((1, partial(linear, audio, scales=0.08, shrinkage=0.2)), (1, read())),
+    )
     yield Experiment("two witnesses", "+ squares of the sound's features", squares)
     yield Experiment("two witnesses", "+ 20 topics of the lyrics corpus", more_words(topics(), 0.08))
     yield Experiment(
