@@ -187,8 +187,10 @@ def _limitations(manifest: Manifest) -> str:
         "pseudo-artists (14). That size was chosen so that the grouped scores of three published recipes "
         "match their published scores on held-out songs. So grouped scores flatter the model; only songs "
         "that took no part tell by how much.",
-        "**Words.** It knows only words of its training lyrics, as stems; other words do not count. A song "
-        "with none that it knows is judged by its sound alone.",
+        (
+            "**Words.** It knows only words of its training lyrics, as stems; other words do not count. A "
+            "song with none that it knows is judged by its sound alone."
+        ),
     ]
     best = grouped.coverage_accuracy[-1] if grouped.coverage_accuracy else None
     advice = (

@@ -21,6 +21,17 @@ class GenreScore:
 
 
 @strawberry.type(
+    description="How good the model is with the songs of new artists that it is most confident of."
+)
+class Coverage:
+    coverage: float = strawberry.field(description="Share of songs, the most confident ones, from 0 to 1.")
+    accuracy: float = strawberry.field(description="Share of right answers among them.")
+    min_confidence: float = strawberry.field(
+        description="The least confidence among them; as `minConfidence` it gives about this coverage."
+    )
+
+
+@strawberry.type(
     description=(
         "A model and its out-of-fold scores on the labelled songs. Random folds share artists between "
         "training and scoring and flatter the model; grouped folds do not and tell what to expect of "
@@ -41,6 +52,12 @@ class Model:
     grouped_macro_f1: float = strawberry.field(
         name="groupedMacroF1", description="Macro-averaged F1 in 4-fold cross-validation grouped by artist."
     )
+    grouped_calibration_error: float = strawberry.field(
+        description="How far confidence and share of right answers differ in grouped folds, on average."
+    )
+    coverages: list[Coverage] = strawberry.field(
+        description="Accuracy in grouped folds when only the most confident songs are answered."
+    )
     genre_scores: list[GenreScore] = strawberry.field(description="Scores by genre, in grouped folds.")
     training_songs: int = strawberry.field(description="How many labelled songs it was trained on.")
     features: list[str] = strawberry.field(description="Names of the features it looks at.")
@@ -57,6 +74,11 @@ class Model:
             macro_f1=random.macro_f1,
             grouped_accuracy=grouped.accuracy,
             grouped_macro_f1=grouped.macro_f1,
+            grouped_calibration_error=grouped.calibration_error,
+            coverages=[
+                Coverage(coverage=of.coverage, accuracy=of.accuracy, min_confidence=of.min_confidence)
+                for of in grouped.coverage_accuracy
+            ],
             genre_scores=[
                 GenreScore(genre=genre, recall=score.recall, precision=score.precision, support=score.support)
                 for genre, score in sorted(grouped.per_genre.items())

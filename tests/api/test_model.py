@@ -8,6 +8,7 @@ from tests.client import ApiClient
 MODEL = """
 { model {
   version trainedAt genres accuracy macroF1 groupedAccuracy groupedMacroF1
+  groupedCalibrationError coverages { coverage accuracy minConfidence }
   genreScores { genre recall precision support } trainingSongs features
 } }
 """
@@ -23,6 +24,12 @@ def test_the_model_is_told_as_its_manifest_has_it(api: ApiClient) -> None:
     assert model["genres"] == manifest["genres"] == sorted(manifest["genres"])
     assert model["accuracy"] == manifest["metrics"]["random_folds"]["accuracy"]
     assert model["groupedAccuracy"] == manifest["metrics"]["grouped_folds"]["accuracy"]
+    grouped = manifest["metrics"]["grouped_folds"]
+    assert model["groupedCalibrationError"] == grouped["calibration_error"]
+    assert [
+        (of["coverage"], of["accuracy"], of["min_confidence"]) for of in grouped["coverage_accuracy"]
+    ] == [(of["coverage"], of["accuracy"], of["minConfidence"]) for of in model["coverages"]]
+    assert [of["coverage"] for of in model["coverages"]] == [1.0, 0.8, 0.6]
     assert [score["genre"] for score in model["genreScores"]] == model["genres"]
     assert sum(score["support"] for score in model["genreScores"]) == model["trainingSongs"]
     assert model["features"] == manifest["features"]
