@@ -55,12 +55,13 @@ def test_the_names_of_the_contract_are_there() -> None:
         "Batch": {
             *("id", "fileName", "status", "rowsUploaded", "rowsWithMissingValues", "rowsInvalid"),
             *("rowsDuplicated", "rowsClassified", "problems", "songs", "genres", "model"),
-            *("createdAt", "startedAt", "finishedAt", "error"),
+            *("createdAt", "startedAt", "finishedAt", "error", "minConfidence", "rowsUncertain"),
         },
         "Song": {
             *("id", "trackId", "title", "genre", "confidence", "probabilities", "modelVersion"),
-            *("batch", "classifiedAt"),
+            *("batch", "classifiedAt", "confident", "explanation"),
         },
+        "FeatureContribution": {"feature", "label", "value", "contribution"},
         "Genre": {"name", "songCount", "songs"},
         "GenreProbability": {"genre", "probability"},
         "Model": {
