@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from app.resources import resource
+from ml.artifact import load_ensemble
+from ml.song_file import SongFile
 from tests.cli.command import run
 from tests.ml.training_files import TrainingFiles, write_training_files
 
@@ -76,3 +79,25 @@ def test_wrong_parameters_are_named_before_anything_is_trained(
     assert code == 1
     assert message in output
     assert not (files.features.parent / "model").exists()
+
+
+def test_the_sample_songs_make_a_model_that_classifies_other_sample_songs(tmp_path: Path) -> None:
+    # given: few rounds, so that it is done soon
+    sample, out = resource("data") / "sample", tmp_path / "model"
+    (tmp_path / "parameters.json").write_text('{"parameters": {"rounds": 3}}', encoding="utf-8")
+
+    code, _ = run(
+        *("train", "--features", sample / "features.csv", "--labels", sample / "labels.csv"),
+        *("--parameters", tmp_path / "parameters.json", "--out", out),
+    )
+
+    assert code == 0
+    ensemble = load_ensemble(out)
+    assert sum(ensemble.manifest.training_data.rows_per_genre.values()) == 1_200
+    scores = ensemble.manifest.metrics
+    assert scores.random_folds.accuracy > scores.grouped_folds.accuracy > 0.3  # chance is 0.125
+    with (sample / "songs.csv").open("rb") as file:
+        songs = next(iter(SongFile(file, name="songs.csv").chunks()))
+    predicted = ensemble.predict(songs).argmax(axis=1)
+    assert len(predicted) == 416
+    assert len(set(predicted.tolist())) == 8
