@@ -12,6 +12,7 @@ from rich.table import Table
 from app.cli.failure import fail, require_extra
 from app.cli.progress import progress_bar
 from app.cli.score_tables import print_scores
+from app.cli.training_options import FeaturesOption, LabelsOption
 from ml.artifact import ArtifactError, load_ensemble, write_card
 from ml.assessment import assess
 from ml.labels import TrainingDataError
@@ -19,11 +20,8 @@ from ml.reports import REPORTS, EvaluationReport, write_reports
 
 
 def evaluate(
-    features: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="CSV of songs.")],
-    labels: Annotated[
-        Path,
-        typer.Option(exists=True, dir_okay=False, help="CSV of trackID and genre, and artist if known."),
-    ],
+    features: FeaturesOption,
+    labels: LabelsOption,
     model: Annotated[Path, typer.Option(file_okay=False, help="Folder of the model.")],
     lyrics: Annotated[
         Path | None,

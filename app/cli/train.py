@@ -12,6 +12,7 @@ from rich.table import Table
 from app.cli.failure import fail
 from app.cli.progress import progress_bar
 from app.cli.score_tables import print_scores
+from app.cli.training_options import FeaturesOption, LabelsOption, LyricsOption
 from ml.artifact import ArtifactError
 from ml.labels import TrainingDataError
 from ml.parameters_file import ParametersError, read_parameters
@@ -21,15 +22,10 @@ from ml.training import train as train_model
 
 
 def train(  # noqa: PLR0913, PLR0917 - the options of the command
-    features: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="CSV of songs.")],
-    labels: Annotated[
-        Path,
-        typer.Option(exists=True, dir_okay=False, help="CSV of trackID and genre, and artist if known."),
-    ],
+    features: FeaturesOption,
+    labels: LabelsOption,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the model to write.")],
-    lyrics: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV of other songs' genre and tags.")
-    ] = None,
+    lyrics: LyricsOption = None,
     parameters: Annotated[
         Path | None,
         typer.Option(

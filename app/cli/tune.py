@@ -11,6 +11,7 @@ from rich.table import Table
 
 from app.cli.failure import fail, require_extra
 from app.cli.progress import progress_bar
+from app.cli.training_options import FeaturesOption, LabelsOption, LyricsOption
 from ml.labels import TrainingDataError
 from ml.parameters import Parameters
 from ml.parameters_file import write_parameters
@@ -23,15 +24,10 @@ INTERRUPTED = 130
 
 
 def tune(  # noqa: PLR0913, PLR0917 - the options of the command
-    features: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="CSV of songs.")],
-    labels: Annotated[
-        Path,
-        typer.Option(exists=True, dir_okay=False, help="CSV of trackID and genre, and artist if known."),
-    ],
+    features: FeaturesOption,
+    labels: LabelsOption,
     out: Annotated[Path, typer.Option(dir_okay=False, help="JSON file of the best parameters to write.")],
-    lyrics: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV of other songs' genre and tags.")
-    ] = None,
+    lyrics: LyricsOption = None,
     storage: Annotated[
         str, typer.Option(help="Journal file, or URL of a database (sqlite:///…): a study in it goes on.")
     ] = "tuning.journal",
