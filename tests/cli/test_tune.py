@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,11 @@ def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(files: Train
         time.sleep(0.1)
     # when: Ctrl-C reaches every process of the terminal
     os.killpg(program.pid, signal.SIGINT)
-    output, errors = program.communicate(timeout=240)
+    try:
+        output, errors = program.communicate(timeout=240)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
     # then
     assert program.returncode == 130
     assert "of 10000 trials. The same command goes on." in output
