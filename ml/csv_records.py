@@ -80,6 +80,22 @@ class UnreadableFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class FilePosition:
+    """A place between two records of a file.
+
+    Attributes:
+        offset: bytes of the file before it.
+        line: the physical line, from 1, that starts there.
+    """
+
+    offset: int = 0
+    line: int = 1
+
+
+START = FilePosition()
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Some whole records of a file, one after another; blank lines between them are no records.
 
@@ -222,12 +238,18 @@ def _find_one_by_one(data: bytes, size: int, limit: int, *, final: bool) -> tupl
 class RecordReader:
     """Reads the records of a CSV from a binary file, block by block, in memory of a fixed size."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, start: FilePosition = START) -> None:
+        """Make the reader.
+
+        Args:
+            file: gives out the bytes from `start` on.
+            start: a position that a reader of this file has told.
+        """
         self._file = file
         self._at_end = False
         self._buffer = b""
-        self._buffer_line = 1  # the physical line on which the buffer starts
-        self._buffer_offset = 0  # the byte of the file with which it starts
+        self._buffer_line = start.line  # the physical line on which the buffer starts
+        self._buffer_offset = start.offset  # the byte of the file with which it starts
         self._breaks = _NONE  # where lines stop in the buffer
         self._found = _Found(_NONE, _NONE, _NONE, _NONE)  # its records
         self._taken = 0  # how many of them were given out
@@ -255,6 +277,12 @@ class RecordReader:
         if self._scanned < len(self._buffer):
             raise self._endless_record()
         return None
+
+    @property
+    def position(self) -> FilePosition:
+        """Where the first record is that was not given out yet, or blank lines before it."""
+        at = int(self._found.nexts[self._taken - 1]) if self._taken else 0
+        return FilePosition(self._buffer_offset + at, self._line_of(at))
 
     @property
     def _remaining(self) -> int:

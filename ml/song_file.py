@@ -18,15 +18,17 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import TypeAdapter
 
-from ml.csv_records import BOM, Block, RecordReader, UnreadableFileError
+from ml.csv_records import BOM, START, Block, FilePosition, RecordReader, UnreadableFileError
 from ml.song_file_problems import (
     MAX_PROBLEMS,
     InvalidSongFileError,
@@ -57,6 +59,7 @@ __all__ = [
     "SongFileProblem",
     "SongFileProblemKind",
     "SongFileReport",
+    "SongFileState",
     "TooManyRowsError",
 ]
 
@@ -103,21 +106,55 @@ class _WrongCellError(Exception):
         super().__init__(expected)
 
 
+@dataclass(frozen=True, slots=True)
+class SongFileState:
+    """How far a song file was read: enough to read on later, in another process.
+
+    Attributes:
+        position: where the first row starts that was not read yet.
+        header: the names of the file's columns; None if the header was not read yet.
+        report: what was found up to there.
+    """
+
+    position: FilePosition = START
+    header: tuple[str, ...] | None = None
+    report: SongFileReport = field(default_factory=SongFileReport)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON can hold it."""
+        document: dict[str, Any] = _STATE.dump_python(self, mode="json")
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> SongFileState:
+        """Return the state in what `to_json` made.
+
+        Raises:
+            pydantic.ValidationError: it is no such document.
+        """
+        return _STATE.validate_python(document, strict=False)
+
+
+_STATE = TypeAdapter(SongFileState)
+
+
 class SongFile:
     """A song CSV, read once, chunk by chunk, in memory that does not grow with it.
 
     Args:
-        file: the file, opened in binary mode, read from where it stands to its end; not closed.
+        file: the file, opened in binary mode, read from where it stands to its end; not closed. It has to
+            stand at the state's position.
         name: the name the file was given by its owner; it has to end in `.csv`.
         on_invalid_row: whether one wrong row makes the whole file wrong, or is left out.
         chunk_rows: how many rows of the file make one chunk, at most.
         max_rows: how many rows the file may have; None for any number.
+        state: how far the file was read before, by another reader with the same name and options.
 
     Attributes:
         report: what was found so far; complete when `chunks` has ended or raised.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (options, by keyword)
         self,
         file: BinaryIO,
         *,
@@ -125,15 +162,23 @@ class SongFile:
         on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE,
         chunk_rows: int = DEFAULT_CHUNK_ROWS,
         max_rows: int | None = None,
+        state: SongFileState | None = None,
     ) -> None:
         if chunk_rows < 1:
             raise ValueError(f"chunk_rows is {chunk_rows}, must be 1 or more")
-        self.report = SongFileReport()
+        state = SongFileState() if state is None else state
+        self.report = state.report.copy()
         self._name = name
         self._on_invalid_row = on_invalid_row
         self._chunk_rows = chunk_rows
         self._max_rows = max_rows
-        self._records = RecordReader(file)
+        self._records = RecordReader(file, state.position)
+        self._header_names = state.header
+
+    @property
+    def state(self) -> SongFileState:
+        """How far the file is read: up to the end of the last chunk given out, or a little further."""
+        return SongFileState(self._records.position, self._header_names, self.report.copy())
 
     def chunks(self) -> Iterator[Songs]:
         """Give out the file's complete and valid songs in the order of the file, in chunks.
@@ -164,6 +209,24 @@ class SongFile:
         if reject and self.report.problem_count:
             raise InvalidSongFileError(self.report)
 
+    def count_rows(self) -> int:
+        """Read the file to its end without looking into its cells, and return its number of rows.
+
+        Raises:
+            InvalidSongFileError: the file is no song file: its name, its header, its encoding, its quotes.
+            TooManyRowsError: the file has more than `max_rows` rows.
+        """
+        try:
+            self._check_name()
+            self._header()
+            while (block := self._records.take(self._chunk_rows)) is not None:
+                self._count(len(block))
+            self._check_rows()
+        except UnreadableFileError as error:
+            self.report.add_first(error.problem)
+            raise InvalidSongFileError(self.report) from None
+        return self.report.rows
+
     def _count(self, rows: int) -> None:
         self.report.rows += rows
         if self._max_rows is not None and self.report.rows > self._max_rows:
@@ -187,6 +250,8 @@ class SongFile:
             )
 
     def _header(self) -> _Header:
+        if self._header_names is not None:
+            return _Header(self._header_names)
         block = self._records.take(1)
         if block is None:
             raise UnreadableFileError(SongFileProblem(_Kind.EMPTY_FILE, "The file is empty."))
@@ -206,6 +271,7 @@ class SongFile:
             for problem in problems:
                 self.report.add(problem)
             raise InvalidSongFileError(self.report)
+        self._header_names = tuple(names)
         return _Header(names)
 
     def _read_fast(self, block: Block, header: _Header) -> Songs | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MAX_PROBLEMS = 100
 """Problems kept of one file; all of them are counted."""
@@ -83,6 +83,10 @@ class SongFileReport:
         self.problem_count += 1
         self.problems.insert(0, problem)
         del self.problems[MAX_PROBLEMS:]
+
+    def copy(self) -> SongFileReport:
+        """Return a report of its own that later problems do not reach."""
+        return replace(self, problems=list(self.problems))
 
 
 class InvalidSongFileError(Exception):

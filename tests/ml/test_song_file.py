@@ -61,6 +61,26 @@ def numbered(n: int) -> list[dict[str, str]]:
     return [song_row(trackID=str(number)) for number in range(1, n + 1)]
 
 
+class TestCountingRows:
+    def test_rows_are_counted_without_a_look_into_their_cells(self) -> None:
+        rows = [song_row(), song_row(tempo="asd"), song_row(tempo="")]
+
+        assert SongFile(io.BytesIO(song_csv(rows)), name="a.csv", chunk_rows=2).count_rows() == 3
+
+    def test_what_is_no_song_file_is_refused(self) -> None:
+        with pytest.raises(InvalidSongFileError, match=r"has to end in \.csv"):
+            SongFile(io.BytesIO(song_csv(numbered(1))), name="a.txt").count_rows()
+        with pytest.raises(InvalidSongFileError, match="has no column"):
+            SongFile(io.BytesIO(b"a,b\n1,2\n"), name="a.csv").count_rows()
+        with pytest.raises(InvalidSongFileError, match="no songs after it"):
+            SongFile(io.BytesIO(song_csv([])), name="a.csv").count_rows()
+
+    def test_counting_stops_where_there_are_too_many(self) -> None:
+        with pytest.raises(TooManyRowsError) as caught:
+            SongFile(io.BytesIO(song_csv(numbered(5))), name="a.csv", max_rows=4).count_rows()
+        assert caught.value.max_rows == 4
+
+
 class TestSongs:
     @pytest.mark.parametrize("n", [1, 99, 100, 101, 500])
     def test_all_cells_of_all_songs_come_out_as_they_went_in(self, n: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from ml.song_file import (
     SongFile,
     SongFileProblemKind,
     SongFileReport,
+    SongFileState,
     TooManyRowsError,
 )
 from ml.songs import SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
@@ -71,6 +74,29 @@ def limits_of_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 Outcome = tuple[list[tuple[object, ...]], SongFileReport, str | None]
+
+
+class InterruptedSongFile(SongFile):
+    """Is given up after every chunk and read on by another reader that knows only the state as JSON."""
+
+    def chunks(self) -> Iterator[Songs]:
+        file = SongFile(io.BytesIO(self.data), name="a.csv", **self.options)
+        while True:
+            try:
+                chunk = next(file.chunks(), None)
+            finally:
+                self.report = file.report
+            if chunk is None:
+                return
+            yield chunk
+            state = SongFileState.from_json(json.loads(json.dumps(file.state.to_json())))
+            rest = io.BytesIO(self.data[state.position.offset :])
+            file = SongFile(rest, name="a.csv", state=state, **self.options)
+
+    def __init__(self, file: io.BytesIO, *, name: str, **options: Any) -> None:
+        super().__init__(file, name=name, **options)
+        self.data = file.getvalue()
+        self.options = options
 
 
 def outcome(
@@ -270,6 +296,19 @@ def test_the_size_of_chunks_changes_nothing(data: bytes, chunk_rows: int) -> Non
         return
 
     assert chunked == whole
+
+
+@bounded
+@given(data=song_files() | damaged_files(), chunk_rows=CHUNK_ROWS)
+def test_a_file_that_is_read_on_after_every_chunk_is_the_same_file(data: bytes, chunk_rows: int) -> None:
+    whole = outcome(data, on_invalid_row=OnInvalidRow.SKIP_ROW, chunk_rows=chunk_rows)
+    resumed = outcome(data, InterruptedSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW, chunk_rows=chunk_rows)
+    if whole[1].problems and whole[1].problems[0].kind in FILE_KINDS:
+        # What is found before the place where reading stops depends on how far the reader looks ahead.
+        assert resumed[1].problems[0].kind in FILE_KINDS
+        return
+
+    assert resumed == whole
 
 
 def test_the_fast_way_is_in_fact_taken() -> None:
