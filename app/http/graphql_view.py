@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
+from starlette.datastructures import FormData as StarletteFormData
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,6 +17,7 @@ from strawberry.http import GraphQLHTTPResponse
 from strawberry.types import ExecutionResult
 
 from app.http.graphql_error import GRAPHQL_RESPONSE, graphql_error
+from app.http.multipart import MultipartError, operations_with_file, read_form
 
 PREFLIGHT_HEADERS = (
     "graphql-preflight",
@@ -26,13 +28,10 @@ PREFLIGHT_HEADERS = (
 """A browser sends none of these across origins without asking first, so that with one of them a
 multipart request cannot be a forged form."""
 
-MAX_FIELD_BYTES = 64 * 1024
-"""The most bytes of a multipart field that is not a file: `operations` and `map`."""
-
 
 class _OneFileAdapter(StarletteRequestAdapter):
     async def get_form_data(self) -> FormData:
-        form = await self._request.form(max_files=1, max_fields=4, max_part_size=MAX_FIELD_BYTES)
+        form = await read_form(self._request)
         return FormData(files=form, form=form)
 
 
@@ -78,7 +77,10 @@ class GraphQLView(GraphQL[Any, None]):
 
     def parse_json(self, data: str | bytes) -> Any:
         """Read a JSON document; one that is neither object nor list cannot be a request."""
-        parsed = super().parse_json(data)
+        try:
+            parsed = super().parse_json(data)
+        except (ValueError, RecursionError) as error:  # not UTF-8, a number too long, too deep
+            raise HTTPException(400, "Unable to parse request body as JSON") from error
         if not isinstance(parsed, dict | list):
             raise HTTPException(400, "The request body must be a JSON object.")
         return parsed
@@ -86,9 +88,10 @@ class GraphQLView(GraphQL[Any, None]):
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
         """Read a multipart request; one that breaks the spec is the client's mistake."""
         try:
-            return await super().parse_multipart(request)
-        except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
-            raise HTTPException(400, "The multipart fields 'operations' and 'map' do not fit.") from error
+            data = await request.get_form_data()
+            return operations_with_file(cast("StarletteFormData", data.form))
+        except MultipartError as error:
+            raise HTTPException(400, str(error)) from error
 
     async def process_result(
         self, request: Request, result: ExecutionResult, strict: bool = False

@@ -40,9 +40,26 @@ def test_status_and_media_type_follow_what_the_client_accepts(
 
 @pytest.mark.parametrize(
     "body",
-    ["", "not json", "[]", "null", "7", '"text"', "{}", '{"query": 7}', '{"query": "{a}", "variables": 7}'],
+    [
+        "",
+        "not json",
+        "[]",
+        "null",
+        "7",
+        '"text"',
+        "{}",
+        '{"query": 7}',
+        '{"query": "{a}", "variables": 7}',
+        '{"query": "{a}", "variables": ["a"]}',
+        '{"query": "{a}", "operationName": 7}',
+        '[{"query": "{a}"}, {"query": "{b}"}]',
+        b'{"query": "\xff"}',
+        "[" * 10_000,
+        f'{{"query": "{{a}}", "variables": {{"a": {"9" * 5_000}}}}}',
+    ],
+    ids=lambda body: str(body[:40]),
 )
-def test_a_body_that_is_no_request_gets_400(api: ApiClient, body: str) -> None:
+def test_a_body_that_is_no_request_gets_400(api: ApiClient, body: str | bytes) -> None:
     response = api.http.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"

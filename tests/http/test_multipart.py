@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import socket
+from itertools import permutations
+from typing import Any
 
+import httpx
 import pytest
 
-from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.client import CLASSIFY_BATCH, ApiClient, Parts, upload_parts
 from tests.factories.songs import song_csv, song_row
 
+Part = tuple[str, tuple[str | None, bytes | str]]
+
 FILE = song_csv([song_row()])
-OPERATIONS = json.dumps({"query": CLASSIFY_BATCH, "variables": {"file": None}})
+
+
+def operations(**variables: Any) -> str:
+    return json.dumps({"query": CLASSIFY_BATCH, "variables": variables})
+
+
+OPERATIONS = operations(file=None)
+NO_NULL = "'operations' has no null at the map's path '{}' to put the file in."
 
 
 def test_a_multipart_request_without_preflight_header_is_refused(api: ApiClient) -> None:
@@ -26,48 +38,155 @@ def test_any_of_the_known_preflight_headers_will_do(api: ApiClient, name: str) -
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
 
 
+def refusal(response: httpx.Response) -> str:
+    """Return the message of a request that was refused as the client's mistake."""
+    assert response.status_code == 400, response.text
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    return str(error["message"])
+
+
+def send(api: ApiClient, operations: str, mapping: str, *more: Part) -> httpx.Response:
+    return api.multipart(
+        [("operations", (None, operations)), ("map", (None, mapping)), ("0", ("songs.csv", FILE)), *more]
+    )
+
+
+def stored(api: ApiClient) -> int:
+    return int(api.execute("{ songs { totalCount } }")["songs"]["totalCount"])
+
+
+MAP = '{"0": ["variables.file"]}'
+
+
 @pytest.mark.parametrize(
-    ("operations", "mapping"),
+    ("operations", "mapping", "message"),
     [
-        ("not json", '{"0": ["variables.file"]}'),
-        (OPERATIONS, "not json"),
-        (OPERATIONS, "[1]"),
-        (OPERATIONS, '{"0": "variables.file"}'),
-        (OPERATIONS, '{"0": [7]}'),
-        (OPERATIONS, '{"0": ["variables.other.file"]}'),
-        (OPERATIONS, '{"1": ["variables.file"]}'),
-        ("[]", '{"0": ["variables.file"]}'),
-        ("null", '{"0": ["variables.file"]}'),
-        ("7", '{"0": ["variables.file"]}'),
-        ('{"variables": {"file": null}}', '{"0": ["variables.file"]}'),
-        (f"[{OPERATIONS}, {OPERATIONS}]", '{"0": ["0.variables.file"]}'),
+        ("not json", MAP, "The multipart field 'operations' is not JSON: Expecting value: line 1 column 1"),
+        ("[" * 10_000, MAP, "The multipart field 'operations' is not JSON: "),
+        (OPERATIONS, "not json", "The multipart field 'map' is not JSON: Expecting value: line 1 column 1"),
+        (OPERATIONS, "", "The multipart field 'map' is not JSON: Expecting value: line 1 column 1"),
+        (OPERATIONS, "[1]", '\'map\' must be a JSON object, such as {"0": ["variables.file"]}.'),
+        (OPERATIONS, "7", '\'map\' must be a JSON object, such as {"0": ["variables.file"]}.'),
+        (OPERATIONS, "null", '\'map\' must be a JSON object, such as {"0": ["variables.file"]}.'),
+        (OPERATIONS, '{"0": "variables.file"}', "'map' must give '0' a list of paths"),
+        (OPERATIONS, '{"0": [7]}', "'map' must give '0' a list of paths"),
+        (OPERATIONS, '{"0": []}', "'map' must give '0' a list of paths"),
+        (OPERATIONS, '{"0": null}', "'map' must give '0' a list of paths"),
+        (OPERATIONS, "{}", "'map' does not say where the file of the part '0' belongs."),
+        (
+            OPERATIONS,
+            '{"1": ["variables.file"]}',
+            "'map' names the part '1', but the request has no such part.",
+        ),
+        (OPERATIONS, '{"map": ["variables.file"]}', "The part 'map' is not a file: its Content-Disposition"),
+        (OPERATIONS, '{"0": ["file"]}', "The map's path 'file' must begin with 'variables.'."),
+        (OPERATIONS, '{"0": ["query"]}', "The map's path 'query' must begin with 'variables.'."),
+        (OPERATIONS, '{"0": ["variables"]}', "The map's path 'variables' must begin with 'variables.'."),
+        (OPERATIONS, '{"0": ["variables.other"]}', NO_NULL.format("variables.other")),
+        (OPERATIONS, '{"0": ["variables.other.file"]}', NO_NULL.format("variables.other.file")),
+        (OPERATIONS, '{"0": ["variables.file.0"]}', NO_NULL.format("variables.file.0")),
+        (operations(files=[None]), '{"0": ["variables.files.1"]}', NO_NULL.format("variables.files.1")),
+        (operations(files=[None]), '{"0": ["variables.files.x"]}', NO_NULL.format("variables.files.x")),
+        (operations(file="text"), MAP, NO_NULL.format("variables.file")),
+        (json.dumps({"query": CLASSIFY_BATCH}), MAP, NO_NULL.format("variables.file")),
+        (json.dumps({"query": CLASSIFY_BATCH, "variables": 7}), MAP, NO_NULL.format("variables.file")),
+        ("null", MAP, "'operations' must be a JSON object with a query and its variables."),
+        ("7", MAP, "'operations' must be a JSON object with a query and its variables."),
+        ('{"variables": {"file": null}}', MAP, "No GraphQL query found in the request"),
+        ('{"query": 7, "variables": {"file": null}}', MAP, "`query` must be a string"),
+        (f"[{OPERATIONS}, {OPERATIONS}]", '{"0": ["0.variables.file"]}', "Batching is not supported"),
+        ("[]", MAP, "Batching is not supported"),
     ],
 )
-def test_operations_or_map_that_break_the_spec_are_the_clients_mistake(
-    api: ApiClient, operations: str, mapping: str
+def test_operations_or_map_that_break_the_specification_are_refused_with_the_reason(
+    api: ApiClient, operations: str, mapping: str, message: str
 ) -> None:
-    response = api.multipart(
-        [("operations", (None, operations)), ("map", (None, mapping)), ("0", ("songs.csv", FILE))]
-    )
-    assert response.status_code in {200, 400}
-    assert response.json()["errors"][0]["message"]
-    assert "INTERNAL_SERVER_ERROR" not in response.text
-    assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 0}}
+    assert message in refusal(send(api, operations, mapping))
+    assert stored(api) == 0
 
 
-def test_missing_parts_are_the_clients_mistake(api: ApiClient) -> None:
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (0, "The multipart field 'operations' is missing."),
+        (1, "The multipart field 'map' is missing."),
+        (2, "'map' names the part '0', but the request has no such part."),
+    ],
+)
+def test_a_missing_part_is_named(api: ApiClient, missing: int, message: str) -> None:
     parts = upload_parts(CLASSIFY_BATCH, FILE)
-    for missing in range(3):
-        response = api.multipart([part for place, part in enumerate(parts) if place != missing])
-        assert response.status_code in {200, 400}, response.text
-        assert response.json()["errors"][0]["message"]
-        assert "INTERNAL_SERVER_ERROR" not in response.text
+    del parts[missing]
+    assert refusal(api.multipart(parts)) == message
 
 
-def test_two_files_in_one_request_are_refused(api: ApiClient) -> None:
-    response = api.multipart([*upload_parts(CLASSIFY_BATCH, FILE), ("1", ("more.csv", FILE))])
-    assert response.status_code == 400
-    assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 0}}
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_parts_may_come_in_any_order(api: ApiClient, order: tuple[int, ...]) -> None:
+    parts = upload_parts(CLASSIFY_BATCH, FILE)
+    response = api.multipart([parts[place] for place in order])
+    assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
+
+
+def test_a_second_file_is_refused(api: ApiClient) -> None:
+    more: Part = ("1", ("more.csv", FILE))
+    mapping = '{"0": ["variables.file"], "1": ["variables.more"]}'
+    message = refusal(send(api, operations(file=None, more=None), mapping, more))
+    assert message == "A request can hold one file; send each file in a request of its own."
+    assert stored(api) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("0", (None, "text")), ("map", (None, MAP)), ("operations", (None, OPERATIONS))],
+)
+def test_two_parts_of_one_name_are_refused(
+    api: ApiClient, name: str, more: tuple[str | None, bytes | str]
+) -> None:
+    message = refusal(send(api, OPERATIONS, MAP, (name, more)))
+    assert message == f"2 parts are named '{name}'; each part needs a name of its own."
+
+
+def test_a_file_in_a_list_gets_there_but_no_field_takes_a_list(api: ApiClient) -> None:
+    # given an operation with a list of files, sent as the specification says
+    query = """
+    mutation ($files: [Upload!]!) { classifyBatch(file: $files) { __typename } }
+    """
+    listed = json.dumps({"query": query, "variables": {"files": [None]}})
+    # when
+    response = send(api, listed, '{"0": ["variables.files.0"]}')
+    # then the schema, and not the request's form, refuses it
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    assert (
+        "Variable '$files' of type '[Upload!]!' used in position expecting type 'Upload!'."
+        in error["message"]
+    )
+
+
+def test_a_file_where_the_schema_expects_none_is_refused(api: ApiClient) -> None:
+    response = send(api, operations(file=None, options=None), '{"0": ["variables.options"]}')
+    (error, *_) = response.json()["errors"]
+    assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
+    assert "options" in error["message"] or "file" in error["message"]
+    assert stored(api) == 0
+
+
+def test_an_operation_without_files_may_come_as_multipart(api: ApiClient) -> None:
+    parts: Parts = [("operations", (None, json.dumps({"query": "{ __typename }"}))), ("map", (None, "{}"))]
+    assert api.multipart(parts).json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize("name", ["operations", "map"])
+def test_operations_and_map_may_be_no_files(api: ApiClient, name: str) -> None:
+    text = {"operations": OPERATIONS, "map": MAP}
+    parts: Parts = [(key, (None, value)) for key, value in text.items() if key != name]
+    response = api.multipart([*parts, (name, ("blob", text[name]))])
+    assert refusal(response) == f"The part '{name}' must be a plain field without a filename."
+
+
+def test_more_fields_than_the_specification_knows_are_refused(api: ApiClient) -> None:
+    more: Parts = [(f"field{number}", (None, "x")) for number in range(3)]
+    assert "this one has more parts" in refusal(send(api, OPERATIONS, MAP, *more))
 
 
 def test_a_text_in_place_of_the_file_is_refused(api: ApiClient) -> None:
@@ -76,10 +195,66 @@ def test_a_text_in_place_of_the_file_is_refused(api: ApiClient) -> None:
     assert "A file must be a part of a multipart request" in error["message"]
 
 
-def test_a_file_part_without_a_name_is_refused_with_a_reason(api: ApiClient) -> None:
-    response = api.multipart(upload_parts(CLASSIFY_BATCH, FILE, name=""))
-    assert response.status_code in {200, 400}
-    assert "INTERNAL_SERVER_ERROR" not in response.text
+def raw(
+    api: ApiClient, *parts: tuple[str, bytes], boundary: str | None = "x", end: bytes = b"--x--\r\n"
+) -> httpx.Response:
+    """Send a multipart body of parts that consist of a Content-Disposition and their content."""
+    content = b"".join(
+        b"--x\r\ncontent-disposition: " + head.encode() + b"\r\n\r\n" + body + b"\r\n" for head, body in parts
+    )
+    content_type = "multipart/form-data" + (f"; boundary={boundary}" if boundary else "")
+    headers = {"content-type": content_type, "graphql-preflight": "1"}
+    return api.http.post("/graphql", content=content + end, headers=headers)
+
+
+FIELDS = (
+    ('form-data; name="operations"', OPERATIONS.encode()),
+    ('form-data; name="map"', MAP.encode()),
+)
+
+
+def test_a_file_part_with_an_empty_filename_is_a_file_of_the_wrong_name(api: ApiClient) -> None:
+    response = raw(api, *FIELDS, ('form-data; name="0"; filename=""', FILE))
+    found = response.json()["data"]["classifyBatch"]
+    assert (found["__typename"], found["problemCount"]) == ("InvalidSongFile", 1)
+    assert found["problems"][0]["kind"] == "FILE_NAME"
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (1_000, "The part '0' is not a file: its Content-Disposition needs a filename."),
+        (100_000, "if it is the file, give the part a filename."),
+    ],
+)
+def test_a_file_part_without_filename_is_refused(api: ApiClient, size: int, message: str) -> None:
+    assert message in refusal(raw(api, *FIELDS, ('form-data; name="0"', b"a" * size)))
+
+
+def test_a_part_without_a_name_is_refused(api: ApiClient) -> None:
+    message = refusal(raw(api, *FIELDS, ('form-data; filename="songs.csv"', FILE)))
+    assert message == "Each part needs a name in its Content-Disposition header."
+
+
+def test_a_body_without_a_boundary_or_with_another_one_is_refused(api: ApiClient) -> None:
+    file = ('form-data; name="0"; filename="songs.csv"', FILE)
+    assert refusal(raw(api, *FIELDS, file, boundary=None)) == (
+        "The content type multipart/form-data needs a boundary."
+    )
+    assert refusal(raw(api, *FIELDS, file, boundary="y")) == "The body is not valid multipart/form-data."
+    assert refusal(raw(api)) == "The multipart field 'operations' is missing."
+
+
+def test_a_body_that_ends_in_the_middle_of_the_file_is_refused(api: ApiClient) -> None:
+    file = ('form-data; name="0"; filename="songs.csv"', FILE)
+    message = refusal(raw(api, *FIELDS, file, end=b""))
+    assert message == "The body ends before the closing boundary of its multipart/form-data."
+    assert stored(api) == 0
+
+
+def test_an_empty_file_is_an_invalid_song_file(api: ApiClient) -> None:
+    found = api.classify(b"")
+    assert (found["__typename"], found["problems"][0]["kind"]) == ("InvalidSongFile", "EMPTY_FILE")
 
 
 def test_a_file_name_with_strange_characters_is_kept(api: ApiClient) -> None:
