@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
-from app.database.engine import create_engine, create_session_factory
+from app.database.engine import SessionFactory, create_engine, create_session_factory
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, ClientAuthentication
 from app.http.body_limit import BodyLimit
 from app.http.clients import Clients
 from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
 from app.http.health import health_routes
+from app.services.background_batches import BackgroundBatches
+from app.services.batch_processing import BatchProcessing
 from app.services.catalogue import Catalogue
 from app.services.classification import ClassificationService
+from app.services.model_registry import register_model
+from app.services.song_classifier import SongClassifier
 from app.settings import Settings
+from app.worker.worker import Worker, run_until_stopped
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
 from ml.artifact import load_ensemble
@@ -26,6 +33,9 @@ from ml.artifact import load_ensemble
 
 def create_app(settings: Settings) -> Starlette:
     """Make the application. It needs a migrated database from its first request on.
+
+    `app.state.stop()` tells it that the server is about to stop: followers of batches are let go, and the
+    worker hands its batches over.
 
     Args:
         settings: `database_url` must be set; without `clients` nobody may call.
@@ -42,23 +52,36 @@ def create_app(settings: Settings) -> Starlette:
     engine = create_engine(settings.database_url.get_secret_value())
     sessions = create_session_factory(engine)
     catalogue = Catalogue(sessions, ensemble.genres)
-    classification = ClassificationService(sessions, ensemble, max_sync_rows=settings.max_sync_rows)
+    classifier = SongClassifier(ensemble)
+    background = BackgroundBatches(sessions, classifier, max_rows=settings.max_rows)
+    classification = ClassificationService(
+        sessions, classifier, background, max_sync_rows=min(settings.max_sync_rows, settings.max_rows)
+    )
     schema = build_schema(introspection=settings.introspection_allowed)
 
     def context(client_id: str) -> Context:
-        return Context(client_id, catalogue, classification, ensemble.manifest)
+        return Context(client_id, catalogue, classification, background, ensemble.manifest)
+
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        background.stop()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await classification.register_model()
-        yield
-        classification.close()
+        await register_model(sessions, ensemble)
+        async with _worker(settings, sessions, classifier, stopping):
+            yield
+            stop()
+        classifier.close()
         await engine.dispose()
 
-    view = GraphQLView(schema, context)
-    return Starlette(
+    view = GraphQLView(schema, context, clients, allowed_origins=settings.cors_origins)
+    app = Starlette(
         routes=[
             Route("/graphql", view, methods=None),
+            WebSocketRoute("/graphql", view),
             *health_routes(engine, ensemble.manifest.model_version),
         ],
         middleware=[
@@ -67,6 +90,36 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
         ],
         lifespan=lifespan,
+    )
+    app.state.stop = stop
+    return app
+
+
+@asynccontextmanager
+async def _worker(
+    settings: Settings, sessions: SessionFactory, classifier: SongClassifier, stopping: asyncio.Event
+) -> AsyncIterator[None]:
+    """Work on background batches beside the requests, if the settings say so."""
+    if not settings.worker_concurrency:
+        yield
+        return
+    running = asyncio.create_task(run_until_stopped(make_worker(settings, sessions, classifier), stopping))
+    yield
+    await running
+
+
+def make_worker(settings: Settings, sessions: SessionFactory, classifier: SongClassifier) -> Worker:
+    """Make a worker on background batches.
+
+    Args:
+        settings: `database_url` must be set.
+        sessions: of that database.
+        classifier: what decides.
+    """
+    assert settings.database_url is not None
+    processing = BatchProcessing(sessions, classifier, retention=timedelta(hours=settings.retention_hours))
+    return Worker(
+        settings.database_url.get_secret_value(), processing, concurrency=settings.worker_concurrency
     )
 
 

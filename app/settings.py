@@ -50,8 +50,11 @@ class Settings(BaseSettings):
     model_dir: Path = Field(default_factory=lambda: resource("model"))
     clients: SecretStr | None = None
     environment: Environment = Environment.LOCAL
-    max_upload_bytes: Annotated[int, Field(ge=1024)] = 128 * MEBIBYTE
+    max_upload_bytes: Annotated[int, Field(ge=1024)] = 4096 * MEBIBYTE
     max_sync_rows: Annotated[int, Field(ge=1)] = 50_000
+    max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
+    worker_concurrency: Annotated[int, Field(ge=0, le=64)] = 1
+    retention_hours: Annotated[int, Field(ge=1)] = 24
     introspection: bool | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_format: LogFormat | None = None

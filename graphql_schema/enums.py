@@ -31,6 +31,7 @@ _describe(
         BatchStatus.RUNNING: "Its songs are being classified.",
         BatchStatus.SUCCEEDED: "All its songs are stored.",
         BatchStatus.FAILED: "Nothing of it is stored; `error` says why.",
+        BatchStatus.CANCELLED: "It was stopped by `cancelBatch`; nothing of it is stored.",
     },
 )
 

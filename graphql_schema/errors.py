@@ -8,12 +8,20 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import MaskErrors
 from strawberry.types import ExecutionContext
 
+from app.database.outage import is_disk_full, is_outage
 from app.repositories.paging import InvalidCursorError
 from app.services.errors import InvalidArgumentError, InvalidRequestError, UnknownGenreError
 
 log = structlog.get_logger(__name__)
 
 INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+UNAVAILABLE = "UNAVAILABLE"
+INSUFFICIENT_STORAGE = "INSUFFICIENT_STORAGE"
+
+_MESSAGES = {
+    UNAVAILABLE: "The database cannot be reached right now. Try again in a few seconds.",
+    INSUFFICIENT_STORAGE: "The disk is full, and nothing was stored. Try again when there is room.",
+}
 
 _CODES: dict[type[Exception], str] = {
     InvalidCursorError: "INVALID_CURSOR",
@@ -37,6 +45,9 @@ class CodedSchema(strawberry.Schema):
             error.extensions = {"code": code, **(error.extensions or {})}
             if code == INTERNAL_SERVER_ERROR:
                 log.error("unexpected error", path=error.path, exc_info=error.original_error)
+            elif code in _MESSAGES:
+                log.warning("not served", code=code, path=error.path, error=repr(error.original_error))
+                error.message = _MESSAGES[code]
 
 
 class MaskUnexpectedErrors(MaskErrors):
@@ -64,4 +75,6 @@ def _code(error: GraphQLError) -> str:
     for expected, code in _CODES.items():
         if isinstance(cause, expected):
             return code
-    return INTERNAL_SERVER_ERROR
+    if is_disk_full(cause):
+        return INSUFFICIENT_STORAGE
+    return UNAVAILABLE if is_outage(cause) else INTERNAL_SERVER_ERROR

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from app.services.batch_options import BatchOptions
 from graphql_schema.enums import OnInvalidRow
 from ml.song_records import SongRecord
 
@@ -22,6 +23,20 @@ class ClassifyBatchOptions:
         default=OnInvalidRow.REJECT_FILE, description="What to do with a row that holds a wrong value."
     )
     min_confidence: float = strawberry.field(default=0.0, description=_MIN_CONFIDENCE)
+    background: bool = strawberry.field(
+        default=False,
+        description=(
+            "Queue the file and answer at once. A file with too many rows for one request is queued anyway."
+        ),
+    )
+
+    def to_options(self) -> BatchOptions:
+        """Return the options as the services know them.
+
+        Raises:
+            InvalidArgumentError: one is out of range.
+        """
+        return BatchOptions(self.on_invalid_row, self.min_confidence).checked("options")
 
 
 @strawberry.input(
@@ -69,3 +84,11 @@ class ClassifySongsInput:
         default=OnInvalidRow.REJECT_FILE, description="What to do with a song that holds a wrong value."
     )
     min_confidence: float = strawberry.field(default=0.0, description=_MIN_CONFIDENCE)
+
+    def to_options(self) -> BatchOptions:
+        """Return the options as the services know them.
+
+        Raises:
+            InvalidArgumentError: one is out of range.
+        """
+        return BatchOptions(self.on_invalid_row, self.min_confidence).checked("input")

@@ -6,12 +6,13 @@ from typing import Annotated, cast
 
 import strawberry
 from starlette.datastructures import UploadFile
+from strawberry import relay
 from strawberry.file_uploads import Upload
 
 from app.services.errors import InvalidArgumentError
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput
-from graphql_schema.types.batch import Batch
+from graphql_schema.types.batch import Batch, batch_uuid
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
 from graphql_schema.types.song import Song
 
@@ -40,7 +41,7 @@ class Mutation:
     @strawberry.mutation(
         description=(
             "Predict the genre of every song in a CSV file and store them, all or nothing. "
-            "A song stored before is updated."
+            "A song stored before is updated. A large file is queued: follow it with `batchProgress`."
         )
     )
     async def classify_batch(
@@ -52,15 +53,28 @@ class Mutation:
         ] = None,
     ) -> ClassifyBatchResult:
         chosen = options or ClassifyBatchOptions()
-        _check_share("options.minConfidence", chosen.min_confidence)
         uploaded = cast("UploadFile", file)  # what our Upload scalar makes of a file part
         row = await info.context.classification.classify_file(
             uploaded.file,
             name=uploaded.filename or "",
-            on_invalid_row=chosen.on_invalid_row,
-            min_confidence=chosen.min_confidence,
+            options=chosen.to_options(),
+            background=chosen.background,
             client_id=info.context.client_id,
         )
+        info.context.forget_what_was_read()
+        return Batch.of(row)
+
+    @strawberry.mutation(
+        description=(
+            "Stop a queued or running batch of yours and forget its file; a finished one stays as it is."
+        )
+    )
+    async def cancel_batch(
+        self,
+        info: Info,
+        id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
+    ) -> Batch:
+        row = await info.context.background.cancel(batch_uuid("id", id), info.context.client_id)
         info.context.forget_what_was_read()
         return Batch.of(row)
 
@@ -76,11 +90,9 @@ class Mutation:
     ) -> ClassifySongsResult:
         if not 1 <= len(input.songs) <= MAX_SONGS:
             raise InvalidArgumentError("input.songs", f"must hold from 1 to {MAX_SONGS:,} songs")
-        _check_share("input.minConfidence", input.min_confidence)
         classified = await info.context.classification.classify_songs(
             [song.to_record() for song in input.songs],
-            on_invalid_row=input.on_invalid_row,
-            min_confidence=input.min_confidence,
+            options=input.to_options(),
             client_id=info.context.client_id,
         )
         info.context.forget_what_was_read()
@@ -88,8 +100,3 @@ class Mutation:
             batch=Batch.of(classified.batch),
             songs=[Song.of(row, classified.reasons) for row in classified.songs],
         )
-
-
-def _check_share(argument: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise InvalidArgumentError(argument, f"must be from 0 to 1, not {value:g}")

@@ -18,10 +18,12 @@ from strawberry.file_uploads import Upload
 from strawberry.schema.config import StrawberryConfig
 
 from app.services.catalogue import MAX_PAGE_SIZE
+from graphql_schema.context import ForgetWhatWasRead
 from graphql_schema.errors import CodedSchema, MaskUnexpectedErrors
 from graphql_schema.mutations import Mutation
 from graphql_schema.queries import Query
 from graphql_schema.scalars import UPLOAD
+from graphql_schema.subscriptions import Subscription
 from graphql_schema.types.problem import EXCEPTION_HANDLERS
 
 MAX_DEPTH = 15
@@ -48,6 +50,7 @@ def build_schema(*, introspection: bool = True) -> strawberry.Schema:
     return CodedSchema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         exception_handlers=EXCEPTION_HANDLERS,
         config=StrawberryConfig(
             scalar_map={Upload: UPLOAD},
@@ -60,5 +63,6 @@ def build_schema(*, introspection: bool = True) -> strawberry.Schema:
             lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
             MaskUnexpectedErrors,
+            ForgetWhatWasRead,
         ],
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from app.database.tables import Table
+from app.database.tables import Table, is_ours
 
 
 def run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Table.metadata)
+    context.configure(connection=connection, target_metadata=Table.metadata, include_name=is_ours)
     with context.begin_transaction():
         context.run_migrations()
 

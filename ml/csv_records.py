@@ -126,6 +126,14 @@ class Block:
         return b"\n" in record or b"\r" in record
 
 
+def count_line_ends(file: BinaryIO) -> int:
+    """Return how many CR and LF follow in a file, which is at least the number of its records less one."""
+    count = 0
+    while data := file.read(2**20):
+        count += data.count(b"\n") + data.count(b"\r")
+    return count
+
+
 def split_cells(record: str) -> list[str]:
     """Split one record, without its line end, into its cells, without their quotes."""
     if '"' not in record:

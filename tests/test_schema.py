@@ -51,11 +51,13 @@ def test_the_names_of_the_contract_are_there() -> None:
     types = exported().type_map
     contract = {
         "Query": {"genres", "songs", "song", "batch", "batches", "model", "node"},
-        "Mutation": {"classifyBatch", "classifySongs"},
+        "Mutation": {"classifyBatch", "classifySongs", "cancelBatch"},
+        "Subscription": {"batchProgress"},
         "Batch": {
             *("id", "fileName", "status", "rowsUploaded", "rowsWithMissingValues", "rowsInvalid"),
             *("rowsDuplicated", "rowsClassified", "problems", "songs", "genres", "model"),
             *("createdAt", "startedAt", "finishedAt", "error", "minConfidence", "rowsUncertain"),
+            "rowsProcessed",
         },
         "Song": {
             *("id", "trackId", "title", "genre", "confidence", "probabilities", "modelVersion"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import classify, demo, evaluate, migrate, sample_data, schema, serve, train, tune
+from app.cli import classify, demo, evaluate, migrate, sample_data, schema, serve, train, tune, worker
 
 cli = typer.Typer(
     name="genregraph",
@@ -18,6 +18,7 @@ cli = typer.Typer(
 )
 
 cli.command()(serve.serve)
+cli.command()(worker.worker)
 cli.command()(demo.demo)
 cli.command()(classify.classify)
 cli.command()(migrate.migrate)

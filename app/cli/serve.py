@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -35,14 +37,27 @@ def serve(
         # all over again and stops every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
+        config = uvicorn.Config(
+            app,
+            host=ready.host,
+            port=ready.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
         try:
-            uvicorn.run(
-                app,
-                host=ready.host,
-                port=ready.port,
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
+            _Server(config, app.state.stop).run()
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
+
+
+class _Server(uvicorn.Server):
+    """Tells the application of a signal at once: whoever follows a batch would hold the server up."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stop()
+        super().handle_exit(sig, frame)

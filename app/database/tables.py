@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Text,
     Uuid,
@@ -44,6 +45,11 @@ class Table(SQLModel):
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING_CONVENTION)
 
 
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Tell Alembic's comparisons to leave the queue library's tables alone."""
+    return kind != "table" or name is None or not name.startswith("pgqueuer")
+
+
 class BatchStatus(StrEnum):
     """How far a batch is."""
 
@@ -51,6 +57,12 @@ class BatchStatus(StrEnum):
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a batch stays as it is from here on."""
+        return self not in (BatchStatus.QUEUED, BatchStatus.RUNNING)
 
 
 class ModelRow(Table, table=True):
@@ -74,6 +86,9 @@ class BatchRow(Table, table=True):
     client_id: str = Field(sa_column=Column(Text, nullable=False))
     status: str = Field(sa_column=Column(Text, nullable=False))
     rows_uploaded: int = Field(sa_column=Column(Integer, nullable=False))
+    rows_processed: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
     rows_with_missing_values: int = Field(sa_column=Column(Integer, nullable=False))
     rows_invalid: int = Field(sa_column=Column(Integer, nullable=False))
     rows_duplicated: int = Field(sa_column=Column(Integer, nullable=False))
@@ -103,6 +118,63 @@ class BatchProblemRow(Table, table=True):
     column_name: str | None = Field(sa_column=Column(Text))
     value: str | None = Field(sa_column=Column(Text))
     message: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class BatchUploadRow(Table, table=True):
+    """The file of a batch that is classified in the background, and how far the work on it is.
+
+    `join_key` names what was asked for: the same file sent again by the same client with the same options
+    joins the batch. It is null once the batch has failed. `claim` names the worker that has the batch: one
+    that was thought dead, and lost it to another, finds another claim here and stops. `attempts` counts the
+    workers that took the batch since it last got further. `songs_staged` and `state`, a `SongFileState`,
+    tell where the next of them goes on.
+    """
+
+    __tablename__ = "batch_uploads"
+
+    batch_id: uuid.UUID = Field(
+        sa_column=Column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    )
+    join_key: str | None = Field(sa_column=Column(Text, unique=True))
+    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
+    on_invalid_row: str = Field(sa_column=Column(Text, nullable=False))
+    claim: uuid.UUID | None = Field(default=None, sa_column=Column(Uuid))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
+    songs_staged: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    state: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    stored_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class BatchUploadPartRow(Table, table=True):
+    """A compressed part of a stored file; all but the last hold as many bytes of the file."""
+
+    __tablename__ = "batch_upload_parts"
+
+    batch_id: uuid.UUID = Field(
+        sa_column=Column(ForeignKey("batch_uploads.batch_id", ondelete="CASCADE"), primary_key=True)
+    )
+    position: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class StagedSongRow(Table, table=True):
+    """A song of a background batch, classified, and not to be seen before the whole batch is.
+
+    `batch_id` has no foreign key: checking it for each song would cost more than copying the song.
+    """
+
+    __tablename__ = "staged_batch_songs"
+
+    batch_id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    ordinal: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    track_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    title: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    title_folded: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    confidence: float = Field(sa_column=Column(Double, nullable=False))
+    probabilities: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
 
 
 def _uncertain_index(*columns: str) -> Index:

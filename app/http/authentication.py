@@ -23,10 +23,13 @@ class ClientAuthentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a known client through."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["type"] == "websocket" and CLIENT_ID_HEADER not in headers:
+            await self._app(scope, receive, send)  # a browser's: its first message says who it is
+            return
         client_id = headers.get(CLIENT_ID_HEADER, "")
         secret = headers.get(CLIENT_SECRET_HEADER, "")
         if not (client_id and secret):
@@ -36,6 +39,9 @@ class ClientAuthentication:
         else:
             scope.setdefault("state", {})["client_id"] = client_id
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
             return
         challenge = {"WWW-Authenticate": 'Client-Credentials realm="genregraph"'}
         await graphql_error(401, "UNAUTHENTICATED", message, challenge)(scope, receive, send)

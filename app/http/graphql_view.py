@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
@@ -13,9 +14,14 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry import Schema
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 
+from app.database.outage import is_disk_full
+from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
+from app.http.clients import Clients
 from app.http.graphql_error import GRAPHQL_RESPONSE, graphql_error
 from app.http.multipart import MultipartError, operations_with_file, read_form
 
@@ -27,6 +33,12 @@ PREFLIGHT_HEADERS = (
 )
 """A browser sends none of these across origins without asking first, so that with one of them a
 multipart request cannot be a forged form."""
+
+RETRY_AFTER_SECONDS = 5
+"""When to ask again while the database is away."""
+
+CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
+"""How long a WebSocket may stay open without saying who it is."""
 
 
 class _OneFileAdapter(StarletteRequestAdapter):
@@ -40,18 +52,38 @@ class GraphQLView(GraphQL[Any, None]):
 
     request_adapter_class = _OneFileAdapter
 
-    def __init__(self, schema: Schema, context: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        context: Callable[[str], Any],
+        clients: Clients,
+        *,
+        allowed_origins: Sequence[str] = (),
+    ) -> None:
         """Make the view.
 
         Args:
             schema: what to serve.
             context: makes the context of a request from the id of the client that sends it.
+            clients: who may open a WebSocket: a browser's cannot send headers, and so says it later.
+            allowed_origins: of pages on other hosts that may open one.
         """
-        super().__init__(schema, graphql_ide=None, multipart_uploads_enabled=True, subscription_protocols=())
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            multipart_uploads_enabled=True,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=CONNECTION_INIT_TIMEOUT,
+            allowed_origins=allowed_origins,
+        )
         self._context = context
+        self._clients = clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever is wrong with it is told in GraphQL's own shape."""
+        if scope["type"] == "websocket":
+            await self.run(WebSocket(scope, receive, send))
+            return
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
@@ -60,6 +92,10 @@ class GraphQLView(GraphQL[Any, None]):
         except HTTPException as error:
             code = "BAD_REQUEST" if error.status_code < 500 else "INTERNAL_SERVER_ERROR"  # noqa: PLR2004
             response = graphql_error(error.status_code, code, error.reason)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            response = graphql_error(507, "INSUFFICIENT_STORAGE", "The disk is full, and nothing was stored.")
         finally:
             await request.close()  # the uploaded file, which Strawberry leaves open
         await response(scope, receive, send)
@@ -73,7 +109,25 @@ class GraphQLView(GraphQL[Any, None]):
 
     async def get_context(self, request: Request | WebSocket, response: object) -> Any:
         """Return the context of a request."""
-        return self._context(request.state.client_id)
+        return self._context(getattr(request.state, "client_id", ""))
+
+    async def on_ws_connect(self, context: Any) -> Any:
+        """Let a known client through, by the credentials of its first message if it sent no headers.
+
+        Raises:
+            ConnectionRejectionError: it sent none, or wrong ones.
+        """
+        if not context.client_id:
+            sent = context.connection_params or {}
+            client_id, secret = sent.get(CLIENT_ID_HEADER), sent.get(CLIENT_SECRET_HEADER)
+            if not (
+                isinstance(client_id, str)
+                and isinstance(secret, str)
+                and self._clients.knows(client_id, secret)
+            ):
+                raise ConnectionRejectionError
+            context.client_id = client_id
+        return await super().on_ws_connect(context)
 
     def parse_json(self, data: str | bytes) -> Any:
         """Read a JSON document; one that is neither object nor list cannot be a request."""
@@ -120,6 +174,14 @@ class GraphQLView(GraphQL[Any, None]):
             response.headers["content-type"] = f"{GRAPHQL_RESPONSE}; charset=utf-8"
             if isinstance(response_data, Mapping) and "data" not in response_data:
                 response.status_code = 400
+        if isinstance(response_data, Mapping) and response_data.get("data") is None:
+            errors = cast("list[dict[str, Any]]", response_data.get("errors") or [])
+            codes = {error.get("extensions", {}).get("code") for error in errors}
+            if "UNAVAILABLE" in codes:
+                response.status_code = 503
+                response.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+            elif "INSUFFICIENT_STORAGE" in codes:
+                response.status_code = 507
         return response
 
 

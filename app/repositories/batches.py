@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -62,6 +62,21 @@ class BatchRepository:
         """Return the batches among these that exist, by id."""
         query = select(BatchRow).where(col(BatchRow.id).in_(list(batch_ids)))
         return {batch.id: batch for batch in await self._session.scalars(query)}
+
+    async def locked(self, batch_id: uuid.UUID) -> BatchRow | None:
+        """Return a batch as it is now, held for this transaction."""
+        query = (
+            select(BatchRow)
+            .where(col(BatchRow.id) == batch_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return await self._session.scalar(query)
+
+    async def note_progress(self, batch_id: uuid.UUID, rows_processed: int) -> None:
+        """Write how many rows of an unfinished batch are done."""
+        statement = update(BatchRow).where(col(BatchRow.id) == batch_id).values(rows_processed=rows_processed)
+        await self._session.execute(statement)
 
     async def problems(self, batch_id: uuid.UUID, first: int) -> Sequence[BatchProblemRow]:
         """Return the first problems of a batch, in file order."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import SQLColumnExpression, func, select, text, tuple_
+from sqlalchemy import SQLColumnExpression, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.database.tables import GenreCountRow, SongRow
+from app.database.tables import GenreCountRow, SongRow, StagedSongRow
 from app.repositories.paging import InvalidCursorError, Page, decode_cursor, encode_cursor
 from ml.songs import MAX_TRACK_ID
 
@@ -52,21 +52,24 @@ _CREATE_STAGE = text("""
 
 _STAGE_COLUMNS = ("ordinal", "track_id", "title", "title_folded", "genre", "confidence", "probabilities")
 
+_STAGED = "staged_songs"
+_STAGED_DURABLY = "staged_batch_songs WHERE batch_id = CAST(:batch_id AS uuid)"
+
 # In the order of the key, so that two batches take their row locks in one order and cannot deadlock.
-_MERGE = text("""
+_MERGE = """
     INSERT INTO songs (track_id, title, title_folded, genre, confidence, confident, probabilities,
                        model_version, batch_id, classified_at)
     SELECT DISTINCT ON (track_id) track_id, title, title_folded, genre, confidence,
            confidence >= CAST(:min_confidence AS double precision), probabilities,
            :model_version, CAST(:batch_id AS uuid), CAST(:classified_at AS timestamptz)
-    FROM staged_songs
+    FROM {staged}
     ORDER BY track_id, ordinal DESC
     ON CONFLICT (track_id) DO UPDATE SET
         title = excluded.title, title_folded = excluded.title_folded, genre = excluded.genre,
         confidence = excluded.confidence, confident = excluded.confident,
         probabilities = excluded.probabilities, model_version = excluded.model_version,
         batch_id = excluded.batch_id, classified_at = excluded.classified_at
-""")
+"""
 
 
 def fold(title: str) -> str:
@@ -122,12 +125,25 @@ class SongRepository:
 
     async def stage(self, songs: Iterable[StagedSong]) -> None:
         """Copy songs to those staged already, in whatever order."""
-        connection = await (await self._session.connection()).get_raw_connection()
-        driver: Any = connection.driver_connection
-        await driver.copy_records_to_table("staged_songs", records=songs, columns=_STAGE_COLUMNS)
+        await self._copy("staged_songs", _STAGE_COLUMNS, songs)
+
+    async def stage_durably(self, batch_id: uuid.UUID, songs: Iterable[StagedSong]) -> None:
+        """Copy songs of a background batch to where they outlast this transaction, unseen by readers."""
+        columns = ("batch_id", *_STAGE_COLUMNS)
+        await self._copy("staged_batch_songs", columns, ((batch_id, *song) for song in songs))
+
+    async def drop_staged(self, batch_id: uuid.UUID) -> None:
+        """Delete the songs of a background batch that are staged."""
+        await self._session.execute(delete(StagedSongRow).where(col(StagedSongRow.batch_id) == batch_id))
 
     async def merge_stage(
-        self, batch_id: uuid.UUID, model_version: str, classified_at: datetime, *, min_confidence: float
+        self,
+        batch_id: uuid.UUID,
+        model_version: str,
+        classified_at: datetime,
+        *,
+        min_confidence: float,
+        durable: bool = False,
     ) -> MergedSongs:
         """Store the staged songs, the highest ordinal of a track id winning; songs stored before are updated.
 
@@ -138,9 +154,11 @@ class SongRepository:
             model_version: of the model that decided.
             classified_at: when it did.
             min_confidence: songs of lower confidence are stored as uncertain.
+            durable: store those that were staged durably for this batch, not those of this transaction.
         """
+        merge = _MERGE.format(staged=_STAGED_DURABLY if durable else _STAGED)
         await self._session.execute(
-            _MERGE,
+            text(merge),
             {
                 "model_version": model_version,
                 "batch_id": str(batch_id),
@@ -159,6 +177,11 @@ class SongRepository:
             genre_counts={genre: songs for genre, songs, _ in rows},
             uncertain=sum(uncertain for _, _, uncertain in rows),
         )
+
+    async def _copy(self, table: str, columns: tuple[str, ...], records: Iterable[tuple[Any, ...]]) -> None:
+        connection = await (await self._session.connection()).get_raw_connection()
+        driver: Any = connection.driver_connection
+        await driver.copy_records_to_table(table, records=records, columns=columns)
 
 
 def _kept_count(confident: bool | None) -> SQLColumnExpression[int]:

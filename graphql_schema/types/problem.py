@@ -22,7 +22,7 @@ class ErrorCode(Enum):
         "INVALID_SONG_FILE", description="The file is refused; nothing was stored."
     )
     SONG_FILE_TOO_LARGE = strawberry.enum_value(
-        "SONG_FILE_TOO_LARGE", description="The file has more rows than one request may hold."
+        "SONG_FILE_TOO_LARGE", description="The file has more rows than the service takes."
     )
     INVALID_SONGS = strawberry.enum_value(
         "INVALID_SONGS", description="The songs are refused; nothing was stored."
@@ -112,9 +112,9 @@ class InvalidSongFile(Error):
         return [SongFileProblem.of(problem) for problem in _first(self.found, first)]
 
 
-@strawberry.type(description="A song file with more rows than one request may hold; nothing was stored.")
+@strawberry.type(description="A song file with more rows than the service takes; nothing was stored.")
 class SongFileTooLarge(Error):
-    max_rows: int = strawberry.field(description="The most rows that one request may hold.")
+    max_rows: int = strawberry.field(description="The most rows that a file may have.")
 
 
 @strawberry.type(description="Songs that are refused; nothing of them was stored.")

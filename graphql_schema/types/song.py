@@ -11,7 +11,7 @@ from strawberry import relay
 from app.database.tables import SongRow
 from app.repositories.paging import Page
 from app.repositories.songs import SongFilter, song_cursor
-from app.services.classification import MAX_REASONS, Reasons
+from app.services.reasons import MAX_REASONS, Reasons
 from graphql_schema.arguments import DEFAULT_SONGS
 from graphql_schema.context import Info
 from graphql_schema.paging import page_info

@@ -192,7 +192,7 @@ def test_problems_are_listed_up_to_a_hundred_and_all_counted(api: ApiClient) -> 
 
 def test_too_many_rows_are_refused(start_service: StartService) -> None:
     # given
-    api = start_service(max_sync_rows=10)
+    api = start_service(max_rows=10)
     # when
     result = api.classify(song_csv(song_rows(11)))
     # then

@@ -6,16 +6,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.queries import Queries
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.database.engine import asyncpg_url
 from app.database.migrate import current_revision, head_revision, migrate
-from app.database.tables import Table
+from app.database.tables import Table, is_ours
 
 Answer = TypeVar("Answer")
 
@@ -32,13 +35,16 @@ def look(database_url: str, question: Callable[[Connection], Answer]) -> Answer:
     return asyncio.run(run())
 
 
+QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
+
+
 def tables(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names()) - {"alembic_version"}
 
 
 def test_the_migrated_schema_is_the_one_that_the_code_describes(database_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
         return list(compare_metadata(context, Table.metadata))
 
     assert look(database_url, differences) == []
@@ -47,7 +53,7 @@ def test_the_migrated_schema_is_the_one_that_the_code_describes(database_url: st
 def test_up_down_and_up_again(empty_database_url: str) -> None:
     # given
     assert migrate(empty_database_url) == head_revision()
-    expected = set(Table.metadata.tables)
+    expected = set(Table.metadata.tables) | QUEUE
     assert look(empty_database_url, tables) == expected
     # when
     assert migrate(empty_database_url, "base") is None
@@ -55,6 +61,18 @@ def test_up_down_and_up_again(empty_database_url: str) -> None:
     # then
     assert migrate(empty_database_url) == head_revision()
     assert look(empty_database_url, tables) == expected
+
+
+def test_the_queue_finds_the_tables_that_it_would_have_installed(database_url: str) -> None:
+    async def plan() -> tuple[str, ...]:
+        connection = await asyncpg.connect(database_url)
+        try:
+            planned = await Queries(AsyncpgDriver(connection)).plan_upgrade()
+        finally:
+            await connection.close()
+        return tuple(planned.statements)
+
+    assert asyncio.run(plan()) == ()
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
@@ -65,7 +83,7 @@ def test_replicas_that_start_together_take_turns(empty_database_url: str) -> Non
     with ThreadPoolExecutor(4) as replicas:
         reached = list(replicas.map(lambda _: migrate(empty_database_url), range(4)))
     assert reached == [head_revision()] * 4
-    assert look(empty_database_url, tables) == set(Table.metadata.tables)
+    assert look(empty_database_url, tables) == set(Table.metadata.tables) | QUEUE
 
 
 def test_a_database_that_a_newer_release_has_migrated_is_left_alone(database_url: str) -> None:

@@ -1,0 +1,137 @@
+"""Files stored for background batches, and how far the work on each is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, exists, literal_column, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.database.tables import BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
+
+_UNFINISHED = (BatchStatus.QUEUED, BatchStatus.RUNNING)
+
+_WITHOUT_JOB = text("""
+    NOT EXISTS (
+        SELECT FROM pgqueuer WHERE payload = convert_to(CAST(batch_uploads.batch_id AS text), 'UTF8')
+    )
+""")
+
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class UploadBusyError(Exception):
+    """Another transaction has held an upload for too long."""
+
+
+class UploadRepository:
+    """Reads and writes stored files in the session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, upload: BatchUploadRow) -> bool:
+        """Write a new upload, without its parts; False if one with its `join_key` exists already.
+
+        Another transaction that is writing the same `join_key` is waited for.
+        """
+        statement = (
+            insert(BatchUploadRow)
+            .values(**upload.model_dump())
+            .on_conflict_do_nothing(index_elements=["join_key"])
+            .returning(col(BatchUploadRow.batch_id))
+        )
+        return await self._session.scalar(statement) is not None
+
+    async def batch_of(self, join_key: str) -> BatchRow | None:
+        """Return the unfinished batch that was asked for under this key."""
+        query = (
+            select(BatchRow)
+            .join(BatchUploadRow, col(BatchUploadRow.batch_id) == col(BatchRow.id))
+            .where(col(BatchUploadRow.join_key) == join_key)
+        )
+        return await self._session.scalar(query)
+
+    async def add_part(self, batch_id: uuid.UUID, position: int, data: bytes) -> None:
+        """Write the part of a file that comes at `position`, from 0."""
+        part = {"batch_id": batch_id, "position": position, "data": data}
+        await self._session.execute(insert(BatchUploadPartRow).values(**part))
+
+    async def part(self, batch_id: uuid.UUID, position: int) -> bytes | None:
+        """Return a part of a file; None if the file has fewer, or is gone."""
+        query = select(col(BatchUploadPartRow.data)).where(
+            col(BatchUploadPartRow.batch_id) == batch_id, col(BatchUploadPartRow.position) == position
+        )
+        return await self._session.scalar(query)
+
+    async def locked(
+        self, batch_id: uuid.UUID, *, timeout_seconds: float | None = None
+    ) -> BatchUploadRow | None:
+        """Return the upload of a batch, held for this transaction; None if there is none any more.
+
+        Whoever needs the batch's row as well takes it after this one.
+
+        Raises:
+            UploadBusyError: another transaction held it for longer than `timeout_seconds`.
+        """
+        if timeout_seconds is not None:
+            await self._session.execute(text(f"SET LOCAL lock_timeout = {round(1000 * timeout_seconds)}"))
+        query = select(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id).with_for_update()
+        try:
+            return await self._session.scalar(query)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                raise UploadBusyError from None
+            raise
+
+    async def checkpoint(
+        self, batch_id: uuid.UUID, claim: uuid.UUID, *, songs_staged: int, state: dict[str, Any]
+    ) -> bool:
+        """Note how far the work is, if the batch is still the claim's; tell whether it is.
+
+        Args:
+            batch_id: the batch.
+            claim: the worker's.
+            songs_staged: in all.
+            state: of the file.
+        """
+        statement = (
+            update(BatchUploadRow)
+            .where(col(BatchUploadRow.batch_id) == batch_id, col(BatchUploadRow.claim) == claim)
+            .values(songs_staged=songs_staged, state=state, attempts=0)
+        )
+        result = await self._session.execute(statement)
+        assert isinstance(result, CursorResult)
+        return result.rowcount == 1
+
+    async def remove(self, batch_id: uuid.UUID) -> None:
+        """Delete a stored file."""
+        await self._session.execute(delete(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id))
+
+    async def remove_finished_before(self, moment: datetime) -> int:
+        """Delete the files of batches that ended before a moment, and return how many."""
+        ended = exists().where(
+            col(BatchRow.id) == col(BatchUploadRow.batch_id),
+            col(BatchRow.status).not_in(_UNFINISHED),
+            col(BatchRow.finished_at) < moment,
+        )
+        result = await self._session.execute(delete(BatchUploadRow).where(ended))
+        assert isinstance(result, CursorResult)
+        return result.rowcount
+
+    async def without_job(self) -> Sequence[uuid.UUID]:
+        """Return the unfinished batches that no job of the queue is for."""
+        query = (
+            select(col(BatchUploadRow.batch_id))
+            .join(BatchRow, col(BatchRow.id) == col(BatchUploadRow.batch_id))
+            .where(col(BatchRow.status).in_(_UNFINISHED), _WITHOUT_JOB)
+            .order_by(literal_column("batch_uploads.stored_at"))
+        )
+        return (await self._session.scalars(query)).all()

@@ -1,0 +1,1 @@
+"""Taking background batches from the queue and working on them."""
