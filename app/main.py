@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from app.database.engine import SessionFactory, create_engine, create_session_factory
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, ClientAuthentication
+from app.http.batch_songs import batch_songs_route
 from app.http.body_limit import BodyLimit
 from app.http.clients import Clients
 from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/graphql", view, methods=None),
             WebSocketRoute("/graphql", view),
+            batch_songs_route(catalogue),
             *health_routes(engine, ensemble.manifest.model_version),
         ],
         middleware=[

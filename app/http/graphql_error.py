@@ -6,6 +6,11 @@ from collections.abc import Mapping
 
 from starlette.responses import JSONResponse
 
+RETRY_AFTER = {"retry-after": "5"}
+"""When to ask again, in seconds, while the database is away."""
+
+UNAVAILABLE_MESSAGE = "The database cannot be reached right now. Try again in a few seconds."
+
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 
 

@@ -22,7 +22,7 @@ from strawberry.types import ExecutionResult
 from app.database.outage import is_disk_full
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.http.clients import Clients
-from app.http.graphql_error import GRAPHQL_RESPONSE, graphql_error
+from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
 from app.http.multipart import MultipartError, operations_with_file, read_form
 
 PREFLIGHT_HEADERS = (
@@ -33,9 +33,6 @@ PREFLIGHT_HEADERS = (
 )
 """A browser sends none of these across origins without asking first, so that with one of them a
 multipart request cannot be a forged form."""
-
-RETRY_AFTER_SECONDS = 5
-"""When to ask again while the database is away."""
 
 CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
 """How long a WebSocket may stay open without saying who it is."""
@@ -179,7 +176,7 @@ class GraphQLView(GraphQL[Any, None]):
             codes = {error.get("extensions", {}).get("code") for error in errors}
             if "UNAVAILABLE" in codes:
                 response.status_code = 503
-                response.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+                response.headers.update(RETRY_AFTER)
             elif "INSUFFICIENT_STORAGE" in codes:
                 response.status_code = 507
         return response

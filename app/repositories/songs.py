@@ -43,6 +43,9 @@ class MergedSongs:
 StagedSong = tuple[int, int, str, str, str, float, Sequence[float]]
 """ordinal in the file, track id, title, folded title, genre, confidence, probabilities"""
 
+ExportedSong = tuple[int, str, str, float, bool, str]
+"""track id, title, genre, confidence, whether it is confident, model version"""
+
 _CREATE_STAGE = text("""
     CREATE TEMPORARY TABLE staged_songs (
         ordinal bigint, track_id bigint, title text, title_folded text, genre text,
@@ -103,6 +106,25 @@ class SongRepository:
             query = query.where(tuple_(*title_then_id) > tuple_(title, int(track_id)))
         rows = (await self._session.scalars(query.limit(first + 1))).all()
         return Page.of(rows, first)
+
+    async def exported(
+        self, batch_id: uuid.UUID, limit: int, after: tuple[str, int] | None
+    ) -> Sequence[ExportedSong]:
+        """Return songs of a batch by title, ties by track id, as plain tuples.
+
+        Args:
+            batch_id: the batch.
+            limit: how many at most.
+            after: title and track id of the song to continue behind.
+        """
+        columns = (SongRow.track_id, SongRow.title, SongRow.genre, SongRow.confidence)
+        more = (SongRow.confident, SongRow.model_version)
+        title_then_id = (col(SongRow.title), col(SongRow.track_id))
+        query = select(*map(col, columns), *map(col, more)).where(col(SongRow.batch_id) == batch_id)
+        if after is not None:
+            query = query.where(tuple_(*title_then_id) > tuple_(*after))
+        rows = await self._session.execute(query.order_by(*title_then_id).limit(limit))
+        return [tuple(row) for row in rows]
 
     async def count(self, wanted: SongFilter) -> int:
         """Return how many songs fit; of all songs or of one genre from the kept counts."""

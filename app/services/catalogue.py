@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from app.database.engine import SessionFactory
 from app.database.tables import BatchProblemRow, BatchRow, ModelRow, SongRow
@@ -11,11 +11,12 @@ from app.repositories.batches import BatchRepository
 from app.repositories.genres import GenreRepository
 from app.repositories.models import ModelRepository
 from app.repositories.paging import Page
-from app.repositories.songs import SongFilter, SongRepository
+from app.repositories.songs import ExportedSong, SongFilter, SongRepository
 from app.services.errors import InvalidArgumentError, UnknownGenreError
 from ml.songs import is_storable
 
 MAX_PAGE_SIZE = 1_000
+EXPORT_PAGE_SIZE = 5_000
 MAX_SEARCH_LENGTH = 500
 
 
@@ -48,6 +49,18 @@ class Catalogue:
                 if wanted.genre not in stored:
                     raise UnknownGenreError(wanted.genre, sorted({*stored, *self._model_genres}))
             return await SongRepository(session).page(wanted, first, after)
+
+    async def exported_songs(self, batch_id: uuid.UUID) -> AsyncGenerator[Sequence[ExportedSong], None]:
+        """Give out all songs of a batch by title, page by page, so that a slow reader holds no connection."""
+        after: tuple[str, int] | None = None
+        while True:
+            async with self._sessions() as session:
+                songs = await SongRepository(session).exported(batch_id, EXPORT_PAGE_SIZE, after)
+            if songs:
+                yield songs
+            if len(songs) < EXPORT_PAGE_SIZE:
+                return
+            after = (songs[-1][1], songs[-1][0])
 
     async def song_count(self, wanted: SongFilter) -> int:
         """Return how many songs fit."""
