@@ -13,17 +13,11 @@ It uses the real songs of ../shared/data if they are there, else the synthetic s
 from __future__ import annotations
 
 import asyncio
-import csv
 import io
 import os
-import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -39,25 +33,12 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.resources import resource
 from ml.artifact import load_ensemble
 from ml.songs import NUMBER_NAMES
+from tests.benchmarks.service import peak_memory, service, song_file, source_name
 from tests.client import ApiClient
 
-REAL_SONGS = Path(__file__).parents[3] / "shared" / "data" / "test.csv"
 SIZES = (428, 8_128)
 ROUNDS = 7
 """Turns of each side; the median counts."""
-
-
-def song_file(rows: int) -> bytes:
-    """Return a CSV of this many songs: the source's, repeated under new ids."""
-    source = REAL_SONGS if REAL_SONGS.exists() else resource("data") / "sample" / "songs.csv"
-    header, *songs = csv.reader(source.read_text(encoding="utf-8").splitlines())
-    songs = [song for song in songs if all(song)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for number in range(rows):
-        writer.writerow([str(1_000_000 + number), *songs[number % len(songs)][1:]])
-    return text.getvalue().encode()
 
 
 class Floor:
@@ -97,41 +78,6 @@ class Floor:
         genres = np.array(self._ensemble.genres)[np.asarray(total).argmax(axis=1)]
         records = zip(frame["trackID"].tolist(), frame["title"].astype(str), genres.tolist(), strict=True)
         await self._connection.copy_records_to_table("floor", records=records)
-
-
-@contextmanager
-def service(folder: Path) -> Iterator[tuple[str, int]]:
-    """Run `genregraph serve` as a process of its own: its address and process id."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "app.cli.root", "serve", "--port", str(port), "--data-dir", str(folder)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while not _answers(url):
-            if process.poll() is not None:
-                raise RuntimeError("the service did not start")
-            time.sleep(0.05)
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
-
-
-def peak_memory(pid: int) -> float:
-    """Return the most memory that a process has held so far, in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("the system does not tell a process's peak memory")
 
 
 class LivezWatch:
@@ -203,8 +149,7 @@ def main() -> None:
                 )
             floor.close()
         Console(width=120).print(table)
-        source = "real songs" if REAL_SONGS.exists() else "synthetic sample songs"
-        print(f"Medians of {ROUNDS} turns, {source}, {os.cpu_count()} cores.")  # noqa: T201
+        print(f"Medians of {ROUNDS} turns, {source_name()}, {os.cpu_count()} cores.")  # noqa: T201
 
 
 if __name__ == "__main__":

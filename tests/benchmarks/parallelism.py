@@ -1,0 +1,110 @@
+"""Threads against processes for reading and classifying a file, in one run.
+
+    python -m tests.benchmarks.parallelism
+
+Three ways for the same 40,000 songs, none of which writes anything: one thread; the service's own way, a
+thread for each core; and a process for each core, given whole records to parse and classify, so that the
+parent only cuts the file. What comes back is the same list of songs ready to be stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import multiprocessing
+import os
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from app.repositories.songs import StagedSong
+from app.resources import resource
+from app.services.song_classifier import CHUNK_ROWS, SongClassifier
+from ml.artifact import load_ensemble
+from ml.csv_records import RecordReader
+from ml.song_file import SongFile
+from tests.benchmarks.service import song_file, source_name
+
+SONGS = 40_000
+ROUNDS = 5
+
+_in_this_process: SongClassifier
+
+
+def _load() -> None:
+    global _in_this_process  # noqa: PLW0603  (what a process pool's initializer is for)
+    _in_this_process = SongClassifier(load_ensemble(resource("model")))
+
+
+def _classify_records(header: bytes, records: bytes) -> list[StagedSong]:
+    file = SongFile(io.BytesIO(header + records), name="songs.csv")
+    return [
+        song
+        for chunk in file.chunks()
+        for song in _in_this_process._classify(chunk, 0, 1)  # noqa: SLF001  (the work itself)
+    ]
+
+
+def by_threads(classifier: SongClassifier, data: bytes) -> int:
+    """Classify a file the service's way, and return how many songs it has."""
+
+    async def run() -> int:
+        file = SongFile(io.BytesIO(data), name="songs.csv", chunk_rows=CHUNK_ROWS)
+        return sum([len(chunk.songs) async for chunk in classifier.classify_file(file)])
+
+    return asyncio.run(run())
+
+
+def by_processes(pool: ProcessPoolExecutor, data: bytes) -> int:
+    """Classify a file in other processes, a few chunks of records ahead, and return how many songs it has."""
+    reader = RecordReader(io.BytesIO(data))
+    header = reader.take(1)
+    assert header is not None
+    running: deque[Future[list[StagedSong]]] = deque()
+    songs = 0
+    while (block := reader.take(CHUNK_ROWS)) is not None:
+        running.append(pool.submit(_classify_records, header.data, block.data))
+        if len(running) > 2 * (os.cpu_count() or 1):
+            songs += len(running.popleft().result())
+    return songs + sum(len(future.result()) for future in running)
+
+
+def main() -> None:
+    """Measure and print."""
+    data = song_file(SONGS)
+    ensemble = load_ensemble(resource("model"))
+    one, many = SongClassifier(ensemble), SongClassifier(ensemble)
+    one.threads = 1
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), spawn, initializer=_load) as pool:
+        ways: dict[str, Callable[[], int]] = {
+            "one thread": lambda: by_threads(one, data),
+            f"{many.threads} threads": lambda: by_threads(many, data),
+            f"{os.cpu_count()} processes": lambda: by_processes(pool, data),
+        }
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        for turn in range(ROUNDS + 1):
+            for way, work in ways.items():
+                before = time.perf_counter()
+                assert work() == SONGS
+                if turn:  # the first turn starts processes and fills caches
+                    seconds[way].append(time.perf_counter() - before)
+        children = sum(child.memory_info().rss for child in psutil.Process().children()) / 2**20
+    table = Table("way", "seconds", "songs a second", "times one thread")
+    single = statistics.median(seconds["one thread"])
+    for way, times in seconds.items():
+        median = statistics.median(times)
+        table.add_row(way, f"{median:.2f}", f"{SONGS / median:,.0f}", f"{single / median:.2f}")
+    console = Console(width=100)
+    console.print(table)
+    console.print(f"{SONGS:,} {source_name()}, {ROUNDS} turns; the processes hold {children:.0f} MiB more.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What the benchmarks have in common: files of any size, and the service as a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from app.resources import resource
+
+REAL_SONGS = Path(__file__).parents[3] / "shared" / "data" / "test.csv"
+
+BLOCK_ROWS = 10_000
+
+
+def source_name() -> str:
+    """Return what the files are made of."""
+    return "real songs" if REAL_SONGS.exists() else "synthetic sample songs"
+
+
+def song_file(rows: int) -> bytes:
+    """Return a CSV of this many songs: the source's, repeated under new ids."""
+    return b"".join(song_file_blocks(rows))
+
+
+def song_file_blocks(rows: int) -> Iterator[bytes]:
+    """Give out the same, block by block."""
+    source = REAL_SONGS if REAL_SONGS.exists() else resource("data") / "sample" / "songs.csv"
+    header, *songs = csv.reader(source.read_text(encoding="utf-8").splitlines())
+    songs = [song for song in songs if all(song)]
+    # Everything behind the id is written once a song, and the id put before it as often as it takes.
+    rests = [_line(song[1:]) for song in songs]
+    yield _line(header).encode()
+    for start in range(0, rows, BLOCK_ROWS):
+        numbers = range(start, min(start + BLOCK_ROWS, rows))
+        yield "".join(f"{1_000_000 + number},{rests[number % len(rests)]}" for number in numbers).encode()
+
+
+def _line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+@contextmanager
+def service(folder: Path, database_url: str | None = None) -> Iterator[tuple[str, int]]:
+    """Run `genregraph serve` as a process of its own: its address and process id.
+
+    Args:
+        folder: of its embedded database.
+        database_url: of a database to use instead.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app.cli.root", "serve", "--port", str(port), "--data-dir", str(folder)]
+    environment = dict(os.environ)
+    if database_url is not None:
+        environment |= {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_CLIENTS": "test:test"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while not _answers(url):
+            if process.poll() is not None:
+                raise RuntimeError("the service did not start")
+            time.sleep(0.05)
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def peak_memory(pid: int) -> float:
+    """Return the most memory that a process has held so far, in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("the system does not tell a process's peak memory")
