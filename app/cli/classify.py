@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 
 from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
-from app.cli.explain import SongsRead, classify_and_explain, print_reasons, read_songs
 from app.cli.failure import FAILED, NOT_REACHED, USAGE, fail
-from ml.song_file import OnInvalidRow, TooManyRowsError
+from app.cli.results import Outcome, print_json, print_reasons, print_result, print_summary
+from app.cli.sending import upload
+from app.cli.song_paths import song_paths
 
-CLASSIFY_BATCH = """
-mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions) {
-  classifyBatch(file: $file, options: $options) {
-    __typename
-    ... on Batch {
-      id rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsClassified rowsUncertain
-      minConfidence
-      genres { genre { name } songCount }
-    }
-    ... on Error { message }
-    ... on InvalidSongFile { problemCount problems(first: 10) { line column message } }
-  }
-}
-"""
+INTERRUPTED = 130
 
 
 def probability(value: float) -> float:
@@ -43,18 +30,47 @@ def probability(value: float) -> float:
     return value
 
 
+def endpoint(url: str) -> str:
+    """Return the URL of a GraphQL endpoint; one without a path gets the service's own.
+
+    Raises:
+        typer.BadParameter: it is no HTTP URL.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise typer.BadParameter(f"{url!r} is no URL: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise typer.BadParameter(f"must look like http://127.0.0.1:8000/graphql, not {url!r}")
+    return str(parsed.copy_with(path="/graphql")) if parsed.path in {"", "/"} else url
+
+
+def credential(value: str) -> str:
+    """Return an id or secret that fits into a header.
+
+    Raises:
+        typer.BadParameter: it does not.
+    """
+    if not (value.isascii() and value.isprintable()) or value != value.strip() or not value:
+        raise typer.BadParameter("must be printable ASCII without blanks around it")
+    return value
+
+
 def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     files: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV files of songs.")
+        list[str],
+        typer.Argument(
+            callback=song_paths, metavar="FILE", help="CSV files of songs, or patterns: 'songs/*.csv'."
+        ),
     ],
     url: Annotated[
-        str, typer.Option(envvar="GENREGRAPH_URL", help="The service's GraphQL endpoint.")
+        str, typer.Option(envvar="GENREGRAPH_URL", callback=endpoint, help="The service's GraphQL endpoint.")
     ] = "http://127.0.0.1:8000/graphql",
     client_id: Annotated[
-        str, typer.Option(envvar="GENREGRAPH_CLIENT_ID", help="Who you are.")
+        str, typer.Option(envvar="GENREGRAPH_CLIENT_ID", callback=credential, help="Who you are.")
     ] = LOCAL_CLIENT,
     client_secret: Annotated[
-        str, typer.Option(envvar="GENREGRAPH_CLIENT_SECRET", help="Your secret.")
+        str, typer.Option(envvar="GENREGRAPH_CLIENT_SECRET", callback=credential, help="Your secret.")
     ] = LOCAL_CLIENT,
     skip_invalid_rows: Annotated[
         bool, typer.Option(help="Leave wrong rows out instead of refusing the file.")
@@ -67,6 +83,21 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
             help="Store a song of lower confidence as uncertain; it keeps its genre.",
         ),
     ] = 0.0,
+    background: Annotated[
+        bool, typer.Option("--background", help="Let the service classify the files in the background.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option(help="Wait for the end of what is classified in the background.")
+    ] = True,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0, envvar="GENREGRAPH_RETRIES", help="How often to try again when the service is away."
+        ),
+    ] = 4,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document: a list with an object for each file.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print why songs got their genres; up to 1,000 rows a file.")
     ] = False,
@@ -81,85 +112,60 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
 
     Exit codes: 0 all stored, 1 a file refused, 2 wrong usage, 3 not reachable or not allowed.
     """
-    options = {
+    if explain and background:
+        fail("--explain and --background do not go together", USAGE)
+    paths = [Path(file) for file in files]
+    options: dict[str, Any] = {
         "onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE",
         "minConfidence": min_confidence,
     }
-    console = Console()
-    to_explain = _read_all(files, OnInvalidRow(options["onInvalidRow"])) if explain else {}
-    refused = 0
-    with GraphQLClient(url, client_id, client_secret) as client:
-        for path in files:
-            try:
-                if explain:
-                    result = classify_and_explain(client, to_explain[path], options)
-                else:
-                    result = upload(client, path, options)
-            except NotReachedError as error:
-                fail(str(error), NOT_REACHED)
-            except RefusedError as error:
-                refused += 1
-                console.print(f"[red]{escape(path.name)}: {escape(str(error))}[/]")
-                continue
-            refused += result["__typename"] != "Batch"
-            print_result(console, path.name, result)
-            print_reasons(console, result.get("songs", []), songs)
-    if refused:
+    if background:
+        options["background"] = True
+    with GraphQLClient(url, client_id, client_secret, retries=retries, on_retry=_tell_retry) as client:
+        if explain:
+            from app.cli.explain import explainer  # noqa: PLC0415 - reads files itself, with pandas
+
+            send = explainer(client, paths, options, quiet=as_json)
+        else:
+
+            def send(path: Path) -> dict[str, Any]:
+                return upload(client, path, options, wait=wait, quiet=as_json)
+
+        _send_all(paths, send, as_json=as_json, songs=songs)
+
+
+def _send_all(
+    paths: list[Path], send: Callable[[Path], dict[str, Any]], *, as_json: bool, songs: int
+) -> None:
+    """Send files one after the other, print what came of them, and end with the exit code that it makes."""
+    console = Console(quiet=as_json)
+    outcomes: list[Outcome] = []
+    unreached: str | None = None
+    for path in paths:
+        try:
+            outcome = Outcome(path, send(path))
+        except NotReachedError as error:
+            unreached = str(error)
+            outcomes.append(Outcome.of_error(path, unreached, "NOT_REACHED"))
+            break
+        except KeyboardInterrupt:
+            fail("interrupted; the service may still be storing what was sent", INTERRUPTED)
+        except RefusedError as error:
+            outcome = Outcome.of_error(path, str(error), error.code)
+        except OSError as error:
+            outcome = Outcome.of_error(path, f"cannot be read: {error.strerror}", "NOT_READ")
+        outcomes.append(outcome)
+        print_result(console, path.name, outcome.result)
+        print_reasons(console, outcome.result.get("songs", []), songs)
+    if as_json:
+        print_json(outcomes)
+    else:
+        print_summary(console, outcomes)
+    if unreached is not None:
+        fail(unreached, NOT_REACHED)
+    if not all(outcome.stored or outcome.waiting for outcome in outcomes):
         raise typer.Exit(FAILED)
 
 
-def _read_all(files: list[Path], on_invalid_row: OnInvalidRow) -> dict[Path, SongsRead]:
-    """Read files to explain, all before any is sent; end the command if one has too many rows."""
-    found = {}
-    for path in files:
-        try:
-            found[path] = read_songs(path, on_invalid_row)
-        except TooManyRowsError as error:
-            fail(
-                f"{path.name}: --explain takes at most {error.max_rows:,} rows a file and this has more; "
-                "send a part of it, or all of it without --explain",
-                USAGE,
-            )
-    return found
-
-
-def upload(client: GraphQLClient, path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Send one file with a progress bar and return the mutation's result.
-
-    Raises:
-        NotReachedError, RefusedError: see `GraphQLClient`.
-    """
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with (
-        Progress(*columns, console=Console(stderr=True), transient=True) as progress,
-        progress.open(path, "rb", description=escape(path.name)) as file,
-    ):
-        variables = {"options": options}
-        data = client.upload(CLASSIFY_BATCH, variables, variable="file", file=file, name=path.name)
-    return dict(data["classifyBatch"])
-
-
-def print_result(console: Console, name: str, result: dict[str, Any]) -> None:
-    """Print what a file came to: counts and genres, or what was wrong."""
-    if result["__typename"] != "Batch":
-        console.print(f"[red]{escape(name)}: {escape(result['message'])}[/]")
-        for problem in result.get("problems", []):
-            console.print(f"  {escape(problem['message'])}", highlight=False)
-        return
-    console.print(
-        f"{escape(name)}: {result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
-        f"({result['rowsWithMissingValues']:,} rows with missing values, {result['rowsInvalid']:,} invalid, "
-        f"{result['rowsDuplicated']:,} repeated)",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if result["minConfidence"] > 0:
-        console.print(
-            f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})",
-            highlight=False,
-        )
-    table = Table("genre", "songs")
-    table.columns[1].justify = "right"
-    for found in result["genres"]:
-        table.add_row(escape(found["genre"]["name"]), f"{found['songCount']:,}")
-    console.print(table)
+def _tell_retry(message: str, seconds: float) -> None:
+    typer.echo(f"genregraph: {message.removesuffix('.')}; trying again in {seconds:.1f} s", err=True)

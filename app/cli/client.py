@@ -1,13 +1,14 @@
-"""A small GraphQL client over HTTP: operations and uploads, as any client would send them."""
+"""A small GraphQL client over HTTP: operations, uploads and subscriptions, as any client would send them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, Self
 
 import httpx
 
+from app.cli.retrying import Attempts, TryAgainError, seconds_until
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 
 LOCAL_CLIENT = "test"
@@ -15,20 +16,55 @@ LOCAL_CLIENT = "test"
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
+UNAVAILABLE = frozenset({502, 503})
+"""The status of a service, or of the proxy before it, that will work again in a while."""
 
-class NotReachedError(Exception):
+_BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+
+
+class NotReachedError(TryAgainError):
     """The service cannot be reached, or does not let this client in."""
 
 
 class RefusedError(Exception):
-    """The service answered the operation with errors."""
+    """The service answered the operation with errors; `code` is the first one's."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotStreamedError(Exception):
+    """The service answered a subscription, but not with a stream of events."""
 
 
 class GraphQLClient:
-    """Talks to one service with one client's credentials. A context manager."""
+    """Talks to one service with one client's credentials. A context manager.
 
-    def __init__(self, url: str, client_id: str, client_secret: str) -> None:
+    A request that cannot get through (no or a broken connection, 502, 503) is sent again up to `retries`
+    times. That is safe with uploads too: songs stored twice are stored once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        retries: int = 0,
+        on_retry: Callable[[str, float], None] = lambda _message, _seconds: None,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            url: the GraphQL endpoint.
+            client_id: whose credentials.
+            client_secret: the secret.
+            retries: how often to send a request again.
+            on_retry: is told why and in how many seconds, before each pause.
+        """
         self._url = url
+        self._attempts = Attempts(retries, on_retry)
         self._http = httpx.Client(
             headers={
                 CLIENT_ID_HEADER: client_id,
@@ -58,8 +94,11 @@ class GraphQLClient:
     ) -> dict[str, Any]:
         """Run an operation with a file in one of its variables and return its `data`.
 
+        The file is read in small pieces while it is sent, and from its start again with each retry.
+
         Raises:
             NotReachedError, RefusedError: as for `execute`.
+            OSError: the file cannot be read.
         """
         operations = {"query": query, "variables": {**variables, variable: None}}
         return self._send(
@@ -71,19 +110,91 @@ class GraphQLClient:
             files={"file": (name, file, "text/csv")},
         )
 
+    def subscribe(self, query: str, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Run a subscription by server-sent events and give the `data` of each event until it completes.
+
+        Raises:
+            NotReachedError: no connection, or one that broke; it is not taken up again.
+            NotStreamedError: the service, or a proxy before it, does not answer with events.
+            RefusedError: an event has errors.
+        """
+        body = {"query": query, "variables": variables}
+        headers = {"accept": "text/event-stream"}
+        try:
+            with self._http.stream("POST", self._url, json=body, headers=headers) as response:
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise NotStreamedError
+                for event, data in _events(response.iter_lines()):
+                    if event == "complete":
+                        return
+                    if event == "next":
+                        yield _data(json.loads(data))
+        except (ValueError, KeyError, AttributeError) as error:  # events, but not of GraphQL
+            raise NotStreamedError from error
+        except httpx.HTTPError as error:
+            raise NotReachedError(f"{self._url} cannot be reached: {error}") from error
+
     def _send(self, **request: Any) -> dict[str, Any]:
+        return self._attempts.of(lambda: self._send_once(**request))
+
+    def _send_once(self, **request: Any) -> dict[str, Any]:
         try:
             response = self._http.post(self._url, **request)
         except httpx.HTTPError as error:
-            raise NotReachedError(f"{self._url} cannot be reached: {error}") from error
+            raise NotReachedError(
+                f"{self._url} cannot be reached: {error}", retriable=isinstance(error, _BROKEN)
+            ) from error
+        status = response.status_code
+        unavailable = status in UNAVAILABLE
+        after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
         try:
             body = response.json()
         except ValueError:
             body = None
-        if not isinstance(body, dict):
-            raise NotReachedError(f"{self._url} answers {response.status_code}, and not in GraphQL")
-        if errors := body.get("errors"):
-            message = "; ".join(str(error.get("message")) for error in errors)
-            kind = NotReachedError if response.status_code in {401, 403} else RefusedError
-            raise kind(message)
-        return dict(body["data"])
+        if not _is_graphql(body):
+            elsewhere = response.headers.get("location")
+            raise NotReachedError(
+                f"{self._url} answers {status}, and not in GraphQL"
+                + (f"; it points to {elsewhere}" if elsewhere else ""),
+                retriable=unavailable,
+                after=after,
+            )
+        try:
+            return _data(body)
+        except RefusedError as error:
+            if unavailable or status in {401, 403}:
+                raise NotReachedError(str(error), retriable=unavailable, after=after) from error
+            raise
+
+
+def _is_graphql(body: object) -> bool:
+    if not isinstance(body, dict):
+        return False
+    errors = body.get("errors", [])
+    return (
+        isinstance(errors, list)
+        and all(isinstance(error, dict) for error in errors)
+        and (bool(errors) or isinstance(body.get("data"), dict))
+    )
+
+
+def _data(body: Mapping[str, Any]) -> dict[str, Any]:
+    if errors := body.get("errors"):
+        code = (errors[0].get("extensions") or {}).get("code")
+        raise RefusedError("; ".join(str(error.get("message")) for error in errors), code)
+    return dict(body["data"])
+
+
+def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Give event and data of server-sent events; comments, which keep the connection alive, are left out."""
+    event, data = "", ""
+    for line in lines:
+        field, _, value = line.partition(":")
+        if not line:
+            if event:
+                yield event, data
+            event, data = "", ""
+        elif field == "event":
+            event = value.strip()
+        elif field == "data":
+            data += value.strip()

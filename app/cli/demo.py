@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.classify import print_result, upload
 from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
 from app.cli.failure import FAILED, fail
+from app.cli.results import print_result
+from app.cli.sending import upload
 from app.cli.startup import app_or_fail, database_of, settings_or_fail
 from app.http.background_server import running
 from app.logs import configure_logs

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from app.cli.client import GraphQLClient
+from app.cli.failure import USAGE, fail
 from graphql_schema.inputs import MAX_SONGS
-from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport
+from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport, TooManyRowsError
 from ml.songs import METADATA_COLUMNS, Songs
 
 CLASSIFY_SONGS = """
@@ -26,13 +26,11 @@ mutation ClassifySongs($input: ClassifySongsInput!) {
       }
       songs { title genre { name } confidence confident explanation(first: 5) { label value contribution } }
     }
-    ... on Error { message }
-    ... on InvalidSongs { problems(first: 10) { message } }
+    ... on Error { message code }
+    ... on InvalidSongs { problemCount problems(first: 100) { index column value message } }
   }
 }
 """
-
-_MAX_PROBLEMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +58,56 @@ def read_songs(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
     return SongsRead(songs, song_file.report)
 
 
-def classify_and_explain(client: GraphQLClient, read: SongsRead, options: dict[str, Any]) -> dict[str, Any]:
+def explainer(
+    client: GraphQLClient, paths: list[Path], options: dict[str, Any], *, quiet: bool = False
+) -> Callable[[Path], dict[str, Any]]:
+    """Return what classifies and explains one of the files, after all of them have been read.
+
+    It ends the command if a file has too many rows: nothing has been sent then.
+    """
+    on_invalid_row = OnInvalidRow(options["onInvalidRow"])
+    read = {path: _read_or_fail(path, on_invalid_row) for path in paths}
+    return lambda path: classify_and_explain(client, read[path], options, quiet=quiet)
+
+
+def _read_or_fail(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
+    try:
+        return read_songs(path, on_invalid_row)
+    except TooManyRowsError as error:
+        fail(
+            f"{path.name}: --explain takes at most {error.max_rows:,} rows a file and this has more; "
+            "send a part of it, or all of it without --explain",
+            USAGE,
+        )
+    except OSError as error:
+        fail(f"{path} cannot be read: {error.strerror}", USAGE)
+
+
+def classify_and_explain(
+    client: GraphQLClient, read: SongsRead, options: dict[str, Any], *, quiet: bool = False
+) -> dict[str, Any]:
     """Send songs and return what came of them, in the form of `classifyBatch`, with its `songs`.
+
+    Args:
+        client: whom to ask.
+        read: the songs.
+        options: `ClassifyBatchOptions`.
+        quiet: show no progress.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient`.
     """
     report = read.report
     if read.refusal is not None:
-        problems = [{"message": problem.message} for problem in report.problems[:_MAX_PROBLEMS]]
-        return {"__typename": "InvalidSongFile", "message": read.refusal, "problems": problems}
+        return {
+            "__typename": "InvalidSongFile",
+            "message": read.refusal,
+            "code": "INVALID_SONG_FILE",
+            **_problems(report),
+        }
     result: dict[str, Any]
     if read.songs:
-        with Console(stderr=True).status(f"{len(read.songs):,} songs"):
+        with Console(stderr=True, quiet=quiet).status(f"{len(read.songs):,} songs"):
             data = client.execute(CLASSIFY_SONGS, {"input": {"songs": read.songs, **options}})
         result = data["classifySongs"]
         if result["__typename"] != "ClassifiedSongs":
@@ -87,31 +122,17 @@ def classify_and_explain(client: GraphQLClient, read: SongsRead, options: dict[s
         "rowsUploaded": report.rows,
         "rowsWithMissingValues": report.rows_with_missing_values,
         "rowsInvalid": report.rows_invalid,
+        **_problems(report),
         "songs": result["songs"],
     }
 
 
-def print_reasons(console: Console, songs: list[dict[str, Any]], most: int) -> None:
-    """Print the genre and the strongest reasons of the first songs, `most` at most."""
-    if not songs:
-        return
-    table = Table("title", "genre", "confidence", "strongest reasons", show_lines=True)
-    for song in songs[:most]:
-        reasons = [
-            f"{reason['contribution']:+.2f} {reason['label']} = {reason['value']:.4g}"
-            for reason in song["explanation"]
-        ]
-        table.add_row(
-            escape(song["title"]),
-            escape(song["genre"]["name"]),
-            f"{song['confidence']:.2f}" + ("" if song["confident"] else " uncertain"),
-            escape("\n".join(reasons)),
-        )
-    console.print(table)
-    if len(songs) > most:
-        console.print(
-            f"The first {most:,} of {len(songs):,} songs; --songs {len(songs)} prints all.", highlight=False
-        )
+def _problems(report: SongFileReport) -> dict[str, Any]:
+    problems = [
+        {"line": found.line, "column": found.column, "value": found.value, "message": found.message}
+        for found in report.problems
+    ]
+    return {"problemCount": report.problem_count, "problems": problems}
 
 
 def _as_json(songs: Songs) -> list[dict[str, Any]]:

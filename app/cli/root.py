@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from app import __version__
-from app.cli import classify, demo, evaluate, migrate, sample_data, schema, serve, train, tune, worker
+
+COMMANDS = (
+    "serve",
+    "worker",
+    "demo",
+    "classify",
+    "migrate",
+    "train",
+    "tune",
+    "evaluate",
+    "sample-data",
+    "schema",
+)
+"""Each is a function of its name in a module of its name, `_` for `-`."""
+
+
+class _Commands(TyperGroup):
+    """Imports a command when it is called: most need seconds for libraries that the others do not use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's own method
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+        command.command(cmd_name)(getattr(import_module(f"app.cli.{name}"), name))
+        return typer.main.get_command(command)
+
 
 cli = typer.Typer(
     name="genregraph",
     help="Song genres over GraphQL: upload a CSV of songs, get each song's genre back.",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-cli.command()(serve.serve)
-cli.command()(worker.worker)
-cli.command()(demo.demo)
-cli.command()(classify.classify)
-cli.command()(migrate.migrate)
-cli.command()(train.train)
-cli.command()(tune.tune)
-cli.command()(evaluate.evaluate)
-cli.command(name="sample-data")(sample_data.sample_data)
-cli.command()(schema.schema)
 
 
 def _print_version(wanted: bool) -> None:

@@ -94,7 +94,7 @@ def test_classify_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_
     file = write(tmp_path / "songs.csv", song_csv([song_row()]))
     code, output = classify(api, file, "--client-secret", "guess")
     assert (code, "The client-id or client-secret is wrong." in output) == (3, True)
-    code, output = run("classify", file, "--url", "http://127.0.0.1:9/graphql")
+    code, output = run("classify", file, "--url", "http://127.0.0.1:9/graphql", "--retries", 0)
     assert (code, "http://127.0.0.1:9/graphql cannot be reached" in output) == (3, True)
     code, output = classify(api, file, "--client-id", "nightly", "--client-secret", "second")
     assert code == 0

@@ -1,0 +1,83 @@
+"""A server that gives the answers it is told to, one after the other."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Answer:
+    """What to say; without a status: hang up in mid-request."""
+
+    status: int | None = 200
+    body: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Script:
+    """What a server was told to say, and what it heard."""
+
+    url: str
+    answers: list[Answer]
+    times: list[float] = field(default_factory=list)
+    bytes_received: list[int] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        return len(self.times)
+
+    @property
+    def pauses(self) -> list[float]:
+        return [later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False)]
+
+
+@contextmanager
+def scripted_server(*answers: Answer) -> Iterator[Script]:
+    """Serve answers in order; the last one stays."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            script.times.append(time.monotonic())
+            answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+            if answer.status is None:
+                self.close_connection = True
+                self.connection.close()
+                return
+            script.bytes_received.append(self._read_all())
+            is_text = isinstance(answer.body, str)
+            content = str(answer.body).encode() if is_text else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            self.send_header("content-type", "text/html" if is_text else "application/json")
+            self.send_header("content-length", str(len(content)))
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _read_all(self) -> int:
+            left = length = int(self.headers["content-length"])
+            while left:
+                left -= len(self.rfile.read(min(left, 1 << 20)))
+            return length
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script = Script(f"http://127.0.0.1:{server.server_port}/graphql", list(answers))
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield script
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,294 @@
+"""`genregraph classify`, the program, with a real service."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client import ApiClient
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_row, song_rows
+
+PROGRAM = [sys.executable, "-m", "app.cli.root", "classify"]
+
+
+def classify(
+    api: ApiClient | None, *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program; its credentials and URL come from the environment."""
+    root = str(Path(__file__).parents[2])
+    given = {"COLUMNS": "200", "PYTHONPATH": root, **environment}
+    if api is not None:
+        given = {"GENREGRAPH_URL": api.url, "GENREGRAPH_RETRIES": "0", **given}
+    done = subprocess.run(
+        [*PROGRAM, *map(str, arguments)],
+        env={**os.environ, **given},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def total(api: ApiClient) -> int:
+    return int(api.execute("{ songs { totalCount } }")["songs"]["totalCount"])
+
+
+def test_files_and_patterns_are_stored_and_told_in_a_table(api: ApiClient, tmp_path: Path) -> None:
+    # given three files, one of them named twice
+    write(tmp_path / "one.csv", song_csv(song_rows(3)))
+    (tmp_path / "more" / "deep").mkdir(parents=True)
+    write(tmp_path / "more" / "two.csv", song_csv([song_row(trackID="10"), song_row(trackID="11", tempo="")]))
+    write(tmp_path / "more" / "deep" / "three.csv", song_csv([song_row(trackID="20")]))
+    # when no shell expands the patterns
+    done = classify(api, "one.csv", "*.csv", "more/**/*.csv", cwd=tmp_path)
+    # then each is sent once, and nothing but the results is printed
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "one.csv: 3 rows, 3 songs stored" in done.stdout
+    table = done.stdout[done.stdout.rindex("┏") :]
+    cells = [
+        [cell.strip() for cell in line.strip("│").split("│")] for line in table.splitlines() if "│" in line
+    ]
+    assert cells == [
+        ["one.csv", "stored", "3", "3", "0", "0", "0", "0"],
+        ["more/deep/three.csv", "stored", "1", "1", "0", "0", "0", "0"],
+        ["more/two.csv", "stored", "2", "1", "1", "0", "0", "0"],
+    ]
+    assert total(api) == 5
+
+
+def test_a_refused_file_is_told_by_line_column_and_value_and_the_rest_is_sent(
+    api: ApiClient, tmp_path: Path
+) -> None:
+    # given
+    rows = [song_row(), song_row(tempo="asd"), *(song_row(key="[b]99[/b]") for _ in range(10))]
+    wrong = write(tmp_path / "wrong.csv", song_csv(rows))
+    right = write(tmp_path / "right.csv", song_csv([song_row()]))
+    # when
+    done = classify(api, wrong, right)
+    # then
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
+    assert lines[0].startswith("wrong.csv: The song file is invalid")
+    (problem,) = (line for line in lines if line.startswith("3 "))
+    assert problem.startswith("3 tempo asd expected a number from 0 to 1000")
+    assert any(line.startswith("4 key [b]99[/b] expected ") for line in lines)
+    assert "and 1 more; --json lists the first 100" in lines
+    assert "right.csv: 1 rows, 1 songs stored" in done.stdout
+    assert "refused" in done.stdout
+    assert total(api) == 1
+
+
+def test_rows_that_are_left_out_are_told_too(api: ApiClient, tmp_path: Path) -> None:
+    file = write(tmp_path / "songs.csv", song_csv([song_row(), song_row(trackID="2", tempo="asd")]))
+    done = classify(api, file, "--skip-invalid-rows")
+    assert done.returncode == 0
+    lines = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
+    assert any(line.startswith("3 tempo asd expected a number") for line in lines)
+
+
+def test_json_is_one_document_of_what_became_of_each_file(api: ApiClient, tmp_path: Path) -> None:
+    # given
+    right = write(tmp_path / "right.csv", song_csv([*song_rows(2), song_row(trackID="9", key="")]))
+    wrong = write(tmp_path / "wrong.csv", song_csv([song_row(tempo="asd")]))
+    # when
+    done = classify(api, right, wrong, "--json")
+    # then
+    assert (done.returncode, done.stderr) == (1, "")
+    stored, refused = json.loads(done.stdout)
+    batch = stored.pop("batch")
+    assert stored == {"file": str(right), "stored": True, "error": None}
+    assert (batch["status"], batch["rowsClassified"], batch["rowsWithMissingValues"]) == ("SUCCEEDED", 2, 1)
+    assert sum(genre["songCount"] for genre in batch["genres"]) == 2
+    assert batch["model"] == {"version": api.execute("{ model { version } }")["model"]["version"]}
+    error = refused.pop("error")
+    assert refused == {"file": str(wrong), "stored": False, "batch": None}
+    assert (error["code"], error["problemCount"]) == ("INVALID_SONG_FILE", 1)
+    assert {name: error["problems"][0][name] for name in ("line", "column", "value")} == {
+        "line": 2,
+        "column": "tempo",
+        "value": "asd",
+    }
+
+
+def test_json_with_reasons_has_the_songs(api: ApiClient, tmp_path: Path) -> None:
+    file = write(tmp_path / "songs.csv", song_csv([song_row(title="Ünter [all]")]))
+    done = classify(api, file, "--json", "--explain")
+    assert (done.returncode, done.stderr) == (0, "")
+    ((result),) = json.loads(done.stdout)
+    assert result["batch"]["songs"][0]["title"] == "Ünter [all]"
+    assert len(result["batch"]["songs"][0]["explanation"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.csv"], "there is no file nowhere.csv"),
+        (["none/*.csv"], "no file matches none/*.csv"),
+        (["songs.csv", "song?.csx"], "no file matches song?.csx"),
+        (["."], ". is a folder; name files, such as *.csv"),
+        ([], "Missing argument 'FILE'"),
+        (["songs.csv", "--url", "localhost:8000"], "must look like http://127.0.0.1:8000/graphql"),
+        (["songs.csv", "--url", "http://"], "must look like http://127.0.0.1:8000/graphql"),
+        (["songs.csv", "--url", "http://a:b:c/"], "is no URL"),
+        (["songs.csv", "--client-id", "é"], "must be printable ASCII without blanks around it"),
+        (["songs.csv", "--client-secret", "a\nb"], "must be printable ASCII without blanks around it"),
+        (["songs.csv", "--min-confidence", "2"], "must be from 0 to 1, not 2"),
+        (["songs.csv", "--retries", "-1"], "--retries"),
+        (["songs.csv", "--explain", "--background"], "--explain and --background do not go together"),
+    ],
+)
+def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    write(tmp_path / "songs.csv", b"")
+    done = classify(None, *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in " ".join(done.stderr.split())
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_is_there(api: ApiClient, tmp_path: Path) -> None:
+    write(tmp_path / "songs[1].csv", song_csv(song_rows(2)))
+    write(tmp_path / "songs1.csv", song_csv([song_row(trackID="9")]))
+    done = classify(api, "songs[1].csv", cwd=tmp_path)
+    assert (done.returncode, "songs[1].csv: 2 rows, 2 songs stored" in done.stdout) == (0, True)
+    assert total(api) == 2
+
+
+def test_it_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_path: Path) -> None:
+    file = write(tmp_path / "songs.csv", song_csv([song_row()]))
+    done = classify(api, file, GENREGRAPH_CLIENT_SECRET="guess")
+    expected = "genregraph: The client-id or client-secret is wrong.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", expected)
+    done = classify(api, file, "--json", GENREGRAPH_URL="http://127.0.0.1:9")
+    assert (done.returncode, "http://127.0.0.1:9/graphql cannot be reached" in done.stderr) == (3, True)
+    (result,) = json.loads(done.stdout)
+    assert (result["stored"], result["error"]["code"]) == (False, "NOT_REACHED")
+    assert total(api) == 0
+
+
+def test_a_file_over_the_limit_of_the_service_is_refused(start_service: StartService, tmp_path: Path) -> None:
+    api = start_service(max_upload_bytes=100_000)
+    large = write(tmp_path / "large.csv", bytes(20_000_000))
+    small = write(tmp_path / "small.csv", song_csv([song_row()]))
+    done = classify(api, large, small)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "large.csv: The request is larger than 100,000 bytes" in done.stdout
+    assert "small.csv: 1 rows, 1 songs stored" in done.stdout
+
+
+class TestBackground:
+    def test_it_waits_for_the_end_and_tells_the_same_as_of_a_batch_in_the_request(
+        self, api: ApiClient, tmp_path: Path
+    ) -> None:
+        file = write(tmp_path / "songs.csv", song_csv([*song_rows(30), song_row(tempo="")]))
+        done = classify(api, file, "--background")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "songs.csv: 31 rows, 30 songs stored (1 rows with missing values" in done.stdout
+        assert done.stdout == classify(api, file).stdout
+        assert total(api) == 30
+
+    def test_a_file_that_the_service_queues_by_itself_is_waited_for(
+        self, start_service: StartService, tmp_path: Path
+    ) -> None:
+        api = start_service(max_sync_rows=10)
+        file = write(tmp_path / "songs.csv", song_csv(song_rows(11)))
+        done = classify(api, file, "--json")
+        (result,) = json.loads(done.stdout)
+        assert (done.returncode, result["stored"]) == (0, True)
+        assert result["batch"]["rowsClassified"] == 11
+
+    def test_a_wrong_file_is_refused_with_its_problems(self, api: ApiClient, tmp_path: Path) -> None:
+        file = write(tmp_path / "wrong.csv", song_csv([song_row(), song_row(tempo="asd")]))
+        done = classify(api, file, "--background")
+        assert done.returncode == 1
+        assert "wrong.csv: " in done.stdout
+        lines = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
+        assert any(line.startswith("3 tempo asd expected a number") for line in lines)
+        assert total(api) == 0
+
+    def test_it_need_not_wait(self, api: ApiClient, tmp_path: Path) -> None:
+        file = write(tmp_path / "songs.csv", song_csv(song_rows(5)))
+        done = classify(api, file, "--background", "--no-wait", "--json")
+        (result,) = json.loads(done.stdout)
+        assert (done.returncode, result["stored"], result["error"]) == (0, False, None)
+        assert result["batch"]["status"] in {"QUEUED", "RUNNING"}
+        known = api.execute("query ($id: ID!) { batch(id: $id) { rowsUploaded } }", id=result["batch"]["id"])
+        assert known == {"batch": {"rowsUploaded": 5}}
+
+
+def test_progress_of_upload_and_classification_shows_on_a_terminal_and_only_there(
+    api: ApiClient, tmp_path: Path
+) -> None:
+    # given
+    file = write(tmp_path / "songs.csv", song_csv(song_rows(400)))
+    for options, shown in (([], True), (["--json"], False)):
+        # when standard error is a terminal
+        ours, theirs = pty.openpty()
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            [*PROGRAM, str(file), "--background", *options],
+            env={**os.environ, "GENREGRAPH_URL": api.url, "TERM": "xterm", "COLUMNS": "120"},
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        screen = _all_of(ours)
+        # then
+        assert process.wait(timeout=30) == 0
+        assert ("uploading songs.csv" in screen) is shown
+        assert ("classifying songs.csv" in screen) is shown
+        assert ("of 400 rows" in screen) is shown
+
+
+def _all_of(terminal: int) -> str:
+    content = b""
+    while True:
+        try:
+            data = os.read(terminal, 65_536)
+        except OSError:  # the other side is closed
+            data = b""
+        if not data:
+            os.close(terminal)
+            return content.decode()
+        content += data
+
+
+def peak_memory(*arguments: object, **environment: str) -> tuple[int, int]:
+    """Run the program; its exit code and the most memory that it held, in bytes."""
+    process = subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def stored_batch(**values: Any) -> dict[str, Any]:
+    counts = ("rowsUploaded", "rowsProcessed", "rowsWithMissingValues", "rowsInvalid")
+    more = ("rowsDuplicated", "rowsClassified", "rowsUncertain", "minConfidence", "problemCount")
+    return {
+        "__typename": "Batch",
+        "id": "b1",
+        "status": "SUCCEEDED",
+        "error": None,
+        **dict.fromkeys((*counts, *more), 0),
+        "genres": [],
+        "problems": [],
+        **values,
+    }

@@ -1,0 +1,141 @@
+"""`genregraph classify` where the service is away for a while, or is something else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from app.cli.retrying import seconds_until
+from tests.cli.command import run
+from tests.cli.scripted_server import Answer, Script, scripted_server
+from tests.cli.test_classify import peak_memory, stored_batch, write
+
+UNAVAILABLE = {"errors": [{"message": "The database is away.", "extensions": {"code": "UNAVAILABLE"}}]}
+STORED = Answer(body={"data": {"classifyBatch": stored_batch(rowsUploaded=7, rowsClassified=7)}})
+
+
+def away(**headers: str) -> Answer:
+    return Answer(503, UNAVAILABLE, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def classify(server: Script, tmp_path: Path, *arguments: object) -> tuple[int, str]:
+    file = write(tmp_path / "songs.csv", b"trackID\n" * 1_000)
+    return run("classify", file, "--url", server.url, *arguments, COLUMNS="200")
+
+
+def test_a_service_that_comes_back_gets_the_whole_file_again(tmp_path: Path) -> None:
+    with scripted_server(away(), Answer(502, "<h1>Bad gateway</h1>"), Answer(None), STORED) as server:
+        code, output = classify(server, tmp_path)
+    assert code == 0
+    assert "songs.csv: 7 rows, 7 songs stored" in output
+    assert server.requests == 4
+    assert len(server.bytes_received) == 3
+    assert len(set(server.bytes_received)) == 1
+    assert server.bytes_received[0] > 8_000
+    first, second, third = server.pauses
+    assert 0.5 <= first < 1.2
+    assert 1.0 <= second < 1.7
+    assert 2.0 <= third < 2.7
+    assert output.count("trying again in") == 3
+    assert "The database is away.; trying again" not in output
+    assert "The database is away; trying again in" in output
+
+
+def test_it_waits_as_long_as_the_service_asks(tmp_path: Path) -> None:
+    with scripted_server(away(retry_after="2"), STORED) as server:
+        assert classify(server, tmp_path)[0] == 0
+    (pause,) = server.pauses
+    assert 2.0 <= pause < 2.5
+
+
+def test_it_gives_up_after_as_many_retries_as_it_may(tmp_path: Path) -> None:
+    for retries in (0, 1):
+        with scripted_server(away()) as server:
+            code, output = classify(server, tmp_path, "--retries", retries)
+        assert (code, server.requests) == (3, retries + 1)
+        assert output.splitlines()[-1] == "genregraph: The database is away."
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "message"),
+    [
+        (Answer(500, {"errors": [{"message": "Something went wrong."}]}), 1, "Something went wrong."),
+        (Answer(401, {"errors": [{"message": "Who are you?"}]}), 3, "Who are you?"),
+        (Answer(507, {"errors": [{"message": "The disk is full."}]}), 1, "The disk is full."),
+        (Answer(404, "<h1>Not found</h1>"), 3, "answers 404, and not in GraphQL"),
+        (Answer(200, {"detail": "Not Found"}), 3, "answers 200, and not in GraphQL"),
+        (Answer(200, {"errors": "none"}), 3, "answers 200, and not in GraphQL"),
+        (Answer(200, [1]), 3, "answers 200, and not in GraphQL"),
+        (
+            Answer(301, "", {"location": "https://elsewhere.example/"}),
+            3,
+            "points to https://elsewhere.example/",
+        ),
+    ],
+)
+def test_what_will_not_change_is_not_tried_again(
+    tmp_path: Path, answer: Answer, code: int, message: str
+) -> None:
+    with scripted_server(answer) as server:
+        found = classify(server, tmp_path)
+    assert (found[0], server.requests) == (code, 1)
+    assert message in found[1]
+
+
+def test_a_broken_stream_of_events_is_taken_up_again_by_asking(tmp_path: Path) -> None:
+    # given a queued batch, whose events are not streamed, and of which asking fails once
+    queued = stored_batch(status="QUEUED", rowsUploaded=7)
+    answers = (
+        Answer(body={"data": {"classifyBatch": queued}}),
+        Answer(body={"data": None}),
+        away(),
+        Answer(body={"data": {"batch": {"status": "RUNNING", "rowsProcessed": 3, "rowsUploaded": 7}}}),
+        Answer(body={"data": {"batch": {"status": "SUCCEEDED", "rowsProcessed": 7, "rowsUploaded": 7}}}),
+        Answer(body={"data": {"batch": stored_batch(rowsUploaded=7, rowsClassified=7)}}),
+    )
+    # when
+    with scripted_server(*answers) as server:
+        code, output = classify(server, tmp_path)
+    # then
+    assert (code, server.requests) == (0, 6)
+    assert "songs.csv: 7 rows, 7 songs stored" in output
+
+
+def test_a_batch_that_somebody_cancels_ends_with_1(tmp_path: Path) -> None:
+    cancelled = {"status": "CANCELLED", "rowsProcessed": 3, "rowsUploaded": 7}
+    answers = (
+        Answer(body={"data": {"classifyBatch": stored_batch(status="QUEUED")}}),
+        Answer(body={"data": {"batch": cancelled}}),
+        Answer(body={"data": {"batch": cancelled}}),
+        Answer(body={"data": {"batch": stored_batch(status="CANCELLED")}}),
+    )
+    with scripted_server(*answers) as server:
+        code, output = classify(server, tmp_path)
+    assert code == 1
+    assert "songs.csv: the batch is cancelled" in output
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    # given a file of 1 KB and one of 400 MB
+    small = write(tmp_path / "small.csv", bytes(1_000))
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(400_000_000)
+    with scripted_server(STORED) as server:
+        # when
+        found = [peak_memory(path, "--url", server.url) for path in (small, large)]
+    # then
+    assert [code for code, _ in found] == [0, 0]
+    assert server.bytes_received[1] > 400_000_000
+    assert found[1][1] - found[0][1] < 20_000_000
+
+
+def test_a_retry_after_may_be_seconds_or_a_date() -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    assert seconds_until("7") == 7.0
+    assert 50 < (seconds_until(format_datetime(soon, usegmt=True)) or 0) <= 60
+    assert seconds_until("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert [seconds_until(text) for text in ("", "soon", "-3")] == [None, None, None]
