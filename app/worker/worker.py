@@ -16,6 +16,7 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
+from app.database.outage import is_outage
 from app.repositories.queue import CLASSIFY_BATCH, batch_of_job
 from app.services.batch_processing import BatchProcessing, HandedOverError
 
@@ -71,8 +72,11 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 await self._work()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("the queue cannot be reached; trying again", error=str(error) or repr(error))
+            except Exception as error:
+                known = is_outage(error)
+                log.warning(
+                    "the queue cannot be reached; trying again", error=repr(error), exc_info=not known
+                )
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), RECONNECT_SECONDS)
 

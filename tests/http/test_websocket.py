@@ -73,13 +73,13 @@ def test_wrong_headers_are_refused_before_the_handshake(api: ApiClient) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        None,
+        {},
         {"client-id": "test"},
         {"client-id": "test", "client-secret": "wrong"},
         {"client-id": ["test"], "client-secret": {"test": 1}},
     ],
 )
-def test_without_credentials_the_connection_is_closed(api: ApiClient, payload: dict[str, Any] | None) -> None:
+def test_without_credentials_the_connection_is_closed(api: ApiClient, payload: dict[str, Any]) -> None:
     with opened(api) as connection:
         send(connection, type="connection_init", payload=payload)
         with pytest.raises(ConnectionClosed) as caught:
