@@ -5,6 +5,7 @@ import json
 import time
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -49,6 +50,11 @@ def followed(api: ApiClient, batch_id: str) -> list[dict[str, Any]]:
             if data:
                 events.append(json.loads(data)["data"]["batchProgress"])
     return events
+
+
+def nothing_in(execute_sql: ExecuteSql, *tables: str) -> None:
+    for table in tables:
+        execute_sql(f"DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM {table}), '{table}'; END $$")
 
 
 class TestQueueing:
@@ -127,8 +133,7 @@ class TestQueueing:
         finished(api, api.classify(song_csv(song_rows(5)), background=True)["id"])
         finished(api, api.classify(song_csv([song_row(tempo="asd")]), background=True)["id"])
 
-        for table in ("batch_uploads", "batch_upload_parts", "staged_batch_songs"):
-            execute_sql(f"DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM {table}); END $$")
+        nothing_in(execute_sql, "batch_uploads", "batch_upload_parts", "staged_batch_songs")
 
 
 class TestJoining:
@@ -213,8 +218,7 @@ class TestCancelling:
         # then
         assert (cancelled["status"], cancelled["rowsClassified"]) == ("CANCELLED", 0)
         assert cancelled["finishedAt"] is not None
-        for table in ("batch_uploads", "batch_upload_parts"):
-            execute_sql(f"DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM {table}); END $$")
+        nothing_in(execute_sql, "batch_uploads", "batch_upload_parts")
         # and a worker that starts later leaves it alone, and takes the next
         working = start_service()
         later = working.classify(song_csv(song_rows(6)), background=True)
@@ -247,3 +251,81 @@ class TestCancelling:
 
         assert error["message"] == "id: the batch is another client's"
         assert error["extensions"]["code"] == "INVALID_ARGUMENT"
+
+
+class TestWorkers:
+    """What a worker finds that others have left behind."""
+
+    def test_a_batch_that_the_queue_has_lost_is_queued_again(
+        self, start_service: StartService, execute_sql: ExecuteSql
+    ) -> None:
+        # given
+        queued = start_service(worker_concurrency=0).classify(song_csv(song_rows(5)), background=True)
+        execute_sql("DELETE FROM pgqueuer")
+        # when
+        api = start_service()
+        # then
+        assert finished(api, queued["id"])["rowsClassified"] == 5
+
+    def test_a_batch_that_broke_off_three_times_has_failed(
+        self, start_service: StartService, execute_sql: ExecuteSql
+    ) -> None:
+        # given
+        file = song_csv(song_rows(5))
+        queued = start_service(worker_concurrency=0).classify(file, background=True)
+        execute_sql("UPDATE batch_uploads SET attempts = 3")
+        # when
+        api = start_service()
+        batch = finished(api, queued["id"])
+        # then
+        assert batch["status"] == "FAILED"
+        assert batch["error"].startswith(
+            "The work on this batch broke off 3 times in a row at the same place"
+        )
+        # and the same file may be sent again
+        again = api.classify(file, background=True)
+        assert again["id"] != queued["id"]
+        assert finished(api, again["id"])["status"] == "SUCCEEDED"
+
+    def test_the_file_of_a_failed_batch_is_kept_for_a_while(
+        self, start_service: StartService, execute_sql: ExecuteSql
+    ) -> None:
+        # given a batch that failed, a day ago by the database's clock
+        queued = start_service(worker_concurrency=0).classify(song_csv(song_rows(5)), background=True)
+        execute_sql("UPDATE batch_uploads SET attempts = 3")
+        finished(start_service(), queued["id"])
+        execute_sql("DO $$ BEGIN ASSERT EXISTS (SELECT FROM batch_upload_parts); END $$")
+        execute_sql("UPDATE batches SET finished_at = now() - interval '24 hours 1 second'")
+        # when
+        start_service()
+        # then
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                nothing_in(execute_sql, "batch_uploads", "batch_upload_parts")
+                break
+            except asyncpg.AssertError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+    def test_songs_that_another_model_has_staged_are_classified_again(
+        self, start_service: StartService, execute_sql: ExecuteSql
+    ) -> None:
+        # given a batch that another release's worker was in the middle of
+        queued = start_service(worker_concurrency=0).classify(song_csv(song_rows(5)), background=True)
+        execute_sql("INSERT INTO models VALUES ('of-another-release', '{}', now())")
+        execute_sql(
+            "UPDATE batches SET model_version = 'of-another-release', status = 'RUNNING', rows_processed = 1"
+        )
+        execute_sql("UPDATE batch_uploads SET songs_staged = 1, state = '{}'")
+        execute_sql(
+            "INSERT INTO staged_batch_songs "
+            "SELECT batch_id, 0, 99, 'x', 'x', 'folk', 1, '{1}' FROM batch_uploads"
+        )
+        # when
+        api = start_service()
+        batch = finished(api, queued["id"])
+        # then
+        assert batch["rowsClassified"] == 5
+        assert "99" not in {song["trackId"] for song in batch["songs"]["nodes"]}
+        nothing_in(execute_sql, "staged_batch_songs")
