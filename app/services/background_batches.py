@@ -49,6 +49,8 @@ class BackgroundBatches:
         self._sessions = sessions
         self._classifier = classifier
         self._max_rows = max_rows
+        # Storing a large file holds a database connection for a while; readers must find some free.
+        self._turns = asyncio.Semaphore(classifier.threads)
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -71,37 +73,8 @@ class BackgroundBatches:
             InvalidSongFileError: it is no song file; nothing is stored.
             TooManyRowsError: it has more rows than the service takes; nothing is stored.
         """
-        rows, size, digest = await self._classifier.run(self._look_through, file, name)
-        join_key = _join_key(client_id, options, digest)
-        while True:
-            batch = new_batch(
-                file_name=name,
-                client_id=client_id,
-                created_at=datetime.now(UTC),
-                min_confidence=options.min_confidence,
-                model_version=self._classifier.model_version,
-                status=BatchStatus.QUEUED,
-            )
-            batch.rows_uploaded = rows
-            upload = BatchUploadRow(
-                batch_id=batch.id,
-                join_key=join_key,
-                size_bytes=size,
-                on_invalid_row=options.on_invalid_row.value,
-                stored_at=batch.created_at,
-            )
-            async with self._sessions() as session, session.begin() as transaction:
-                await BatchRepository(session).add(batch)
-                if await UploadRepository(session).add(upload):
-                    await self._store(session, file, batch.id)
-                    await QueueRepository(session).add(batch.id)
-                    log.info("batch queued", batch_id=str(batch.id), client_id=client_id, rows=rows)
-                    return batch
-                await transaction.rollback()
-            async with self._sessions() as session:
-                running = await UploadRepository(session).batch_of(join_key)
-            if running is not None:
-                return running
+        async with self._turns:
+            return await self._queue(file, name, options, client_id)
 
     async def cancel(self, batch_id: uuid.UUID, client_id: str) -> BatchRow:
         """Stop a batch that is not finished, and forget its file; a finished one stays as it is.
@@ -151,6 +124,39 @@ class BackgroundBatches:
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
+
+    async def _queue(self, file: BinaryIO, name: str, options: BatchOptions, client_id: str) -> BatchRow:
+        rows, size, digest = await self._classifier.run(self._look_through, file, name)
+        join_key = _join_key(client_id, options, digest)
+        while True:
+            batch = new_batch(
+                file_name=name,
+                client_id=client_id,
+                created_at=datetime.now(UTC),
+                min_confidence=options.min_confidence,
+                model_version=self._classifier.model_version,
+                status=BatchStatus.QUEUED,
+            )
+            batch.rows_uploaded = rows
+            upload = BatchUploadRow(
+                batch_id=batch.id,
+                join_key=join_key,
+                size_bytes=size,
+                on_invalid_row=options.on_invalid_row.value,
+                stored_at=batch.created_at,
+            )
+            async with self._sessions() as session, session.begin() as transaction:
+                await BatchRepository(session).add(batch)
+                if await UploadRepository(session).add(upload):
+                    await self._store(session, file, batch.id)
+                    await QueueRepository(session).add(batch.id)
+                    log.info("batch queued", batch_id=str(batch.id), client_id=client_id, rows=rows)
+                    return batch
+                await transaction.rollback()
+            async with self._sessions() as session:
+                running = await UploadRepository(session).batch_of(join_key)
+            if running is not None:
+                return running
 
     def _look_through(self, file: BinaryIO, name: str) -> tuple[int, int, bytes]:
         rows = SongFile(file, name=name, max_rows=self._max_rows).count_rows()
