@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
+from app import __version__
 from app.database.engine import SessionFactory, create_engine, create_session_factory
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, ClientAuthentication
 from app.http.batch_songs import batch_songs_route
@@ -19,6 +20,8 @@ from app.http.body_limit import BodyLimit
 from app.http.clients import Clients
 from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
 from app.http.health import health_routes
+from app.http.pages import PageFiles, Pages
+from app.resources import resource
 from app.services.background_batches import BackgroundBatches
 from app.services.batch_processing import BatchProcessing
 from app.services.catalogue import Catalogue
@@ -32,7 +35,7 @@ from graphql_schema.schema import build_schema
 from ml.artifact import load_ensemble
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, *, known_client: str | None = None) -> Starlette:
     """Make the application. It needs a migrated database from its first request on.
 
     `app.state.stop()` tells it that the server is about to stop: followers of batches are let go, and the
@@ -40,6 +43,7 @@ def create_app(settings: Settings) -> Starlette:
 
     Args:
         settings: `database_url` must be set; without `clients` nobody may call.
+        known_client: a client whose secret is its id and no secret, which the pages may fill in.
 
     Raises:
         ArtifactError: the model cannot be used.
@@ -88,6 +92,7 @@ def create_app(settings: Settings) -> Starlette:
         ],
         middleware=[
             *_cors(settings),
+            *_pages(settings, known_client),
             Middleware(ClientAuthentication, clients=clients),
             Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
         ],
@@ -136,3 +141,16 @@ def _cors(settings: Settings) -> list[Middleware]:
             allow_headers=[CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, "content-type", *PREFLIGHT_HEADERS],
         )
     ]
+
+
+def _pages(settings: Settings, known_client: str | None) -> list[Middleware]:
+    if not settings.playground:
+        return []
+    configuration = {
+        "version": __version__,
+        "knownClient": known_client,
+        "introspection": settings.introspection_allowed,
+        "maxUploadBytes": settings.max_upload_bytes,
+    }
+    sample = resource("data") / "sample" / "songs.csv"
+    return [Middleware(Pages, files=PageFiles.find(), configuration=configuration, sample=sample)]

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     worker_concurrency: Annotated[int, Field(ge=0, le=64)] = 1
     retention_hours: Annotated[int, Field(ge=1)] = 24
     introspection: bool | None = None
+    playground: bool = True
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_format: LogFormat | None = None
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.cli.startup import app_or_fail, database_of, settings_or_fail
+from app.cli.startup import app_or_fail, database_of, known_client, settings_or_fail
 from app.logs import configure_logs
 
 GRACE_SECONDS = 30
@@ -32,7 +32,7 @@ def serve(
     # database be stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with database_of(settings) as ready:
-        app = app_or_fail(ready)
+        app = app_or_fail(ready, known_client=known_client(settings))
         # What is there now stays: without this, a full collection in the middle of a batch looks at it
         # all over again and stops every thread for a tenth of a second.
         gc.collect()

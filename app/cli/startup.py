@@ -28,6 +28,11 @@ LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}"
 log = structlog.get_logger(__name__)
 
 
+def known_client(settings: Settings) -> str | None:
+    """Return the client that everybody knows, if these settings let it in without saying so."""
+    return LOCAL_CLIENT if settings.database_url is None and settings.clients is None else None
+
+
 def settings_or_fail(**overrides: object) -> Settings:
     """Return the settings, or end the command saying which one is wrong."""
     try:
@@ -90,10 +95,10 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
         fail(f"cannot migrate the database {url.database} at {url.host}:{url.port or 5432}: {reason[0]}")
 
 
-def app_or_fail(settings: Settings) -> Starlette:
-    """Make the application, or end the command saying what is wrong."""
+def app_or_fail(settings: Settings, *, known_client: str | None = None) -> Starlette:
+    """Make the application, or end the command saying what is wrong; for the arguments see `create_app`."""
     try:
-        return create_app(settings)
+        return create_app(settings, known_client=known_client)
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
     except ClientsError as error:

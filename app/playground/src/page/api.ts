@@ -1,0 +1,25 @@
+/** The public API, typed by the operations that the page uses. */
+
+import { Failure } from '../shared/failure';
+import { type SendOptions, send } from '../shared/transport';
+import type { TypedDocumentString } from './operations.generated';
+
+const ENDPOINT = new URL('graphql', document.baseURI).href;
+
+/**
+ * Run an operation and return its data.
+ *
+ * @throws Failure when it could not be carried out; an AbortError when it was stopped.
+ */
+export async function execute<Result, Variables extends Record<string, unknown>>(
+  operation: TypedDocumentString<Result, Variables>,
+  variables: Variables,
+  options: SendOptions = {},
+): Promise<Result> {
+  const reply = await send<Result>(ENDPOINT, { query: operation.toString(), variables }, options);
+  if (reply.errors?.length || !reply.data) {
+    const messages = reply.errors?.map((error) => error.message).join(' ');
+    throw new Failure('refused', messages || 'The service answered with neither data nor an error.');
+  }
+  return reply.data;
+}

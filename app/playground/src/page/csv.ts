@@ -1,0 +1,42 @@
+/** Songs as a CSV file that spreadsheets open without running anything. */
+
+import type { SongRow } from './songs';
+
+const COLUMNS: ReadonlyArray<[name: string, cell: (song: SongRow) => string]> = [
+  ['trackID', (song) => song.trackId],
+  ['title', (song) => song.title],
+  ['genre', (song) => song.genre.name],
+  ['confidence', (song) => song.confidence.toFixed(4)],
+  ['confident', (song) => String(song.confident)],
+  ['modelVersion', (song) => song.modelVersion],
+  ['classifiedAt', (song) => song.classifiedAt],
+];
+
+/**
+ * A spreadsheet takes a cell that starts with one of these for a formula, or skips a tab or line end
+ * and then does; an apostrophe before it makes it text. See OWASP, "CSV Injection".
+ */
+const FORMULA_START = /^[=+\-@\t\r\n＝＋－＠]/;
+
+export function csvCell(text: string): string {
+  const safe = FORMULA_START.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The file's text: with a byte-order mark, without which Excel misreads accents. */
+export function songsCsv(songs: readonly SongRow[]): string {
+  const lines = [
+    COLUMNS.map(([name]) => name),
+    ...songs.map((song) => COLUMNS.map(([, cell]) => csvCell(cell(song)))),
+  ];
+  return `\uFEFF${lines.map((line) => `${line.join(',')}\r\n`).join('')}`;
+}
+
+export function saveFile(name: string, text: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
+}

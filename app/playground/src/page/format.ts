@@ -1,0 +1,22 @@
+/** Numbers and dates in the words of the page, which is in English. */
+
+const LANGUAGE = 'en';
+
+const whole = new Intl.NumberFormat(LANGUAGE);
+const share = new Intl.NumberFormat(LANGUAGE, { style: 'percent', maximumFractionDigits: 0 });
+const fineShare = new Intl.NumberFormat(LANGUAGE, {
+  style: 'percent',
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const moment = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'short' });
+
+export const count = (value: number): string => whole.format(value);
+export const percent = (value: number): string => share.format(value);
+export const finePercent = (value: number): string => fineShare.format(value);
+export const when = (iso: string): string => moment.format(new Date(iso));
+
+/** "1 song", "2 songs". */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,78 @@
+/** What can go wrong between the browser and the service, in words for people. */
+
+export type FailureKind =
+  | 'unauthenticated'
+  | 'too-large'
+  | 'unreachable'
+  | 'busy'
+  | 'refused'
+  | 'unexpected';
+
+export class Failure extends Error {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, message: string) {
+    super(message);
+    this.name = 'Failure';
+    this.kind = kind;
+  }
+}
+
+export interface GraphQLReply<Data> {
+  data?: Data | null;
+  errors?: ReadonlyArray<{ message: string; extensions?: Record<string, unknown> }>;
+}
+
+export function unreachable(): Failure {
+  return new Failure(
+    'unreachable',
+    'The service cannot be reached. Check the connection and that the service runs, then try again.',
+  );
+}
+
+export function tooLarge(maxBytes?: number): Failure {
+  const limit = maxBytes ? ` One request may hold ${megabytes(maxBytes)}.` : '';
+  return new Failure('too-large', `The file is too large.${limit} Send the songs in several files.`);
+}
+
+/**
+ * The GraphQL reply in an HTTP response. A reply with errors is still a reply.
+ *
+ * @throws Failure when the response is none, or says that the client may not come in or sent too much.
+ */
+export function readReply<Data>(status: number, text: string): GraphQLReply<Data> {
+  const reply = parse<Data>(text);
+  const message = reply?.errors?.map((error) => error.message).join(' ') ?? '';
+  if (status === 401 || status === 403) {
+    throw new Failure('unauthenticated', `Not let in. ${message || 'Check your credentials.'}`);
+  }
+  if (status === 413) {
+    throw message ? new Failure('too-large', `Too large. ${message}`) : tooLarge();
+  }
+  if (status === 429 || status === 503) {
+    throw new Failure('busy', 'The service is busy or about to start. Try again in a moment.');
+  }
+  if (!reply) {
+    throw new Failure(
+      'unexpected',
+      `The answer (status ${status}) is not GraphQL. Something between the browser and the service may have sent it.`,
+    );
+  }
+  return reply;
+}
+
+export function megabytes(bytes: number): string {
+  const value = bytes / (1024 * 1024);
+  return `${value >= 10 ? Math.round(value) : Math.round(value * 10) / 10} MB`;
+}
+
+function parse<Data>(text: string): GraphQLReply<Data> | null {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    const isReply =
+      typeof parsed === 'object' && parsed !== null && ('data' in parsed || 'errors' in parsed);
+    return isReply ? (parsed as GraphQLReply<Data>) : null;
+  } catch {
+    return null;
+  }
+}

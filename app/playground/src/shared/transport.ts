@@ -1,0 +1,76 @@
+/** HTTP requests to the GraphQL endpoint, with credentials, upload progress and readable failures. */
+
+import { credentialHeaders, credentials } from './credentials';
+import { Failure, type GraphQLReply, readReply, tooLarge, unreachable } from './failure';
+import { multipartBody, type Operation, type PickedFiles } from './multipart';
+
+export interface SendOptions {
+  files?: PickedFiles;
+  headers?: Record<string, string>;
+  maxUploadBytes?: number;
+  /** How much of the request has gone out, from 0 to 1. */
+  onProgress?: (share: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Run an operation.
+ *
+ * @throws Failure when there is no GraphQL reply; an AbortError when the signal says stop.
+ */
+export async function send<Data>(
+  endpoint: string,
+  operation: Operation,
+  options: SendOptions = {},
+): Promise<GraphQLReply<Data>> {
+  const files = options.files ?? {};
+  const multipart = Object.keys(files).length > 0;
+  const size = Object.values(files)
+    .flat()
+    .reduce((sum, file) => sum + file.size, 0);
+  // Browsers tell "connection lost" when a server refuses a body before it has come in full.
+  if (options.maxUploadBytes && size > options.maxUploadBytes) throw tooLarge(options.maxUploadBytes);
+  const headers = {
+    accept: 'application/graphql-response+json, application/json',
+    ...(multipart ? { 'graphql-preflight': '1' } : { 'content-type': 'application/json' }),
+    ...credentialHeaders(credentials.get()),
+    ...options.headers,
+  };
+  const body = multipart ? multipartBody(operation, files) : JSON.stringify(operation);
+  const { status, text } = await request(endpoint, headers, body, options);
+  return readReply<Data>(status, text);
+}
+
+/** fetch cannot tell how much of a body has gone out; XMLHttpRequest can. */
+function request(
+  url: string,
+  headers: Record<string, string>,
+  body: FormData | string,
+  { onProgress, signal }: SendOptions,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const stopped = () => new DOMException('stopped', 'AbortError');
+    if (signal?.aborted) {
+      reject(stopped());
+      return;
+    }
+    const xhr = new XMLHttpRequest();
+    xhr.open('POST', url);
+    try {
+      for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
+    } catch {
+      const message = 'The credentials hold a character that a header cannot carry.';
+      reject(new Failure('unauthenticated', message));
+      return;
+    }
+    if (onProgress) {
+      xhr.upload.onprogress = ({ lengthComputable, loaded, total }) =>
+        lengthComputable && onProgress(loaded / total);
+    }
+    xhr.onload = () => resolve({ status: xhr.status, text: xhr.responseText });
+    xhr.onerror = () => reject(unreachable());
+    xhr.onabort = () => reject(stopped());
+    signal?.addEventListener('abort', () => xhr.abort(), { once: true });
+    xhr.send(body);
+  });
+}

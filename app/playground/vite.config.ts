@@ -1,0 +1,18 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+// Two pages: index.html, the page for people, and playground.html, GraphiQL. Relative paths, so that
+// both work behind a proxy that serves genregraph under a folder.
+export default defineConfig({
+  base: './',
+  plugins: [react()],
+  worker: { format: 'es' },
+  server: { proxy: { '/graphql': 'http://127.0.0.1:8000', '/assets': 'http://127.0.0.1:8000' } },
+  build: {
+    rolldownOptions: { input: ['index.html', 'playground.html'] },
+    assetsInlineLimit: 0, // a data: script or style would break the Content-Security-Policy
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 8000, // Monaco
+  },
+  test: { include: ['src/**/*.test.ts'] },
+});
