@@ -1,6 +1,6 @@
 # The commands of genregraph. They need Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format bench schema train tune evaluate notebooks lock clean
+.PHONY: help setup frontend demo run test lint lintfrontend format bench schema train tune evaluate notebooks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,16 +8,39 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --output-file
 
+# The browser pages. Without npm a plain form takes their place.
+PAGES := app/playground
+PAGE_SOURCES := $(wildcard $(addprefix $(PAGES)/,*.html *.ts package-lock.json public/* src/*/*))
+HAS_NODE := node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+(major < 20 || (major == 20 && minor < 19)))' 2> /dev/null && command -v npm > /dev/null
+
 help: ## Print this help.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) ## Make the virtual environment from the hashed lock.
+setup: $(INSTALLED) $(VENV)/pages ## Make the virtual environment from the hashed lock; build the browser pages where npm is.
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "genregraph needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A failure to build the pages is no reason to have no service: it is told, and the plain form stays.
+$(VENV)/pages: $(INSTALLED) $(PAGE_SOURCES)
+	@if ! { $(HAS_NODE); }; then \
+		echo "The browser gets a plain form: its full pages need Node.js 20.19 or newer and npm; then run make frontend."; \
+	elif ! $(MAKE) --no-print-directory frontend; then \
+		echo "The pages could not be built, and the browser gets a plain form. To try again: make frontend."; \
+	fi
+	@touch $@
+
+frontend: $(PAGES)/dist/index.html ## Build the browser pages: the one for people and the playground. Needs npm.
+
+$(PAGES)/dist/index.html: $(PAGE_SOURCES) $(PAGES)/node_modules/.package-lock.json
+	npm run --silent --prefix $(PAGES) build
+
+$(PAGES)/node_modules/.package-lock.json: $(PAGES)/package-lock.json
+	npm ci --silent --omit=dev --prefix $(PAGES)
 	@touch $@
 
 demo: setup ## The main job: start, classify the sample songs, query them, stop.
@@ -29,7 +52,7 @@ run: setup ## Serve on http://127.0.0.1:8000/graphql until Ctrl-C.
 test: setup ## Run the tests, with branch coverage.
 	$(BIN)/pytest -n 2 --cov
 
-lint: setup ## Check style, types, imports between rooms, and the lock.
+lint: setup lintfrontend ## Check style, types, imports between rooms, the lock, and the pages where npm is.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,6 +60,14 @@ lint: setup ## Check style, types, imports between rooms, and the lock.
 	@mkdir -p build && cp requirements.lock build/requirements.lock
 	@$(LOCK) build/requirements.lock pyproject.toml
 	@diff requirements.lock build/requirements.lock > /dev/null || { echo "requirements.lock does not match pyproject.toml: run make lock"; exit 1; }
+
+lintfrontend:
+	@if $(HAS_NODE); then \
+		test -d $(PAGES)/node_modules/@biomejs || npm ci --silent --prefix $(PAGES); \
+		npm run --silent --prefix $(PAGES) check; \
+	else \
+		echo "The browser pages are not checked: that needs Node.js 20.19 or newer and npm."; \
+	fi
 
 format: setup ## Let ruff format and fix what it can.
 	$(BIN)/ruff check --fix .
@@ -72,4 +103,4 @@ lock: setup ## Write requirements.lock anew from pyproject.toml.
 	$(LOCK) requirements.lock pyproject.toml
 
 clean: ## Remove what the commands made, the embedded database included.
-	rm -rf $(VENV) .genregraph build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PAGES)/node_modules $(PAGES)/dist .genregraph build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

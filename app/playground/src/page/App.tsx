@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { CredentialsForm } from '../shared/CredentialsForm';
 import type { Configuration } from '../shared/configuration';
 import { credentials } from '../shared/credentials';
@@ -28,6 +28,7 @@ export function App({ configuration }: { configuration: Configuration }) {
   const [batchId, setBatchId] = useState<string | null>(null);
   const [genre, setGenre] = useState<string | null>(null);
   const [trackId, setTrackId] = useState<string | null>(null);
+  const [arrived, setArrived] = useState<string | null>(null);
 
   const clientKey = client ? `${client.clientId}:${client.clientSecret}` : '';
   const overview = useRequest(`${clientKey} ${revision}`, async (signal) =>
@@ -41,6 +42,7 @@ export function App({ configuration }: { configuration: Configuration }) {
 
   function show(stored: BatchFragment) {
     setBatchId(stored.id);
+    setArrived(stored.id);
     setGenre(null);
     setRevision((last) => last + 1);
   }
@@ -56,12 +58,14 @@ export function App({ configuration }: { configuration: Configuration }) {
           <img src="icon.svg" alt="" width="32" height="32" /> genregraph
         </a>
         <nav aria-label="More">
-          <a href="graphql">API playground</a>
+          <a href="graphql">
+            <span className="wide">API </span>playground
+          </a>
           <button type="button" className="secondary" onClick={() => setAsking(true)}>
             {client ? (
               <>
-                <span className="unseen">Credentials: </span>
-                {client.clientId}
+                Client <strong>{client.clientId}</strong>
+                <span className="unseen">: change the credentials</span>
               </>
             ) : (
               'Credentials'
@@ -92,7 +96,13 @@ export function App({ configuration }: { configuration: Configuration }) {
           </section>
         ) : (
           <>
-            <Upload configuration={configuration} onBatch={show} onFailure={noteFailure} />
+            <Upload
+              configuration={configuration}
+              small={Boolean(known?.genres.length)}
+              onBatch={show}
+              onFailure={noteFailure}
+            />
+            {known?.genres.length === 0 && <Steps />}
             {overview.failure && (
               <div className="notice bad" role="alert">
                 <p>{overview.failure.message}</p>
@@ -113,6 +123,7 @@ export function App({ configuration }: { configuration: Configuration }) {
                 batchId={batchId}
                 genre={genre}
                 revision={revision}
+                arrived={arrived}
                 onBatchId={(id) => {
                   setBatchId(id);
                   setGenre(null);
@@ -149,6 +160,8 @@ interface ResultsProps {
   batchId: string | null;
   genre: string | null;
   revision: number;
+  /** The batch that was uploaded last, to which the reader is led. */
+  arrived: string | null;
   onBatchId: (id: string | null) => void;
   onGenre: (genre: string | null) => void;
   onOpen: (trackId: string) => void;
@@ -156,7 +169,11 @@ interface ResultsProps {
 
 /** The genres of all songs or of one file, and the songs themselves. */
 function Results(props: ResultsProps) {
-  const { overview, batch, batchId, genre } = props;
+  const { overview, batch, batchId, genre, arrived } = props;
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (arrived && arrived === batch?.id) heading.current?.focus();
+  }, [arrived, batch?.id]);
   const order = overview.model.genres;
   const genres = batchId
     ? (batch?.genres ?? []).map((part) => ({ name: part.genre.name, songCount: part.songCount }))
@@ -166,7 +183,9 @@ function Results(props: ResultsProps) {
     <div className="results">
       <section className="card genres" aria-labelledby="genres-title">
         <header>
-          <h2 id="genres-title">Genres</h2>
+          <h2 id="genres-title" tabIndex={-1} ref={heading}>
+            Genres
+          </h2>
           <select
             aria-label="Songs of"
             value={batchId ?? ''}
@@ -199,6 +218,26 @@ function Results(props: ResultsProps) {
         onOpen={props.onOpen}
       />
     </div>
+  );
+}
+
+/** What will happen, for whoever comes first. */
+function Steps() {
+  return (
+    <ol className="steps">
+      <li>
+        <strong>Drop a file</strong> One row for each song: its sound in numbers and the words of
+        its lyrics.
+      </li>
+      <li>
+        <strong>See the genres</strong> Each song gets its most likely genre, and how sure the model
+        is of it.
+      </li>
+      <li>
+        <strong>Look closer</strong> Open a genre, search its songs, compare the probabilities, take
+        them with you as CSV.
+      </li>
+    </ol>
   );
 }
 

@@ -42,7 +42,7 @@ export function GenreChart({ genres, order, selected, onSelect }: Props) {
             <YAxis
               type="category"
               dataKey="name"
-              width={150}
+              width={matchMedia('(max-width: 40rem)').matches ? 118 : 190}
               axisLine={false}
               tickLine={false}
               interval={0}

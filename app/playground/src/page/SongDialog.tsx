@@ -49,7 +49,9 @@ export function SongDialog({ trackId, order, onClose }: Props) {
             <tbody>
               {song.probabilities.map(({ genre, probability }) => (
                 <tr key={genre}>
-                  <th scope="row">{genre}</th>
+                  <th scope="row" className="probability-of">
+                    {genre}
+                  </th>
                   <td>
                     <span className="meter" aria-hidden="true">
                       <span

@@ -5,8 +5,8 @@ import { execute } from './api';
 import { counted, percent } from './format';
 import {
   type BatchFragment,
-  type ClassifyBatchMutation,
   ClassifyBatchDocument,
+  type ClassifyBatchMutation,
 } from './operations.generated';
 import { Problems } from './Problems';
 import { asFailure } from './useRequest';
@@ -22,6 +22,8 @@ type State =
 
 interface Props {
   configuration: Configuration;
+  /** Whether there are songs to look at below, so that this should take little room. */
+  small: boolean;
   onBatch: (batch: BatchFragment) => void;
   onFailure: (failure: Failure) => void;
 }
@@ -29,7 +31,7 @@ interface Props {
 const SAMPLE = 'assets/songs.csv';
 
 /** Drop or choose a file, see it go, and see what was wrong with it. */
-export function Upload({ configuration, onBatch, onFailure }: Props) {
+export function Upload({ configuration, small, onBatch, onFailure }: Props) {
   const [state, setState] = useState<State>({ step: 'idle' });
   const [over, setOver] = useState(false);
   const [skipRows, setSkipRows] = useState(false);
@@ -102,7 +104,7 @@ export function Upload({ configuration, onBatch, onFailure }: Props) {
       </h2>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the button inside does the same by keyboard */}
       <div
-        className={`drop ${over ? 'over' : ''}`}
+        className={`drop ${over ? 'over' : ''} ${small ? 'small' : ''}`}
         onDragOver={(event) => {
           event.preventDefault();
           setOver(true);
@@ -166,31 +168,44 @@ export function Upload({ configuration, onBatch, onFailure }: Props) {
           }}
         />
       </div>
-      <details className="options">
-        <summary>Options</summary>
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={skipRows}
-            onChange={(event) => setSkipRows(event.target.checked)}
-          />
-          Leave out rows with wrong values instead of refusing the file
-        </label>
-        <label className="slider">
-          <span>
-            Mark songs below <output>{percent(minConfidence)}</output> confidence as uncertain
-          </span>
-          <input
-            type="range"
-            min="0"
-            max="0.95"
-            step="0.05"
-            value={minConfidence}
-            aria-valuetext={percent(minConfidence)}
-            onChange={(event) => setMinConfidence(Number(event.target.value))}
-          />
-        </label>
-      </details>
+      <div className="more">
+        <details>
+          <summary>What must the file hold?</summary>
+          <p>
+            A CSV file in UTF-8, separated by commas, with a header and these 157 columns in any
+            order: <code>trackID</code>, <code>title</code>, <code>tags</code> (words of the
+            lyrics), <code>loudness</code>, <code>tempo</code>, <code>time_signature</code>,{' '}
+            <code>key</code>, <code>mode</code>, <code>duration</code> and <code>vect_1</code> to{' '}
+            <code>vect_148</code> (audio features). Other columns are ignored. Rows with missing
+            values are left out and counted.
+          </p>
+        </details>
+        <details className="options">
+          <summary>Options</summary>
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={skipRows}
+              onChange={(event) => setSkipRows(event.target.checked)}
+            />
+            Leave out rows with wrong values instead of refusing the file
+          </label>
+          <label className="slider">
+            <span>
+              Mark songs below <output>{percent(minConfidence)}</output> confidence as uncertain
+            </span>
+            <input
+              type="range"
+              min="0"
+              max="0.95"
+              step="0.05"
+              value={minConfidence}
+              aria-valuetext={percent(minConfidence)}
+              onChange={(event) => setMinConfidence(Number(event.target.value))}
+            />
+          </label>
+        </details>
+      </div>
       <div aria-live="polite">
         {state.step === 'refused' && (
           <div className="notice bad">

@@ -19,7 +19,10 @@ export async function execute<Result, Variables extends Record<string, unknown>>
   const reply = await send<Result>(ENDPOINT, { query: operation.toString(), variables }, options);
   if (reply.errors?.length || !reply.data) {
     const messages = reply.errors?.map((error) => error.message).join(' ');
-    throw new Failure('refused', messages || 'The service answered with neither data nor an error.');
+    throw new Failure(
+      'refused',
+      messages || 'The service answered with neither data nor an error.',
+    );
   }
   return reply.data;
 }

@@ -37,7 +37,9 @@ export async function allSongs(
   let after: string | null = null;
   do {
     const page = { first: LARGEST_PAGE, after, count: false };
-    const result: SongsQuery = await execute(SongsDocument, songVariables(filter, page), { signal });
+    const result: SongsQuery = await execute(SongsDocument, songVariables(filter, page), {
+      signal,
+    });
     songs.push(...result.songs.nodes);
     onProgress(songs.length);
     after = result.songs.pageInfo.hasNextPage ? result.songs.pageInfo.endCursor : null;

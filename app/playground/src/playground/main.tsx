@@ -1,1 +1,11 @@
-export {}
+import 'graphiql/setup-workers/vite';
+import 'graphiql/style.css';
+import { createRoot } from 'react-dom/client';
+import { loadConfiguration } from '../shared/configuration';
+import { App } from './App';
+import './playground.css';
+
+const root = document.getElementById('root');
+if (!root) throw new Error('the page has no #root');
+const configuration = await loadConfiguration();
+createRoot(root).render(<App configuration={configuration} />);

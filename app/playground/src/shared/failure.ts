@@ -32,7 +32,10 @@ export function unreachable(): Failure {
 
 export function tooLarge(maxBytes?: number): Failure {
   const limit = maxBytes ? ` One request may hold ${megabytes(maxBytes)}.` : '';
-  return new Failure('too-large', `The file is too large.${limit} Send the songs in several files.`);
+  return new Failure(
+    'too-large',
+    `The file is too large.${limit} Send the songs in several files.`,
+  );
 }
 
 /**

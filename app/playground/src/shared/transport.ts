@@ -29,7 +29,8 @@ export async function send<Data>(
     .flat()
     .reduce((sum, file) => sum + file.size, 0);
   // Browsers tell "connection lost" when a server refuses a body before it has come in full.
-  if (options.maxUploadBytes && size > options.maxUploadBytes) throw tooLarge(options.maxUploadBytes);
+  if (options.maxUploadBytes && size > options.maxUploadBytes)
+    throw tooLarge(options.maxUploadBytes);
   const headers = {
     accept: 'application/graphql-response+json, application/json',
     ...(multipart ? { 'graphql-preflight': '1' } : { 'content-type': 'application/json' }),

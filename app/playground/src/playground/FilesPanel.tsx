@@ -1,0 +1,83 @@
+import { type GraphiQLPlugin, useGraphiQL } from '@graphiql/react';
+import { type DragEvent, useId, useState } from 'react';
+import { megabytes } from '../shared/failure';
+import { useStore } from '../shared/store';
+import { chosenOperation, pick, picked, type UploadVariable, uploadVariables } from './uploads';
+
+/** A picker, which is a drop zone too, for each `Upload` variable of the operation at hand. */
+function FilesPanel() {
+  const operations = useGraphiQL((state) => state.operations);
+  const operationName = useGraphiQL((state) => state.operationName);
+  const variables = uploadVariables(chosenOperation(operations ?? [], operationName));
+  return (
+    <section className="files" aria-label="Files">
+      <div className="graphiql-doc-explorer-title">Files</div>
+      {variables.length === 0 ? (
+        <p>
+          This operation takes no file. A variable of type <code>Upload</code> gets its picker here.
+        </p>
+      ) : (
+        variables.map((variable) => <Picker key={variable.name} variable={variable} />)
+      )}
+    </section>
+  );
+}
+
+function Picker({ variable }: { variable: UploadVariable }) {
+  const files = useStore(picked)[variable.name] ?? [];
+  const [over, setOver] = useState(false);
+  const id = useId();
+
+  function drop(event: DragEvent) {
+    event.preventDefault();
+    setOver(false);
+    if (event.dataTransfer.files.length > 0) pick(variable, [...event.dataTransfer.files]);
+  }
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the picker inside does the same by keyboard
+    <div
+      className={`picker ${over ? 'over' : ''}`}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+    >
+      <label htmlFor={id}>
+        {variable.list ? 'Files for ' : 'File for '}
+        <code>${variable.name}</code>
+      </label>
+      <input
+        id={id}
+        type="file"
+        multiple={variable.list}
+        accept=".csv,text/csv"
+        onChange={(event) => pick(variable, [...(event.target.files ?? [])])}
+      />
+      <p>or drop {variable.list ? 'them' : 'it'} here</p>
+      <ul aria-live="polite">
+        {files.map((file) => (
+          <li key={file.name}>
+            {file.name} <span>({megabytes(file.size)})</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function FileIcon() {
+  return (
+    <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.6" aria-hidden="true">
+      <path d="M12 15V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2v-3" />
+    </svg>
+  );
+}
+
+export const FILES_PLUGIN: GraphiQLPlugin = {
+  title: 'Files',
+  icon: FileIcon,
+  content: FilesPanel,
+};

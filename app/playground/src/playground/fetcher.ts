@@ -1,0 +1,94 @@
+/** How GraphiQL reaches the service: queries, uploads and subscriptions, with readable failures. */
+
+import type { Fetcher, FetcherParams, FetcherReturnType } from '@graphiql/toolkit';
+import { Kind, type OperationDefinitionNode, parse } from 'graphql';
+import { Failure, type GraphQLReply } from '../shared/failure';
+import type { Operation } from '../shared/multipart';
+import { Store } from '../shared/store';
+import { type SendOptions, send } from '../shared/transport';
+import { observe } from './observation';
+import { follow } from './subscriptions';
+import { chosenOperation, filesFor, uploadVariables } from './uploads';
+
+export const ENDPOINT = location.origin + location.pathname;
+
+/** The last failure, for the bar above the editors. */
+export const failure = new Store<Failure | null>(null);
+
+/** How much of an upload has gone out, from 0 to 1; null when there is none. */
+export const uploaded = new Store<number | null>(null);
+
+export function createFetcher(maxUploadBytes: number): Fetcher {
+  return ((params: FetcherParams, options) => {
+    failure.set(null);
+    const operation = operationOf(params);
+    const headers = (options?.headers ?? {}) as Record<string, string>;
+    const definition = definitionOf(params);
+    if (definition?.operation === 'subscription') {
+      return observe<unknown>(async (next, signal) => {
+        try {
+          await follow(ENDPOINT, operation, next, signal);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          next(Array.isArray(error) ? { errors: error } : tell(error));
+        }
+      });
+    }
+    const variables = uploadVariables(definition);
+    if (variables.length === 0) return told(operation, { headers });
+    const { files, missing } = filesFor(variables);
+    if (missing.length > 0) {
+      const names = missing.map((name) => `$${name}`).join(' and ');
+      const message = `Choose a file for ${names} in the Files panel, then run this again.`;
+      return Promise.resolve(tell(new Failure('refused', message)));
+    }
+    return observe<unknown>(async (next, signal) => {
+      try {
+        uploaded.set(0);
+        const onProgress = uploaded.set;
+        next(await told(operation, { headers, files, maxUploadBytes, onProgress, signal }));
+      } finally {
+        uploaded.set(null);
+      }
+    });
+  }) as (...args: Parameters<Fetcher>) => FetcherReturnType as Fetcher;
+}
+
+/** Send; a failure becomes a reply that says so, and is shown above the editors too. */
+async function told(operation: Operation, options: SendOptions): Promise<GraphQLReply<unknown>> {
+  try {
+    return await send(ENDPOINT, operation, options);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    return tell(error);
+  }
+}
+
+function tell(error: unknown): GraphQLReply<unknown> {
+  const known = error instanceof Failure ? error : new Failure('unexpected', String(error));
+  failure.set(known);
+  return { errors: [{ message: known.message }] };
+}
+
+function operationOf({ query, variables, operationName }: FetcherParams): Operation {
+  return {
+    query,
+    ...(variables ? { variables: variables as Record<string, unknown> } : {}),
+    ...(operationName ? { operationName } : {}),
+  };
+}
+
+/** The operation that runs; none where the text cannot be parsed, and then the service says why. */
+function definitionOf({
+  query,
+  operationName,
+}: FetcherParams): OperationDefinitionNode | undefined {
+  try {
+    const operations = parse(query).definitions.filter(
+      (definition) => definition.kind === Kind.OPERATION_DEFINITION,
+    );
+    return chosenOperation(operations, operationName);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,28 @@
+/** Results over time that GraphiQL's stop button can end. */
+
+export interface Sink<Result> {
+  next: (result: Result) => void;
+  error: (error: unknown) => void;
+  complete: () => void;
+}
+
+export interface Observation<Result> {
+  subscribe: (sink: Sink<Result>) => { unsubscribe: () => void };
+}
+
+/** Run `produce`, which hands on results until it is done or the signal tells it to stop. */
+export function observe<Result>(
+  produce: (next: (result: Result) => void, signal: AbortSignal) => Promise<void>,
+): Observation<Result> {
+  return {
+    subscribe(sink) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      produce((result) => signal.aborted || sink.next(result), signal).then(
+        () => sink.complete(),
+        (error: unknown) => (signal.aborted ? sink.complete() : sink.error(error)),
+      );
+      return { unsubscribe: () => controller.abort() };
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/** The tabs that a new visitor finds: one for each of the main jobs. */
+
+interface ReadyTab {
+  query: string;
+  variables?: string;
+}
+
+const classifyBatch = `# 1. Choose a CSV under Files.
+# 2. Press the play button.
+mutation ClassifyBatch(
+  $file: Upload!
+  $options: ClassifyBatchOptions
+) {
+  classifyBatch(
+    file: $file
+    options: $options
+  ) {
+    __typename
+    ... on Batch {
+      id
+      status
+      rowsUploaded
+      rowsClassified
+      rowsUncertain
+      genres {
+        genre {
+          name
+        }
+        songCount
+      }
+    }
+    ... on Error {
+      message
+      code
+    }
+    ... on InvalidSongFile {
+      problemCount
+      problems(first: 20) {
+        line
+        column
+        value
+        message
+      }
+    }
+    ... on SongFileTooLarge {
+      maxRows
+    }
+  }
+}
+`;
+
+const genres = `# The genres, and how many songs of each.
+query Genres {
+  genres {
+    name
+    songCount
+  }
+}
+`;
+
+const songsOfGenre = `# Songs of one genre. For the next page,
+# set "after" to the last endCursor.
+query SongsOfGenre(
+  $genre: String
+  $titleContains: String
+  $after: String
+) {
+  songs(
+    genre: $genre
+    titleContains: $titleContains
+    first: 20
+    after: $after
+  ) {
+    totalCount
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+    nodes {
+      trackId
+      title
+      confidence
+      confident
+      probabilities {
+        genre
+        probability
+      }
+    }
+  }
+}
+`;
+
+const modelCard = `# What the model is and how well it does.
+query ModelCard {
+  model {
+    version
+    trainedAt
+    trainingSongs
+    genres
+    accuracy
+    macroF1
+    groupedAccuracy
+    groupedMacroF1
+    genreScores {
+      genre
+      recall
+      precision
+      support
+    }
+  }
+}
+`;
+
+const json = (value: unknown) => JSON.stringify(value, null, 2);
+
+export const READY_TABS: ReadyTab[] = [
+  {
+    query: classifyBatch,
+    variables: json({ file: null, options: { onInvalidRow: 'REJECT_FILE', minConfidence: 0 } }),
+  },
+  { query: genres },
+  { query: songsOfGenre, variables: json({ genre: 'metal' }) },
+  { query: modelCard },
+];
+
+/** Whether GraphiQL finds no tabs from an earlier visit; only then it takes the first tab's variables. */
+export function isFirstVisit(): boolean {
+  return localStorage.getItem('graphiql:tabState') === null;
+}
