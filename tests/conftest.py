@@ -99,9 +99,9 @@ def start_service(database_url: str) -> Iterator[StartService]:
     """Start the service on the test's database, with settings of the test's choice."""
     with ExitStack() as services:
 
-        def start(**settings: object) -> ApiClient:
+        def start(*, known_client: str | None = None, **settings: object) -> ApiClient:
             given = {"database_url": SecretStr(database_url), "clients": SecretStr(CLIENTS), **settings}
-            app = create_app(Settings(_env_file=None, **given))
+            app = create_app(Settings(_env_file=None, **given), known_client=known_client)
             port = services.enter_context(running(app))
             return services.enter_context(ApiClient(f"http://127.0.0.1:{port}"))
 

@@ -16,6 +16,7 @@ export default defineConfig({
     },
     assetsInlineLimit: 0, // a data: script or style would break the Content-Security-Policy
     modulePreload: { polyfill: false },
+    license: { fileName: 'licenses.md' }, // of what is bundled, as those licences ask
     chunkSizeWarningLimit: 8000, // Monaco
   },
 });

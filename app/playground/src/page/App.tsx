@@ -3,11 +3,11 @@ import { CredentialsForm } from '../shared/CredentialsForm';
 import type { Configuration } from '../shared/configuration';
 import { credentials } from '../shared/credentials';
 import type { Failure } from '../shared/failure';
+import { count, counted, percent, when } from '../shared/format';
 import { useStore } from '../shared/store';
 import { execute } from './api';
 import { BatchSummary } from './BatchSummary';
 import { Dialog } from './Dialog';
-import { count, counted, percent, when } from './format';
 import { GenreChart } from './GenreChart';
 import {
   BatchDocument,
@@ -74,9 +74,9 @@ export function App({ configuration }: { configuration: Configuration }) {
         </nav>
       </header>
       <main>
-        <div className="intro">
+        <div className={`intro ${known?.genres.length ? 'small' : ''}`}>
           <h1>Your songs, by genre</h1>
-          <p>
+          <p className="tagline">
             Drop a file of songs. Each one’s genre is predicted, stored and yours to explore here.
           </p>
         </div>
@@ -183,7 +183,7 @@ function Results(props: ResultsProps) {
     <div className="results">
       <section className="card genres" aria-labelledby="genres-title">
         <header>
-          <h2 id="genres-title" tabIndex={-1} ref={heading}>
+          <h2 className="card-title" id="genres-title" tabIndex={-1} ref={heading}>
             Genres
           </h2>
           <select

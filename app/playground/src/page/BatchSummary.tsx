@@ -1,4 +1,4 @@
-import { count, percent } from './format';
+import { count, percent } from '../shared/format';
 import type { BatchFragment } from './operations.generated';
 import { Problems } from './Problems';
 

@@ -1,5 +1,5 @@
 import { Bar, BarChart, Cell, LabelList, ResponsiveContainer, XAxis, YAxis } from 'recharts';
-import { count, counted } from './format';
+import { count, counted } from '../shared/format';
 import { genreClass } from './palette';
 
 export interface GenreCount {

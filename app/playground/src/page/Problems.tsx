@@ -1,4 +1,4 @@
-import { count } from './format';
+import { count } from '../shared/format';
 import type { ProblemFragment } from './operations.generated';
 
 interface Props {

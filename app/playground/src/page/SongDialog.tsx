@@ -1,6 +1,6 @@
+import { finePercent, percent, when } from '../shared/format';
 import { execute } from './api';
 import { Dialog } from './Dialog';
-import { finePercent, percent, when } from './format';
 import { SongDocument } from './operations.generated';
 import { genreClass } from './palette';
 import { useRequest } from './useRequest';

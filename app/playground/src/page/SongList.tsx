@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
+import { count, counted, percent } from '../shared/format';
 import { execute } from './api';
 import { saveFile, songsCsv } from './csv';
-import { count, counted, percent } from './format';
 import { SongsDocument } from './operations.generated';
 import { genreClass } from './palette';
 import { allSongs, type SongFilter, songVariables } from './songs';
@@ -32,16 +32,18 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
   const after = cursors.at(-1) ?? null;
   const heading = useRef<HTMLHeadingElement>(null);
 
-  const page = useRequest(`${filterKey} ${after}`, (signal) =>
-    execute(SongsDocument, songVariables(filter, { first: PAGE, after, count: false }), { signal }),
-  );
+  const page = useRequest(`${filterKey} ${after}`, async (signal) => {
+    const place = { first: PAGE, after, count: false };
+    const { songs } = await execute(SongsDocument, songVariables(filter, place), { signal });
+    return { songs, from: cursors.length * PAGE };
+  });
   const total = useRequest(filterKey, async (signal) => {
     const first = { first: 0, after: null, count: true };
     const { songs } = await execute(SongsDocument, songVariables(filter, first), { signal });
     return songs.totalCount ?? 0;
   });
   const songs = page.value?.songs;
-  const from = cursors.length * PAGE;
+  const from = page.value?.from ?? 0;
 
   function turn(next: string[]) {
     setTrail({ of: filterKey, cursors: next });
@@ -51,7 +53,7 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
   return (
     <section className="card songs" aria-labelledby="songs-title">
       <header>
-        <h2 id="songs-title" tabIndex={-1} ref={heading}>
+        <h2 className="card-title" id="songs-title" tabIndex={-1} ref={heading}>
           {genre ? (
             <>
               <span className={`dot ${genreClass(genre, order)}`} aria-hidden="true" /> {genre}

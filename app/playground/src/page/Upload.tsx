@@ -1,8 +1,8 @@
 import { type DragEvent, useRef, useState } from 'react';
 import type { Configuration } from '../shared/configuration';
 import type { Failure } from '../shared/failure';
+import { percent } from '../shared/format';
 import { execute } from './api';
-import { counted, percent } from './format';
 import {
   type BatchFragment,
   ClassifyBatchDocument,
@@ -210,14 +210,13 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
         {state.step === 'refused' && (
           <div className="notice bad">
             <h3>{state.file} was refused; nothing was stored</h3>
-            <p>{state.refusal.message}</p>
             {state.refusal.__typename === 'InvalidSongFile' ? (
               <Problems
                 problems={state.refusal.problems}
                 problemCount={state.refusal.problemCount}
               />
             ) : (
-              <p>One request may hold {counted(state.refusal.maxRows, 'song')}.</p>
+              <p>{state.refusal.message}</p>
             )}
           </div>
         )}

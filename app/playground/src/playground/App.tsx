@@ -5,19 +5,21 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { CredentialsForm } from '../shared/CredentialsForm';
 import type { Configuration } from '../shared/configuration';
 import { credentials } from '../shared/credentials';
+import { percent } from '../shared/format';
 import { useStore } from '../shared/store';
 import { FILES_PLUGIN } from './FilesPanel';
 import { createFetcher, failure, uploaded } from './fetcher';
-import { plainTabs } from './tabMarkup';
+import { repairMarkup } from './graphiqlMarkup';
 import { isFirstVisit, READY_TABS } from './tabs';
 
 /** GraphiQL, with a bar above it for the credentials, the upload's progress and what went wrong. */
 export function App({ configuration }: { configuration: Configuration }) {
   const { maxUploadBytes, introspection } = configuration;
   const fetcher = useMemo(() => createFetcher(maxUploadBytes), [maxUploadBytes]);
+  const client = useStore(credentials);
   const [firstVisit] = useState(isFirstVisit);
   const main = useRef<HTMLElement>(null);
-  useEffect(() => (main.current ? plainTabs(main.current) : undefined), []);
+  useEffect(() => (main.current ? repairMarkup(main.current) : undefined), []);
   return (
     <>
       <header className="top">
@@ -27,13 +29,13 @@ export function App({ configuration }: { configuration: Configuration }) {
         <h1>Playground</h1>
         <CredentialsForm submitLabel="Use" />
       </header>
-      <Progress />
-      <Notice introspection={introspection} />
+      <Status introspection={introspection} />
       <main aria-label="GraphQL editor" ref={main}>
         <GraphiQL
           fetcher={fetcher}
-          // Where the service keeps its schema to itself, asking for it only brings an error.
-          {...(introspection ? {} : { schema: null })}
+          // Without credentials, or where the service keeps its schema to itself, asking for it only
+          // brings an error.
+          {...(introspection && client ? {} : { schema: null })}
           plugins={[HISTORY_PLUGIN, FILES_PLUGIN]}
           visiblePlugin={FILES_PLUGIN}
           defaultTabs={READY_TABS}
@@ -92,22 +94,19 @@ function ReadableComments() {
   return null;
 }
 
-function Progress() {
+/** What there is to say, over the editors and not above them: a button must not move under the mouse. */
+function Status({ introspection }: { introspection: boolean }) {
   const share = useStore(uploaded);
-  if (share === null) return null;
-  return (
-    <div className="bar" role="status">
-      <progress aria-label="Upload" {...(share < 1 ? { value: share } : {})} />
-      {share < 1 ? `Uploading, ${Math.round(share * 100)}%` : 'Uploaded; the service is at work …'}
-    </div>
-  );
-}
-
-function Notice({ introspection }: { introspection: boolean }) {
   const shown = useStore(failure);
   const client = useStore(credentials);
-  if (!client) {
-    return <p className="bar hint">Enter your client id and secret above to begin.</p>;
+  const [explained, setExplained] = useState(false);
+  if (share !== null) {
+    return (
+      <div className="bar" role="status">
+        <progress aria-label="Upload" {...(share < 1 ? { value: share } : {})} />
+        {share < 1 ? `Uploading, ${percent(share)}` : 'Uploaded; the service is at work …'}
+      </div>
+    );
   }
   if (shown) {
     return (
@@ -119,12 +118,18 @@ function Notice({ introspection }: { introspection: boolean }) {
       </div>
     );
   }
-  if (!introspection) {
+  if (!client) {
+    return <p className="bar">Enter your client id and secret above to begin.</p>;
+  }
+  if (!introspection && !explained) {
     return (
-      <p className="bar hint">
+      <div className="bar">
         This service keeps its schema to itself (GENREGRAPH_INTROSPECTION), so there are no
         completions and no documentation here.
-      </p>
+        <button type="button" onClick={() => setExplained(true)}>
+          Close
+        </button>
+      </div>
     );
   }
   return null;

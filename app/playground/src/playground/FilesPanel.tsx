@@ -1,6 +1,6 @@
 import { type GraphiQLPlugin, useGraphiQL } from '@graphiql/react';
 import { type DragEvent, useId, useState } from 'react';
-import { megabytes } from '../shared/failure';
+import { fileSize } from '../shared/failure';
 import { useStore } from '../shared/store';
 import { chosenOperation, pick, picked, type UploadVariable, uploadVariables } from './uploads';
 
@@ -60,7 +60,7 @@ function Picker({ variable }: { variable: UploadVariable }) {
       <ul aria-live="polite">
         {files.map((file) => (
           <li key={file.name}>
-            {file.name} <span>({megabytes(file.size)})</span>
+            {file.name} <span>({fileSize(file.size)})</span>
           </li>
         ))}
       </ul>

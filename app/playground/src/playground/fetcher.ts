@@ -21,9 +21,9 @@ export const uploaded = new Store<number | null>(null);
 export function createFetcher(maxUploadBytes: number): Fetcher {
   return ((params: FetcherParams, options) => {
     failure.set(null);
-    const operation = operationOf(params);
-    const headers = (options?.headers ?? {}) as Record<string, string>;
     const definition = definitionOf(params);
+    const operation = operationOf(params, definition);
+    const headers = (options?.headers ?? {}) as Record<string, string>;
     if (definition?.operation === 'subscription') {
       return observe<unknown>(async (next, signal) => {
         try {
@@ -70,7 +70,12 @@ function tell(error: unknown): GraphQLReply<unknown> {
   return { errors: [{ message: known.message }] };
 }
 
-function operationOf({ query, variables, operationName }: FetcherParams): Operation {
+/** What to send. Just after a change of tabs GraphiQL still names the operation of the tab before. */
+function operationOf(
+  { query, variables }: FetcherParams,
+  definition: OperationDefinitionNode | undefined,
+): Operation {
+  const operationName = definition?.name?.value;
   return {
     query,
     ...(variables ? { variables: variables as Record<string, unknown> } : {}),

@@ -113,6 +113,7 @@ query ModelCard {
 
 const json = (value: unknown) => JSON.stringify(value, null, 2);
 
+// A tab that follows a batch in the background belongs here once the schema has `batchProgress`.
 export const READY_TABS: ReadyTab[] = [
   {
     query: classifyBatch,

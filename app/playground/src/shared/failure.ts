@@ -31,7 +31,7 @@ export function unreachable(): Failure {
 }
 
 export function tooLarge(maxBytes?: number): Failure {
-  const limit = maxBytes ? ` One request may hold ${megabytes(maxBytes)}.` : '';
+  const limit = maxBytes ? ` One request may hold ${fileSize(maxBytes)}.` : '';
   return new Failure(
     'too-large',
     `The file is too large.${limit} Send the songs in several files.`,
@@ -64,9 +64,11 @@ export function readReply<Data>(status: number, text: string): GraphQLReply<Data
   return reply;
 }
 
-export function megabytes(bytes: number): string {
-  const value = bytes / (1024 * 1024);
-  return `${value >= 10 ? Math.round(value) : Math.round(value * 10) / 10} MB`;
+/** "12 kB", "1.3 MB", "128 MB". */
+export function fileSize(bytes: number): string {
+  const [kilobytes, megabytes] = [bytes / 1024, bytes / 1024 ** 2];
+  if (kilobytes < 1000) return `${Math.ceil(kilobytes)} kB`;
+  return `${megabytes >= 10 ? Math.round(megabytes) : Math.round(megabytes * 10) / 10} MB`;
 }
 
 function parse<Data>(text: string): GraphQLReply<Data> | null {

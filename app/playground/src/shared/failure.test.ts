@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { Failure, fileSize, readReply, tooLarge } from './failure';
+
+const errors = (message: string) => JSON.stringify({ errors: [{ message }] });
+
+function failure(status: number, text: string): Failure {
+  try {
+    readReply(status, text);
+  } catch (error) {
+    if (error instanceof Failure) return error;
+  }
+  throw new Error('it did not fail');
+}
+
+describe('readReply', () => {
+  it('gives replies back, also those with errors', () => {
+    expect(readReply(200, '{"data": {"a": 1}}')).toEqual({ data: { a: 1 } });
+    expect(readReply(400, errors('no'))).toEqual({ errors: [{ message: 'no' }] });
+  });
+
+  it.each([
+    [401, errors('The secret is wrong.'), 'unauthenticated', 'Not let in. The secret is wrong.'],
+    [401, '', 'unauthenticated', 'Not let in. Check your credentials.'],
+    [413, errors('At most 1 byte.'), 'too-large', 'Too large. At most 1 byte.'],
+    [413, '<h1>nginx</h1>', 'too-large', 'The file is too large. Send the songs in several files.'],
+    [503, 'x', 'busy', 'The service is busy or about to start. Try again in a moment.'],
+  ])('puts status %i into words', (status, text, kind, message) => {
+    const told = failure(status, text);
+    expect([told.kind, told.message]).toEqual([kind, message]);
+  });
+
+  it.each(['<html>', '[]', 'null', '"a"', '{}'])('does not take %s for a reply', (text) => {
+    expect(failure(200, text).kind).toBe('unexpected');
+  });
+});
+
+it('says how much a request may hold', () => {
+  expect(tooLarge(128 * 1024 * 1024).message).toContain('One request may hold 128 MB.');
+  expect([0, 1, 700 * 1024, 1.25 * 1024 ** 2, 12.4 * 1024 ** 2].map(fileSize)).toEqual([
+    '0 kB',
+    '1 kB',
+    '700 kB',
+    '1.3 MB',
+    '12 MB',
+  ]);
+});

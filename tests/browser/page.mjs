@@ -1,0 +1,229 @@
+// The page for people, as people use it.
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import {
+  checkAccessible,
+  DARK,
+  DESKTOP,
+  drop,
+  equal,
+  inBrowser,
+  PHONE,
+  REFUSED_REQUEST,
+  screenshot,
+} from './browser.mjs';
+
+async function signIn(page, url, secret = 'test') {
+  await page.goto(url);
+  await page.getByLabel('Client id').fill('test');
+  await page.getByLabel('Client secret').fill(secret);
+  await page.getByRole('button', { name: 'Continue' }).click();
+}
+
+async function upload(page, file) {
+  await page.getByLabel('CSV file of songs').setInputFiles(file);
+  await page.getByText('rows in the file').waitFor();
+}
+
+/** Text of the list's cells in one column. */
+const column = (page, number) =>
+  page.locator(`.list tbody td:nth-child(${number})`).allInnerTexts();
+
+const settled = (page) => page.locator('.list:not(.loading)').waitFor();
+
+export async function journey({ url, file, rows, classified, genre, songs, search, found, shots }) {
+  const shot = (page, name) => (shots ? screenshot(page, name) : null);
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    await checkAccessible(page);
+    await shot(page, 'page-start-desktop');
+
+    await upload(page, file);
+    equal(await page.locator('.facts dd').allInnerTexts().then((all) => all.slice(0, 2)),
+      [rows.toLocaleString('en'), classified.toLocaleString('en')], 'rows and songs');
+    await settled(page);
+    await checkAccessible(page);
+    await shot(page, 'page-desktop');
+
+    // a genre, its pages
+    await page.getByRole('button', { name: `${genre}, ${songs} song` }).click();
+    await page.getByRole('heading', { name: genre }).waitFor();
+    await page.getByText(`1–${Math.min(25, songs)} of ${songs}`).waitFor();
+    const first = await column(page, 1);
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByText(`26–${Math.min(50, songs)} of ${songs}`).waitFor();
+    const second = await column(page, 1);
+    equal(new Set(await column(page, 2)), new Set([genre]), 'genres of the page');
+    if (first.join() === second.join()) throw new Error('the second page is the first');
+    await page.getByRole('button', { name: 'Previous' }).click();
+    await page.getByText(`1–${Math.min(25, songs)} of ${songs}`).waitFor();
+    equal(await column(page, 1), first, 'the first page again');
+
+    // a song
+    await page.locator('.list .link').first().click();
+    const dialog = page.getByRole('dialog', { name: first[0] });
+    await dialog.getByRole('rowheader').first().waitFor();
+    const shares = await dialog.locator('.probabilities .number').allInnerTexts();
+    const sum = shares.reduce((total, share) => total + Number.parseFloat(share), 0);
+    if (Math.abs(sum - 100) > 0.5) throw new Error(`the probabilities add up to ${sum} %`);
+    equal(await dialog.getByRole('rowheader').first().innerText(), genre, 'most likely genre');
+    await checkAccessible(page);
+    await shot(page, 'page-song-desktop');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+
+    // search over all genres, and the result as a file
+    await page.getByRole('button', { name: /^All genres/ }).click();
+    await page.getByLabel('Search in titles').fill(search);
+    await page.getByText(new RegExp(`of ${found}$`)).waitFor();
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    const text = await readFile(await (await download).path(), 'utf8');
+    equal(text.split('\r\n').length, found + 2, 'lines of the file with its header and end');
+    equal(text.split('\r\n')[0],
+      '\uFEFFtrackID,title,genre,confidence,confident,modelVersion,classifiedAt', 'header');
+
+    // another visit finds the songs; the credentials are this tab's
+    await page.reload();
+    await page.getByText(`${classified} songs`, { exact: true }).waitFor();
+  });
+}
+
+export async function phone({ url, file }) {
+  await inBrowser(url, PHONE, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    await settled(page);
+    await checkAccessible(page);
+    await page.evaluate(() => scrollTo(0, 0));
+    await screenshot(page, 'page-phone', { fullPage: true });
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    await checkAccessible(page);
+  });
+}
+
+export async function dark({ url, file }) {
+  await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    await settled(page);
+    await checkAccessible(page);
+    await screenshot(page, 'page-dark-desktop');
+  });
+}
+
+export async function keyboard({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await page.goto(url);
+    await page.getByLabel('Client id').waitFor();
+    const tabTo = async (name) => {
+      for (let presses = 0; presses < 60; presses += 1) {
+        await page.keyboard.press('Tab');
+        const focused = await page.evaluate(() => {
+          const element = document.activeElement;
+          if (element === document.body) return '';
+          return element?.getAttribute('aria-label') ?? element?.labels?.[0]?.innerText ??
+            element?.innerText ?? '';
+        });
+        if (focused.includes(name)) return;
+      }
+      throw new Error(`${name} cannot be reached with the tab key`);
+    };
+    await tabTo('Client id');
+    await page.keyboard.type('test');
+    await tabTo('Client secret');
+    await page.keyboard.type('test');
+    await page.keyboard.press('Enter');
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    const chooser = page.waitForEvent('filechooser');
+    await tabTo('Choose a file');
+    await page.keyboard.press('Enter');
+    await (await chooser).setFiles(file);
+    await page.getByText('rows in the file').waitFor();
+    await settled(page);
+    equal(await page.evaluate(() => document.activeElement?.id), 'genres-title', 'focus after upload');
+    await tabTo('song'); // the first genre's button
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await page.locator('.chips [aria-pressed="true"] .dot').waitFor();
+    await tabTo('Search in titles');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    equal(await page.evaluate(() => document.activeElement?.className), 'link', 'focus after the dialog');
+  });
+}
+
+export async function refusedFile({ url, bad_file: badFile, problem }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    await drop(page, '.drop', basename(badFile), await readFile(badFile, 'utf8'));
+    await page.getByText('was refused; nothing was stored').waitFor();
+    equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
+      'line, column, value, message');
+    await checkAccessible(page);
+    await screenshot(page, 'page-refused-desktop');
+    // the rest of the file, without the row
+    await page.getByText('Options').click();
+    await page.getByLabel(/Leave out rows with wrong values/).check();
+    await upload(page, badFile);
+    await page.getByText('left out, values wrong').waitFor();
+    await page.getByText('What was wrong in the rows left out').click();
+    equal(await page.locator('.genres .problems tbody tr').count(), 1, 'problems kept');
+  });
+}
+
+export async function wrongCredentials({ url }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url, 'wrong');
+    await page.getByRole('alert').getByText('Not let in.').waitFor();
+    await checkAccessible(page);
+    await page.getByLabel('Client secret').fill('test');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    const kept = await page.evaluate(() => [localStorage.length, document.cookie]);
+    equal(kept, [0, ''], 'what outlives the tab');
+  }, { allowed: REFUSED_REQUEST });
+}
+
+/** The service takes little; the page is told so, or is not and hears it from the service. */
+export async function tooLarge({ url, file }) {
+  for (const told of [true, false]) {
+    await inBrowser(url, DESKTOP, async (page) => {
+      if (!told) {
+        await page.route('**/assets/configuration.json', (route) =>
+          route.fulfill({ json: { version: '', knownClient: null, introspection: true, maxUploadBytes: 1e9 } }));
+      }
+      await signIn(page, url);
+      await page.getByLabel('CSV file of songs').setInputFiles(file);
+      await page.locator('.notice').getByText('in several files').waitFor();
+    }, { allowed: REFUSED_REQUEST });
+  }
+}
+
+export async function lostConnection({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    await page.route('**/graphql', (route) => route.abort());
+    await page.getByLabel('CSV file of songs').setInputFiles(file);
+    await page.getByText('The service cannot be reached.').waitFor();
+    await page.unroute('**/graphql');
+    await upload(page, file);
+  }, { allowed: REFUSED_REQUEST });
+}
+
+export async function knownClient({ url }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await page.goto(url);
+    await page.getByRole('button', { name: 'Try the sample songs' }).click();
+    await page.getByText('rows in the file').waitFor();
+    equal(await page.locator('.facts dd').first().innerText(), '428', 'rows of the sample');
+  });
+}

@@ -1,0 +1,146 @@
+// The playground, and the plain form that takes its place.
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import {
+  checkAccessible,
+  DARK,
+  DESKTOP,
+  drop,
+  equal,
+  inBrowser,
+  PHONE,
+  REFUSED_REQUEST,
+  screenshot,
+} from './browser.mjs';
+
+async function open(page, url, secret = 'test') {
+  await page.goto(`${url}/graphql`);
+  await page.getByLabel('Client id').fill('test');
+  await page.getByLabel('Client secret').fill(secret);
+  await page.getByRole('button', { name: 'Use', exact: true }).click();
+  await page.locator('.graphiql-query-editor .view-lines').getByText('mutation').first().waitFor();
+}
+
+const run = (page) => page.locator('.graphiql-execute-button').click();
+
+/** The editor shows only the lines in view, and writes spaces its own way. */
+const answered = (page, text) =>
+  page.waitForFunction(
+    (wanted) =>
+      document.querySelector('.result-window')?.innerText.replace(/[\s\u00a0]+/g, ' ').includes(wanted),
+    text,
+  );
+
+export async function playground({ url, file, rows, genre }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await open(page, url);
+    // nothing to complain of in what a newcomer finds
+    await page.waitForTimeout(1500);
+    equal(await page.locator('.squiggly-error').count(), 0, 'errors marked in the first tab');
+    equal(await page.locator('.graphiql-tab').allInnerTexts(),
+      ['ClassifyBatch', 'Genres', 'SongsOfGenre', 'ModelCard'], 'tabs');
+
+    // without a file it says what to do
+    await run(page);
+    await page.getByRole('alert').getByText('Choose a file for $file').waitFor();
+
+    await page.getByLabel('File for $file').setInputFiles(file);
+    await run(page);
+    await answered(page, `"rowsUploaded": ${rows}`);
+    await checkAccessible(page);
+    await screenshot(page, 'playground-desktop');
+
+    // the other jobs
+    await page.getByRole('button', { name: 'Genres', exact: true }).click();
+    await run(page);
+    await answered(page, '"songCount"');
+    await page.getByRole('button', { name: 'SongsOfGenre' }).click();
+    await run(page);
+    await answered(page, '"totalCount"');
+    await page.getByRole('button', { name: 'ModelCard' }).click();
+    await run(page);
+    await answered(page, '"trainingSongs"');
+    await answered(page, genre);
+
+    // documentation and history
+    await page.getByLabel('Show Documentation Explorer').click();
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Mutation' }).waitFor();
+    await page.getByLabel('Show History').click();
+    await page.locator('.graphiql-history').getByText('ModelCard').first().waitFor();
+    await checkAccessible(page);
+
+    const kept = await page.evaluate(() => JSON.stringify(localStorage));
+    if (kept.includes('client-secret')) throw new Error('a secret outlives the tab');
+  });
+}
+
+export async function playgroundOnAPhone({ url, file, rows }) {
+  await inBrowser(url, { ...PHONE, ...DARK }, async (page) => {
+    await open(page, url);
+    await drop(page, '.picker', basename(file), await readFile(file, 'utf8'));
+    await run(page);
+    await answered(page, `"rowsUploaded": ${rows}`);
+    await checkAccessible(page);
+    await page.evaluate(() => scrollTo(0, 0));
+    await screenshot(page, 'playground-phone', { fullPage: true });
+  });
+}
+
+export async function playgroundFailures({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await open(page, url, 'wrong');
+    await page.getByRole('alert').getByText('Not let in.').waitFor();
+    await page.getByRole('button', { name: 'Genres', exact: true }).click();
+    await run(page);
+    await answered(page, 'Not let in.');
+    await checkAccessible(page);
+
+    // the right ones: the schema is read again
+    await page.getByLabel('Client secret').fill('test');
+    await page.getByRole('button', { name: 'Use', exact: true }).click();
+    await page.getByLabel('Show Documentation Explorer').click();
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Mutation' }).waitFor();
+
+    await page.getByRole('button', { name: 'ClassifyBatch' }).click();
+    await page.getByLabel('Show Files').click();
+    await page.getByLabel('File for $file').setInputFiles(file);
+    await run(page);
+    await page.getByRole('alert').getByText('in several files').waitFor();
+
+    await page.getByRole('button', { name: 'Genres', exact: true }).click();
+    await page.route('**/graphql', (route) => route.abort());
+    await run(page);
+    await page.getByRole('alert').getByText('The service cannot be reached.').waitFor();
+  }, { allowed: REFUSED_REQUEST });
+}
+
+export async function withoutIntrospection({ url, genre }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await open(page, url);
+    await page.getByText('keeps its schema to itself').waitFor();
+    await page.getByRole('button', { name: 'ModelCard' }).click();
+    await run(page);
+    await answered(page, genre);
+  });
+}
+
+export async function plainForm({ url, file, rows }) {
+  for (const path of ['/', '/graphql']) {
+    await inBrowser(url, DESKTOP, async (page) => {
+      await page.goto(`${url}${path}`);
+      await page.getByText('make frontend').waitFor();
+      await page.getByLabel('Client id').fill('test');
+      await page.getByLabel('Client secret').fill('wrong');
+      await page.getByRole('button', { name: 'Run' }).click();
+      await page.getByText('Not let in.').waitFor();
+      await page.getByLabel('Client secret').fill('test');
+      await page.getByLabel('CSV file').setInputFiles(file);
+      await page.getByRole('button', { name: 'Upload' }).click();
+      await page.getByText(`"rowsUploaded": ${rows}`).waitFor();
+      await page.getByRole('button', { name: 'Run' }).click();
+      await page.getByText('"genres": [').waitFor();
+      await checkAccessible(page);
+      await screenshot(page, 'plain-desktop');
+    }, { allowed: REFUSED_REQUEST });
+  }
+}

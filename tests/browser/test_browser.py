@@ -1,0 +1,162 @@
+"""The pages in a real browser. The scenarios are in page.mjs and playground.mjs; Chromium runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.http.pages import SOURCES, PageFiles
+from tests.client import ApiClient
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_row
+
+ROOT = Path(__file__).parents[2]
+REAL_SONGS = ROOT.parent / "shared" / "data" / "test.csv"
+SAMPLE = ROOT / "data" / "sample" / "songs.csv"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SCENARIO_SECONDS = 240
+
+
+def missing() -> str:
+    """What these tests need and do not find; empty if nothing."""
+    if not shutil.which("node"):
+        return "node is not installed"
+    if CHROMIUM is None:
+        return "no Chromium: apt-get install chromium"
+    if not (SOURCES / "node_modules" / "playwright-core").is_dir():
+        return "playwright-core is not installed: npm ci --prefix app/playground"
+    if not (SOURCES / "dist" / "index.html").is_file():
+        return "the pages are not built: make frontend"
+    return ""
+
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "never")
+
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def run() -> Run:
+    def run(scenario: str, api: ApiClient, **given: Any) -> None:
+        done = subprocess.run(
+            ["node", str(Path(__file__).parent / "run.mjs"), scenario, json.dumps({"url": api.url, **given})],
+            env={**os.environ, "CHROMIUM": str(CHROMIUM)},
+            capture_output=True,
+            text=True,
+            timeout=SCENARIO_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def bad_file(tmp_path: Path) -> Path:
+    rows = [song_row(trackID=str(number)) for number in range(1, 6)]
+    rows[2]["tempo"] = "asd"
+    file = tmp_path / "bad.csv"
+    file.write_bytes(song_csv(rows))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("file", "search"),
+    [
+        pytest.param(SAMPLE, "bridge", id="sample"),
+        pytest.param(
+            REAL_SONGS,
+            "love",
+            id="real",
+            marks=[
+                pytest.mark.real_songs,
+                pytest.mark.skipif(
+                    not REAL_SONGS.is_file(),
+                    reason="the real songs may not be committed; ../shared/data is not beside this checkout",
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_file_becomes_songs_by_genre(run: Run, api: ApiClient, file: Path, search: str) -> None:
+    # given what the API itself says of the file
+    batch = api.classify(file.read_bytes(), file.name)
+    most = max(batch["genres"], key=lambda part: part["songCount"])
+    found = api.execute("query($t: String) { songs(titleContains: $t) { totalCount } }", t=search)
+    # then the page says the same, whoever uploads it
+    run(
+        "journey",
+        api,
+        file=str(file),
+        rows=batch["rowsUploaded"],
+        classified=batch["rowsClassified"],
+        genre=most["genre"]["name"],
+        songs=most["songCount"],
+        search=search,
+        found=found["songs"]["totalCount"],
+        shots=file == SAMPLE,  # a picture of real songs might be passed on
+    )
+
+
+@pytest.mark.parametrize("scenario", ["phone", "dark", "keyboard", "lostConnection"])
+def test_the_page(run: Run, api: ApiClient, scenario: str) -> None:
+    run(scenario, api, file=str(SAMPLE))
+
+
+def test_a_refused_file_is_explained_by_line_and_column(run: Run, api: ApiClient, bad_file: Path) -> None:
+    problem = api.classify(bad_file.read_bytes())["problems"][0]
+    run(
+        "refusedFile",
+        api,
+        bad_file=str(bad_file),
+        problem=[str(problem["line"]), problem["column"], problem["value"], problem["message"]],
+    )
+    assert (problem["line"], problem["column"], problem["value"]) == (4, "tempo", "asd")
+
+
+def test_wrong_credentials_are_told_and_can_be_corrected(run: Run, api: ApiClient) -> None:
+    run("wrongCredentials", api)
+
+
+def test_a_file_over_the_limit_is_refused_in_words(run: Run, start_service: StartService) -> None:
+    run("tooLarge", start_service(max_upload_bytes=100_000), file=str(SAMPLE))
+
+
+def test_the_known_client_needs_to_type_nothing(run: Run, start_service: StartService) -> None:
+    run("knownClient", start_service(known_client="test"))
+
+
+@pytest.mark.parametrize("scenario", ["playground", "playgroundOnAPhone"])
+def test_the_playground(run: Run, api: ApiClient, scenario: str) -> None:
+    genre = api.execute("{ model { genres } }")["model"]["genres"][0]
+    run(scenario, api, file=str(SAMPLE), rows=428, genre=genre)
+
+
+def test_the_playground_says_what_failed(run: Run, start_service: StartService) -> None:
+    run("playgroundFailures", start_service(max_upload_bytes=100_000), file=str(SAMPLE))
+
+
+def test_the_playground_works_where_the_schema_may_not_be_read(run: Run, start_service: StartService) -> None:
+    api = start_service(introspection=False)
+    genre = api.execute("{ model { genres } }")["model"]["genres"][0]
+    run("withoutIntrospection", api, genre=genre)
+
+
+def test_the_plain_form_does_the_main_job(
+    run: Run, start_service: StartService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an installation whose pages were not built
+    sources = tmp_path / "playground"
+    for folder in ("plain", "public"):
+        shutil.copytree(SOURCES / folder, sources / folder)
+    plain = PageFiles.find(sources)
+    monkeypatch.setattr(PageFiles, "find", lambda: plain)
+    # then
+    run("plainForm", start_service(), file=str(SAMPLE), rows=428)

@@ -1,0 +1,171 @@
+"""What browsers get besides the API, and that programs get nothing of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.http.pages import SOURCES, PageFiles
+from tests.client import ApiClient
+from tests.conftest import StartService
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def policy(response: httpx.Response) -> dict[str, str]:
+    directives = response.headers["content-security-policy"].split("; ")
+    return dict(directive.split(" ", 1) for directive in directives)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pages as Vite builds them, so that these tests need no npm."""
+    dist = tmp_path / "playground" / "dist"
+    (dist / "assets").mkdir(parents=True)
+    (dist / "index.html").write_text("<title>page</title>")
+    (dist / "playground.html").write_text("<title>playground</title>")
+    (dist / "icon.svg").write_text("<svg/>")
+    (dist / "licenses.md").write_text("MIT")
+    (dist / "assets" / "index-abc.js").write_text("1")
+    files = PageFiles.find(dist.parent)
+    monkeypatch.setattr(PageFiles, "find", lambda: files)
+    return dist
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without npm."""
+    (tmp_path / "plain").symlink_to(SOURCES / "plain")
+    (tmp_path / "public").symlink_to(SOURCES / "public")
+    files = PageFiles.find(tmp_path)
+    monkeypatch.setattr(PageFiles, "find", lambda: files)
+
+
+@pytest.fixture
+def stranger(start_service: StartService, request: pytest.FixtureRequest) -> httpx.Client:
+    """Somebody without credentials, once the pages of the test are in place."""
+    if "built" in request.fixturenames:
+        request.getfixturevalue("built")
+    if "plain" in request.fixturenames:
+        request.getfixturevalue("plain")
+    api = start_service()
+    for header in ("client-id", "client-secret"):
+        del api.http.headers[header]
+    return api.http
+
+
+@pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/graphql", "playground")])
+def test_browsers_get_the_pages_without_credentials(
+    built: Path, stranger: httpx.Client, path: str, title: str
+) -> None:
+    response = stranger.get(path, headers=BROWSER)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.text == f"<title>{title}</title>"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-frame-options"] == "DENY"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    head = stranger.head(path, headers=BROWSER)
+    assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/graphql-response+json"])
+def test_programs_get_the_api_at_the_playgrounds_path(
+    built: Path, stranger: httpx.Client, accept: str
+) -> None:
+    response = stranger.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": accept})
+    assert response.status_code == 401
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def test_caches_keep_the_playground_and_the_api_apart(built: Path, stranger: httpx.Client) -> None:
+    assert stranger.get("/graphql", headers=BROWSER).headers["vary"] == "accept"
+
+
+def test_a_browsers_post_goes_to_the_api(built: Path, stranger: httpx.Client) -> None:
+    response = stranger.post("/graphql", json={"query": "{ __typename }"}, headers=BROWSER)
+    assert response.status_code == 401
+
+
+def test_no_script_in_the_markup_and_nothing_from_elsewhere(built: Path, stranger: httpx.Client) -> None:
+    page = policy(stranger.get("/", headers=BROWSER))
+    assert page == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "font-src": "'self'",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    # Monaco writes its themes into <style> elements; GraphiQL's fonts stand in its style sheet.
+    playground = policy(stranger.get("/graphql", headers=BROWSER))
+    assert playground == {
+        **page,
+        "style-src": "'self' 'unsafe-inline'",
+        "font-src": "'self' data:",
+        "worker-src": "'self'",
+    }
+
+
+def test_assets_are_kept_for_ever_and_nothing_else_is_served(built: Path, stranger: httpx.Client) -> None:
+    asset = stranger.get("/assets/index-abc.js")
+    assert asset.status_code == 200
+    assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert asset.headers["content-type"].startswith("text/javascript")
+    assert asset.headers["content-security-policy"]
+    for path in ("/assets/../licenses.md", "/assets/%2e%2e/licenses.md", "/licenses.md", "/assets/", "/dist"):
+        assert stranger.get(path, headers=BROWSER).status_code == 401, path
+
+
+def test_the_pages_hear_what_they_must_know_and_no_secret(
+    start_service: StartService,
+) -> None:
+    def configuration(**settings: object) -> object:
+        return start_service(max_upload_bytes=2048, **settings).http.get("/assets/configuration.json").json()
+
+    assert configuration() == {
+        "version": "0.1.0",
+        "knownClient": None,
+        "introspection": True,
+        "maxUploadBytes": 2048,
+    }
+    assert configuration(known_client="test", introspection=False) == {
+        "version": "0.1.0",
+        "knownClient": "test",
+        "introspection": False,
+        "maxUploadBytes": 2048,
+    }
+
+
+def test_the_sample_songs_are_there_to_try(api: ApiClient) -> None:
+    sample = api.http.get("/assets/songs.csv")
+    assert sample.headers["content-type"].startswith("text/csv")
+    assert api.classify(sample.content)["rowsUploaded"] == 428
+
+
+def test_without_npm_there_is_a_plain_form(plain: None, stranger: httpx.Client) -> None:
+    for path in ("/", "/graphql"):
+        page = stranger.get(path, headers=BROWSER)
+        assert page.status_code == 200
+        assert "make frontend" in page.text
+        # whatever it loads is there, and nothing is loaded from elsewhere
+        links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert sorted(links) == ["assets/plain.css", "assets/plain.js", "assets/songs.csv", "icon.svg"]
+        for link in links:
+            assert stranger.get(f"/{link}").status_code == 200, link
+
+
+def test_the_pages_can_be_turned_off(start_service: StartService) -> None:
+    api = start_service(playground=False)
+    assert api.http.get("/", headers=BROWSER).status_code == 404
+    assert api.http.get("/assets/configuration.json").status_code == 404
+    # a browser at /graphql meets the API
+    query = api.http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
+    assert query.json() == {"data": {"__typename": "Query"}}
