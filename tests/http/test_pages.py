@@ -21,7 +21,7 @@ def policy(response: httpx.Response) -> dict[str, str]:
 
 
 @pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages as Vite builds them, so that these tests need no npm."""
     dist = tmp_path / "playground" / "dist"
     (dist / "assets").mkdir(parents=True)
@@ -32,7 +32,6 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (dist / "assets" / "index-abc.js").write_text("1")
     files = PageFiles.find(dist.parent)
     monkeypatch.setattr(PageFiles, "find", lambda: files)
-    return dist
 
 
 @pytest.fixture
@@ -45,22 +44,16 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def stranger(start_service: StartService, request: pytest.FixtureRequest) -> httpx.Client:
-    """Somebody without credentials, once the pages of the test are in place."""
-    if "built" in request.fixturenames:
-        request.getfixturevalue("built")
-    if "plain" in request.fixturenames:
-        request.getfixturevalue("plain")
-    api = start_service()
+def stranger(api: ApiClient) -> httpx.Client:
+    """Somebody without credentials."""
     for header in ("client-id", "client-secret"):
         del api.http.headers[header]
     return api.http
 
 
 @pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/graphql", "playground")])
-def test_browsers_get_the_pages_without_credentials(
-    built: Path, stranger: httpx.Client, path: str, title: str
-) -> None:
+@pytest.mark.usefixtures("built")
+def test_browsers_get_the_pages_without_credentials(stranger: httpx.Client, path: str, title: str) -> None:
     response = stranger.get(path, headers=BROWSER)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -74,24 +67,26 @@ def test_browsers_get_the_pages_without_credentials(
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/graphql-response+json"])
-def test_programs_get_the_api_at_the_playgrounds_path(
-    built: Path, stranger: httpx.Client, accept: str
-) -> None:
+@pytest.mark.usefixtures("built")
+def test_programs_get_the_api_at_the_playgrounds_path(stranger: httpx.Client, accept: str) -> None:
     response = stranger.get("/graphql", params={"query": "{ __typename }"}, headers={"accept": accept})
     assert response.status_code == 401
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_caches_keep_the_playground_and_the_api_apart(built: Path, stranger: httpx.Client) -> None:
+@pytest.mark.usefixtures("built")
+def test_caches_keep_the_playground_and_the_api_apart(stranger: httpx.Client) -> None:
     assert stranger.get("/graphql", headers=BROWSER).headers["vary"] == "accept"
 
 
-def test_a_browsers_post_goes_to_the_api(built: Path, stranger: httpx.Client) -> None:
+@pytest.mark.usefixtures("built")
+def test_a_browsers_post_goes_to_the_api(stranger: httpx.Client) -> None:
     response = stranger.post("/graphql", json={"query": "{ __typename }"}, headers=BROWSER)
     assert response.status_code == 401
 
 
-def test_no_script_in_the_markup_and_nothing_from_elsewhere(built: Path, stranger: httpx.Client) -> None:
+@pytest.mark.usefixtures("built")
+def test_no_script_in_the_markup_and_nothing_from_elsewhere(stranger: httpx.Client) -> None:
     page = policy(stranger.get("/", headers=BROWSER))
     assert page == {
         "default-src": "'none'",
@@ -114,7 +109,8 @@ def test_no_script_in_the_markup_and_nothing_from_elsewhere(built: Path, strange
     }
 
 
-def test_assets_are_kept_for_ever_and_nothing_else_is_served(built: Path, stranger: httpx.Client) -> None:
+@pytest.mark.usefixtures("built")
+def test_assets_are_kept_for_ever_and_nothing_else_is_served(stranger: httpx.Client) -> None:
     asset = stranger.get("/assets/index-abc.js")
     assert asset.status_code == 200
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -150,7 +146,8 @@ def test_the_sample_songs_are_there_to_try(api: ApiClient) -> None:
     assert api.classify(sample.content)["rowsUploaded"] == 428
 
 
-def test_without_npm_there_is_a_plain_form(plain: None, stranger: httpx.Client) -> None:
+@pytest.mark.usefixtures("plain")
+def test_without_npm_there_is_a_plain_form(stranger: httpx.Client) -> None:
     for path in ("/", "/graphql"):
         page = stranger.get(path, headers=BROWSER)
         assert page.status_code == 200

@@ -42,6 +42,8 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
     const { songs } = await execute(SongsDocument, songVariables(filter, first), { signal });
     return songs.totalCount ?? 0;
   });
+  // A number about other songs than those in the list would be wrong.
+  const known = total.loading || page.loading ? null : total.value;
   const songs = page.value?.songs;
   const from = page.value?.from ?? 0;
 
@@ -62,10 +64,10 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
             'All songs'
           )}
           <span className="quiet" role="status">
-            {total.value === null ? '' : counted(total.value, 'song')}
+            {known === null ? '' : counted(known, 'song')}
           </span>
         </h2>
-        <Download filter={filter} total={total.value} />
+        <Download filter={filter} total={known} />
       </header>
       <search className="filters">
         <input
@@ -149,7 +151,7 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
             <span className="quiet">
               {songs.nodes.length > 0 &&
                 `${count(from + 1)}–${count(from + songs.nodes.length)}${
-                  total.value === null ? '' : ` of ${count(total.value)}`
+                  known === null ? '' : ` of ${count(known)}`
                 }`}
             </span>
             <button
