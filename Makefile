@@ -62,11 +62,12 @@ lint: setup lintfrontend ## Check style, types, imports between rooms, the lock,
 	@diff requirements.lock build/requirements.lock > /dev/null || { echo "requirements.lock does not match pyproject.toml: run make lock"; exit 1; }
 
 lintfrontend:
-	@if $(HAS_NODE); then \
-		test -d $(PAGES)/node_modules/@biomejs || npm ci --silent --prefix $(PAGES); \
-		npm run --silent --prefix $(PAGES) check; \
-	else \
+	@if ! { $(HAS_NODE); }; then \
 		echo "The browser pages are not checked: that needs Node.js 20.19 or newer and npm."; \
+	elif ! test -d $(PAGES)/node_modules/@biomejs && ! npm ci --silent --prefix $(PAGES); then \
+		echo "The browser pages are not checked: npm could not install what that needs."; \
+	else \
+		npm run --silent --prefix $(PAGES) check; \
 	fi
 
 format: setup ## Let ruff format and fix what it can.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
@@ -18,6 +20,11 @@ from app.logs import configure_logs
 
 GRACE_SECONDS = 30
 """How long running requests may take to end after SIGTERM."""
+
+STARTUP_FAILURE = 3
+"""Exit code, as uvicorn's own, of a server that could not start."""
+
+log = structlog.get_logger(__name__)
 
 
 def serve(
@@ -45,19 +52,38 @@ def serve(
             access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        server = _Server(config, app.state.stop, pages=ready.playground)
         try:
-            _Server(config, app.state.stop).run()
+            server.run()
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
+        if not server.started:
+            raise typer.Exit(STARTUP_FAILURE)
 
 
 class _Server(uvicorn.Server):
-    """Tells the application of a signal at once: whoever follows a batch would hold the server up."""
+    """Tells the application of a signal at once: whoever follows a batch would hold the server up.
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+    Where there are pages, it says where to look once it listens; only then a free port has its number.
+    """
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None], *, pages: bool) -> None:
         super().__init__(config)
         self._stop = stop
+        self._pages = pages
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._pages:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            log.info("open in a browser", url=browser_url(host, port))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._stop()
         super().handle_exit(sig, frame)
+
+
+def browser_url(host: str, port: int) -> str:
+    """Return where a browser on this machine finds a server that listens on `host` and `port`."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not bound
+    return f"http://[{here}]:{port}/" if ":" in here else f"http://{here}:{port}/"

@@ -31,7 +31,11 @@ export async function inBrowser(url, options, scenario, { allowed = null } = {})
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
   });
   try {
-    const context = await browser.newContext({ locale: 'en-GB', ...options });
+    const context = await browser.newContext({
+      locale: 'en-GB',
+      reducedMotion: 'reduce', // a picture of a bar that grows shows no bar
+      ...options,
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
     const external = [];
@@ -73,7 +77,7 @@ export async function checkAccessible(page) {
 
 export async function screenshot(page, name, { fullPage = false } = {}) {
   await mkdir(SCREENSHOTS, { recursive: true });
-  await page.waitForTimeout(700); // the chart's bars grow
+  await page.waitForTimeout(300); // fonts and focus rings settle
   await page.screenshot({ path: new URL(`${name}.png`, SCREENSHOTS).pathname, fullPage });
 }
 

@@ -37,7 +37,6 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     await signIn(page, url);
     await page.getByText('Drop a CSV of songs here').waitFor();
     await checkAccessible(page);
-    await shot(page, 'page-start-desktop');
 
     await upload(page, file);
     equal(await page.locator('.facts dd').allInnerTexts().then((all) => all.slice(0, 2)),
@@ -104,14 +103,55 @@ export async function phone({ url, file }) {
   });
 }
 
-export async function dark({ url, file }) {
-  await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
+/** Every state of the page, for axe and for the eye. */
+export async function dark({ url, file, bad_file: badFile }) {
+  await states(url, { ...DESKTOP, ...DARK }, 'dark', file, badFile);
+}
+
+export async function light({ url, file, bad_file: badFile }) {
+  await states(url, DESKTOP, 'light', file, badFile);
+}
+
+async function states(url, options, scheme, file, badFile) {
+  await inBrowser(url, options, async (page) => {
+    const look = async (state) => {
+      await checkAccessible(page);
+      await screenshot(page, `page-${scheme}-${state}`);
+    };
+    await page.goto(url);
+    await page.getByLabel('Client id').waitFor();
+    await look('sign-in');
     await signIn(page, url);
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    await look('start');
+    await page.getByText('What must the file hold?').click();
+    await page.getByText('Options').click();
+    await look('details');
+    await page.getByText('What must the file hold?').click();
+    await page.getByText('Options').click();
+    await page.getByLabel('CSV file of songs').setInputFiles(badFile);
+    await page.getByText('was refused; nothing was stored').waitFor();
+    await look('refused');
     await upload(page, file);
     await settled(page);
-    await checkAccessible(page);
-    await screenshot(page, 'page-dark-desktop');
-  });
+    await look('songs');
+    await page.getByRole('button', { name: /^metal, / }).click();
+    await settled(page);
+    await page.getByRole('heading', { name: 'metal' }).waitFor();
+    await look('genre');
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    await look('song');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /^Client/ }).click();
+    await page.getByRole('dialog').getByLabel('Client secret').waitFor();
+    await look('credentials');
+    await page.keyboard.press('Escape');
+    await page.route('**/graphql', (route) => route.abort());
+    await page.getByLabel('CSV file of songs').setInputFiles(file);
+    await page.getByText('The service cannot be reached.').waitFor();
+    await look('unreachable');
+  }, { allowed: REFUSED_REQUEST });
 }
 
 export async function keyboard({ url, file }) {

@@ -86,6 +86,31 @@ export async function playgroundOnAPhone({ url, file, rows }) {
   });
 }
 
+export async function playgroundInTheDark({ url, file, rows }) {
+  await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
+    await page.goto(`${url}/graphql`);
+    await page.getByText('Enter your client id and secret above to begin.').waitFor();
+    await page.locator('.graphiql-query-editor .view-lines').getByText('mutation').first().waitFor();
+    await checkAccessible(page);
+    await open(page, url);
+    await run(page);
+    await page.getByRole('alert').getByText('Choose a file for $file').waitFor();
+    await checkAccessible(page);
+    await page.getByLabel('File for $file').setInputFiles(file);
+    await run(page);
+    await answered(page, `"rowsUploaded": ${rows}`);
+    await page.getByLabel('Show Documentation Explorer').click();
+    await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Mutation' }).click();
+    await page.locator('.graphiql-doc-explorer').getByText('classifyBatch').first().waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'playground-dark-desktop');
+    await page.getByLabel('Open settings dialog').click();
+    await page.getByRole('dialog').waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'playground-dark-settings');
+  });
+}
+
 export async function playgroundFailures({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await open(page, url, 'wrong');
@@ -106,6 +131,7 @@ export async function playgroundFailures({ url, file }) {
     await page.getByLabel('File for $file').setInputFiles(file);
     await run(page);
     await page.getByRole('alert').getByText('in several files').waitFor();
+    await checkAccessible(page);
 
     await page.getByRole('button', { name: 'Genres', exact: true }).click();
     await page.route('**/graphql', (route) => route.abort());

@@ -105,9 +105,14 @@ def test_a_file_becomes_songs_by_genre(run: Run, api: ApiClient, file: Path, sea
     )
 
 
-@pytest.mark.parametrize("scenario", ["phone", "dark", "keyboard", "lostConnection"])
+@pytest.mark.parametrize("scenario", ["phone", "keyboard", "lostConnection"])
 def test_the_page(run: Run, api: ApiClient, scenario: str) -> None:
     run(scenario, api, file=str(SAMPLE))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_state_of_the_page_is_accessible(run: Run, api: ApiClient, bad_file: Path, scheme: str) -> None:
+    run(scheme, api, file=str(SAMPLE), bad_file=str(bad_file))
 
 
 def test_a_refused_file_is_explained_by_line_and_column(run: Run, api: ApiClient, bad_file: Path) -> None:
@@ -133,7 +138,7 @@ def test_the_known_client_needs_to_type_nothing(run: Run, start_service: StartSe
     run("knownClient", start_service(known_client="test"))
 
 
-@pytest.mark.parametrize("scenario", ["playground", "playgroundOnAPhone"])
+@pytest.mark.parametrize("scenario", ["playground", "playgroundOnAPhone", "playgroundInTheDark"])
 def test_the_playground(run: Run, api: ApiClient, scenario: str) -> None:
     genre = api.execute("{ model { genres } }")["model"]["genres"][0]
     run(scenario, api, file=str(SAMPLE), rows=428, genre=genre)

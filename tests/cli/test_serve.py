@@ -84,9 +84,11 @@ def test_it_serves_on_a_database_of_its_own_and_a_restart_finds_the_songs(serve:
         api.classify(song_csv(song_rows(5)))
     # when
     service.process.send_signal(signal.SIGTERM)
-    code, _ = service.end()
+    code, errors = service.end()
     # then
     assert code == 0
+    (line,) = [line for line in errors.splitlines() if "open in a browser" in line]
+    assert f"{service.url}/" in line
     again = serve()
     again.wait_until_ready()
     with ApiClient(again.url) as api:

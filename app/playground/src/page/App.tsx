@@ -64,7 +64,8 @@ export function App({ configuration }: { configuration: Configuration }) {
           <button type="button" className="secondary" onClick={() => setAsking(true)}>
             {client ? (
               <>
-                Client <strong>{client.clientId}</strong>
+                <span className="wide">Client </span>
+                <strong>{client.clientId}</strong>
                 <span className="unseen">: change the credentials</span>
               </>
             ) : (

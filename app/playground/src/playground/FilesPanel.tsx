@@ -45,18 +45,26 @@ function Picker({ variable }: { variable: UploadVariable }) {
       onDragLeave={() => setOver(false)}
       onDrop={drop}
     >
-      <label htmlFor={id}>
+      <p id={`${id}-name`}>
         {variable.list ? 'Files for ' : 'File for '}
         <code>${variable.name}</code>
-      </label>
-      <input
-        id={id}
-        type="file"
-        multiple={variable.list}
-        accept=".csv,text/csv"
-        onChange={(event) => pick(variable, [...(event.target.files ?? [])])}
-      />
-      <p>or drop {variable.list ? 'them' : 'it'} here</p>
+      </p>
+      <p>
+        <label className="choose">
+          {variable.list ? 'Choose files' : 'Choose a file'}
+          <input
+            type="file"
+            multiple={variable.list}
+            accept=".csv,text/csv"
+            aria-labelledby={`${id}-name`}
+            onChange={(event) => {
+              if (event.target.files?.length) pick(variable, [...event.target.files]);
+              event.target.value = ''; // the same file again is a change too
+            }}
+          />
+        </label>{' '}
+        or drop {variable.list ? 'them' : 'it'} here
+      </p>
       <ul aria-live="polite">
         {files.map((file) => (
           <li key={file.name}>
