@@ -40,7 +40,7 @@ $(PAGES)/dist/index.html: $(PAGE_SOURCES) $(PAGES)/node_modules/.package-lock.js
 	npm run --silent --prefix $(PAGES) build
 
 $(PAGES)/node_modules/.package-lock.json: $(PAGES)/package-lock.json
-	npm ci --silent --omit=dev --prefix $(PAGES)
+	npm ci --silent $(if $(wildcard $(PAGES)/node_modules/@biomejs),,--omit=dev) --prefix $(PAGES)
 	@touch $@
 
 demo: setup ## The main job: start, classify the sample songs, query them, stop.

@@ -21,6 +21,8 @@ async function open(page, url, secret = 'test') {
   await page.locator('.graphiql-query-editor .view-lines').getByText('mutation').first().waitFor();
 }
 
+const READY_TABS = ['ClassifyBatch', 'Genres', 'SongsOfGenre', 'ModelCard'];
+
 const run = (page) => page.locator('.graphiql-execute-button').click();
 
 /** The editor shows only the lines in view, and writes spaces its own way. */
@@ -38,7 +40,7 @@ export async function playground({ url, file, rows, genre }) {
     await page.waitForTimeout(1500);
     equal(await page.locator('.squiggly-error').count(), 0, 'errors marked in the first tab');
     equal(await page.locator('.graphiql-tab').allInnerTexts(),
-      ['ClassifyBatch', 'Genres', 'SongsOfGenre', 'ModelCard'], 'tabs');
+      READY_TABS, 'tabs');
 
     // without a file it says what to do
     await run(page);
@@ -49,6 +51,11 @@ export async function playground({ url, file, rows, genre }) {
     await answered(page, `"rowsUploaded": ${rows}`);
     await checkAccessible(page);
     await screenshot(page, 'playground-desktop');
+
+    // another visit finds the tab as it was, its variables too
+    await page.reload();
+    await page.locator('.graphiql-editor-tool').getByText('onInvalidRow').waitFor();
+    equal(await page.locator('.graphiql-tab').allInnerTexts(), READY_TABS, 'tabs after a reload');
 
     // the other jobs
     await page.getByRole('button', { name: 'Genres', exact: true }).click();

@@ -13,7 +13,9 @@ export type BatchStatus =
   /** All its songs are stored. */
   | 'SUCCEEDED'
   /** Nothing of it is stored; `error` says why. */
-  | 'FAILED';
+  | 'FAILED'
+  /** It was stopped by `cancelBatch`; nothing of it is stored. */
+  | 'CANCELLED';
 
 /** How to classify a file. */
 export type ClassifyBatchOptions = {
@@ -21,6 +23,8 @@ export type ClassifyBatchOptions = {
   onInvalidRow?: OnInvalidRow;
   /** From 0 to 1. A song of lower confidence is stored as uncertain: it keeps its genre, and `Song.confident` is false. */
   minConfidence?: number;
+  /** Queue the file and answer at once. A file with too many rows for one request is queued anyway. */
+  background?: boolean;
 };
 
 /** What to do with a row that holds a wrong value. */

@@ -10,14 +10,13 @@ import { useStore } from '../shared/store';
 import { FILES_PLUGIN } from './FilesPanel';
 import { createFetcher, failure, uploaded } from './fetcher';
 import { repairMarkup } from './graphiqlMarkup';
-import { isFirstVisit, READY_TABS } from './tabs';
+import { READY_TABS } from './tabs';
 
 /** GraphiQL, with a bar above it for the credentials, the upload's progress and what went wrong. */
 export function App({ configuration }: { configuration: Configuration }) {
   const { maxUploadBytes, introspection } = configuration;
   const fetcher = useMemo(() => createFetcher(maxUploadBytes), [maxUploadBytes]);
   const client = useStore(credentials);
-  const [firstVisit] = useState(isFirstVisit);
   const main = useRef<HTMLElement>(null);
   useEffect(() => (main.current ? repairMarkup(main.current) : undefined), []);
   return (
@@ -39,7 +38,6 @@ export function App({ configuration }: { configuration: Configuration }) {
           plugins={[HISTORY_PLUGIN, FILES_PLUGIN]}
           visiblePlugin={FILES_PLUGIN}
           defaultTabs={READY_TABS}
-          {...(firstVisit ? { initialVariables: READY_TABS[0]?.variables ?? '' } : {})}
           defaultEditorToolsVisibility="variables"
           shouldPersistHeaders={false}
           // A file comes from its picker; in the variables there is only its place.

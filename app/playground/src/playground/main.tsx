@@ -3,9 +3,11 @@ import 'graphiql/style.css';
 import { createRoot } from 'react-dom/client';
 import { loadConfiguration } from '../shared/configuration';
 import { App } from './App';
+import { prepareFirstVisit } from './tabs';
 import './playground.css';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('the page has no #root');
+prepareFirstVisit(localStorage);
 const configuration = await loadConfiguration();
 createRoot(root).render(<App configuration={configuration} />);

@@ -117,14 +117,23 @@ const json = (value: unknown) => JSON.stringify(value, null, 2);
 export const READY_TABS: ReadyTab[] = [
   {
     query: classifyBatch,
-    variables: json({ file: null, options: { onInvalidRow: 'REJECT_FILE', minConfidence: 0 } }),
+    variables: json({
+      file: null,
+      options: { onInvalidRow: 'REJECT_FILE', minConfidence: 0, background: false },
+    }),
   },
   { query: genres },
   { query: songsOfGenre, variables: json({ genre: 'metal' }) },
   { query: modelCard },
 ];
 
-/** Whether GraphiQL finds no tabs from an earlier visit; only then it takes the first tab's variables. */
-export function isFirstVisit(): boolean {
-  return localStorage.getItem('graphiql:tabState') === null;
+/**
+ * Let a first visit begin with the first tab. GraphiQL keeps the text and the variables at hand apart
+ * from its tabs, and takes the variables of the first tab only from there.
+ */
+export function prepareFirstVisit(storage: Storage): void {
+  if (storage.getItem('graphiql:tabState') !== null) return;
+  const [first] = READY_TABS;
+  storage.setItem('graphiql:query', first?.query ?? '');
+  storage.setItem('graphiql:variables', first?.variables ?? '');
 }
