@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
 from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
@@ -22,6 +23,7 @@ from strawberry.types import ExecutionResult
 from app.database.outage import is_disk_full
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.http.clients import Clients
+from app.http.event_stream import EventStream
 from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
 from app.http.multipart import MultipartError, operations_with_file, read_form
 
@@ -48,6 +50,7 @@ class GraphQLView(GraphQL[Any, None]):
     """Serves a schema at one path, by GET and POST."""
 
     request_adapter_class = _OneFileAdapter
+    stream_transport_classes_by_protocol = MappingProxyType({GRAPHQL_SSE_PROTOCOL: EventStream})
 
     def __init__(
         self,
@@ -83,19 +86,26 @@ class GraphQLView(GraphQL[Any, None]):
             return
         request = Request(scope, receive)
         try:
-            response = await self._respond(request)
+            response = await self._response(request)
+            # A streamed answer, which a client may ask for with any operation, reads the upload only now.
+            if response is not None:
+                await response(scope, receive, send)
+        finally:
+            await request.close()  # the uploaded file, which Strawberry leaves open
+
+    async def _response(self, request: Request) -> Response | None:
+        """Return the answer to a request; None if nobody is left to be answered."""
+        try:
+            return await self._respond(request)
         except ClientDisconnect:
-            return  # nobody is left to answer
+            return None
         except HTTPException as error:
             code = "BAD_REQUEST" if error.status_code < 500 else "INTERNAL_SERVER_ERROR"  # noqa: PLR2004
-            response = graphql_error(error.status_code, code, error.reason)
+            return graphql_error(error.status_code, code, error.reason)
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            response = graphql_error(507, "INSUFFICIENT_STORAGE", "The disk is full, and nothing was stored.")
-        finally:
-            await request.close()  # the uploaded file, which Strawberry leaves open
-        await response(scope, receive, send)
+            return graphql_error(507, "INSUFFICIENT_STORAGE", "The disk is full, and nothing was stored.")
 
     async def _respond(self, request: Request) -> Response:
         if _is_multipart(request) and not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.client import CLASSIFY_BATCH, ApiClient, Parts, upload_parts
-from tests.factories.songs import song_csv, song_row
+from tests.factories.songs import song_csv, song_row, song_rows
 
 Part = tuple[str, tuple[str | None, bytes | str]]
 
@@ -278,3 +278,20 @@ def test_a_client_that_hangs_up_in_mid_upload_does_no_harm(
     # then
     assert api.classify(FILE)["rowsClassified"] == 1
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        # what urql accepts for any operation
+        ("application/graphql-response+json, application/json, text/event-stream", "application/graphql-res"),
+        ("text/event-stream", "text/event-stream"),
+    ],
+)
+def test_a_client_that_takes_event_streams_may_upload_too(api: ApiClient, accept: str, answer: str) -> None:
+    response = api.multipart(upload_parts(CLASSIFY_BATCH, song_csv(song_rows(3))), accept=accept)
+
+    assert response.headers["content-type"].startswith(answer)
+    document = next(line for line in response.text.splitlines() if "{" in line).removeprefix("data: ")
+    assert json.loads(document)["data"]["classifyBatch"]["rowsClassified"] == 3
+    assert "\r" not in response.text

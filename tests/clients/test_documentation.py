@@ -1,0 +1,43 @@
+"""What docs/clients.md tells people to type."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_rows
+
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+
+
+def program(language: str, tmp_path: Path) -> list[str]:
+    if language == "python":
+        return [sys.executable, "-W", "error", str(tmp_path / "snippet")]
+    if language == "bash":
+        return ["bash", "-e", str(tmp_path / "snippet")]
+    return ["node", "--input-type=module", "--eval", (tmp_path / "snippet").read_text()]
+
+
+@pytest.mark.parametrize(("language", "needs"), [("bash", "curl"), ("python", ""), ("javascript", "node")])
+def test_a_snippet_does_what_it_says(api: ApiClient, tmp_path: Path, language: str, needs: str) -> None:
+    if needs and shutil.which(needs) is None:
+        pytest.skip(f"{needs} is not installed")
+    # given
+    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert "http://127.0.0.1:8000" in code
+    (tmp_path / "snippet").write_text(code.replace("http://127.0.0.1:8000", api.url))
+    (tmp_path / "songs.csv").write_bytes(song_csv(song_rows(12)))
+    # when
+    done = subprocess.run(
+        program(language, tmp_path), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    # then
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"rowsClassified['\"]?: ?12", done.stdout), done.stdout
+    assert sum(genre["songCount"] for genre in api.execute("{ genres { songCount } }")["genres"]) == 12
