@@ -19,6 +19,7 @@ COMMANDS = (
     "train",
     "tune",
     "evaluate",
+    "bulk",
     "sample-data",
     "schema",
 )

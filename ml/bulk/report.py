@@ -1,0 +1,104 @@
+"""What was found in the files of a run: for each file and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ml.bulk.inputs import InputFile
+from ml.song_file_problems import MAX_PROBLEMS, SongFileReport
+
+
+@dataclass(slots=True)
+class FileFindings:
+    """What was found in one file, its parts added in any order.
+
+    Attributes:
+        file: the file.
+        report: all its parts together; problems are the first 100 of the file.
+        unreadable: whether it is no song file.
+    """
+
+    file: InputFile
+    report: SongFileReport = field(default_factory=SongFileReport)
+    unreadable: bool = False
+
+    def add(self, found: SongFileReport, *, unreadable: bool) -> None:
+        """Add what was found in a part; a problem that makes the file unreadable comes first in the report."""
+        report = self.report
+        report.rows += found.rows
+        report.rows_with_missing_values += found.rows_with_missing_values
+        report.rows_invalid += found.rows_invalid
+        report.problem_count += found.problem_count
+        first, rest = (found.problems[:1], found.problems[1:]) if unreadable else ([], found.problems)
+        already = report.problems[:1] if self.unreadable else []
+        lines = sorted([*report.problems[len(already) :], *rest], key=lambda problem: problem.line or 0)
+        report.problems = [*already, *first, *lines][:MAX_PROBLEMS]
+        self.unreadable |= unreadable
+
+
+class Findings:
+    """What was found in all files so far."""
+
+    def __init__(self, files: Sequence[InputFile]) -> None:
+        self.files = [FileFindings(file) for file in files]
+
+    @property
+    def rows(self) -> int:
+        """Data rows read."""
+        return sum(found.report.rows for found in self.files)
+
+    @property
+    def rows_with_missing_values(self) -> int:
+        """Rows left out because a cell holds no value."""
+        return sum(found.report.rows_with_missing_values for found in self.files)
+
+    @property
+    def rows_invalid(self) -> int:
+        """Rows with at least one problem."""
+        return sum(found.report.rows_invalid for found in self.files)
+
+    @property
+    def problem_count(self) -> int:
+        """All problems, also those not kept."""
+        return sum(found.report.problem_count for found in self.files)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether a file is no song file."""
+        return any(found.unreadable for found in self.files)
+
+    def together(self) -> SongFileReport:
+        """Return one report of all files; problems are the first 100, told with their file if there are several."""
+        report = SongFileReport(
+            self.rows, self.rows_with_missing_values, self.rows_invalid, self.problem_count
+        )
+        for found in self.files:
+            for problem in found.report.problems[: MAX_PROBLEMS - len(report.problems)]:
+                message = f"{found.file.name}: {problem.message}" if len(self.files) > 1 else problem.message
+                report.problems.append(replace(problem, message=message))
+        return report
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return what was found in each file, as JSON can hold it; of a Parquet file, lines are row numbers."""
+        return [
+            {
+                "file": found.file.shown,
+                "rows": found.report.rows,
+                "rowsWithMissingValues": found.report.rows_with_missing_values,
+                "rowsInvalid": found.report.rows_invalid,
+                "problemCount": found.report.problem_count,
+                "problems": [
+                    {
+                        "kind": problem.kind.value,
+                        "line": problem.line,
+                        "column": problem.column,
+                        "value": problem.value,
+                        "message": problem.message,
+                    }
+                    for problem in found.report.problems
+                ],
+            }
+            for found in self.files
+        ]

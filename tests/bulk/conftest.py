@@ -1,0 +1,41 @@
+"""Two worker processes over TCP for all tests of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from app.resources import resource
+from ml.artifact import load_ensemble
+from ml.bulk.cluster import local_cluster
+from ml.bulk.tasks import Model
+from tests.cli.command import run
+
+RunBulk = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Client]:
+    with local_cluster(2) as client:
+        yield client
+
+
+@pytest.fixture
+def bulk(cluster: Client) -> RunBulk:
+    """Run `genregraph bulk` on the session's workers: its exit code and all that it printed."""
+    address = cluster.scheduler.address
+    return lambda *arguments: run("bulk", *arguments, "--scheduler", address)
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    folder = resource("model")
+    return Model(str(folder), load_ensemble(folder).manifest.model_version)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "output"
