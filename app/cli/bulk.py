@@ -49,7 +49,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Option(
             envvar="GENREGRAPH_BULK_OUTPUT",
             show_envvar=True,
-            help="A folder (path or URL) for Parquet, or postgresql://user:password@host/database of a service.",
+            help="A folder or URL for Parquet, or postgresql://user:password@host/database of a service.",
         ),
     ],
     scheduler: Annotated[
@@ -176,7 +176,7 @@ def _classify(  # noqa: PLR0913 - the options of the command
 
 @contextmanager
 def _progress(size: int) -> Iterator[Any]:
-    """Show how many of all bytes are read, and how many rows, and give a function that takes a part's result."""
+    """Show how much is read, and give a function that takes a part's result."""
     columns = (
         TextColumn("{task.fields[rows]:,} rows"),
         BarColumn(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import SessionFactory, create_engine, create_session_factory
 from app.database.migrate import alembic_config, current_revision, head_revision
-from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
+from app.database.tables import BatchRow, BatchStatus
 from app.repositories.batches import BatchRepository
 from app.repositories.models import ModelRepository
 from app.repositories.songs import SongRepository, StagedSong, fold
+from app.services.batch_rows import new_batch, problem_rows
 from ml.bulk.errors import BulkError, BulkUsageError
 from ml.bulk.run import Run
 from ml.bulk.summary import BulkSummary
@@ -181,25 +181,12 @@ class BulkStore:
         return staged
 
     def _new_batch(self, file_name: str, min_confidence: float) -> BatchRow:
-        now = datetime.now(UTC)
-        return BatchRow(
-            id=uuid.uuid4(),
+        return new_batch(
             file_name=file_name,
             client_id=CLIENT_ID,
-            status=BatchStatus.RUNNING,
-            rows_uploaded=0,
-            rows_with_missing_values=0,
-            rows_invalid=0,
-            rows_duplicated=0,
-            rows_classified=0,
-            problem_count=0,
+            created_at=datetime.now(UTC),
             min_confidence=min_confidence,
-            rows_uncertain=0,
-            genre_counts={},
             model_version=self._manifest.model_version,
-            created_at=now,
-            started_at=now,
-            finished_at=None,
         )
 
 
@@ -220,18 +207,7 @@ async def _store(session: AsyncSession, batch: BatchRow, run: Run, staged: int) 
     batch.rows_duplicated = staged - batch.rows_classified
     batch.status = BatchStatus.SUCCEEDED
     batch.finished_at = datetime.now(UTC)
-    await batches.add_problems(
-        BatchProblemRow(
-            batch_id=batch.id,
-            position=position,
-            kind=problem.kind.value,
-            line=problem.line,
-            column_name=problem.column,
-            value=problem.value,
-            message=problem.message,
-        )
-        for position, problem in enumerate(report.problems)
-    )
+    await batches.add_problems(problem_rows(batch.id, report.problems))
 
 
 def _staged_songs(classified: Classified, ordinal: int, genres: Sequence[str]) -> list[StagedSong]:

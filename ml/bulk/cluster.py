@@ -27,7 +27,7 @@ def local_cluster(workers: int) -> Iterator[Client]:
             processes=True,
             protocol="tcp",
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would still take the port 8787, and warn if it is taken
             worker_dashboard_address=None,
             silence_logs=logging.ERROR,
         ) as cluster,

@@ -75,7 +75,7 @@ class ParquetOutput:
         others = [name for name in names if not any(fnmatch(name, pattern) for pattern in _OURS)]
         if others:
             raise BulkUsageError(
-                f"{self._shown}: holds {others[0]}, which is no part of an earlier output; name another folder"
+                f"{self._shown}: holds {others[0]}, which is of no earlier output; name another folder"
             )
 
     def _names(self) -> list[str]:

@@ -25,7 +25,7 @@ class FileFindings:
     unreadable: bool = False
 
     def add(self, found: SongFileReport, *, unreadable: bool) -> None:
-        """Add what was found in a part; a problem that makes the file unreadable comes first in the report."""
+        """Add what was found in a part; a problem that makes the file unreadable comes first."""
         report = self.report
         report.rows += found.rows
         report.rows_with_missing_values += found.rows_with_missing_values
@@ -70,7 +70,7 @@ class Findings:
         return any(found.unreadable for found in self.files)
 
     def together(self) -> SongFileReport:
-        """Return one report of all files; problems are the first 100, told with their file if there are several."""
+        """Return one report of all files, with the first 100 problems and where they are."""
         report = SongFileReport(
             self.rows, self.rows_with_missing_values, self.rows_invalid, self.problem_count
         )
@@ -81,7 +81,7 @@ class Findings:
         return report
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return what was found in each file, as JSON can hold it; of a Parquet file, lines are row numbers."""
+        """Return what was found in each file, for JSON; of a Parquet file, lines are row numbers."""
         return [
             {
                 "file": found.file.shown,

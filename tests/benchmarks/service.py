@@ -32,8 +32,8 @@ def song_file(rows: int) -> bytes:
     return b"".join(song_file_blocks(rows))
 
 
-def song_file_blocks(rows: int) -> Iterator[bytes]:
-    """Give out the same, block by block."""
+def song_file_blocks(rows: int, first: int = 0) -> Iterator[bytes]:
+    """Give out the same, block by block, from the `first` of all songs on."""
     source = REAL_SONGS if REAL_SONGS.exists() else resource("data") / "sample" / "songs.csv"
     header, *songs = csv.reader(source.read_text(encoding="utf-8").splitlines())
     songs = [song for song in songs if all(song)]
@@ -41,7 +41,7 @@ def song_file_blocks(rows: int) -> Iterator[bytes]:
     rests = [_line(song[1:]) for song in songs]
     yield _line(header).encode()
     for start in range(0, rows, BLOCK_ROWS):
-        numbers = range(start, min(start + BLOCK_ROWS, rows))
+        numbers = range(first + start, first + min(start + BLOCK_ROWS, rows))
         yield "".join(f"{1_000_000 + number},{rests[number % len(rests)]}" for number in numbers).encode()
 
 

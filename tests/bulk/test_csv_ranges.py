@@ -91,7 +91,11 @@ def test_wherever_a_file_is_cut_its_songs_and_line_numbers_are_the_same(
 
 def test_a_range_starts_on_the_line_of_its_first_row() -> None:
     # given: three rows, the second with line ends and quotes inside its title
-    rows = [song_row(), song_row(trackID="2", title='Two\nlines, "quoted"\n'), song_row(trackID="3", tempo="x")]
+    rows = [
+        song_row(),
+        song_row(trackID="2", title='Two\nlines, "quoted"\n'),
+        song_row(trackID="3", tempo="x"),
+    ]
     data = song_csv(rows)
     # when
     found = find_csv_ranges(io.BytesIO(data), "a.csv", limits=CsvLimits(range_rows=1))

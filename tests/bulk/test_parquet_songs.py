@@ -29,7 +29,9 @@ def with_column(table: pa.Table, name: str, values: Sequence[Any], kind: pa.Data
     return table.set_column(table.column_names.index(name), name, pa.array(values, kind))
 
 
-def read(file: io.BytesIO, *, range_rows: int = 4_000, chunk_rows: int = 2_000) -> tuple[list[Songs], SongFileReport]:
+def read(
+    file: io.BytesIO, *, range_rows: int = 4_000, chunk_rows: int = 2_000
+) -> tuple[list[Songs], SongFileReport]:
     chunks: list[Songs] = []
     report = SongFileReport()
     for piece in find_parquet_ranges(file, range_rows):
@@ -63,8 +65,12 @@ def test_songs_are_those_of_the_same_rows_as_csv() -> None:
     assert np.array_equal(songs.numbers, expected.numbers)
 
 
-@pytest.mark.parametrize(("row_group_size", "range_rows", "chunk_rows"), [(7, 5, 3), (100, 10, 4), (3, 20, 50)])
-def test_row_groups_ranges_and_chunks_change_nothing(row_group_size: int, range_rows: int, chunk_rows: int) -> None:
+@pytest.mark.parametrize(
+    ("row_group_size", "range_rows", "chunk_rows"), [(7, 5, 3), (100, 10, 4), (3, 20, 50)]
+)
+def test_row_groups_ranges_and_chunks_change_nothing(
+    row_group_size: int, range_rows: int, chunk_rows: int
+) -> None:
     rows = song_rows(60)
     rows[41] |= {"tempo": "-1"}
     file = file_of(parquet_table(rows), row_group_size=row_group_size)

@@ -1,0 +1,205 @@
+"""`genregraph bulk`, from files to what stands in the output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.bulk.conftest import RunBulk
+from tests.bulk.files import manifest_of, songs_in, write_csv, write_parquet
+from tests.cli.command import run
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_row, song_rows
+
+SONGS = """
+query ($id: ID!) {
+  batch(id: $id) {
+    songs(first: 1000) { nodes { trackId title confidence genre { name }} }
+  }
+}
+"""
+
+
+def genres_of(songs: list[dict[str, Any]]) -> dict[int, tuple[str, str, float]]:
+    return {song["trackID"]: (song["title"], song["genre"], song["confidence"]) for song in songs}
+
+
+def test_csv_parquet_and_the_api_give_the_same(
+    bulk: RunBulk, api: ApiClient, tmp_path: Path, output: Path
+) -> None:
+    # given
+    rows = song_rows(120)
+    write_csv(tmp_path / "songs.csv", rows)
+    write_parquet(tmp_path / "songs.parquet", rows, row_group_size=50)
+    # when
+    for name in ("csv", "parquet"):
+        code, printed = bulk(str(tmp_path / f"songs.{name}"), "--output", str(output / name))
+        assert code == 0, printed
+    batch = api.classify(song_csv(rows))
+    # then
+    nodes = api.execute(SONGS, id=batch["id"])["batch"]["songs"]["nodes"]
+    by_api = {int(n["trackId"]): (n["title"], n["genre"]["name"], n["confidence"]) for n in nodes}
+    assert len(by_api) == 120
+    assert genres_of(songs_in(output / "csv")) == by_api
+    assert genres_of(songs_in(output / "parquet")) == by_api
+    (part,) = manifest_of(output / "csv")["parts"]
+    assert part == {"name": "part-00000.parquet", "songs": 120}
+    assert pq.read_table(output / "csv" / part["name"]).num_rows == 120
+
+
+def test_processes_of_its_own_and_a_pattern(tmp_path: Path, output: Path) -> None:
+    # given
+    write_csv(tmp_path / "a.csv", song_rows(30))
+    write_csv(tmp_path / "b.csv", [song_row(trackID=str(n)) for n in range(1_000, 1_020)])
+    # when
+    pattern = f"file://{tmp_path}/*.csv"
+    code, printed = run("bulk", pattern, "--output", str(output), "--workers", "2")
+    # then
+    assert code == 0, printed
+    assert len(songs_in(output)) == 50
+
+
+def test_a_wrong_row_anywhere_leaves_nothing(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+    # given
+    write_csv(tmp_path / "a.csv", song_rows(30))
+    write_csv(tmp_path / "b.csv", [song_row(trackID="77"), song_row(tempo="asd")])
+    report = tmp_path / "report.json"
+    # when
+    files = (str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
+    code, printed = bulk(*files, "--output", str(output), "--report", str(report))
+    # then
+    assert code == 1
+    assert "b.csv: Line 3, column tempo: expected a number" in printed.replace("\n", " ")
+    assert "Nothing was written." in printed
+    assert not output.exists() or not list(output.iterdir())
+    assert "asd" in report.read_text()
+
+
+def test_wrong_rows_are_left_out_on_demand(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+    write_csv(tmp_path / "a.csv", [*song_rows(30), song_row(trackID="99", tempo="asd")])
+    report = tmp_path / "report.json"
+
+    code, printed = bulk(
+        *(str(tmp_path / "a.csv"), "--output", str(output), "--on-invalid-row", "skip_row"),
+        *("--report", str(report)),
+    )
+
+    assert code == 0, printed
+    assert len(songs_in(output)) == 30
+    assert json.loads(report.read_text())["rowsInvalid"] == 1
+
+
+def test_of_a_repeated_song_the_last_of_all_files_wins(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+    # given
+    write_csv(tmp_path / "a.csv", [song_row(trackID="1", title="old"), song_row(trackID="2", title="only")])
+    write_parquet(tmp_path / "b.parquet", [song_row(trackID="1", title="new")])
+    # when
+    code, printed = bulk(str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"), "--output", str(output))
+    # then
+    assert code == 0, printed
+    assert {song["trackID"]: song["title"] for song in songs_in(output)} == {1: "new", 2: "only"}
+    assert manifest_of(output)["rowsDuplicated"] == 1
+
+
+def test_into_the_tables_of_a_service(
+    bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path
+) -> None:
+    # given
+    api.classify(song_csv([song_row(trackID="1", title="before"), song_row(trackID="5000")]))
+    write_csv(tmp_path / "a.csv", song_rows(60))
+    write_csv(tmp_path / "b.csv", [song_row(trackID="2", title="last")])
+    # when
+    code, printed = bulk(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--output", database_url)
+    # then
+    assert code == 0, printed
+    stored = api.execute(
+        """{
+          genres { songCount }
+          songs(titleContains: "last") { nodes { trackId } }
+          batches(first: 1) {
+            nodes { status fileName rowsUploaded rowsProcessed rowsClassified rowsDuplicated }
+          }
+        }"""
+    )
+    assert sum(genre["songCount"] for genre in stored["genres"]) == 61
+    assert stored["songs"]["nodes"] == [{"trackId": "2"}]
+    assert stored["batches"]["nodes"] == [
+        {
+            "status": "SUCCEEDED",
+            "fileName": "a.csv and 1 more",
+            "rowsUploaded": 61,
+            "rowsProcessed": 61,
+            "rowsClassified": 60,
+            "rowsDuplicated": 1,
+        }
+    ]
+
+
+def test_a_refused_run_stores_nothing(
+    bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "a.csv", [*song_rows(30), song_row(tempo="asd")])
+
+    code, printed = bulk(str(tmp_path / "a.csv"), "--output", database_url)
+
+    assert code == 1, printed
+    assert api.execute("{ genres { name } batches { totalCount } }") == {
+        "genres": [],
+        "batches": {"totalCount": 0},
+    }
+
+
+def test_a_database_without_tables_is_told(bulk: RunBulk, empty_database_url: str, tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", song_rows(3))
+
+    code, printed = bulk(str(tmp_path / "a.csv"), "--output", empty_database_url)
+
+    assert code == 1
+    assert "genregraph migrate" in printed
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("missing.csv", "missing.csv"), ("songs.txt", ".csv or .parquet"), ("broken.parquet", "broken.parquet")],
+)
+def test_a_file_that_is_none_is_refused(
+    bulk: RunBulk, tmp_path: Path, output: Path, file: str, words: str
+) -> None:
+    (tmp_path / "songs.txt").write_text("a,b\n1,2\n")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+
+    code, printed = bulk(str(tmp_path / file), "--output", str(output))
+
+    assert code in {1, 2}
+    assert words in printed.replace("\n", " ")
+    assert "Traceback" not in printed
+    assert not output.exists() or not list(output.iterdir())
+
+
+def test_an_earlier_output_is_replaced_only_on_demand(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+    write_csv(tmp_path / "a.csv", song_rows(3))
+    write_csv(tmp_path / "b.csv", song_rows(5))
+    assert bulk(str(tmp_path / "a.csv"), "--output", str(output))[0] == 0
+
+    code, printed = bulk(str(tmp_path / "b.csv"), "--output", str(output))
+
+    assert code == 2
+    assert "--overwrite" in printed
+    assert len(songs_in(output)) == 3
+    assert bulk(str(tmp_path / "b.csv"), "--output", str(output), "--overwrite")[0] == 0
+    assert len(songs_in(output)) == 5
+
+
+def test_what_cannot_be_reached_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", song_rows(3))
+    nowhere = "postgresql://nobody:nothing@127.0.0.1:1/none"
+
+    code, printed = run("bulk", str(tmp_path / "a.csv"), "--output", nowhere)
+
+    assert code == 3
+    assert "nothing" not in printed.replace("nothing was", "")
+    assert "Traceback" not in printed
