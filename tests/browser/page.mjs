@@ -45,6 +45,15 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     await checkAccessible(page);
     await shot(page, 'page-desktop');
 
+    // all of it as a file, which the service makes
+    const whole = page.waitForEvent('download');
+    const made = page.waitForResponse(/\/batches\/.+\/songs\.csv$/);
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    equal((await made).status(), 200, 'status of the file');
+    const lines = (await readFile(await (await whole).path(), 'utf8')).split('\n');
+    equal(lines.length, classified + 2, 'lines of the whole file with its header and end');
+    equal(lines[0], '\uFEFFtrackID,title,genre,confidence,confident,modelVersion', 'its header');
+
     // a genre, its pages
     await page.getByRole('button', { name: `${genre}, ${songs} song` }).click();
     await page.getByRole('heading', { name: genre }).waitFor();
@@ -216,6 +225,97 @@ export async function refusedFile({ url, bad_file: badFile, problem }) {
     await page.getByText('left out, values wrong').waitFor();
     await page.getByText('What was wrong in the rows left out').click();
     equal(await page.locator('.genres .problems tbody tr').count(), 1, 'problems kept');
+  });
+}
+
+/** A file that the page has queued because of its size: how far it is shows, a reload goes on. */
+export async function largeFile({ url, file, rows }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByLabel('CSV file of songs').setInputFiles(file);
+    const bar = page.getByRole('progressbar', { name: 'Classification' });
+    await onItsWay(page);
+    equal(await bar.getAttribute('max'), String(rows), 'rows that the bar stands for');
+    await checkAccessible(page);
+    await screenshot(page, 'page-progress-desktop');
+    await page.reload();
+    await onItsWay(page);
+    await page.getByText('It goes on when you close this page.').waitFor();
+    await page.getByText('rows in the file').waitFor();
+    equal(await page.locator('.facts dd').first().innerText(), rows.toLocaleString('en'), 'rows');
+    equal(await page.evaluate(() => document.activeElement?.id), 'genres-title', 'focus at the end');
+    await page.reload();
+    await page.getByText('Drop a CSV of songs here').waitFor();
+  });
+}
+
+/** Some but not all rows are done, in the bar and in words. */
+const onItsWay = (page) =>
+  page.waitForFunction(() => {
+    const bar = document.querySelector('progress[aria-label="Classification"]');
+    const said = document.querySelector('.progress [role="status"]')?.innerText ?? '';
+    return bar?.position > 0 && bar.position < 1 && /^\d?0% of the rows are done\.$/.test(said);
+  });
+
+/** A file that the service queues, followed in each way there is. */
+export async function queuedFile({ url, file, rows, way }) {
+  const asked = { sockets: 0, streams: 0 };
+  await inBrowser(url, DESKTOP, async (page) => {
+    if (way === 'socket') page.on('websocket', () => { asked.sockets += 1; });
+    else await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
+    await page.route('**/graphql', (route) => {
+      const stream = route.request().headers().accept === 'text/event-stream';
+      if (stream) asked.streams += 1;
+      return stream && way === 'polls' ? route.abort() : route.continue();
+    });
+    await signIn(page, url);
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    const reply = page.waitForResponse((response) =>
+      response.request().headers()['content-type']?.startsWith('multipart/'));
+    await page.getByLabel('CSV file of songs').setInputFiles(file);
+    equal((await (await reply).json()).data.classifyBatch.status, 'QUEUED', 'status at first');
+    await page.getByText('rows in the file').waitFor();
+    equal(await page.locator('.facts dd').first().innerText(), String(rows), 'rows');
+    await settled(page);
+  }, { allowed: REFUSED_REQUEST });
+  equal([asked.sockets > 0, asked.streams > 0], [way === 'socket', way !== 'socket'], 'ways taken');
+}
+
+export async function cancelledFile({ url, file }) {
+  await inBrowser(url, PHONE, async (page) => {
+    await signIn(page, url);
+    const picker = page.getByLabel('CSV file of songs');
+    await picker.setInputFiles(file);
+    await page.getByText('In the queue: ').waitFor();
+    await page.getByText('0 of 428 rows').waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-queued-phone');
+    await page.reload();
+    await page.getByText('In the queue: ').waitFor();
+    // while it waits, the page is free for other files
+    await page.getByRole('button', { name: 'Do something else meanwhile' }).click();
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    await picker.setInputFiles(file);
+    await page.getByText('In the queue: ').waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    const told = page.getByRole('heading', { name: 'songs.csv was cancelled; nothing was stored' });
+    await told.waitFor();
+    equal(await told.evaluate((heading) => heading === document.activeElement), true, 'focus');
+    await page.getByText('Drop a CSV of songs here').waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-cancelled-phone');
+  });
+}
+
+export async function failedFile({ url, bad_file: badFile, problem }) {
+  await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
+    await signIn(page, url);
+    await page.getByLabel('CSV file of songs').setInputFiles(badFile);
+    await page.getByText('bad.csv could not be classified; nothing was stored').waitFor();
+    equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
+      'line, column, value, message');
+    await checkAccessible(page);
+    await screenshot(page, 'page-failed-desktop');
   });
 }
 

@@ -22,6 +22,7 @@ REAL_SONGS = ROOT.parent / "shared" / "data" / "test.csv"
 SAMPLE = ROOT / "data" / "sample" / "songs.csv"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCENARIO_SECONDS = 240
+LARGE_TIMES = 40
 
 
 def missing() -> str:
@@ -124,6 +125,51 @@ def test_a_refused_file_is_explained_by_line_and_column(run: Run, api: ApiClient
         problem=[str(problem["line"]), problem["column"], problem["value"], problem["message"]],
     )
     assert (problem["line"], problem["column"], problem["value"]) == (4, "tempo", "asd")
+
+
+@pytest.fixture
+def large_file(tmp_path: Path) -> Path:
+    """The sample's songs over and over under other track ids: more than the page sends without a queue."""
+    header, *rows = SAMPLE.read_text().splitlines()
+    assert header.startswith("trackID,")
+    repeated = (f"{number}{row[row.index(',') :]}" for number, row in enumerate(rows * LARGE_TIMES, start=1))
+    file = tmp_path / "large.csv"
+    file.write_text("\n".join([header, *repeated]) + "\n")
+    assert file.stat().st_size > 20 * 1024**2
+    return file
+
+
+def test_a_large_file_is_followed_through_a_reload(run: Run, api: ApiClient, large_file: Path) -> None:
+    run("largeFile", api, file=str(large_file), rows=LARGE_TIMES * 428)
+    names = api.execute("{ batches { nodes { fileName status } } }")["batches"]["nodes"]
+    assert names == [{"fileName": "large.csv", "status": "SUCCEEDED"}]
+
+
+@pytest.mark.parametrize("way", ["socket", "events", "polls"])
+def test_a_queued_file_is_followed_whatever_a_proxy_lets_through(
+    run: Run, start_service: StartService, way: str
+) -> None:
+    run("queuedFile", start_service(max_sync_rows=100), file=str(SAMPLE), rows=428, way=way)
+
+
+def test_a_queued_file_can_be_left_and_cancelled(run: Run, start_service: StartService) -> None:
+    # given a service without a worker
+    api = start_service(max_sync_rows=100, worker_concurrency=0)
+    # then the file sent again joins the batch that was left, and cancels it
+    run("cancelledFile", api, file=str(SAMPLE))
+    assert api.execute("{ batches { nodes { status } } }")["batches"]["nodes"] == [{"status": "CANCELLED"}]
+
+
+def test_a_queued_file_that_fails_is_explained_by_line_and_column(
+    run: Run, start_service: StartService, bad_file: Path
+) -> None:
+    problem = start_service().classify(bad_file.read_bytes())["problems"][0]
+    run(
+        "failedFile",
+        start_service(max_sync_rows=2),
+        bad_file=str(bad_file),
+        problem=[str(problem["line"]), problem["column"], problem["value"], problem["message"]],
+    )
 
 
 def test_wrong_credentials_are_told_and_can_be_corrected(run: Run, api: ApiClient) -> None:

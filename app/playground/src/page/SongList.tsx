@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from 'react';
 import { count, counted, percent } from '../shared/format';
-import { execute } from './api';
-import { saveFile, songsCsv } from './csv';
+import { batchSongsFile, execute } from './api';
+import { BYTE_ORDER_MARK, saveFile, songsCsv } from './csv';
 import { SongsDocument } from './operations.generated';
 import { genreClass } from './palette';
-import { allSongs, type SongFilter, songVariables } from './songs';
+import { allSongs, type SongFilter, songVariables, wholeBatch } from './songs';
 import { asFailure, useRequest } from './useRequest';
 
 interface Props {
@@ -171,7 +171,7 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
   );
 }
 
-/** Everything that the list shows, all pages of it, as a CSV file. */
+/** Everything that the list shows as a CSV file: a whole batch in one piece, anything else by pages. */
 function Download({ filter, total }: { filter: SongFilter; total: number | null }) {
   const [note, setNote] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -183,6 +183,13 @@ function Download({ filter, total }: { filter: SongFilter; total: number | null 
     stop.current = controller;
     setBusy(true);
     try {
+      const batchId = wholeBatch(filter);
+      if (batchId) {
+        setNote('Reading …');
+        saveFile('songs.csv', BYTE_ORDER_MARK, await batchSongsFile(batchId, controller.signal));
+        setNote(`${counted(total ?? 0, 'song')} saved`);
+        return;
+      }
       const progress = (done: number) => setNote(`${counted(done, 'song')} read`);
       const songs = await allSongs(filter, progress, controller.signal);
       saveFile(`${(filter.genre ?? 'songs').replaceAll(' ', '-')}.csv`, songsCsv(songs));

@@ -1,8 +1,11 @@
-import { type DragEvent, useRef, useState } from 'react';
+import { type DragEvent, useEffect, useRef, useState } from 'react';
 import type { Configuration } from '../shared/configuration';
 import type { Failure } from '../shared/failure';
 import { percent } from '../shared/format';
 import { execute } from './api';
+import { BackgroundBatch } from './BackgroundBatch';
+import { isUnfinished } from './followBatch';
+import { type Followed, followedBefore, forgetFollowed, keepFollowed } from './followed';
 import {
   type BatchFragment,
   ClassifyBatchDocument,
@@ -17,6 +20,8 @@ type State =
   | { step: 'idle' }
   | { step: 'uploading'; file: string; share: number }
   | { step: 'classifying'; file: string }
+  | { step: 'following'; followed: Followed }
+  | { step: 'unsuccessful'; batch: BatchFragment }
   | { step: 'refused'; file: string; refusal: Refusal }
   | { step: 'failed'; failure: Failure };
 
@@ -30,15 +35,43 @@ interface Props {
 
 const SAMPLE = 'assets/songs.csv';
 
+/** A larger file is not waited for in the request, which a proxy might cut off. */
+const LARGE_BYTES = 20 * 1024 ** 2;
+
 /** Drop or choose a file, see it go, and see what was wrong with it. */
 export function Upload({ configuration, small, onBatch, onFailure }: Props) {
-  const [state, setState] = useState<State>({ step: 'idle' });
+  const [state, setState] = useState<State>(() => {
+    const followed = followedBefore();
+    return followed ? { step: 'following', followed } : { step: 'idle' };
+  });
   const [over, setOver] = useState(false);
   const [skipRows, setSkipRows] = useState(false);
   const [minConfidence, setMinConfidence] = useState(0);
   const stop = useRef<AbortController | null>(null);
   const picker = useRef<HTMLInputElement>(null);
-  const busy = state.step === 'uploading' || state.step === 'classifying';
+  const sending = state.step === 'uploading' || state.step === 'classifying';
+  const busy = sending || state.step === 'following';
+
+  function take(batch: BatchFragment) {
+    if (isUnfinished(batch)) {
+      const followed = { id: batch.id, file: batch.fileName ?? 'the songs' };
+      keepFollowed(followed);
+      setState({ step: 'following', followed });
+      return;
+    }
+    forgetFollowed();
+    if (batch.status === 'SUCCEEDED') {
+      setState({ step: 'idle' });
+      onBatch(batch);
+    } else {
+      setState({ step: 'unsuccessful', batch });
+    }
+  }
+
+  function leave() {
+    forgetFollowed();
+    setState({ step: 'idle' });
+  }
 
   async function classify(file: File) {
     if (busy) return;
@@ -50,7 +83,11 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
         ClassifyBatchDocument,
         {
           file,
-          options: { onInvalidRow: skipRows ? 'SKIP_ROW' : 'REJECT_FILE', minConfidence },
+          options: {
+            onInvalidRow: skipRows ? 'SKIP_ROW' : 'REJECT_FILE',
+            minConfidence,
+            background: file.size > LARGE_BYTES,
+          },
         },
         {
           files: { file },
@@ -65,8 +102,7 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
         },
       );
       if (result.__typename === 'Batch') {
-        setState({ step: 'idle' });
-        onBatch(result);
+        take(result);
       } else {
         setState({ step: 'refused', file: file.name, refusal: result });
       }
@@ -113,7 +149,15 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
         onDrop={drop}
         aria-busy={busy}
       >
-        {busy ? (
+        {state.step === 'following' && (
+          <BackgroundBatch
+            followed={state.followed}
+            onEnd={take}
+            onLeave={leave}
+            onFailure={onFailure}
+          />
+        )}
+        {sending && (
           <div className="progress">
             <p className="big">
               {state.step === 'uploading' ? 'Uploading' : 'Finding the genres of'}{' '}
@@ -132,7 +176,8 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
               </button>
             )}
           </div>
-        ) : (
+        )}
+        {!busy && (
           <>
             <Wave />
             <p className="big">Drop a CSV of songs here</p>
@@ -220,6 +265,7 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
             )}
           </div>
         )}
+        {state.step === 'unsuccessful' && <Unsuccessful batch={state.batch} />}
         {state.step === 'failed' && (
           <div className="notice bad">
             <p>{state.failure.message}</p>
@@ -227,6 +273,27 @@ export function Upload({ configuration, small, onBatch, onFailure }: Props) {
         )}
       </div>
     </section>
+  );
+}
+
+/** Why a batch in the background has no songs. */
+function Unsuccessful({ batch }: { batch: BatchFragment }) {
+  const cancelled = batch.status === 'CANCELLED';
+  const heading = useRef<HTMLHeadingElement>(null);
+  // The button that had the focus is gone with the progress.
+  useEffect(() => heading.current?.focus(), []);
+  return (
+    <div className={`notice ${cancelled ? 'plain' : 'bad'}`}>
+      <h3 tabIndex={-1} ref={heading}>
+        {`${batch.fileName ?? 'The batch'} ${
+          cancelled ? 'was cancelled' : 'could not be classified'
+        }; nothing was stored`}
+      </h3>
+      {batch.error && <p>{batch.error}</p>}
+      {batch.problemCount > 0 && (
+        <Problems problems={batch.problems} problemCount={batch.problemCount} />
+      )}
+    </div>
   );
 }
 

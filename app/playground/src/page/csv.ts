@@ -23,17 +23,20 @@ export function csvCell(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The file's text: with a byte-order mark, without which Excel misreads accents. */
+/** Without a byte-order mark Excel misreads accents. */
+export const BYTE_ORDER_MARK = '\uFEFF';
+
+/** The file's text. */
 export function songsCsv(songs: readonly SongRow[]): string {
   const lines = [
     COLUMNS.map(([name]) => name),
     ...songs.map((song) => COLUMNS.map(([, cell]) => csvCell(cell(song)))),
   ];
-  return `\uFEFF${lines.map((line) => `${line.join(',')}\r\n`).join('')}`;
+  return `${BYTE_ORDER_MARK}${lines.map((line) => `${line.join(',')}\r\n`).join('')}`;
 }
 
-export function saveFile(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
+export function saveFile(name: string, ...parts: Array<string | Blob>): void {
+  const url = URL.createObjectURL(new Blob(parts, { type: 'text/csv;charset=utf-8' }));
   const link = document.createElement('a');
   link.href = url;
   link.download = name;

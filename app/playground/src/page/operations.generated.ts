@@ -72,7 +72,7 @@ export type OverviewQueryVariables = Exact<{ [key: string]: never; }>;
 
 export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, rowsClassified: number, createdAt: string }> }, model: { version: string, genres: Array<string>, trainingSongs: number, accuracy: number, groupedAccuracy: number, groupedMacroF1: number } };
 
-export type BatchFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> };
+export type BatchFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> };
 
 export type ProblemFragment = { kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string };
 
@@ -81,7 +81,7 @@ export type BatchQueryVariables = Exact<{
 }>;
 
 
-export type BatchQuery = { batch: { id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> } | null };
+export type BatchQuery = { batch: { id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> } | null };
 
 export type ClassifyBatchMutationVariables = Exact<{
   file: File;
@@ -90,10 +90,26 @@ export type ClassifyBatchMutationVariables = Exact<{
 
 
 export type ClassifyBatchMutation = { classifyBatch:
-    | { __typename: 'Batch', id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> }
+    | { __typename: 'Batch', id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> }
     | { __typename: 'InvalidSongFile', message: string, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }> }
     | { __typename: 'SongFileTooLarge', message: string, maxRows: number }
    };
+
+export type BatchProgressSubscriptionVariables = Exact<{
+  id: string | number;
+}>;
+
+
+export type BatchProgressSubscription = { batchProgress: { status: BatchStatus, rowsUploaded: number, rowsProcessed: number } };
+
+export type ProgressFragment = { status: BatchStatus, rowsUploaded: number, rowsProcessed: number };
+
+export type CancelBatchMutationVariables = Exact<{
+  id: string | number;
+}>;
+
+
+export type CancelBatchMutation = { cancelBatch: { status: BatchStatus } };
 
 export type SongsQueryVariables = Exact<{
   genre?: string | null | undefined;
@@ -151,6 +167,7 @@ export const BatchFragmentDoc = new TypedDocumentString(`
   createdAt
   minConfidence
   rowsUploaded
+  rowsProcessed
   rowsClassified
   rowsUncertain
   rowsWithMissingValues
@@ -174,6 +191,13 @@ export const BatchFragmentDoc = new TypedDocumentString(`
   value
   message
 }`, {"fragmentName":"Batch"}) as unknown as TypedDocumentString<BatchFragment, unknown>;
+export const ProgressFragmentDoc = new TypedDocumentString(`
+    fragment Progress on Batch {
+  status
+  rowsUploaded
+  rowsProcessed
+}
+    `, {"fragmentName":"Progress"}) as unknown as TypedDocumentString<ProgressFragment, unknown>;
 export const OverviewDocument = new TypedDocumentString(`
     query Overview {
   genres {
@@ -213,6 +237,7 @@ export const BatchDocument = new TypedDocumentString(`
   createdAt
   minConfidence
   rowsUploaded
+  rowsProcessed
   rowsClassified
   rowsUncertain
   rowsWithMissingValues
@@ -264,6 +289,7 @@ export const ClassifyBatchDocument = new TypedDocumentString(`
   createdAt
   minConfidence
   rowsUploaded
+  rowsProcessed
   rowsClassified
   rowsUncertain
   rowsWithMissingValues
@@ -287,6 +313,24 @@ fragment Problem on SongFileProblem {
   value
   message
 }`) as unknown as TypedDocumentString<ClassifyBatchMutation, ClassifyBatchMutationVariables>;
+export const BatchProgressDocument = new TypedDocumentString(`
+    subscription BatchProgress($id: ID!) {
+  batchProgress(id: $id) {
+    ...Progress
+  }
+}
+    fragment Progress on Batch {
+  status
+  rowsUploaded
+  rowsProcessed
+}`) as unknown as TypedDocumentString<BatchProgressSubscription, BatchProgressSubscriptionVariables>;
+export const CancelBatchDocument = new TypedDocumentString(`
+    mutation CancelBatch($id: ID!) {
+  cancelBatch(id: $id) {
+    status
+  }
+}
+    `) as unknown as TypedDocumentString<CancelBatchMutation, CancelBatchMutationVariables>;
 export const SongsDocument = new TypedDocumentString(`
     query Songs($genre: String, $titleContains: String, $batchId: ID, $confident: Boolean, $first: Int!, $after: String, $count: Boolean!) {
   songs(

@@ -23,6 +23,16 @@ export function songVariables(
   return { ...filter, titleContains: filter.titleContains.trim() || null, ...page };
 }
 
+/** The batch that a filter shows all songs of, if it is one. */
+export function wholeBatch({
+  batchId,
+  genre,
+  titleContains,
+  confident,
+}: SongFilter): string | null {
+  return genre === null && titleContains.trim() === '' && confident === null ? batchId : null;
+}
+
 /**
  * All songs of a filter, page after page.
  *

@@ -5,9 +5,9 @@ import { Kind, type OperationDefinitionNode, parse } from 'graphql';
 import { Failure, type GraphQLReply } from '../shared/failure';
 import type { Operation } from '../shared/multipart';
 import { Store } from '../shared/store';
+import { follow } from '../shared/subscriptions';
 import { type SendOptions, send } from '../shared/transport';
 import { observe } from './observation';
-import { follow } from './subscriptions';
 import { chosenOperation, filesFor, uploadVariables } from './uploads';
 
 export const ENDPOINT = location.origin + location.pathname;

@@ -36,11 +36,7 @@ describe('readReply', () => {
 
 it('says how much a request may hold', () => {
   expect(tooLarge(128 * 1024 * 1024).message).toContain('One request may hold 128 MB.');
-  expect([0, 1, 700 * 1024, 1.25 * 1024 ** 2, 12.4 * 1024 ** 2].map(fileSize)).toEqual([
-    '0 kB',
-    '1 kB',
-    '700 kB',
-    '1.3 MB',
-    '12 MB',
-  ]);
+  expect(
+    [0, 1, 700 * 1024, 1.25 * 1024 ** 2, 12.4 * 1024 ** 2, 4 * 1024 ** 3].map(fileSize),
+  ).toEqual(['0 kB', '1 kB', '700 kB', '1.3 MB', '12 MB', '4 GB']);
 });

@@ -5,6 +5,7 @@ export type FailureKind =
   | 'too-large'
   | 'unreachable'
   | 'busy'
+  | 'gone'
   | 'refused'
   | 'unexpected';
 
@@ -64,12 +65,15 @@ export function readReply<Data>(status: number, text: string): GraphQLReply<Data
   return reply;
 }
 
-/** "12 kB", "1.3 MB", "128 MB". */
+/** "12 kB", "1.3 MB", "128 MB", "4 GB". */
 export function fileSize(bytes: number): string {
   const [kilobytes, megabytes] = [bytes / 1024, bytes / 1024 ** 2];
   if (kilobytes < 1000) return `${Math.ceil(kilobytes)} kB`;
-  return `${megabytes >= 10 ? Math.round(megabytes) : Math.round(megabytes * 10) / 10} MB`;
+  return megabytes < 1000 ? `${rounded(megabytes)} MB` : `${rounded(megabytes / 1024)} GB`;
 }
+
+/** To two figures, or the whole number. */
+const rounded = (value: number) => (value >= 10 ? Math.round(value) : Math.round(value * 10) / 10);
 
 function parse<Data>(text: string): GraphQLReply<Data> | null {
   try {

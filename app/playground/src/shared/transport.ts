@@ -42,6 +42,23 @@ export async function send<Data>(
   return readReply<Data>(status, text);
 }
 
+/**
+ * Fetch a file that wants credentials, which a link could not carry.
+ *
+ * @throws Failure when there is no such file; an AbortError when the signal says stop.
+ */
+export async function fetchFile(url: string, signal: AbortSignal): Promise<Blob> {
+  const lost = (error: unknown) => {
+    throw signal.aborted ? error : unreachable();
+  };
+  const headers = credentialHeaders(credentials.get());
+  const response = await fetch(url, { headers, signal }).catch(lost);
+  if (response.ok) return response.blob().catch(lost);
+  const { errors } = readReply(response.status, await response.text().catch(lost));
+  const message = errors?.map((error) => error.message).join(' ');
+  throw new Failure('refused', message || `The service has no such file (${response.status}).`);
+}
+
 /** fetch cannot tell how much of a body has gone out; XMLHttpRequest can. */
 function request(
   url: string,

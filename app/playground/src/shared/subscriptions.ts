@@ -1,15 +1,18 @@
 /** Subscriptions: over a WebSocket, or as server-sent events where no WebSocket gets through. */
 
 import { type Client, createClient } from 'graphql-ws';
-import { credentialHeaders, credentials } from '../shared/credentials';
-import { Failure, readReply, unreachable } from '../shared/failure';
-import type { Operation } from '../shared/multipart';
+import { credentialHeaders, credentials } from './credentials';
+import { Failure, readReply, unreachable } from './failure';
+import type { Operation } from './multipart';
 import { eventResults } from './serverSentEvents';
 
 type Next = (result: unknown) => void;
 
 /** Codes by which a graphql-transport-ws server says that it does not let the client in. */
 const NOT_LET_IN = new Set([4401, 4403]);
+
+/** Some proxies open a WebSocket and pass nothing on. */
+const ACKNOWLEDGEMENT_MS = 10_000;
 
 /**
  * Follow a subscription until it ends or the signal says stop.
@@ -44,6 +47,7 @@ function overWebSocket(
     url: endpoint.replace(/^http/, 'ws'),
     connectionParams: () => credentialHeaders(credentials.get()),
     retryAttempts: 0,
+    connectionAckWaitTimeout: ACKNOWLEDGEMENT_MS,
   });
   return new Promise<void>((resolve, reject) => {
     const stop = client.subscribe(payload(operation), {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { credentials } from '../shared/credentials';
+import { credentials } from './credentials';
 import { follow } from './subscriptions';
 
 const ENDPOINT = 'http://localhost/graphql';
