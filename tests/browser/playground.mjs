@@ -21,7 +21,7 @@ async function open(page, url, secret = 'test') {
   await page.locator('.graphiql-query-editor .view-lines').getByText('mutation').first().waitFor();
 }
 
-const READY_TABS = ['ClassifyBatch', 'Genres', 'SongsOfGenre', 'ModelCard'];
+const READY_TABS = ['ClassifyBatch', 'Genres', 'SongsOfGenre', 'ModelCard', 'BatchProgress'];
 
 const run = (page) => page.locator('.graphiql-execute-button').click();
 
@@ -78,6 +78,34 @@ export async function playground({ url, file, rows, genre }) {
 
     const kept = await page.evaluate(() => JSON.stringify(localStorage));
     if (kept.includes('client-secret')) throw new Error('a secret outlives the tab');
+  });
+}
+
+/** A batch classified in the background, its id taken from the answer to the tab that follows it. */
+export async function playgroundFollows({ url, file, rows }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await open(page, url);
+    await page.getByLabel('File for $file').setInputFiles(file);
+    const replied = page.waitForResponse((response) =>
+      response.request().headers()['content-type']?.startsWith('multipart/'));
+    await run(page);
+    const { id, status } = (await (await replied).json()).data.classifyBatch;
+    equal(status, 'QUEUED', 'status at first');
+    await answered(page, '"status": "QUEUED"');
+
+    await page.getByRole('button', { name: 'BatchProgress' }).click();
+    await page.locator('.graphiql-query-editor .view-lines').getByText('subscription').first().waitFor();
+    await page.locator('.graphiql-editor-tool .view-line').getByText('"id"').click();
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowLeft'); // between the quotes
+    await page.keyboard.insertText(id);
+    await run(page);
+    await answered(page, '"status": "SUCCEEDED"');
+    await answered(page, `"rowsProcessed": ${rows}`);
+    await page.getByRole('button', { name: 'Execute query (Ctrl-Enter)' }).waitFor(); // it has ended
+    equal(await page.locator('.squiggly-error').count(), 0, 'errors marked in the tab');
+    await checkAccessible(page);
+    await screenshot(page, 'playground-progress-desktop');
   });
 }
 

@@ -190,6 +190,10 @@ def test_the_playground(run: Run, api: ApiClient, scenario: str) -> None:
     run(scenario, api, file=str(SAMPLE), rows=428, genre=genre)
 
 
+def test_the_playground_follows_a_batch_to_its_end(run: Run, start_service: StartService) -> None:
+    run("playgroundFollows", start_service(max_sync_rows=100), file=str(SAMPLE), rows=428)
+
+
 def test_the_playground_says_what_failed(run: Run, start_service: StartService) -> None:
     run("playgroundFailures", start_service(max_upload_bytes=100_000), file=str(SAMPLE))
 

@@ -111,9 +111,27 @@ query ModelCard {
 }
 `;
 
+const batchProgress = `# Follows a batch to its end.
+# 1. Run ClassifyBatch with
+#    "background": true.
+# 2. Put its id into "id" below.
+subscription BatchProgress(
+  $id: ID!
+) {
+  batchProgress(id: $id) {
+    id
+    fileName
+    status
+    rowsUploaded
+    rowsProcessed
+    rowsClassified
+    error
+  }
+}
+`;
+
 const json = (value: unknown) => JSON.stringify(value, null, 2);
 
-// A tab that follows a batch in the background belongs here once the schema has `batchProgress`.
 export const READY_TABS: ReadyTab[] = [
   {
     query: classifyBatch,
@@ -125,6 +143,7 @@ export const READY_TABS: ReadyTab[] = [
   { query: genres },
   { query: songsOfGenre, variables: json({ genre: 'metal' }) },
   { query: modelCard },
+  { query: batchProgress, variables: json({ id: '' }) },
 ];
 
 /**
