@@ -22,7 +22,7 @@ REAL_SONGS = ROOT.parent / "shared" / "data" / "test.csv"
 SAMPLE = ROOT / "data" / "sample" / "songs.csv"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCENARIO_SECONDS = 240
-LARGE_TIMES = 40
+LARGE_TIMES = 60
 
 
 def missing() -> str:
