@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     retention_hours: Annotated[int, Field(ge=1)] = 24
     introspection: bool | None = None
     playground: bool = True
+    shutdown_delay_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
+    shutdown_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_format: LogFormat | None = None
 

@@ -6,20 +6,17 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import structlog
 import typer
 import uvicorn
 
+from app.cli.graceful_server import GracefulServer
 from app.cli.startup import app_or_fail, database_of, known_client, settings_or_fail
+from app.http.draining import Draining
 from app.logs import configure_logs
-
-GRACE_SECONDS = 30
-"""How long running requests may take to end after SIGTERM."""
 
 STARTUP_FAILURE = 3
 """Exit code, as uvicorn's own, of a server that could not start."""
@@ -44,15 +41,23 @@ def serve(
         # all over again and stops every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
+        draining = Draining(app)
+
+        def stop() -> None:
+            # At once: whoever follows a batch would hold the server up.
+            app.state.stop()
+            draining.begin()
+
         config = uvicorn.Config(
-            app,
+            draining,
             host=ready.host,
             port=ready.port,
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=ready.shutdown_grace_seconds,
         )
-        server = _Server(config, app.state.stop, pages=ready.playground)
+        server = _Server(config, on_signal=stop, delay_seconds=ready.shutdown_delay_seconds)
+        server.pages = ready.playground
         try:
             server.run()
         except KeyboardInterrupt:
@@ -61,26 +66,17 @@ def serve(
             raise typer.Exit(STARTUP_FAILURE)
 
 
-class _Server(uvicorn.Server):
-    """Tells the application of a signal at once: whoever follows a batch would hold the server up.
+class _Server(GracefulServer):
+    """Says where to look once it listens, where there are pages; only then a free port has its number."""
 
-    Where there are pages, it says where to look once it listens; only then a free port has its number.
-    """
-
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None], *, pages: bool) -> None:
-        super().__init__(config)
-        self._stop = stop
-        self._pages = pages
+    pages = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
         await super().startup(sockets)
-        if self.started and self._pages:
+        if self.started and self.pages:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             log.info("open in a browser", url=browser_url(host, port))
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._stop()
-        super().handle_exit(sig, frame)
 
 
 def browser_url(host: str, port: int) -> str:

@@ -185,3 +185,47 @@ def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(serve: Serve
         named.wait_until_ready()
         with ApiClient(named.url, "me", "mine") as api:
             assert api.execute("{ __typename }") == {"__typename": "Query"}
+
+
+def test_after_sigterm_it_serves_on_for_the_delay_and_asks_clients_to_leave(serve: Serve) -> None:
+    # given
+    service = serve(shutdown_delay_seconds="2")
+    service.wait_until_ready()
+    with httpx.Client(base_url=service.url) as client:
+        assert "connection" not in client.get("/livez").headers
+        # when
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        answer = client.get("/livez")
+    # then
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    code, errors = service.end()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+def test_a_second_signal_ends_the_delay(serve: Serve) -> None:
+    service = serve(shutdown_delay_seconds="3600")
+    service.wait_until_ready()
+    service.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert service.process.poll() is None
+    service.process.send_signal(signal.SIGTERM)
+    assert service.end()[0] == 0
+
+
+def test_a_connection_that_was_there_in_time_is_answered_after_sigterm(serve: Serve) -> None:
+    # given one that the server has accepted, which has sent nothing yet
+    service = serve()
+    service.wait_until_ready()
+    port = int(service.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        time.sleep(0.2)
+        # when
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.4)
+        connection.sendall(b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n")
+        answer = connection.recv(1000)
+    # then
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert service.end()[0] == 0
