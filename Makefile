@@ -74,9 +74,13 @@ format: setup ## Let ruff format and fix what it can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure prediction beside the plain recipe, and whole requests beside the floor.
+bench: setup ## Measure prediction, requests, batches of up to a million songs, growth to ten million, and bulk.
 	$(BIN)/python -m tests.benchmarks.prediction
 	$(BIN)/python -m tests.benchmarks.classify_batch
+	$(BIN)/python -m tests.benchmarks.parallelism
+	$(BIN)/python -m tests.benchmarks.throughput
+	$(BIN)/python -m tests.benchmarks.bulk
+	$(BIN)/python -m tests.benchmarks.growth
 
 schema: setup ## Export the GraphQL schema to schema.graphql.
 	$(BIN)/genregraph schema --out schema.graphql

@@ -1,4 +1,4 @@
-"""What docs/clients.md tells people to type."""
+"""What README and docs/clients.md tell people to type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.client import ApiClient
 from tests.factories.songs import song_csv, song_rows
 
-PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+ROOT = Path(__file__).parents[2]
 
 
 def program(language: str, tmp_path: Path) -> list[str]:
@@ -24,12 +24,23 @@ def program(language: str, tmp_path: Path) -> list[str]:
     return ["node", "--input-type=module", "--eval", (tmp_path / "snippet").read_text()]
 
 
-@pytest.mark.parametrize(("language", "needs"), [("bash", "curl"), ("python", ""), ("javascript", "node")])
-def test_a_snippet_does_what_it_says(api: ApiClient, tmp_path: Path, language: str, needs: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "language", "needs"),
+    [
+        ("README.md", "python", ""),
+        ("README.md", "javascript", "node"),
+        ("docs/clients.md", "bash", "curl"),
+        ("docs/clients.md", "python", ""),
+        ("docs/clients.md", "javascript", "node"),
+    ],
+)
+def test_a_snippet_does_what_it_says(
+    api: ApiClient, tmp_path: Path, page: str, language: str, needs: str
+) -> None:
     if needs and shutil.which(needs) is None:
         pytest.skip(f"{needs} is not installed")
     # given
-    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     assert "http://127.0.0.1:8000" in code
     (tmp_path / "snippet").write_text(code.replace("http://127.0.0.1:8000", api.url))
     (tmp_path / "songs.csv").write_bytes(song_csv(song_rows(12)))
