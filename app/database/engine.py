@@ -5,6 +5,15 @@ from __future__ import annotations
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+SERVER_SETTINGS = {
+    # A client whose machine or network is gone must not hold its locks for the two hours of the default.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25000",  # milliseconds
+}
+"""Of every connection."""
+
 SessionFactory = async_sessionmaker[AsyncSession]
 
 
@@ -27,7 +36,7 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_timeout=30,
         # A restarted server must cost nobody a failed request.
         pool_pre_ping=True,
-        connect_args={"server_settings": {"application_name": "genregraph"}},
+        connect_args={"server_settings": {**SERVER_SETTINGS, "application_name": "genregraph"}},
     )
 
 

@@ -91,6 +91,15 @@ class UploadRepository:
                 raise UploadBusyError from None
             raise
 
+    async def end_holder(self, batch_id: uuid.UUID) -> bool:
+        """End the connection of the transaction that holds an upload; tell whether there was one."""
+        statement = text("""
+            SELECT pg_terminate_backend(pid)
+            FROM batch_uploads JOIN pg_stat_activity ON backend_xid = batch_uploads.xmax
+            WHERE batch_id = :batch_id AND pid <> pg_backend_pid()
+        """)
+        return bool(await self._session.scalar(statement, {"batch_id": batch_id}))
+
     async def checkpoint(
         self, batch_id: uuid.UUID, claim: uuid.UUID, *, songs_staged: int, state: dict[str, Any]
     ) -> bool:

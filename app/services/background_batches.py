@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import SessionFactory
+from app.database.outage import is_outage
 from app.database.tables import BatchRow, BatchStatus, BatchUploadRow
 from app.repositories.batches import BatchRepository
 from app.repositories.queue import QueueRepository
@@ -31,6 +33,9 @@ POLL_SECONDS = 0.25
 
 CANCEL_TIMEOUT_SECONDS = 3
 """How long a cancellation waits for a worker that is writing; the last step of a large batch takes longer."""
+
+OUTAGE_SECONDS = 30.0
+"""How long followers wait for a database that is away."""
 
 log = structlog.get_logger(__name__)
 
@@ -108,22 +113,35 @@ class BackgroundBatches:
     async def follow(self, batch_id: uuid.UUID) -> AsyncGenerator[BatchRow, None]:
         """Give out a batch now and whenever it got further, until it is finished or the service stops.
 
+        A database that is away for a short time is waited for.
+
         Raises:
             InvalidArgumentError: there is no such batch.
         """
         seen: tuple[str, int] | None = None
+        last_read = time.monotonic()
         while not self._stopping.is_set():
-            async with self._sessions() as session:
-                batch = (await BatchRepository(session).by_ids([batch_id])).get(batch_id)
-            if batch is None:
-                raise InvalidArgumentError("id", "there is no such batch")
-            if seen != (batch.status, batch.rows_processed):
-                seen = (batch.status, batch.rows_processed)
-                yield batch
-            if BatchStatus(batch.status).is_final:
-                return
+            try:
+                batch = await self._read(batch_id)
+            except Exception as error:
+                if not is_outage(error) or time.monotonic() - last_read > OUTAGE_SECONDS:
+                    raise
+            else:
+                last_read = time.monotonic()
+                if seen != (batch.status, batch.rows_processed):
+                    seen = (batch.status, batch.rows_processed)
+                    yield batch
+                if BatchStatus(batch.status).is_final:
+                    return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
+
+    async def _read(self, batch_id: uuid.UUID) -> BatchRow:
+        async with self._sessions() as session:
+            batch = (await BatchRepository(session).by_ids([batch_id])).get(batch_id)
+        if batch is None:
+            raise InvalidArgumentError("id", "there is no such batch")
+        return batch
 
     async def _queue(self, file: BinaryIO, name: str, options: BatchOptions, client_id: str) -> BatchRow:
         rows, size, digest = await self._classifier.run(self._look_through, file, name)

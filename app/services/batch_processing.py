@@ -25,7 +25,7 @@ from app.database.tables import BatchRow, BatchStatus
 from app.repositories.batches import BatchRepository
 from app.repositories.queue import QueueRepository
 from app.repositories.songs import SongRepository
-from app.repositories.uploads import UploadRepository
+from app.repositories.uploads import UploadBusyError, UploadRepository
 from app.services.batch_rows import log_end, problem_rows
 from app.services.song_classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
 from app.services.stored_file import open_stored
@@ -33,6 +33,9 @@ from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileR
 
 MAX_ATTEMPTS = 3
 """So often in a row may the work on a batch end without having got further."""
+
+BUSY_SECONDS = 5.0
+"""So long may another transaction hold a batch that the queue gives to this worker."""
 
 LOG_DAYS = 7
 """How long the queue remembers jobs that ended."""
@@ -124,8 +127,19 @@ class BatchProcessing:
             await queue.forget_log_before(LOG_DAYS)
 
     async def _claim(self, batch_id: uuid.UUID) -> _Work | None:
+        try:
+            return await self._claim_within(batch_id, BUSY_SECONDS)
+        except UploadBusyError:
+            pass
+        # The queue took the worker that had it for dead, but the database still has its transaction open.
         async with self._sessions.begin() as session:
-            upload = await UploadRepository(session).locked(batch_id)
+            if await UploadRepository(session).end_holder(batch_id):
+                log.warning("ended the transaction of a worker not heard of", batch_id=str(batch_id))
+        return await self._claim_within(batch_id, BUSY_SECONDS)
+
+    async def _claim_within(self, batch_id: uuid.UUID, seconds: float) -> _Work | None:
+        async with self._sessions.begin() as session:
+            upload = await UploadRepository(session).locked(batch_id, timeout_seconds=seconds)
             batch = await BatchRepository(session).locked(batch_id)
             if upload is None or batch is None or BatchStatus(batch.status).is_final:
                 return None
