@@ -1,0 +1,82 @@
+"""A PostgreSQL of its own for each process of tests, durable as in production; services and workers on it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import open_folder
+from tests.faults.postgres import Database, Postgres
+from tests.faults.programs import Service, WorkerProgram
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with open_folder() as folder:
+        server = Postgres(folder)
+        server.start()
+        server.make_template()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    with postgres.database() as database:
+        yield database
+
+
+class Programs:
+    """Starts programs on a database, and ends those that are left."""
+
+    def __init__(self, database: Database, folder: Path, stack: ExitStack) -> None:
+        self._environment = {
+            "GENREGRAPH_DATABASE_URL": database.url,
+            "GENREGRAPH_CLIENTS": "test:test,nightly:second",
+            "GENREGRAPH_LOG_FORMAT": "json",
+        }
+        self._folder = folder
+        self._stack = stack
+        self._started = 0
+
+    @classmethod
+    @contextmanager
+    def on(cls, database: Database, folder: Path) -> Iterator[Programs]:
+        """Give programs on a database; they are ended at the end."""
+        with ExitStack() as stack:
+            yield cls(database, folder, stack)
+
+    def serve(
+        self, *, workers: int = 0, before: Callable[[], None] | None = None, **environment: str
+    ) -> Service:
+        """Start `genregraph serve`, ready to be asked."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        service = Service(
+            port, *self._given(GENREGRAPH_WORKER_CONCURRENCY=str(workers), **environment), before
+        )
+        self._stack.callback(service.api.http.close)
+        self._stack.callback(service.kill)
+        service.wait_until_ready()
+        return service
+
+    def work(self, before: Callable[[], None] | None = None, **environment: str) -> WorkerProgram:
+        """Start `genregraph worker`."""
+        worker = WorkerProgram(*self._given(**environment), before)
+        self._stack.callback(worker.kill)
+        return worker
+
+    def _given(self, **environment: str) -> tuple[dict[str, str], Path]:
+        self._started += 1
+        return {**self._environment, **environment}, self._folder / f"log-{self._started}"
+
+
+@pytest.fixture
+def programs(database: Database, tmp_path: Path) -> Iterator[Programs]:
+    with Programs.on(database, tmp_path) as programs:
+        yield programs

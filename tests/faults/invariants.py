@@ -1,0 +1,74 @@
+"""What holds of what is stored, whatever went wrong before."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from tests.client import ApiClient
+from tests.faults.postgres import Database
+from tests.faults.waiting import eventually
+
+BATCH = """
+query ($id: ID!) {
+  batch(id: $id) { id status error rowsUploaded rowsProcessed rowsClassified rowsDuplicated }
+}
+"""
+FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
+
+
+def uuid_of(batch: Mapping[str, Any]) -> str:
+    """Return the key of a batch in the database."""
+    return base64.b64decode(batch["id"]).decode().partition(":")[2]
+
+
+def batch_of(api: ApiClient, batch_id: str) -> dict[str, Any]:
+    batch: dict[str, Any] = api.execute(BATCH, id=batch_id)["batch"]
+    return batch
+
+
+def finished(api: ApiClient, batch_id: str) -> dict[str, Any]:
+    """Wait for the end of a batch, through whatever the service goes through."""
+
+    def is_final() -> bool:
+        response = api.post(BATCH, {"id": batch_id})
+        return response.status_code == 200 and response.json()["data"]["batch"]["status"] in FINAL
+
+    eventually(is_final, f"{batch_id} ends")
+    return batch_of(api, batch_id)
+
+
+def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[str]]) -> None:
+    """Look at everything that is stored.
+
+    Args:
+        api: it answers, without having been started again.
+        database: its database.
+        songs: track ids of all songs that have to be there, each with the ids of the batches that may have
+            had the last word.
+    """
+    stored = {
+        row["track_id"]: row["batch_id"] for row in database.rows("SELECT track_id, batch_id FROM songs")
+    }
+    assert stored.keys() == songs.keys()
+    ids = api.execute("{ batches(first: 1000) { nodes { id status } } }")["batches"]["nodes"]
+    by_uuid = {row["id"]: row["status"] for row in database.rows("SELECT id, status FROM batches")}
+    assert sorted(by_uuid.values()) == sorted(batch["status"] for batch in ids)
+    for track_id, batch_id in stored.items():
+        assert by_uuid[batch_id] == "SUCCEEDED"
+        assert str(batch_id) in songs[track_id], track_id
+    counted = {
+        row["genre"]: row["songs"]
+        for row in database.rows("SELECT genre, count(*) AS songs FROM songs GROUP BY genre")
+    }
+    kept = api.execute("{ genres { name songCount } }")["genres"]
+    assert {genre["name"]: genre["songCount"] for genre in kept} == counted
+    left = """
+        SELECT 'upload' FROM batch_uploads JOIN batches ON id = batch_id WHERE status <> 'FAILED'
+        UNION ALL
+        SELECT 'part' FROM batch_upload_parts JOIN batches ON id = batch_id WHERE status <> 'FAILED'
+        UNION ALL SELECT 'staged' FROM staged_batch_songs
+    """
+    assert [row[0] for row in database.rows(left)] == []

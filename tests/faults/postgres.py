@@ -1,0 +1,166 @@
+"""A PostgreSQL that can be killed and comes back where it was, with gates that hold a transaction up."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import asyncpg
+import psutil
+
+from app.database.migrate import migrate
+from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres import server as embedded_server
+from tests.faults.waiting import eventually
+
+TEMPLATE = "migrated_template"
+
+_GATE = """
+CREATE TABLE gates (place text PRIMARY KEY);
+CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE EXISTS (SELECT FROM gates WHERE place = TG_ARGV[0]) LOOP
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+    RETURN NEW;
+END
+$$
+"""
+
+
+class Postgres:
+    """A server that keeps its port, its password and its data when it is killed and started again."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._port = embedded_server._free_port()  # noqa: SLF001  (it must stay the same)
+        self._server = EmbeddedPostgres(folder, settings=settings)
+
+    @property
+    def url(self) -> str:
+        assert self._server.url is not None
+        return self._server.url
+
+    @property
+    def data_path(self) -> Path:
+        return self._server.data_path
+
+    def start(self) -> None:
+        """Start it; nothing happens if it runs."""
+        with patch.object(embedded_server, "_free_port", lambda: self._port):
+            self._server.start()
+
+    def kill(self) -> None:
+        """End all its processes by SIGKILL, as a power cut or the system's memory killer does."""
+        assert self._server.pid is not None
+        postmaster = psutil.Process(self._server.pid)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def execute(self, statement: str) -> None:
+        asyncio.run(_fetch(self.url, statement))
+
+    def make_template(self) -> None:
+        """Make the migrated database that those of the tests are copies of."""
+        self.execute(f"CREATE DATABASE {TEMPLATE}")
+        migrate(self.url_of(TEMPLATE))
+
+    def url_of(self, database: str) -> str:
+        return f"{self.url.rpartition('/')[0]}/{database}"
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """The user and group that it runs as."""
+        status = self.data_path.stat()
+        return status.st_uid, status.st_gid
+
+    @contextmanager
+    def database(self, tablespace: str = "pg_default") -> Iterator[Database]:
+        """A fresh, migrated database."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+        try:
+            yield Database(self, self.url_of(name))
+        finally:
+            self.start()
+            eventually(lambda: self.execute(f"DROP DATABASE {name} WITH (FORCE)"), "the database goes")
+
+
+@dataclass
+class Database:
+    """One database, looked into behind the service's back."""
+
+    server: Postgres
+    url: str
+
+    def execute(self, statement: str, *arguments: object) -> None:
+        self.rows(statement, *arguments)
+
+    def rows(self, query: str, *arguments: object) -> list[Any]:
+        return asyncio.run(_fetch(self.url, query, *arguments))
+
+    def value(self, query: str, *arguments: object) -> Any:
+        return self.rows(query, *arguments)[0][0]
+
+    def cut_connections(self) -> None:
+        """End the connections of everybody else."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    def close_gate(self, table: str, condition: str) -> Gate:
+        """Let inserts into a table wait before the row that meets a condition, until the gate is opened.
+
+        It is made of tables and a trigger, so that it stays closed while the server restarts.
+
+        Args:
+            table: its name.
+            condition: on NEW.
+        """
+        place = f"gate_{uuid.uuid4().hex[:8]}"
+        if self.value("SELECT to_regclass('gates') IS NULL"):
+            for statement in _GATE.split(";\n", 1):
+                self.execute(statement)
+        self.execute("INSERT INTO gates VALUES ($1)", place)
+        self.execute(
+            f"CREATE TRIGGER {place} BEFORE INSERT ON {table} FOR EACH ROW WHEN ({condition}) "
+            f"EXECUTE FUNCTION wait_at_gate('{place}')"
+        )
+        return Gate(self, place)
+
+
+@dataclass
+class Gate:
+    database: Database
+    place: str
+
+    def wait_for_arrival(self) -> None:
+        """Wait until somebody stands before the gate."""
+        sleepers = (
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        )
+        eventually(lambda: self.database.value(sleepers) > 0, "somebody comes to the gate")
+
+    def open(self) -> None:
+        self.database.execute("DELETE FROM gates WHERE place = $1", self.place)
+
+
+async def _fetch(url: str, query: str, *arguments: object) -> list[Any]:
+    connection = await asyncpg.connect(url, timeout=30)
+    try:
+        rows: list[Any] = await connection.fetch(query, *arguments)
+        return rows
+    finally:
+        await connection.close()

@@ -1,0 +1,241 @@
+"""A background batch, and the database, its worker or its service killed in the middle of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.faults.conftest import Programs
+from tests.faults.invariants import batch_of, check, finished, uuid_of
+from tests.faults.postgres import Database, Gate, Postgres
+from tests.faults.programs import Service
+from tests.faults.song_files import song_file
+from tests.faults.waiting import eventually
+
+SONGS = range(1, 6_001)
+"""Three chunks."""
+
+
+def held_in_third_chunk(service: Service, database: Database) -> tuple[dict[str, Any], Gate]:
+    """Send a batch and wait until two of its chunks are staged and the third is held up."""
+    gate = database.close_gate("staged_batch_songs", "NEW.ordinal = 4500")
+    queued = service.api.classify(song_file(SONGS), background=True)
+    gate.wait_for_arrival()
+    eventually(lambda: batch_of(service.api, queued["id"])["rowsProcessed"] >= 4_000, "two chunks are staged")
+    return queued, gate
+
+
+@contextmanager
+def followed(service: Service, batch_id: str) -> Iterator[Iterator[str]]:
+    """Follow a batch; gives the lines of the event stream."""
+    request = {
+        "query": "subscription ($id: ID!) { batchProgress(id: $id) { status } }",
+        "variables": {"id": batch_id},
+    }
+    headers = {"accept": "text/event-stream"}
+    with service.api.http.stream("POST", "/graphql", json=request, headers=headers) as response:
+        yield response.iter_lines()
+
+
+def all_stored(batch: dict[str, Any]) -> dict[int, set[str]]:
+    return {track_id: {uuid_of(batch)} for track_id in SONGS}
+
+
+def test_the_database_is_killed_and_comes_back(
+    programs: Programs, database: Database, postgres: Postgres
+) -> None:
+    # given a batch that somebody follows
+    service = programs.serve(workers=1)
+    queued, gate = held_in_third_chunk(service, database)
+    with followed(service, queued["id"]) as events:
+        next(line for line in events if "RUNNING" in line)
+        # when
+        postgres.kill()
+        away = service.api.post("{ genres { name } }")
+        upload = service.api.upload(song_file(range(10)))
+        postgres.start()
+        gate.open()
+        # then
+        assert "SUCCEEDED" in "".join(events)
+    for response in (away, upload):
+        assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+        assert response.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    batch = finished(service.api, queued["id"])
+    assert (batch["status"], batch["rowsClassified"], batch["rowsDuplicated"]) == ("SUCCEEDED", 6_000, 0)
+    check(service.api, database, all_stored(queued))
+
+
+def test_all_connections_are_cut(programs: Programs, database: Database) -> None:
+    # given
+    service = programs.serve(workers=1)
+    queued, gate = held_in_third_chunk(service, database)
+    # when
+    database.cut_connections()
+    gate.open()
+    # then
+    assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
+    check(service.api, database, all_stored(queued))
+
+
+def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: Database) -> None:
+    # given
+    service = programs.serve()
+    worker = programs.work()
+    queued, gate = held_in_third_chunk(service, database)
+    # when
+    worker.kill()
+    gate.open()
+    programs.work()
+    # then it goes on behind what was staged
+    eventually(
+        lambda: (
+            database.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'genregraph worker'"
+            )
+            > 0
+        ),
+        "the other worker is there",
+    )
+    seen = []
+    while (batch := batch_of(service.api, queued["id"]))["status"] in ("QUEUED", "RUNNING"):
+        seen.append(batch["rowsProcessed"])
+    assert min(seen, default=4_000) >= 4_000
+    assert (batch["status"], batch["rowsClassified"], batch["rowsDuplicated"]) == ("SUCCEEDED", 6_000, 0)
+    check(service.api, database, all_stored(queued))
+
+
+def test_a_worker_that_is_only_slow_loses_its_batch_and_does_no_harm(
+    programs: Programs, database: Database
+) -> None:
+    # given a worker that is stopped, and so not heard of
+    service = programs.serve()
+    slow = programs.work()
+    queued, gate = held_in_third_chunk(service, database)
+    slow.send_signal(signal.SIGSTOP)
+    gate.open()
+    # when another has finished its batch, and it goes on
+    programs.work()
+    assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
+    slow.send_signal(signal.SIGCONT)
+    # then it does the next batch with the other
+    more = [service.api.classify(song_file([n]), background=True) for n in range(7_001, 7_004)]
+    for batch in more:
+        assert finished(service.api, batch["id"])["status"] == "SUCCEEDED"
+    songs = all_stored(queued) | {n: {uuid_of(b)} for n, b in zip(range(7_001, 7_004), more, strict=True)}
+    check(service.api, database, songs)
+
+
+def test_a_worker_that_is_told_to_stop_hands_over(programs: Programs, database: Database) -> None:
+    # given
+    service = programs.serve()
+    worker = programs.work()
+    queued, gate = held_in_third_chunk(service, database)
+    # when
+    worker.send_signal(signal.SIGTERM)
+    gate.open()
+    # then
+    assert worker.end() == 0
+    programs.work()
+    assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
+    check(service.api, database, all_stored(queued))
+
+
+def test_a_service_that_is_told_to_stop_hands_over_and_ends_its_streams(
+    programs: Programs, database: Database
+) -> None:
+    # given a service with a worker inside, and somebody who follows the batch
+    service, other = programs.serve(workers=1), programs.serve()
+    queued, gate = held_in_third_chunk(service, database)
+    with followed(service, queued["id"]) as events:
+        next(line for line in events if "RUNNING" in line)
+        # when
+        service.send_signal(signal.SIGTERM)
+        gate.open()
+        # then
+        assert "SUCCEEDED" not in "".join(events)
+    assert service.end() == 0
+    programs.work()
+    assert finished(other.api, queued["id"])["status"] == "SUCCEEDED"
+    check(other.api, database, all_stored(queued))
+
+
+@pytest.mark.parametrize("held_at", ["before the commit", "after the commit"])
+def test_the_service_is_killed_between_upload_and_answer(
+    programs: Programs, database: Database, held_at: str
+) -> None:
+    # given
+    service, other = programs.serve(), programs.serve()
+    file = song_file(range(1, 501))
+    if held_at == "before the commit":
+        gate = database.close_gate("batch_upload_parts", "true")
+        service.api.http.timeout = httpx.Timeout(1)
+        with pytest.raises(httpx.ReadTimeout):
+            service.api.classify(file, background=True)
+        gate.wait_for_arrival()
+        service.kill()
+        gate.open()
+    else:
+        service.api.classify(file, background=True)  # an answer that, let us say, never reached its script
+        service.kill()
+    # when the script sends the file again
+    again = other.api.classify(file, background=True)
+    programs.work()
+    # then
+    assert finished(other.api, again["id"])["rowsClassified"] == 500
+    assert other.api.execute("{ batches { totalCount } }")["batches"]["totalCount"] == 1
+    check(other.api, database, {n: {uuid_of(again)} for n in range(1, 501)})
+
+
+def kill_the_process_at_the_first_chunk() -> None:
+    """Break this process: whoever opens a stored file dies of it, as of a file that eats all memory."""
+    from app.services import batch_processing
+
+    batch_processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+
+
+def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, database: Database) -> None:
+    # given
+    service = programs.serve()
+    queued = service.api.classify(song_file(range(1, 11)), background=True)
+    # when: the fault is injected, in place of a file that ends its worker
+    for _ in range(3):
+        worker = programs.work(kill_the_process_at_the_first_chunk)
+        assert worker.end() == -signal.SIGKILL
+    programs.work()
+    # then
+    batch = finished(service.api, queued["id"])
+    assert batch["status"] == "FAILED"
+    assert "broke off 3 times in a row" in batch["error"]
+    check(service.api, database, {})
+    # and the next batch is worked on
+    more = service.api.classify(song_file([1]), background=True)
+    assert finished(service.api, more["id"])["status"] == "SUCCEEDED"
+
+
+def fail_at_the_first_chunk() -> None:
+    """Break this process: no stored file can be read."""
+    from app.services import batch_processing
+
+    def broken(*_: object) -> None:
+        raise ValueError("no such thing")
+
+    batch_processing.open_stored = broken  # type: ignore[assignment]
+
+
+def test_a_batch_that_fails_three_times_has_failed(programs: Programs, database: Database) -> None:
+    service = programs.serve()
+    queued = service.api.classify(song_file(range(1, 11)), background=True)
+    # when
+    programs.work(fail_at_the_first_chunk)
+    # then
+    batch = finished(service.api, queued["id"])
+    assert batch["status"] == "FAILED"
+    assert "The operators find the reason in the log" in batch["error"]
+    assert "no such thing" not in batch["error"]
+    check(service.api, database, {})

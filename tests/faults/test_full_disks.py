@@ -1,0 +1,132 @@
+"""Disks that are full: where uploads are put, and where the database keeps its data.
+
+Small file systems in memory are mounted for it, which only root may do. Elsewhere the file layer of the
+service is told to say that the disk is full.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import open_folder
+from tests.faults.conftest import Programs
+from tests.faults.invariants import batch_of, check, finished, uuid_of
+from tests.faults.postgres import Database, Postgres
+from tests.faults.song_files import song_file
+from tests.faults.waiting import eventually
+
+
+@contextmanager
+def small_file_system(mebibytes: int) -> Iterator[Path]:
+    with open_folder() as folder:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=1777", "tmpfs", str(folder)]
+        if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("mounting a small file system needs root's rights")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_the_disk_that_takes_uploads_is_full(programs: Programs, database: Database) -> None:
+    with small_file_system(2) as folder:
+        # given
+        service = programs.serve(TMPDIR=str(folder))
+        # when
+        response = service.api.upload(song_file(range(3_000)))
+        # then
+        assert response.status_code == 507
+        (error,) = response.json()["errors"]
+        assert error["extensions"]["code"] == "INSUFFICIENT_STORAGE"
+        assert shutil.disk_usage(folder).used == 0
+        check(service.api, database, {})
+        # and what fits is taken
+        batch = service.api.classify(song_file(range(500)))
+        check(service.api, database, {n: {uuid_of(batch)} for n in range(500)})
+        assert "Traceback" not in service.log
+
+
+def fail_to_write_uploads() -> None:
+    """Break this process: its temporary files say that their disk is full."""
+
+    def write(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    tempfile.SpooledTemporaryFile.write = write  # type: ignore[method-assign]
+
+
+def test_the_file_layer_says_that_the_disk_is_full(programs: Programs, database: Database) -> None:
+    # given: the fault is injected
+    service = programs.serve(before=fail_to_write_uploads)
+    # when
+    response = service.api.upload(song_file(range(3_000)))
+    # then
+    assert response.status_code == 507
+    assert response.json()["errors"][0]["extensions"]["code"] == "INSUFFICIENT_STORAGE"
+    check(service.api, database, {})
+
+
+@contextmanager
+def database_on_a_small_disk(postgres: Postgres) -> Iterator[tuple[Database, Path]]:
+    """Give a database whose tables are on a small disk, and a file on it that may be deleted to make room."""
+    with small_file_system(64) as folder:
+        place = folder / "data"
+        place.mkdir()
+        shutil.chown(place, *postgres.owner)
+        name = f"small_{place.parent.name}".replace("-", "_").lower()
+        postgres.execute(f"CREATE TABLESPACE {name} LOCATION '{place}'")
+        try:
+            with postgres.database(tablespace=name) as database:
+                yield database, folder / "ballast"
+        finally:
+            postgres.execute(f"DROP TABLESPACE {name}")
+
+
+def fill(ballast: Path, leave_kibibytes: int) -> None:
+    room = shutil.disk_usage(ballast.parent).free - 1024 * leave_kibibytes
+    ballast.write_bytes(bytes(room))
+
+
+def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) -> None:
+    with (
+        database_on_a_small_disk(postgres) as (database, ballast),
+        Programs.on(database, tmp_path) as programs,
+    ):
+        # given a batch in the queue when the disk becomes full
+        service = programs.serve()
+        queued = service.api.classify(song_file(range(2_000)), background=True)
+        fill(ballast, leave_kibibytes=64)
+        # when
+        in_request = service.api.upload(song_file(range(5_000, 7_000)))
+        to_the_queue = service.api.upload(song_file(range(5_000, 7_000)), background=True)
+        worker = programs.work()
+        # then
+        for response in (in_request, to_the_queue):
+            assert response.status_code == 507
+            assert response.json()["errors"][0]["extensions"]["code"] == "INSUFFICIENT_STORAGE"
+        assert service.api.execute("{ genres { name } }") == {"genres": []}
+        eventually(lambda: "DiskFullError" in worker.log, "the worker has met the full disk")
+        assert batch_of(service.api, queued["id"])["status"] != "SUCCEEDED"
+        # and when there is room again, all goes on, if not even the batch's failure could be written down
+        ballast.unlink()
+        again = service.api.classify(song_file(range(2_000)), background=True)
+        if again["id"] != queued["id"]:
+            failed = batch_of(service.api, queued["id"])
+            assert failed["status"] == "FAILED"
+            assert failed["error"].startswith("The database's disk is full.")
+        assert finished(service.api, again["id"])["status"] == "SUCCEEDED"
+        batch = service.api.classify(song_file(range(5_000, 7_000)))
+        check(
+            service.api,
+            database,
+            {n: {uuid_of(again)} for n in range(2_000)} | {n: {uuid_of(batch)} for n in range(5_000, 7_000)},
+        )
