@@ -1,12 +1,14 @@
 # The commands of genregraph. They need Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend demo run test lint lintfrontend format bench schema train tune evaluate notebooks lock clean
+.PHONY: help setup frontend demo run test lint lintfrontend format bench schema train tune evaluate notebooks lock deploychecks clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev --output-file
+# The image's part of the lock, in the same versions, and what builds it.
+IMAGE_LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --constraints requirements.lock --output-file
 
 # The browser pages. Without npm a plain form takes their place.
 PAGES := app/playground
@@ -14,7 +16,7 @@ PAGE_SOURCES := $(wildcard $(addprefix $(PAGES)/,*.html *.ts package-lock.json p
 HAS_NODE := node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+(major < 20 || (major == 20 && minor < 19)))' 2> /dev/null && command -v npm > /dev/null
 
 help: ## Print this help.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) $(VENV)/pages ## Make the virtual environment from the hashed lock; build the browser pages where npm is.
 
@@ -60,6 +62,10 @@ lint: setup lintfrontend ## Check style, types, imports between rooms, the lock,
 	@mkdir -p build && cp requirements.lock build/requirements.lock
 	@$(LOCK) build/requirements.lock pyproject.toml
 	@diff requirements.lock build/requirements.lock > /dev/null || { echo "requirements.lock does not match pyproject.toml: run make lock"; exit 1; }
+	@cp deploy/requirements.lock build/image.lock && cp deploy/build-requirements.lock build/image-build.lock
+	@$(IMAGE_LOCK) build/image.lock --extra otel pyproject.toml
+	@$(IMAGE_LOCK) build/image-build.lock deploy/build-requirements.in
+	@diff deploy/requirements.lock build/image.lock > /dev/null && diff deploy/build-requirements.lock build/image-build.lock > /dev/null || { echo "the locks in deploy/ do not match requirements.lock: run make lock"; exit 1; }
 
 lintfrontend:
 	@if ! { $(HAS_NODE); }; then \
@@ -104,8 +110,20 @@ evaluate: setup ## Score the model in OUT: make evaluate FEATURES=… LABELS=…
 notebooks: setup ## Execute the notebooks in place, on ../shared/data if it is there.
 	$(BIN)/python notebooks/execute.py
 
-lock: setup ## Write requirements.lock anew from pyproject.toml.
+lock: setup ## Write requirements.lock anew from pyproject.toml, and the image's part of it.
 	$(LOCK) requirements.lock pyproject.toml
+	$(IMAGE_LOCK) deploy/requirements.lock --extra otel pyproject.toml
+	$(IMAGE_LOCK) deploy/build-requirements.lock deploy/build-requirements.in
+
+CHECKS := deploy/checks
+
+deploychecks: $(CHECKS)/.venv/installed ## Install what tests/deploy looks at the files for Docker and Kubernetes with.
+	@if command -v npm > /dev/null; then npm ci --silent --prefix $(CHECKS); fi
+
+$(CHECKS)/.venv/installed: $(CHECKS)/requirements.lock
+	$(PYTHON) -m venv $(CHECKS)/.venv
+	$(CHECKS)/.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 clean: ## Remove what the commands made, the embedded database included.
 	rm -rf $(VENV) $(PAGES)/node_modules $(PAGES)/dist .genregraph build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

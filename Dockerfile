@@ -1,0 +1,59 @@
+# syntax=docker/dockerfile:1.7
+# Tags are exact; `sh deploy/pin-images` adds each one's digest, where a registry can be reached.
+ARG NODE_IMAGE=node:22.17.0-bookworm-slim
+ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
+
+# The browser pages.
+FROM ${NODE_IMAGE} AS pages
+WORKDIR /source/app/playground
+COPY app/playground/package.json app/playground/package-lock.json app/playground/.npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
+COPY app/playground ./
+RUN npm run build
+
+# The wheel, and the virtual environment that runs it. What builds stays behind.
+FROM ${PYTHON_IMAGE} AS install
+WORKDIR /source
+COPY deploy/build-requirements.lock deploy/requirements.lock deploy/
+RUN --mount=type=cache,target=/root/.cache \
+    python3 -m venv /build && \
+    /build/bin/pip install --disable-pip-version-check --only-binary :all: --require-hashes --requirement deploy/build-requirements.lock
+# In one place, so that the runtime can take it whole; without pip, as it installs nothing any more.
+RUN --mount=type=cache,target=/root/.cache \
+    python3 -m venv --without-pip /opt/genregraph && \
+    /build/bin/uv pip install --python /opt/genregraph/bin/python --only-binary :all: --link-mode copy --compile-bytecode --require-hashes --requirement deploy/requirements.lock
+COPY . .
+COPY --from=pages /source/app/playground/dist app/playground/dist
+RUN VIRTUAL_ENV=/build /build/bin/uv build --wheel --no-build-isolation --python /build/bin/python --out-dir /wheel . && \
+    /build/bin/uv pip install --python /opt/genregraph/bin/python --no-deps --link-mode copy --compile-bytecode /wheel/genregraph-*.whl
+
+FROM ${PYTHON_IMAGE} AS runtime
+LABEL org.opencontainers.image.title="genregraph" \
+      org.opencontainers.image.description="Song genres over GraphQL" \
+      org.opencontainers.image.licenses="MIT"
+# LightGBM's OpenMP runtime. Its version follows the pinned base image's release of Debian.
+# hadolint ignore=DL3008
+RUN apt-get update && \
+    apt-get install --yes --no-install-recommends libgomp1 && \
+    rm -rf /var/lib/apt/lists/* && \
+    groupadd --gid 10001 genregraph && \
+    useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin genregraph && \
+    install --directory --owner 10001 --group 10001 --mode 0700 /uploads
+COPY --from=install /opt/genregraph /opt/genregraph
+# The root file system may be read-only: files that are being uploaded are all that is written.
+ENV PATH=/opt/genregraph/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TMPDIR=/uploads \
+    GENREGRAPH_ENVIRONMENT=production \
+    GENREGRAPH_HOST=0.0.0.0 \
+    GENREGRAPH_PORT=8000
+VOLUME ["/uploads"]
+WORKDIR /srv
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['GENREGRAPH_PORT'] + '/healthcheck', timeout=4)"]
+ENTRYPOINT ["genregraph"]
+CMD ["serve"]

@@ -1,0 +1,54 @@
+"""Reading the Dockerfile: its stages and their instructions."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.deploy.replica import ROOT
+
+
+@dataclass
+class Stage:
+    base: str
+    instructions: list[tuple[str, str]] = field(default_factory=list)
+
+    def all(self, name: str) -> list[str]:
+        """The arguments of each instruction of this name."""
+        return [arguments for instruction, arguments in self.instructions if instruction == name]
+
+    def one(self, name: str) -> str:
+        (arguments,) = self.all(name)
+        return arguments
+
+    @property
+    def environment(self) -> dict[str, str]:
+        pairs = [pair.split("=", 1) for line in self.all("ENV") for pair in shlex.split(line)]
+        return dict(pairs)
+
+    @property
+    def command(self) -> list[str]:
+        """What a container runs: ENTRYPOINT and CMD."""
+        return [*json.loads(self.one("ENTRYPOINT")), *json.loads(self.one("CMD"))]
+
+    @property
+    def health_check(self) -> list[str]:
+        return list(json.loads(self.one("HEALTHCHECK").partition("CMD ")[2]))
+
+
+def stages(path: Path = ROOT / "Dockerfile") -> dict[str, Stage]:
+    """Return the stages by name."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    found: dict[str, Stage] = {}
+    stage: Stage | None = None
+    for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        instruction, _, arguments = line.partition(" ")
+        if instruction == "FROM":
+            base, _, name = arguments.partition(" AS ")
+            stage = found[name] = Stage(base)
+        elif stage is not None and line:
+            stage.instructions.append((instruction, arguments.strip()))
+    return found

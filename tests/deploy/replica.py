@@ -1,0 +1,120 @@
+"""A process of genregraph, started as a deployment starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+GENREGRAPH = (sys.executable, "-m", "app.cli.root")
+CLIENTS = "test:test"
+START_SECONDS = 120
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Process:
+    """`genregraph` with some arguments and environment; it can be stopped and started again."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    command: Sequence[str] = GENREGRAPH
+    folder: Path = ROOT
+    running: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        # A file, not a pipe: nobody reads it while the process runs.
+        self._log = TemporaryFile()  # noqa: SIM115 - closed with the process
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GENREGRAPH_")}
+        self.running = subprocess.Popen(
+            [*self.command, *self.arguments],
+            cwd=self.folder,
+            env={**inherited, **self.environment},
+            stderr=self._log,
+        )
+
+    def end(self, seconds: float = 60) -> tuple[int, str]:
+        """Wait for the process: its exit code and what it wrote to standard error."""
+        assert self.running is not None
+        code = self.running.wait(timeout=seconds)
+        return code, self.said()
+
+    def said(self) -> str:
+        """What it has written to standard error."""
+        # Without seeking: the process and this file object share one position.
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
+
+    def stop(self) -> tuple[int, str]:
+        assert self.running is not None
+        self.running.send_signal(signal.SIGTERM)
+        return self.end()
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.wait()
+            self._log.close()
+
+
+@dataclass
+class Replica(Process):
+    """`genregraph serve`, on an address of its own."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.running is not None
+            assert self.running.poll() is None, self.said()
+            try:
+                if httpx.get(f"{self.url}/healthcheck").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the service did not get ready")
+
+
+def replica(database_url: str, host: str = "127.0.0.1", port: int | None = None, **settings: str) -> Replica:
+    """Describe a replica on a database; `folder` names another checkout."""
+    folder = Path(settings.pop("folder", ROOT))
+    port = port or free_port(host)
+    given = {"host": host, "port": str(port), "database_url": database_url, "clients": CLIENTS, **settings}
+    environment = {f"GENREGRAPH_{name.upper()}": value for name, value in given.items()}
+    return Replica(["serve"], environment, folder=folder, host=host, port=port)
+
+
+@contextmanager
+def started(*processes: Process) -> Iterator[None]:
+    """Run processes; replicas are ready inside."""
+    try:
+        for process in processes:
+            process.start()
+        for process in processes:
+            if isinstance(process, Replica):
+                process.wait_until_ready()
+        yield
+    finally:
+        for process in processes:
+            process.kill()

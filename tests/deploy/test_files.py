@@ -1,0 +1,253 @@
+"""The files for Docker, Compose and Kubernetes, by the tools that know them: skipped where one is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.settings import PREFIX, Settings, load_settings
+from tests.deploy.dockerfile import stages
+from tests.deploy.replica import ROOT
+
+CHECKS = ROOT / "deploy/checks"
+ENVIRONMENTS = ("local", "staging", "production")
+SERVICES = {"api", "worker", "postgres", "migrate", "proxy"}
+
+
+def tool(path: Path) -> str:
+    if not path.exists():
+        pytest.skip(f"{path.name} is not installed: make deploychecks")
+    return str(path)
+
+
+def on_path(name: str, package: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: {package}")
+    return found
+
+
+def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what is deployed, with secrets as the examples have them."""
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    for folder in ("environments", "kubernetes", "caddy"):
+        shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
+    for example in tmp_path.glob("deploy/environments/*.secrets.env.example"):
+        shutil.copy(example, example.with_suffix(""))
+    return tmp_path
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    assert run(tool(CHECKS / ".venv/bin/hadolint"), "Dockerfile") == ""
+
+
+def test_the_image_is_small_and_runs_as_nobody() -> None:
+    # given
+    found = stages()
+    runtime = found["runtime"]
+    # then
+    assert list(found) == ["pages", "install", "runtime"]
+    assert runtime.one("USER") == "10001:10001"
+    assert runtime.all("COPY") == ["--from=install /opt/genregraph /opt/genregraph"]
+    (packages,) = runtime.all("RUN")
+    assert "install --yes --no-install-recommends libgomp1 &&" in packages
+    bases = re.findall(
+        r"^ARG \w+_IMAGE=(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases), bases
+
+
+def test_dclint_finds_nothing_in_the_compose_file() -> None:
+    linter = tool(CHECKS / "node_modules/.bin/dclint")
+    run(linter, "--config", "deploy/checks/dclint.json", "--max-warnings", "0", "docker-compose.yml")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_compose_reads_its_file(environment: str, checkout: Path) -> None:
+    # when
+    compose = on_path("docker-compose", "apt-get install docker-compose")
+    services = yaml.safe_load(run(compose, "config", cwd=checkout, ENVIRONMENT=environment))["services"]
+    # then
+    assert services.keys() == SERVICES
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service, name
+    assert {name for name in SERVICES if "ports" in services[name]} == {"proxy"}
+    assert [port.rpartition(":")[0] for port in map(str, services["proxy"]["ports"])] == [
+        "127.0.0.1:80",
+        "127.0.0.1:443",
+    ]
+    assert services["api"]["environment"]["GENREGRAPH_ENVIRONMENT"] == environment
+    for name in ("api", "worker"):
+        assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    # and what Docker waits is more than genregraph takes
+    settings = load_environment(environment)
+    patience = int(services["api"]["stop_grace_period"].removesuffix("s"))
+    assert patience > settings.shutdown_delay_seconds + settings.shutdown_grace_seconds
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_kubernetes_knows_every_resource(environment: str, checkout: Path) -> None:
+    # when
+    resources = rendered(checkout, environment)
+    manifest = checkout / "resources.yaml"
+    manifest.write_text(yaml.safe_dump_all(resources), encoding="utf-8")
+    run(tool(CHECKS / ".venv/bin/kubernetes-validate"), "--strict", str(manifest))
+    # then
+    kinds = [resource["kind"] for resource in resources]
+    for kind in (
+        "Service",
+        "Ingress",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+        "NetworkPolicy",
+        "Job",
+    ):
+        assert kind in kinds
+    named = {
+        resource["metadata"]["name"]: resource for resource in resources if resource["kind"] == "Deployment"
+    }
+    assert named.keys() == {"genregraph-api", "genregraph-worker"}
+    # and settings and secrets are those of the environment's files
+    (secret,) = (resource for resource in resources if resource["kind"] == "Secret")
+    (config,) = (resource for resource in resources if resource["kind"] == "ConfigMap")
+    assert secret["data"].keys() == {"POSTGRES_PASSWORD", "GENREGRAPH_DATABASE_URL", "GENREGRAPH_CLIENTS"}
+    assert config["data"]["GENREGRAPH_ENVIRONMENT"] == environment
+    for name, deployment in named.items():
+        sources = deployment["spec"]["template"]["spec"]["containers"][0]["envFrom"]
+        assert sources == [
+            {"configMapRef": {"name": config["metadata"]["name"]}},
+            {"secretRef": {"name": secret["metadata"]["name"]}},
+        ], name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_pod_is_restricted_and_outlives_its_requests(environment: str, checkout: Path) -> None:
+    resources = rendered(checkout, environment)
+    settings = load_environment(environment)
+    pods = [r for r in resources if r["kind"] in {"Deployment", "Job", "StatefulSet"}]
+    for resource in pods:
+        pod = resource["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["automountServiceAccountToken"] is False
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "memory" in container["resources"]["limits"]
+    (api,) = (r for r in pods if r["metadata"]["name"] == "genregraph-api")
+    assert api["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    pod = api["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert [
+        container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+    ] == [
+        "/livez",
+        "/healthcheck",
+        "/livez",
+    ]
+    needed = (
+        container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        + settings.shutdown_delay_seconds
+        + settings.shutdown_grace_seconds
+    )
+    assert pod["terminationGracePeriodSeconds"] > needed
+
+
+def rendered(checkout: Path, environment: str) -> list[dict[str, Any]]:
+    kubectl = on_path("kubectl", "from Kubernetes' own releases")
+    overlay = f"deploy/kubernetes/overlays/{environment}"
+    text = run(kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", overlay, cwd=checkout)
+    return list(yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_environments_settings_are_known_and_can_be_used(environment: str) -> None:
+    names = re.findall(
+        r"^([A-Z_]+)=", environment_file(environment).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {name.removeprefix(PREFIX).lower() for name in names} <= Settings.model_fields.keys()
+    assert load_environment(environment).environment == environment
+
+
+def environment_file(environment: str) -> Path:
+    return ROOT / f"deploy/environments/{environment}.env"
+
+
+def load_environment(environment: str) -> Settings:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            patch.delenv(name)
+        patch.setenv(f"{PREFIX}ENV_FILE", str(environment_file(environment)))
+        return load_settings()
+
+
+def test_git_has_no_secrets() -> None:
+    listed = run("git", "ls-files", "deploy") if (ROOT / ".git").exists() else ""
+    assert not [name for name in listed.splitlines() if name.endswith(".secrets.env")]
+    for environment in ENVIRONMENTS:
+        example = (
+            environment_file(environment).with_suffix(".secrets.env.example").read_text(encoding="utf-8")
+        )
+        values = re.findall(r"^[A-Z_]+=(.*)$", example, re.MULTILINE)
+        assert values
+        assert all("change-me" in value for value in values)
+
+
+def test_caddy_reads_its_file() -> None:
+    caddy = on_path("caddy", "apt-get install caddy")
+    file = "deploy/caddy/Caddyfile"
+    assert run(caddy, "fmt", file) == (ROOT / file).read_text(encoding="utf-8")
+    for site in ("http://localhost", "songs.example.org"):
+        run(caddy, "validate", "--config", file, "--adapter", "caddyfile", SITE_ADDRESS=site)
+
+
+def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
+    # given a copy of the files, and a docker that knows digests
+    files = (
+        "Dockerfile",
+        "docker-compose.yml",
+        "deploy/kubernetes/overlays/local/postgres.yaml",
+        "deploy/pin-images",
+    )
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    for digit in "ab":
+        docker.write_text(f"#!/bin/sh\necho sha256:{digit * 64}\n", encoding="utf-8")
+        docker.chmod(0o755)
+        # when
+        printed = run("sh", str(tmp_path / "deploy/pin-images"), PATH=f"{docker.parent}:{os.environ['PATH']}")
+        # then
+        assert len(printed.splitlines()) == 4
+        text = "".join((tmp_path / file).read_text(encoding="utf-8") for file in files[:3])
+        pinned = re.findall(r"(\w+):[\w.-]+@sha256:(\w+)", text)
+        assert pinned == [
+            ("node", digit * 64),
+            ("python", digit * 64),
+            ("postgres", digit * 64),
+            ("caddy", digit * 64),
+            ("postgres", digit * 64),
+        ]

@@ -1,0 +1,182 @@
+"""The image without Docker: its own steps, its own command and environment, as nobody on a read-only root."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.client import ApiClient
+from tests.conftest import open_folder
+from tests.deploy.dockerfile import Stage, stages
+from tests.deploy.replica import CLIENTS, ROOT, Replica, free_port
+
+ACCOUNT = 10_001
+
+READ_ONLY_ROOT = r"""
+set -e
+root=$1 folder=$2
+shift 2
+mount --rbind / "$root"
+mount -o remount,bind,ro "$root"
+if [ "$CLOSED" ]; then # Python is in a folder closed to others, such as root's home
+    mount -t tmpfs -o mode=755 tmpfs "$root$CLOSED"
+    mkdir -p "$root$PYTHON"
+    mount --bind "$PYTHON" "$root$PYTHON"
+    mount -o remount,bind,ro "$root$PYTHON"
+    mount -o remount,ro "$root$CLOSED"
+fi
+mount --bind "$TMPDIR" "$root$TMPDIR"
+exec chroot "$root" setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-caps=-all \
+    sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
+"""
+"""Run a command as the image's user, where only TMPDIR can be written: mount point, folder, the command."""
+
+
+@pytest.fixture
+def image() -> Iterator[Path]:
+    """What the stage `install` makes, in a folder instead of the image's root."""
+    if shutil.which("unshare") is None or os.getuid() != 0:
+        pytest.skip("only root can make a read-only root file system and run as another user")
+    with open_folder() as root:
+        run_install_stage(stages()["install"], root)
+        yield root
+
+
+def run_install_stage(stage: Stage, root: Path) -> None:
+    source = root / "source"
+    source.mkdir()
+    for instruction, arguments in stage.instructions:
+        if instruction == "COPY" and arguments == ". .":
+            copy_build_context(source)
+        elif instruction == "COPY" and not arguments.startswith("--from"):
+            *files, target = arguments.split()
+            (source / target).mkdir(parents=True, exist_ok=True)
+            for file in files:
+                shutil.copy(ROOT / file, source / target)
+        elif instruction == "COPY":
+            pages = ROOT / arguments.rpartition(" ")[2]
+            if pages.exists():  # npm made them; without it the wheel has the plain form
+                shutil.copytree(pages, source / pages.relative_to(ROOT))
+        elif instruction == "RUN":
+            run = subprocess.run(
+                ["sh", "-c", in_folder(re.sub(r"--mount=\S+\s+", "", arguments), root)],
+                cwd=source,
+                env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert run.returncode == 0, run.stderr
+        else:
+            assert (instruction, arguments) == ("WORKDIR", "/source")
+
+
+def in_folder(command: str, root: Path) -> str:
+    """The command with the image's absolute paths put into a folder."""
+    return re.sub(r"(?<![\w./*-])/(source|build|wheel|opt)\b", rf"{root}/\1", command)
+
+
+def copy_build_context(target: Path) -> None:
+    """Copy what .dockerignore lets through."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in lines
+    ignored = shutil.ignore_patterns(
+        "__pycache__", "*.py[co]", "node_modules", "dist", ".env", "*.secrets.env"
+    )
+    for pattern in (line[1:] for line in lines if line.startswith("!")):
+        for path in ROOT.glob(pattern):
+            into = target / path.relative_to(ROOT)
+            into.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, into, ignore=ignored)
+            else:
+                shutil.copy(path, into)
+
+
+def test_the_images_steps_make_a_service_for_nobody_on_a_read_only_root(
+    image: Path, database_url: str
+) -> None:
+    # given the image's command, environment and user, and an environment's settings
+    runtime = stages()["runtime"]
+    assert runtime.one("USER") == f"{ACCOUNT}:{ACCOUNT}"
+    uploads, nowhere = image / "uploads", image / "srv"
+    uploads.mkdir()
+    os.chown(uploads, ACCOUNT, ACCOUNT)
+    uploads.chmod(0o700)
+    nowhere.mkdir()
+    (image / "root").mkdir()
+    port = free_port()
+    program = str(image / "opt/genregraph/bin/genregraph")
+    assert runtime.command == ["genregraph", "serve"]
+    environment = {
+        **settings_of("production"),
+        **runtime.environment,
+        "PATH": f"{Path(program).parent}:{os.environ['PATH']}",
+        "TMPDIR": str(uploads),
+        "PYTHON": sys.base_prefix,
+        "CLOSED": closed_parent(Path(sys.base_prefix)),
+        "GENREGRAPH_PORT": str(port),
+        "GENREGRAPH_DATABASE_URL": database_url,
+        "GENREGRAPH_CLIENTS": CLIENTS,
+        "GENREGRAPH_SHUTDOWN_DELAY_SECONDS": "0",
+    }
+    contained = ["unshare", "--mount", "sh", "-c", READ_ONLY_ROOT, "sh", str(image / "root"), str(nowhere)]
+    service = Replica([program, "serve"], environment, command=contained, folder=nowhere, port=port)
+
+    def in_the_image(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*contained, *command], env=environment, capture_output=True, text=True, check=False
+        )
+
+    # then nothing but the uploads' folder can be written, and no compiler came along
+    assert "Read-only file system" in in_the_image("touch", str(image / "opt/genregraph/here")).stderr
+    assert in_the_image("touch", str(uploads / "here")).returncode == 0
+    installed = {
+        path.name.partition("-")[0] for path in image.glob("opt/genregraph/lib/*/site-packages/*-info")
+    }
+    assert {"genregraph", "lightgbm", "opentelemetry_sdk"} <= installed
+    assert not installed & {"pip", "uv", "hatchling", "pytest", "ruff", "mypy", "editables"}
+    # when
+    service.start()
+    try:
+        service.wait_until_ready()
+        assert in_the_image(*runtime.health_check).returncode == 0
+        assert account_of(service) == ACCOUNT
+        with ApiClient(service.url) as api:
+            batch = api.classify((ROOT / "data/sample/songs.csv").read_bytes())
+            assert (batch["status"], batch["rowsUploaded"]) == ("SUCCEEDED", 428)
+        assert httpx.get(f"{service.url}/", headers={"accept": "text/html"}).status_code == 200
+        service.running.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+        code, errors = service.end()
+    finally:
+        service.kill()
+    # then
+    assert code == 0, errors
+    assert "Traceback" not in errors
+    assert [path.name for path in uploads.iterdir()] == ["here"]
+
+
+def closed_parent(path: Path) -> str:
+    """The outermost folder above that only its owner may enter; empty if there is none."""
+    closed = [str(parent) for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH]
+    return closed[-1] if closed else ""
+
+
+def settings_of(environment: str) -> dict[str, str]:
+    lines = (ROOT / f"deploy/environments/{environment}.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def account_of(service: Replica) -> int:
+    assert service.running is not None
+    return Path(f"/proc/{service.running.pid}").stat().st_uid
