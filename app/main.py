@@ -56,13 +56,17 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     ensemble = load_ensemble(settings.model_dir)
     engine = create_engine(settings.database_url.get_secret_value())
     sessions = create_session_factory(engine)
-    catalogue = Catalogue(sessions, ensemble.genres)
+    catalogue = Catalogue(sessions, ensemble.genres, read_timeout_seconds=settings.request_timeout_seconds)
     classifier = SongClassifier(ensemble)
     background = BackgroundBatches(sessions, classifier, max_rows=settings.max_rows)
     classification = ClassificationService(
         sessions, classifier, background, max_sync_rows=min(settings.max_sync_rows, settings.max_rows)
     )
-    schema = build_schema(introspection=settings.introspection_allowed)
+    schema = build_schema(
+        introspection=settings.introspection_allowed,
+        max_cost=settings.max_query_cost,
+        timeout_seconds=settings.request_timeout_seconds,
+    )
 
     def context(client_id: str) -> Context:
         return Context(client_id, catalogue, classification, background, ensemble.manifest)

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 4096 * MEBIBYTE
     max_sync_rows: Annotated[int, Field(ge=1)] = 50_000
     max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
+    max_query_cost: Annotated[int, Field(ge=1_000)] = 50_000
+    max_uploads_per_client: Annotated[int, Field(ge=1)] = 32
+    max_subscriptions_per_client: Annotated[int, Field(ge=1)] = 100
+    request_timeout_seconds: Annotated[float, Field(gt=0)] = 30
+    upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 1024
     worker_concurrency: Annotated[int, Field(ge=0, le=64)] = 1
     retention_hours: Annotated[int, Field(ge=1)] = 24
     introspection: bool | None = None

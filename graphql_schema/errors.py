@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -23,6 +25,8 @@ _MESSAGES = {
     INSUFFICIENT_STORAGE: "The disk is full, and nothing was stored. Try again when there is room.",
 }
 
+_SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
+
 _CODES: dict[type[Exception], str] = {
     InvalidCursorError: "INVALID_CURSOR",
     InvalidArgumentError: "INVALID_ARGUMENT",
@@ -41,6 +45,9 @@ class CodedSchema(strawberry.Schema):
     ) -> None:
         """Note the code on each error; Strawberry calls it before its extensions see them."""
         for error in errors:
+            if self.config.disable_field_suggestions and error.original_error is None:
+                # Strawberry leaves the suggestions of arguments, input fields, values and types.
+                error.message = _SUGGESTION.sub("", error.message)
             code = _code(error)
             error.extensions = {"code": code, **(error.extensions or {})}
             if code == INTERNAL_SERVER_ERROR:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 SERVER_SETTINGS = {
@@ -13,6 +17,12 @@ SERVER_SETTINGS = {
     "tcp_user_timeout": "25000",  # milliseconds
 }
 """Of every connection."""
+
+_NOTICE_GONE_CLIENTS: Final = """
+SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'
+"""
+"""Lets the server look each second whether who sent a running statement is still there. A statement that was
+given up is cancelled, but not always: its connection is closed at the same time. PostgreSQL 14 or newer."""
 
 SessionFactory = async_sessionmaker[AsyncSession]
 
@@ -29,7 +39,7 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         database_url: `postgresql://user:password@host:port/database`.
         pool_size: connections held open; as many again may open under load.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         asyncpg_url(database_url),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -37,7 +47,18 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         # A restarted server must cost nobody a failed request.
         pool_pre_ping=True,
         connect_args={"server_settings": {**SERVER_SETTINGS, "application_name": "genregraph"}},
+        # Errors are logged, and parameters are titles and secrets' hashes.
+        hide_parameters=True,
     )
+    event.listen(engine.sync_engine, "connect", _on_connect)
+    return engine
+
+
+def _on_connect(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(_NOTICE_GONE_CLIENTS)
+    cursor.close()
+    connection.commit()
 
 
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:

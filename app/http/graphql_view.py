@@ -40,6 +40,14 @@ CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
 """How long a WebSocket may stay open without saying who it is."""
 
 
+_STATUS_CODES: Mapping[str, int] = {
+    "INSUFFICIENT_STORAGE": 507,
+    "QUERY_TOO_COMPLEX": 400,
+    "REQUEST_TIMEOUT": 504,
+}
+"""Beside 503, the status of an answer that holds nothing but this error, in either media type."""
+
+
 class _OneFileAdapter(StarletteRequestAdapter):
     async def get_form_data(self) -> FormData:
         form = await read_form(self._request)
@@ -187,8 +195,9 @@ class GraphQLView(GraphQL[Any, None]):
             if "UNAVAILABLE" in codes:
                 response.status_code = 503
                 response.headers.update(RETRY_AFTER)
-            elif "INSUFFICIENT_STORAGE" in codes:
-                response.status_code = 507
+            else:
+                for code in codes & _STATUS_CODES.keys():
+                    response.status_code = _STATUS_CODES[code]
         return response
 
 

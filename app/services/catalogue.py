@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import SessionFactory
 from app.database.tables import BatchProblemRow, BatchRow, ModelRow, SongRow
@@ -18,14 +22,36 @@ from ml.songs import is_storable
 MAX_PAGE_SIZE = 1_000
 EXPORT_PAGE_SIZE = 5_000
 MAX_SEARCH_LENGTH = 500
+DEFAULT_READ_TIMEOUT_SECONDS = 30.0
 
 
 class Catalogue:
     """Answers about stored songs. Every call reads in a session of its own, so calls may overlap."""
 
-    def __init__(self, sessions: SessionFactory, model_genres: Sequence[str]) -> None:
+    def __init__(
+        self,
+        sessions: SessionFactory,
+        model_genres: Sequence[str],
+        *,
+        read_timeout_seconds: float = DEFAULT_READ_TIMEOUT_SECONDS,
+    ) -> None:
+        """Make the catalogue.
+
+        Args:
+            sessions: where transactions come from.
+            model_genres: the genres that the model knows.
+            read_timeout_seconds: how long one read may take, its wait for a connection included. A loader
+                reads on behalf of several resolvers, and does not end when one of them is given up.
+        """
         self._sessions = sessions
         self._model_genres = model_genres
+        self._read_timeout_seconds = read_timeout_seconds
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        # A cancelled call cancels its statement in the database, too.
+        async with asyncio.timeout(self._read_timeout_seconds), self._sessions() as session:
+            yield session
 
     async def songs(self, wanted: SongFilter, first: int, after: str | None) -> Page[SongRow]:
         """Return a page of songs by title, ties by track id.
@@ -43,7 +69,7 @@ class Catalogue:
             raise InvalidArgumentError(
                 "titleContains", f"must be text of at most {MAX_SEARCH_LENGTH} characters"
             )
-        async with self._sessions() as session:
+        async with self._reading() as session:
             if wanted.genre is not None and wanted.genre not in self._model_genres:
                 stored = await GenreRepository(session).song_counts()
                 if wanted.genre not in stored:
@@ -54,7 +80,7 @@ class Catalogue:
         """Give out all songs of a batch by title, page by page, so that a slow reader holds no connection."""
         after: tuple[str, int] | None = None
         while True:
-            async with self._sessions() as session:
+            async with self._reading() as session:
                 songs = await SongRepository(session).exported(batch_id, EXPORT_PAGE_SIZE, after)
             if songs:
                 yield songs
@@ -64,17 +90,17 @@ class Catalogue:
 
     async def song_count(self, wanted: SongFilter) -> int:
         """Return how many songs fit."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await SongRepository(session).count(wanted)
 
     async def songs_by_track_ids(self, track_ids: Iterable[int]) -> dict[int, SongRow]:
         """Return the stored songs among these, by track id."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await SongRepository(session).by_track_ids(track_ids)
 
     async def genre_song_counts(self) -> dict[str, int]:
         """Return the genres that songs are stored of, by name, with how many."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await GenreRepository(session).song_counts()
 
     async def batches(self, first: int, after: str | None) -> Page[BatchRow]:
@@ -85,17 +111,17 @@ class Catalogue:
             InvalidCursorError: `after` is not a cursor of the batch list.
         """
         _check_page_size(first)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await BatchRepository(session).page(first, after)
 
     async def batch_count(self) -> int:
         """Return how many batches there are."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await BatchRepository(session).count()
 
     async def batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
         """Return the batches among these that exist, by id."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await BatchRepository(session).by_ids(batch_ids)
 
     async def batch_problems(self, batch_id: uuid.UUID, first: int) -> Sequence[BatchProblemRow]:
@@ -105,12 +131,12 @@ class Catalogue:
             InvalidArgumentError: `first` is out of range.
         """
         _check_page_size(first)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await BatchRepository(session).problems(batch_id, first)
 
     async def models_by_versions(self, versions: Iterable[str]) -> dict[str, ModelRow]:
         """Return the models among these that have classified songs here, by version."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await ModelRepository(session).by_versions(versions)
 
 

@@ -43,9 +43,9 @@ def test_a_body_over_the_limit_that_announces_no_length_gets_413_too(
     [
         (
             "{ songs " + "{ nodes { batch { songs " * 5 + "{ totalCount }" + " } } }" * 5 + " }",
-            "exceeds maximum",
+            "nested too deep",
         ),
-        ("{ " + " ".join(f"a{number}: __typename" for number in range(16)) + " }", "aliases"),
+        ("{ " + " ".join(f"a{number}: __typename" for number in range(16)) + " }", "too many aliases"),
         ("{ " + "genres { name } " * 300 + "}", "tokens"),
     ],
 )

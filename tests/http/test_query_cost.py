@@ -1,0 +1,177 @@
+"""What an operation may cost, told before it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import get_introspection_query
+
+from app.settings import Settings
+from tests.api.test_classify_songs import song
+from tests.client import ApiClient
+from tests.conftest import StartService
+from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
+
+OPERATIONS = Path(__file__).parents[2] / "app" / "playground" / "src" / "page" / "operations.graphql"
+
+EVERYTHING_OF_A_SONG = """
+{
+  id trackId title confidence confident modelVersion classifiedAt genre { name }
+  probabilities { genre probability } batch { fileName minConfidence }
+}
+"""
+
+LIMIT = Settings(_env_file=None).max_query_cost
+
+
+def refusal(api: ApiClient, query: str, **variables: Any) -> dict[str, Any]:
+    """The one error of an operation that must be refused for its cost."""
+    response = api.post(query, variables)
+    assert response.status_code == 400
+    body = response.json()
+    assert body.keys() == {"errors"}
+    (error,) = body["errors"]
+    assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    return dict(error)
+
+
+def cost(start_service: StartService, query: str, **variables: Any) -> int:
+    """What an operation costs, as a service that allows next to nothing tells."""
+    return int(refusal(start_service(max_query_cost=1_000), query, **variables)["extensions"]["cost"])
+
+
+def test_a_refusal_tells_cost_and_limit_and_nothing_is_executed(
+    api: ApiClient, statements: list[str]
+) -> None:
+    # given 100 batches with 1,000 songs each
+    query = "{ batches(first: 100) { nodes { songs(first: 1000) { nodes { trackId } } } } }"
+    statements.clear()
+    # then: batches 51, nodes 1, and 100 times: songs 51, nodes 1, 1,000 ids
+    assert refusal(api, query) == {
+        "message": "The operation costs 105,252, and one may cost 50,000: ask for fewer objects at a time by "
+        "`first`, or for less of each.",
+        "extensions": {"code": "QUERY_TOO_COMPLEX", "cost": 105_252, "limit": 50_000},
+    }
+    assert not statements
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{{ songs(first: 1000) {{ totalCount nodes {EVERYTHING_OF_A_SONG} }} }}",
+        f"{{ songs(first: 1000) {{ pageInfo {{ endCursor }} edges {{ node {EVERYTHING_OF_A_SONG} }} }} }}",
+        "{ genres { name songCount songs(first: 1000) { nodes { trackId title } } } }",
+        "{ batches(first: 1000) { nodes { id fileName status genres { songCount genre { name } } } } }",
+        get_introspection_query(),
+    ],
+)
+def test_sensible_queries_pass(api: ApiClient, query: str) -> None:
+    assert "errors" not in api.post(query).json()
+
+
+def test_what_the_page_asks_passes(start_service: StartService) -> None:
+    # given a tenth of the limit, and the page's own operations at their largest
+    api = start_service(max_query_cost=LIMIT // 5)
+    document = OPERATIONS.read_text(encoding="utf-8")
+    for name in re.findall(r"^query (\w+)", document, re.MULTILINE):
+        # when
+        content = {"query": document, "operationName": name, "variables": {"first": 1000, "count": True}}
+        response = api.http.post("/graphql", json=content)
+        # then the ids that are missing are the only thing wrong
+        codes = {error["extensions"]["code"] for error in response.json().get("errors", [])}
+        assert codes <= {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}, (name, response.text)
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("{ songs(first: 500) { nodes { trackId title } } }", {}),
+        ("{ one: songs(first: 250) { nodes { trackId } } two: songs(first: 742) { nodes { trackId } } }", {}),
+        ("query ($n: Int) { songs(first: $n) { nodes { trackId title } } }", {"n": 500}),
+        ("query ($n: Int = 500) { songs(first: $n) { nodes { trackId title } } }", {}),
+        ("query ($n: Int) { songs(first: $n) { nodes { trackId title } } }", {"n": 500.0}),
+        ("{ songs(first: 500) { ...Page } } fragment Page on SongConnection { nodes { trackId title } }", {}),
+        ("{ songs(first: 500) { ... { nodes { trackId ... on Song { title } } } } }", {}),
+        ("{ songs(first: 500) { nodes { trackId title @include(if: false) } } }", {}),
+        ("query ($s: Boolean!) { songs(first: 500) { nodes { trackId title @skip(if: $s) } } }", {"s": True}),
+    ],
+)
+def test_one_page_costs_the_same_however_it_is_asked_for(
+    start_service: StartService, query: str, variables: dict[str, Any]
+) -> None:
+    assert cost(start_service, query, **variables) in {1_052, 1_096}
+
+
+def test_the_same_query_is_weighed_anew_with_other_variables(api: ApiClient) -> None:
+    # given a document whose validation is remembered
+    query = "query ($n: Int) { batches(first: $n) { nodes { songs(first: $n) { nodes { trackId } } } } }"
+    assert "errors" not in api.post(query, {"n": 10}).json()
+    # then
+    assert refusal(api, query, n=1_000)["extensions"]["cost"] == 1_052_052
+    assert "errors" not in api.post(query, {"n": 10}).json()
+
+
+def test_what_first_may_not_be_counts_as_the_most_and_no_more(start_service: StartService) -> None:
+    query = "query ($n: Int) { songs(first: $n) { nodes { trackId } } }"
+    for wrong in (-1, 1_001, 10**30, "many", [1]):
+        assert cost(start_service, query, n=wrong) == 1_052, wrong
+
+
+def test_songs_sent_as_json_cost_as_many_as_they_are(start_service: StartService) -> None:
+    query = """mutation ($input: ClassifySongsInput!) {
+      classifySongs(input: $input) { ... on ClassifiedSongs { songs { trackId title genre { name } } } }
+    }"""
+    api = start_service(max_query_cost=1_000)
+    assert "errors" not in api.post(query, {"input": {"songs": [song() for _ in range(200)]}}).json()
+    error = refusal(api, query, input={"songs": [song() for _ in range(300)]})
+    assert error["extensions"]["cost"] == 1 + 1 + 300 * 4
+
+
+def spreading_twice(count: int, spread: str) -> str:
+    """Fragments of which each spreads the next one twice: followed naively, 2^count of them."""
+    fragments = [f"fragment F{n} on Query {{ {spread.format(n + 1) * 2} }}" for n in range(count)]
+    return " ".join(["{ ...F0 }", *fragments, f"fragment F{count} on Query {{ genres {{ name }} }}"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        spreading_twice(75, "...F{0} "),
+        spreading_twice(45, "... {{ ...F{0} }} "),
+        spreading_twice(25, "... on Query @include(if: true) {{ ...F{0} }} "),
+    ],
+)
+def test_fragments_within_fragments_are_refused_at_once(api: ApiClient, query: str) -> None:
+    start = time.monotonic()
+    assert refusal(api, query)["extensions"]["cost"] == min(11 * 2 ** (query.count("fragment ") - 1), 10**15)
+    assert time.monotonic() - start < 2
+
+
+def test_fragments_that_contain_themselves_are_refused(api: ApiClient) -> None:
+    query = "{ ...A } fragment A on Query { ...B ...B } fragment B on Query { ...A genres { name } }"
+    (error,) = api.errors(query)
+    assert error["message"] == "Cannot spread fragment 'A' within itself via 'B'."
+
+
+def test_over_a_websocket_the_operation_alone_is_refused(api: ApiClient) -> None:
+    query = "{ batches(first: 100) { nodes { songs(first: 1000) { nodes { trackId } } } } }"
+    with opened(api) as connection:
+        greeted(connection, CREDENTIALS)
+        send(connection, type="subscribe", id="1", payload={"query": query})
+        answer = receive(connection)
+        assert (answer["type"], answer["id"]) == ("error", "1")
+        assert answer["payload"][0]["extensions"]["cost"] == 105_252
+        send(connection, type="subscribe", id="2", payload={"query": "{ __typename }"})
+        assert receive(connection)["payload"]["data"] == {"__typename": "Query"}
+
+
+def test_in_an_event_stream_the_refusal_is_its_event(api: ApiClient) -> None:
+    query = "{ batches(first: 100) { nodes { songs(first: 1000) { nodes { trackId } } } } }"
+    response = api.post(query, headers={"accept": "text/event-stream"})
+    (data,) = re.findall(r"^data: (\{.*)$", response.text, re.MULTILINE)
+    assert json.loads(data)["errors"][0]["extensions"]["cost"] == 105_252

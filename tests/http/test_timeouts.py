@@ -1,0 +1,118 @@
+"""A query that takes too long is ended, in the database too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import asyncpg
+import pytest
+
+from tests.client import ApiClient
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_rows
+from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
+
+ENDED = {
+    "message": "The query took longer than 0.5 seconds and was ended; ask for less of it.",
+    "extensions": {"code": "REQUEST_TIMEOUT"},
+}
+
+
+@contextmanager
+def locked(database_url: str, *tables: str) -> Iterator[None]:
+    """Let every statement about these tables wait."""
+    ready, done = Event(), Event()
+
+    async def hold() -> None:
+        connection = await asyncpg.connect(database_url)
+        async with connection.transaction():
+            for table in tables:
+                await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            ready.set()
+            await asyncio.to_thread(done.wait, 30)
+        await connection.close()
+
+    thread = Thread(target=asyncio.run, args=(hold(),))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def waiting_statements(database_url: str) -> list[str]:
+    async def ask() -> list[str]:
+        connection = await asyncpg.connect(database_url)
+        rows = await connection.fetch(
+            "SELECT query FROM pg_stat_activity WHERE application_name = 'genregraph' "
+            "AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        await connection.close()
+        return [row["query"] for row in rows]
+
+    return asyncio.run(ask())
+
+
+def none_waits(database_url: str) -> bool:
+    deadline = time.monotonic() + 5
+    while waiting_statements(database_url):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def api(start_service: StartService) -> ApiClient:
+    service = start_service(request_timeout_seconds=0.5)
+    service.classify(song_csv(song_rows(3)))
+    return service
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
+def test_a_slow_query_is_ended_and_its_statement_with_it(
+    api: ApiClient, database_url: str, accept: str
+) -> None:
+    with locked(database_url, "songs"):
+        start = time.monotonic()
+        response = api.post("{ songs { nodes { trackId } } model { version } }", headers={"accept": accept})
+        # then
+        assert 0.4 < time.monotonic() - start < 5
+        assert response.status_code == 504
+        assert response.json() == {"errors": [ENDED]}
+        assert none_waits(database_url)
+    assert len(api.execute("{ songs { nodes { trackId } } }")["songs"]["nodes"]) == 3
+
+
+def test_a_loader_that_is_waited_for_ends_too(api: ApiClient, database_url: str) -> None:
+    with locked(database_url, "batches"):
+        assert api.errors("{ songs { nodes { batch { fileName } } } }") == [ENDED]
+        assert none_waits(database_url)
+
+
+def test_a_slow_query_over_a_websocket_is_ended(api: ApiClient, database_url: str) -> None:
+    with opened(api) as connection, locked(database_url, "songs"):
+        greeted(connection, CREDENTIALS)
+        send(connection, type="subscribe", id="1", payload={"query": "{ songs { nodes { trackId } } }"})
+        assert receive(connection) == {"id": "1", "type": "error", "payload": [ENDED]}
+
+
+def test_an_upload_may_take_longer(api: ApiClient, database_url: str) -> None:
+    with locked(database_url, "songs"):
+        thread_result: list[str] = []
+
+        def upload() -> None:
+            with ApiClient(api.url) as client:
+                thread_result.append(client.classify(song_csv(song_rows(5)))["status"])
+
+        thread = Thread(target=upload)
+        thread.start()
+        time.sleep(1.5)
+    thread.join()
+    assert thread_result == ["SUCCEEDED"]
