@@ -17,10 +17,14 @@ from app.database.engine import SessionFactory, create_engine, create_session_fa
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, ClientAuthentication
 from app.http.batch_songs import batch_songs_route
 from app.http.body_limit import BodyLimit
+from app.http.client_limits import ClientLimits
+from app.http.client_quota import ClientQuota
 from app.http.clients import Clients
 from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
 from app.http.health import health_routes
 from app.http.pages import PageFiles, Pages
+from app.http.security_headers import SecurityHeaders, internal_server_error
+from app.http.slow_body import SlowBody
 from app.resources import resource
 from app.services.background_batches import BackgroundBatches
 from app.services.batch_processing import BatchProcessing
@@ -28,7 +32,7 @@ from app.services.catalogue import Catalogue
 from app.services.classification import ClassificationService
 from app.services.model_registry import register_model
 from app.services.song_classifier import SongClassifier
-from app.settings import Settings
+from app.settings import Environment, Settings
 from app.worker.worker import Worker, run_until_stopped
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
@@ -86,7 +90,16 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
         classifier.close()
         await engine.dispose()
 
-    view = GraphQLView(schema, context, clients, allowed_origins=settings.cors_origins)
+    uploads = ClientQuota(settings.max_uploads_per_client)
+    subscriptions = ClientQuota(settings.max_subscriptions_per_client)
+    view = GraphQLView(
+        schema,
+        context,
+        clients,
+        subscriptions=subscriptions,
+        websockets=ClientQuota(settings.max_subscriptions_per_client),
+        allowed_origins=settings.cors_origins,
+    )
     app = Starlette(
         routes=[
             Route("/graphql", view, methods=None),
@@ -95,11 +108,19 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
             *health_routes(engine, ensemble.manifest.model_version),
         ],
         middleware=[
+            Middleware(SecurityHeaders, https=settings.environment is Environment.PRODUCTION),
             *_cors(settings),
             *_pages(settings, known_client),
             Middleware(ClientAuthentication, clients=clients),
+            Middleware(ClientLimits, uploads=uploads, subscriptions=subscriptions),
             Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
+            Middleware(
+                SlowBody,
+                bytes_per_second=settings.upload_min_bytes_per_second,
+                seconds=settings.request_timeout_seconds,
+            ),
         ],
+        exception_handlers={Exception: internal_server_error},
         lifespan=lifespan,
     )
     app.state.stop = stop

@@ -8,6 +8,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 
 from app.database.outage import is_disk_full, is_outage
@@ -32,6 +33,9 @@ _CODES: dict[type[Exception], str] = {
     InvalidArgumentError: "INVALID_ARGUMENT",
     UnknownGenreError: "UNKNOWN_GENRE",
     InvalidRequestError: "INVALID_REQUEST",
+    # Raised in a streamed answer alone; elsewhere Strawberry makes them a 400.
+    CannotGetOperationTypeError: "BAD_REQUEST",
+    InvalidOperationTypeError: "BAD_REQUEST",
 }
 
 
@@ -45,7 +49,9 @@ class CodedSchema(strawberry.Schema):
     ) -> None:
         """Note the code on each error; Strawberry calls it before its extensions see them."""
         for error in errors:
-            if self.config.disable_field_suggestions and error.original_error is None:
+            if self.config.disable_field_suggestions and isinstance(
+                error.original_error, GraphQLError | None
+            ):
                 # Strawberry leaves the suggestions of arguments, input fields, values and types.
                 error.message = _SUGGESTION.sub("", error.message)
             code = _code(error)

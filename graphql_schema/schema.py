@@ -6,7 +6,7 @@ import logging
 
 import strawberry
 from graphql.validation import NoSchemaIntrospectionCustomRule
-from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ValidationCache
 from strawberry.file_uploads import Upload
 from strawberry.schema.config import StrawberryConfig
 
@@ -15,6 +15,7 @@ from graphql_schema.complexity import CostLimiter
 from graphql_schema.context import ForgetWhatWasRead
 from graphql_schema.errors import CodedSchema, MaskUnexpectedErrors
 from graphql_schema.mutations import Mutation
+from graphql_schema.parsing import DocumentCache
 from graphql_schema.queries import Query
 from graphql_schema.scalars import UPLOAD
 from graphql_schema.shape import ShapeRule
@@ -57,7 +58,7 @@ def build_schema(
         extensions=[
             lambda: AddValidationRules(list(rules)),
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
-            lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+            lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
             lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
             *([] if max_cost is None else [lambda: CostLimiter(max_cost)]),
             *([] if timeout_seconds is None else [lambda: QueryTimeout(timeout_seconds)]),

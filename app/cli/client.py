@@ -16,8 +16,8 @@ LOCAL_CLIENT = "test"
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
-UNAVAILABLE = frozenset({502, 503})
-"""The status of a service, or of the proxy before it, that will work again in a while."""
+UNAVAILABLE = frozenset({429, 502, 503})
+"""The status of a service, or of the proxy before it, that has too much to do or will work again in a while."""
 
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
@@ -41,7 +41,7 @@ class NotStreamedError(Exception):
 class GraphQLClient:
     """Talks to one service with one client's credentials. A context manager.
 
-    A request that cannot get through (no or a broken connection, 502, 503) is sent again up to `retries`
+    A request that cannot get through (no or a broken connection, 429, 502, 503) is sent again up to `retries`
     times. That is safe with uploads too: songs stored twice are stored once.
     """
 

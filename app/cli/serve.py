@@ -54,6 +54,7 @@ def serve(
             port=ready.port,
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=ready.shutdown_grace_seconds,
         )
         server = _Server(config, on_signal=stop, delay_seconds=ready.shutdown_delay_seconds)

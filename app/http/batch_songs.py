@@ -45,8 +45,6 @@ def batch_songs_route(catalogue: Catalogue) -> Route:
             media_type="text/csv; charset=utf-8",
             headers={
                 "content-disposition": f'attachment; filename="songs-{batch.id}.csv"',
-                "cache-control": "no-store",
-                "x-content-type-options": "nosniff",
             },
         )
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.graphql_error import graphql_error
 
+_MAX_DIGITS: Final = 18
+"""Of an announced length that is worth reading as a number."""
+
 
 class _BodyTooLargeError(Exception):
     """More bytes came than are allowed."""
+
+
+MAX_JSON_BYTES: Final = 16 * 1024 * 1024
+"""The largest body that is not an upload: it is read into memory, and 1,000 songs take a fifth of this. A
+WebSocket's messages may be as large."""
 
 
 class BodyLimit:
@@ -27,13 +37,18 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
+        max_bytes, advice = self._max_bytes, "send the songs in several files."
+        if (
+            not headers.get("content-type", "").lower().startswith("multipart/")
+            and max_bytes > MAX_JSON_BYTES
+        ):
+            max_bytes, advice = MAX_JSON_BYTES, "send fewer songs at a time, or a file."
         response = graphql_error(
-            413,
-            "PAYLOAD_TOO_LARGE",
-            f"The request is larger than {self._max_bytes:,} bytes; send the songs in several files.",
+            413, "PAYLOAD_TOO_LARGE", f"The request is larger than {max_bytes:,} bytes; {advice}"
         )
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._max_bytes:
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > max_bytes):
             await response(scope, receive, send)
             return
         received = 0
@@ -43,7 +58,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
+            if received > max_bytes:
                 raise _BodyTooLargeError
             return message
 

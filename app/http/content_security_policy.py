@@ -30,6 +30,9 @@ def _policy(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
+API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+"""For answers that are no pages, should a browser be made to show one."""
+
 PAGE_POLICY: Final = _policy(_STRICT)
 """For the page for people, the plain form and every asset."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
@@ -16,16 +17,19 @@ from starlette.websockets import WebSocket
 from strawberry import Schema
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http import GraphQLHTTPResponse
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 
 from app.database.outage import is_disk_full
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
+from app.http.client_quota import ClientQuota
 from app.http.clients import Clients
 from app.http.event_stream import EventStream
 from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
 from app.http.multipart import MultipartError, operations_with_file, read_form
+from app.http.query_length import MAX_QUERY_LENGTH, QUERY_TOO_LONG
+from app.http.websocket_handler import TooManyConnectionsError, WebSocketHandler
 
 PREFLIGHT_HEADERS = (
     "graphql-preflight",
@@ -58,6 +62,7 @@ class GraphQLView(GraphQL[Any, None]):
     """Serves a schema at one path, by GET and POST."""
 
     request_adapter_class = _OneFileAdapter
+    graphql_transport_ws_handler_class = WebSocketHandler
     stream_transport_classes_by_protocol = MappingProxyType({GRAPHQL_SSE_PROTOCOL: EventStream})
 
     def __init__(
@@ -66,6 +71,8 @@ class GraphQLView(GraphQL[Any, None]):
         context: Callable[[str], Any],
         clients: Clients,
         *,
+        subscriptions: ClientQuota,
+        websockets: ClientQuota,
         allowed_origins: Sequence[str] = (),
     ) -> None:
         """Make the view.
@@ -74,6 +81,8 @@ class GraphQLView(GraphQL[Any, None]):
             schema: what to serve.
             context: makes the context of a request from the id of the client that sends it.
             clients: who may open a WebSocket: a browser's cannot send headers, and so says it later.
+            subscriptions: how many operations a client may have under way over WebSockets.
+            websockets: how many of these it may have open.
             allowed_origins: of pages on other hosts that may open one.
         """
         super().__init__(
@@ -82,10 +91,13 @@ class GraphQLView(GraphQL[Any, None]):
             multipart_uploads_enabled=True,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
             connection_init_wait_timeout=CONNECTION_INIT_TIMEOUT,
+            max_subscriptions_per_connection=None,  # those of a client are counted over all of them
             allowed_origins=allowed_origins,
         )
         self._context = context
         self._clients = clients
+        self.subscriptions = subscriptions
+        self.websockets = websockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever is wrong with it is told in GraphQL's own shape."""
@@ -131,6 +143,7 @@ class GraphQLView(GraphQL[Any, None]):
 
         Raises:
             ConnectionRejectionError: it sent none, or wrong ones.
+            TooManyConnectionsError: it has as many WebSockets as it may have.
         """
         if not context.client_id:
             sent = context.connection_params or {}
@@ -142,17 +155,41 @@ class GraphQLView(GraphQL[Any, None]):
             ):
                 raise ConnectionRejectionError
             context.client_id = client_id
+        if not self.websockets.has_room(context.client_id):
+            raise TooManyConnectionsError
         return await super().on_ws_connect(context)
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Read a JSON document.
+
+        Raises:
+            json.JSONDecodeError: it is none, not UTF-8, too deep, or has a number too long.
+        """
+        try:
+            return super().decode_json(data)
+        except json.JSONDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
 
     def parse_json(self, data: str | bytes) -> Any:
         """Read a JSON document; one that is neither object nor list cannot be a request."""
         try:
             parsed = super().parse_json(data)
-        except (ValueError, RecursionError) as error:  # not UTF-8, a number too long, too deep
+        except json.JSONDecodeError as error:
             raise HTTPException(400, "Unable to parse request body as JSON") from error
         if not isinstance(parsed, dict | list):
             raise HTTPException(400, "The request body must be a JSON object.")
         return parsed
+
+    async def parse_http_body(
+        self, request: AsyncHTTPRequestAdapter
+    ) -> GraphQLRequestData | list[GraphQLRequestData]:
+        """Read a request; one whose query is too long is refused before it is parsed."""
+        data = await super().parse_http_body(request)
+        if isinstance(data, GraphQLRequestData) and len(data.query or "") > MAX_QUERY_LENGTH:
+            raise HTTPException(400, QUERY_TOO_LONG)
+        return data
 
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
         """Read a multipart request; one that breaks the spec is the client's mistake."""

@@ -24,13 +24,6 @@ REVALIDATE = "no-cache"
 FOR_EVER = "public, max-age=31536000, immutable"
 """For files that Vite names after their content."""
 
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
-
 
 @dataclass(frozen=True)
 class PageFile:
@@ -42,11 +35,7 @@ class PageFile:
 
     def response(self) -> Response:
         """Return it with its headers."""
-        headers = {
-            **SECURITY_HEADERS,
-            "content-security-policy": self.policy,
-            "cache-control": self.cache_control,
-        }
+        headers = {"content-security-policy": self.policy, "cache-control": self.cache_control}
         return FileResponse(self.path, headers=headers)
 
 
@@ -118,9 +107,7 @@ class Pages:
             return None
         path = scope["path"]
         if path == CONFIGURATION_PATH:
-            return JSONResponse(
-                self._configuration, headers={**SECURITY_HEADERS, "cache-control": "no-store"}
-            )
+            return JSONResponse(self._configuration)
         if path == PLAYGROUND_PATH and not _wants_html(Headers(scope=scope)):
             return None
         file = self._files.get(path)

@@ -1,0 +1,196 @@
+"""What one client may have under way at once: uploads, subscriptions, WebSockets."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_rows
+from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
+
+
+@contextmanager
+def half_an_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
+    """An upload of which a part has been sent, and the rest."""
+    request = httpx.Request(
+        "POST",
+        f"{api.url}/graphql",
+        headers={**CREDENTIALS, "graphql-preflight": "1"},
+        files=upload_parts(CLASSIFY_BATCH, song_csv(song_rows(3))),
+    )
+    body = request.read()
+    lines = [f"{name}: {value}" for name, value in request.headers.items()]
+    head = "\r\n".join(["POST /graphql HTTP/1.1", *lines, "", ""]).encode()
+    address = httpx.URL(api.url)
+    with socket.create_connection((address.host, address.port or 0), timeout=30) as connection:
+        connection.sendall(head + body[:500])
+        yield connection, body[500:]
+
+
+def eventually(api: ApiClient, status: int) -> httpx.Response:
+    """The answer to an upload, once it has a status; what ended a moment ago may still be counted."""
+    deadline = time.monotonic() + 10
+    while (response := api.upload(song_csv(song_rows(3)))).status_code != status:
+        assert time.monotonic() < deadline, response.text
+        time.sleep(0.02)
+    return response
+
+
+def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: StartService) -> None:
+    # given
+    api = start_service(max_uploads_per_client=2)
+    with ExitStack() as under_way:
+        (first, rest), _ = (under_way.enter_context(half_an_upload(api)) for _ in range(2))
+        # when
+        response = eventually(api, 429)
+        # then
+        assert response.headers["retry-after"] == "5"
+        assert response.json() == {
+            "errors": [
+                {
+                    "message": "This client has 2 uploads under way, as many as it may; "
+                    "try again when one has ended.",
+                    "extensions": {"code": "TOO_MANY_UPLOADS"},
+                }
+            ]
+        }
+        assert api.execute("{ __typename }") == {"__typename": "Query"}
+        with ApiClient(api.url, "nightly", "first") as other:
+            assert other.upload(song_csv(song_rows(3))).status_code == 200
+        # when
+        first.sendall(rest)
+        assert first.recv(12) == b"HTTP/1.1 200"
+        eventually(api, 200)
+
+
+def test_an_upload_that_breaks_off_makes_room(start_service: StartService) -> None:
+    api = start_service(max_uploads_per_client=1)
+    with half_an_upload(api):
+        eventually(api, 429)
+    eventually(api, 200)
+
+
+def subscribe(connection: Any, id: str, batch_id: str) -> dict[str, Any]:
+    payload = {"query": PROGRESS, "variables": {"id": batch_id}}
+    send(connection, type="subscribe", id=id, payload=payload)
+    return receive(connection)
+
+
+@pytest.fixture
+def queued(start_service: StartService) -> tuple[ApiClient, str]:
+    """A service where a client may follow two batches, and one that no worker takes up."""
+    api = start_service(max_subscriptions_per_client=2, worker_concurrency=0)
+    return api, str(api.classify(song_csv(song_rows(3)), background=True)["id"])
+
+
+def test_subscriptions_are_counted_over_all_websockets_of_a_client(queued: tuple[ApiClient, str]) -> None:
+    api, batch = queued
+    with opened(api) as one, opened(api) as two:
+        greeted(one, CREDENTIALS)
+        greeted(two, CREDENTIALS)
+        assert subscribe(one, "1", batch)["type"] == "next"
+        assert subscribe(two, "1", batch)["type"] == "next"
+        # then
+        assert subscribe(two, "2", batch) == {
+            "id": "2",
+            "type": "error",
+            "payload": [
+                {
+                    "message": "This client has 2 subscriptions under way, as many as it may; "
+                    "try again when one has ended.",
+                    "extensions": {"code": "TOO_MANY_SUBSCRIPTIONS"},
+                }
+            ],
+        }
+        # when one has ended
+        send(one, type="complete", id="1")
+        send(one, type="ping")
+        assert receive(one)["type"] == "pong"
+        deadline = time.monotonic() + 10
+        while subscribe(two, "3", batch)["type"] != "next":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_event_streams_count_too_and_get_429(queued: tuple[ApiClient, str]) -> None:
+    api, batch = queued
+    body = {"query": PROGRESS, "variables": {"id": batch}}
+    headers = {"accept": "text/event-stream"}
+    with (
+        api.http.stream("POST", "/graphql", json=body, headers=headers) as one,
+        api.http.stream("POST", "/graphql", json=body, headers=headers) as two,
+    ):
+        assert (one.status_code, two.status_code) == (200, 200)
+        response = api.http.post("/graphql", json=body, headers=headers)
+        assert response.status_code == 429
+        assert response.headers["retry-after"] == "5"
+        assert response.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_SUBSCRIPTIONS"
+        with opened(api) as connection:
+            greeted(connection, CREDENTIALS)
+            assert subscribe(connection, "1", batch)["type"] == "error"
+
+
+def test_one_websocket_too_many_is_closed(queued: tuple[ApiClient, str]) -> None:
+    api, _ = queued
+    with opened(api) as one, opened(api) as two:
+        greeted(one, CREDENTIALS)
+        greeted(two, CREDENTIALS)
+        with opened(api) as third:
+            send(third, type="connection_init", payload=CREDENTIALS)
+            with pytest.raises(ConnectionClosed) as caught:
+                receive(third)
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4429, "Too many connections")
+        with opened(api) as other:
+            greeted(other, {"client-id": "nightly", "client-secret": "second"})
+    deadline = time.monotonic() + 10
+    while True:
+        with opened(api) as again:
+            send(again, type="connection_init", payload=CREDENTIALS)
+            try:
+                assert receive(again)["type"] == "connection_ack"
+                break
+            except ConnectionClosed:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "1",
+        '{"type": []}',
+        '{"type": "subscribe", "id": "1", "payload": null}',
+        '{"type": "subscribe", "id": [], "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "variables": []}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ ' + "x" * 500 + ' ) }"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ \\ud83d )' + "é" * 500 + '"}}',
+        '{"type": "' + "x" * 500 + '"}',
+        "[" * 100_000,
+        "1" * 5_000,
+        '"' + "x" * 17 * 2**20 + '"',
+    ],
+    ids=range(13),
+)
+def test_whatever_comes_over_a_websocket_it_alone_is_closed(
+    api: ApiClient, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(api) as connection:
+        greeted(connection, CREDENTIALS)
+        connection.send(text)
+        with pytest.raises(ConnectionClosed) as caught:
+            receive(connection)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == (1009 if len(text) > 2**24 else 4400)
+    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
