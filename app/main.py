@@ -18,7 +18,7 @@ from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, Clie
 from app.http.batch_songs import batch_songs_route
 from app.http.body_limit import BodyLimit
 from app.http.client_limits import ClientLimits
-from app.http.client_quota import ClientQuota
+from app.http.client_quota import ClientQuota, WebSocketQuotas
 from app.http.clients import Clients
 from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
 from app.http.health import health_routes
@@ -96,8 +96,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
         schema,
         context,
         clients,
-        subscriptions=subscriptions,
-        websockets=ClientQuota(settings.max_subscriptions_per_client),
+        quotas=WebSocketQuotas(subscriptions, ClientQuota(settings.max_subscriptions_per_client)),
         allowed_origins=settings.cors_origins,
     )
     app = Starlette(

@@ -17,7 +17,7 @@ LOCAL_CLIENT = "test"
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
 UNAVAILABLE = frozenset({429, 502, 503})
-"""The status of a service, or of the proxy before it, that has too much to do or will work again in a while."""
+"""The status of a service, or of the proxy before it, that has too much to do, or will work again soon."""
 
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 

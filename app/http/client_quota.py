@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 
 class ClientQuota:
@@ -33,3 +34,16 @@ class ClientQuota:
         self._open[client_id] -= 1
         if not self._open[client_id]:
             del self._open[client_id]  # ids of clients that are gone would pile up
+
+
+@dataclass(frozen=True)
+class WebSocketQuotas:
+    """What a client may have open over WebSockets.
+
+    Attributes:
+        subscriptions: operations under way; event streams count among them.
+        websockets: connections.
+    """
+
+    subscriptions: ClientQuota
+    websockets: ClientQuota

@@ -23,7 +23,7 @@ from strawberry.types import ExecutionResult
 
 from app.database.outage import is_disk_full
 from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
-from app.http.client_quota import ClientQuota
+from app.http.client_quota import WebSocketQuotas
 from app.http.clients import Clients
 from app.http.event_stream import EventStream
 from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
@@ -71,8 +71,7 @@ class GraphQLView(GraphQL[Any, None]):
         context: Callable[[str], Any],
         clients: Clients,
         *,
-        subscriptions: ClientQuota,
-        websockets: ClientQuota,
+        quotas: WebSocketQuotas,
         allowed_origins: Sequence[str] = (),
     ) -> None:
         """Make the view.
@@ -81,8 +80,7 @@ class GraphQLView(GraphQL[Any, None]):
             schema: what to serve.
             context: makes the context of a request from the id of the client that sends it.
             clients: who may open a WebSocket: a browser's cannot send headers, and so says it later.
-            subscriptions: how many operations a client may have under way over WebSockets.
-            websockets: how many of these it may have open.
+            quotas: what a client may have open over WebSockets.
             allowed_origins: of pages on other hosts that may open one.
         """
         super().__init__(
@@ -96,8 +94,7 @@ class GraphQLView(GraphQL[Any, None]):
         )
         self._context = context
         self._clients = clients
-        self.subscriptions = subscriptions
-        self.websockets = websockets
+        self.quotas = quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever is wrong with it is told in GraphQL's own shape."""
@@ -155,7 +152,7 @@ class GraphQLView(GraphQL[Any, None]):
             ):
                 raise ConnectionRejectionError
             context.client_id = client_id
-        if not self.websockets.has_room(context.client_id):
+        if not self.quotas.websockets.has_room(context.client_id):
             raise TooManyConnectionsError
         return await super().on_ws_connect(context)
 

@@ -1,4 +1,4 @@
-"""Strawberry's graphql-transport-ws, with limits on what a client may hold open, and proof against any text."""
+"""Strawberry's graphql-transport-ws, with limits on what a client holds open, and proof against any text."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
         finally:
             if self.connection_acknowledged and self._counted_for is None:
                 self._counted_for = self.context.client_id
-                self._view.websockets.take(self.context.client_id)
+                self._view.quotas.websockets.take(self.context.client_id)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless the client has as many under way as it may have."""
@@ -72,7 +72,7 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
         if len(payload["query"]) > MAX_QUERY_LENGTH:
             await self._refuse(message["id"], QUERY_TOO_LONG, "BAD_REQUEST")
             return
-        client_id, quota = self.context.client_id, self._view.subscriptions
+        client_id, quota = self.context.client_id, self._view.quotas.subscriptions
         if not quota.take(client_id):
             await self._refuse(message["id"], too_many("subscriptions", quota.limit), TOO_MANY_SUBSCRIPTIONS)
             return
@@ -91,7 +91,7 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
             await super().shutdown()
         finally:
             if self._counted_for is not None:
-                self._view.websockets.give_back(self._counted_for)
+                self._view.quotas.websockets.give_back(self._counted_for)
                 self._counted_for = None
 
     async def handle_invalid_message(self, error_message: str) -> None:

@@ -50,14 +50,18 @@ MISSPELT: dict[str, tuple[str, dict[str, Any], str]] = {
     "input field in a variable": (
         "mutation ($i: ClassifySongsInput!) { classifySongs(input: $i) { __typename } }",
         {"i": {"songs": [], "onInvalidRows": 1}},
-        "Variable '$i' has invalid value: Expected value of type 'ClassifySongsInput' not to include unknown "
-        "field 'onInvalidRows'.",
+        (
+            "Variable '$i' has invalid value: Expected value of type 'ClassifySongsInput' not to include unknown "
+            "field 'onInvalidRows'."
+        ),
     ),
     "enum value in a variable": (
         "mutation ($i: ClassifySongsInput!) { classifySongs(input: $i) { __typename } }",
         {"i": {"songs": [], "onInvalidRow": "SKIP_ROWS"}},
-        "Variable '$i' has invalid value at .onInvalidRow: "
-        "Value 'SKIP_ROWS' does not exist in 'OnInvalidRow' enum.",
+        (
+            "Variable '$i' has invalid value at .onInvalidRow: "
+            "Value 'SKIP_ROWS' does not exist in 'OnInvalidRow' enum."
+        ),
     ),
 }
 
