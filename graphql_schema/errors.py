@@ -49,9 +49,8 @@ class CodedSchema(strawberry.Schema):
     ) -> None:
         """Note the code on each error; Strawberry calls it before its extensions see them."""
         for error in errors:
-            if self.config.disable_field_suggestions and isinstance(
-                error.original_error, GraphQLError | None
-            ):
+            ours = isinstance(error.original_error, GraphQLError | None)
+            if ours and self.config.disable_field_suggestions:
                 # Strawberry leaves the suggestions of arguments, input fields, values and types.
                 error.message = _SUGGESTION.sub("", error.message)
             code = _code(error)

@@ -17,4 +17,3 @@ class DocumentCache(ParserCache):
         with suppress(Exception):
             next(parsing)
         yield
-        parsing.close()

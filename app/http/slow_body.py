@@ -17,6 +17,48 @@ class _BodyTooSlowError(Exception):
     """The body came too slowly."""
 
 
+class _Pace:
+    """Receives one request's body and keeps watch of its pace."""
+
+    def __init__(self, receive: Receive, *, floor: float, seconds: float) -> None:
+        self._receive = receive
+        self._floor = floor
+        self._seconds = seconds
+        self._waited = 0.0
+        self._received = 0
+        self._complete = False
+
+    async def receive(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            _BodyTooSlowError: too little has come in the time of waiting that is over now.
+        """
+        if self._complete:
+            return await self._receive()  # waits for the client to go
+        while True:
+            message = await self._within_what_is_left()
+            if message is not None:
+                self._received += len(message.get("body", b""))
+                self._complete = not message.get("more_body", False)
+            if not self._complete and self._waited >= self._seconds:
+                if self._received < self._floor:
+                    raise _BodyTooSlowError
+                self._waited, self._received = 0.0, 0
+            if message is not None:
+                return message
+
+    async def _within_what_is_left(self) -> Message | None:
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds - self._waited):
+                return await self._receive()
+        except TimeoutError:
+            return None
+        finally:
+            self._waited += time.monotonic() - start
+
+
 class SlowBody:
     """ASGI middleware: answers 408 to a body that comes more slowly than a floor.
 
@@ -42,32 +84,8 @@ class SlowBody:
         if scope["type"] != "http" or not self._bytes_per_second:
             await self._app(scope, receive, send)
             return
-        floor = self._bytes_per_second * self._seconds
-        waited, received = 0.0, 0
-        complete = started = False
-
-        async def timed() -> Message:
-            nonlocal waited, received, complete
-            if complete:
-                return await receive()  # waits for the client to go
-            start = time.monotonic()
-            while True:
-                try:
-                    async with asyncio.timeout(self._seconds - waited):
-                        message = await receive()
-                except TimeoutError:
-                    message = None
-                now = time.monotonic()
-                waited, start = waited + now - start, now
-                if message is not None:
-                    received += len(message.get("body", b""))
-                    complete = not message.get("more_body", False)
-                if not complete and waited >= self._seconds:
-                    if received < floor:
-                        raise _BodyTooSlowError
-                    waited, received = 0.0, 0
-                if message is not None:
-                    return message
+        pace = _Pace(receive, floor=self._bytes_per_second * self._seconds, seconds=self._seconds)
+        started = False
 
         async def noted(message: Message) -> None:
             nonlocal started
@@ -75,7 +93,7 @@ class SlowBody:
             await send(message)
 
         try:
-            await self._app(scope, timed, noted)
+            await self._app(scope, pace.receive, noted)
         except _BodyTooSlowError:
             if started:
                 raise

@@ -79,9 +79,9 @@ def test_an_upload_that_breaks_off_makes_room(start_service: StartService) -> No
     eventually(api, 200)
 
 
-def subscribe(connection: Any, id: str, batch_id: str) -> dict[str, Any]:
+def subscribe(connection: Any, operation_id: str, batch_id: str) -> dict[str, Any]:
     payload = {"query": PROGRESS, "variables": {"id": batch_id}}
-    send(connection, type="subscribe", id=id, payload=payload)
+    send(connection, type="subscribe", id=operation_id, payload=payload)
     return receive(connection)
 
 

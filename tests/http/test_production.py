@@ -33,12 +33,12 @@ MISSPELT: dict[str, tuple[str, dict[str, Any], str]] = {
         "Unknown argument 'iff' on directive '@include'.",
     ),
     "enum value": (
-        "mutation ($f: Upload!) { classifyBatch(file: $f, options: {onInvalidRow: SKIP_ROWS}) { __typename } }",
+        "mutation ($f: Upload!) { classifyBatch(file: $f, options: {onInvalidRow: SKIP_ROWS}) {__typename} }",
         {},
         "Value 'SKIP_ROWS' does not exist in 'OnInvalidRow' enum.",
     ),
     "enum value as text": (
-        'mutation ($f: Upload!) { classifyBatch(file: $f, options: {onInvalidRow: "SKIP_ROW"}) { __typename } }',
+        'mutation ($f: Upload!) {classifyBatch(file: $f, options: {onInvalidRow: "SKIP_ROW"}) {__typename}}',
         {},
         "Enum 'OnInvalidRow' cannot represent non-enum value: \"SKIP_ROW\".",
     ),
@@ -51,8 +51,8 @@ MISSPELT: dict[str, tuple[str, dict[str, Any], str]] = {
         "mutation ($i: ClassifySongsInput!) { classifySongs(input: $i) { __typename } }",
         {"i": {"songs": [], "onInvalidRows": 1}},
         (
-            "Variable '$i' has invalid value: Expected value of type 'ClassifySongsInput' not to include unknown "
-            "field 'onInvalidRows'."
+            "Variable '$i' has invalid value: Expected value of type 'ClassifySongsInput' not to include "
+            "unknown field 'onInvalidRows'."
         ),
     ),
     "enum value in a variable": (
