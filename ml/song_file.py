@@ -49,6 +49,7 @@ from ml.songs import (
     NumberColumn,
     Songs,
     TextColumn,
+    is_storable,
 )
 
 __all__ = [
@@ -72,6 +73,15 @@ class OnInvalidRow(enum.Enum):
 
 
 DEFAULT_CHUNK_ROWS = 2_000
+
+MAX_FILE_NAME_LENGTH = 255
+"""In characters, as most file systems have it."""
+
+MAX_COLUMNS = 1_000
+"""A song has 157; others beside them are ignored, but not without end."""
+
+MAX_HEADER_BYTES = 64 * 2**10
+"""Of the header line, which is kept while the file is worked on."""
 
 _SMALL_BLOCK = 100
 """Up to so many records are read cell by cell at once: pandas needs as long to start."""
@@ -248,6 +258,16 @@ class SongFile:
                     value=name,
                 )
             )
+        if len(self._name) > MAX_FILE_NAME_LENGTH or not is_storable(self._name):
+            name = shortened(self._name.encode(errors="backslashreplace").decode())
+            raise UnreadableFileError(
+                SongFileProblem(
+                    _Kind.FILE_NAME,
+                    f"A song file's name has to be text of at most {MAX_FILE_NAME_LENGTH} characters, this one "
+                    f"has {len(self._name):,}: {name!r}.",
+                    value=name,
+                )
+            )
 
     def _header(self) -> _Header:
         if self._header_names is not None:
@@ -256,6 +276,7 @@ class SongFile:
         if block is None:
             raise UnreadableFileError(SongFileProblem(_Kind.EMPTY_FILE, "The file is empty."))
         line = int(block.lines[0])
+        _check_header_size(block, line)
         names = [name.strip() for name in block.record(0)]
         problems = [*_missing_columns(names, line), *_repeated_columns(names, line)]
         for separator, what in ((";", "semicolons"), ("\t", "tabs")):
@@ -476,6 +497,27 @@ def _wrapped(cell: str) -> tuple[str]:
 
 
 _SONG_COLUMNS = frozenset(SONG_COLUMNS)
+
+
+def _check_header_size(block: Block, line: int) -> None:
+    """Refuse a header that is no song file's, before its names are looked at one by one."""
+    if int(block.ends[0] - block.starts[0]) > MAX_HEADER_BYTES:
+        raise UnreadableFileError(
+            SongFileProblem(
+                _Kind.ROW_TOO_LONG,
+                f"The header on line {line} is longer than {MAX_HEADER_BYTES // 2**10} KiB.",
+                line=line,
+            )
+        )
+    columns = len(block.record(0))
+    if columns > MAX_COLUMNS:
+        raise UnreadableFileError(
+            SongFileProblem(
+                _Kind.TOO_MANY_COLUMNS,
+                f"Line {line}: the header has {columns:,} columns, a song file has at most {MAX_COLUMNS:,}.",
+                line=line,
+            )
+        )
 
 
 def _missing_columns(names: Sequence[str], line: int) -> Iterator[SongFileProblem]:

@@ -16,6 +16,7 @@ import uvicorn
 from app.cli.graceful_server import GracefulServer
 from app.cli.startup import app_or_fail, database_of, known_client, settings_or_fail
 from app.http.draining import Draining
+from app.http.http_protocol import CONNECTION_LIMITS
 from app.logs import configure_logs
 
 STARTUP_FAILURE = 3
@@ -54,7 +55,7 @@ def serve(
             port=ready.port,
             log_config=None,
             access_log=False,
-            server_header=False,
+            **CONNECTION_LIMITS,
             timeout_graceful_shutdown=ready.shutdown_grace_seconds,
         )
         server = _Server(config, on_signal=stop, delay_seconds=ready.shutdown_delay_seconds)

