@@ -263,8 +263,8 @@ class SongFile:
             raise UnreadableFileError(
                 SongFileProblem(
                     _Kind.FILE_NAME,
-                    f"A song file's name has to be text of at most {MAX_FILE_NAME_LENGTH} characters, this one "
-                    f"has {len(self._name):,}: {name!r}.",
+                    f"A song file's name has to be text of at most {MAX_FILE_NAME_LENGTH} characters, this "
+                    f"one has {len(self._name):,}: {name!r}.",
                     value=name,
                 )
             )

@@ -695,8 +695,10 @@ class TestWrongFiles:
         [
             (
                 "x" * 252 + ".csv",
-                "A song file's name has to be text of at most 255 characters, this one has 256: "
-                f"'{'x' * 99}…'.",
+                (
+                    "A song file's name has to be text of at most 255 characters, this one has 256: "
+                    f"'{'x' * 99}…'."
+                ),
             ),
             (
                 "a\0b.csv",
