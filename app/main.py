@@ -24,6 +24,7 @@ from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
 from app.http.health import health_routes
 from app.http.pages import PageFiles, Pages
 from app.http.security_headers import SecurityHeaders, internal_server_error
+from app.http.server_log import leave_queries_out
 from app.http.slow_body import SlowBody
 from app.resources import resource
 from app.services.background_batches import BackgroundBatches
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     if settings.database_url is None:
         raise ValueError("create_app needs settings with a database_url")
     clients = Clients({}) if settings.clients is None else Clients.parse(settings.clients.get_secret_value())
+    leave_queries_out()
     ensemble = load_ensemble(settings.model_dir)
     engine = create_engine(settings.database_url.get_secret_value())
     sessions = create_session_factory(engine)

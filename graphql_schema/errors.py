@@ -26,6 +26,8 @@ _MESSAGES = {
     INSUFFICIENT_STORAGE: "The disk is full, and nothing was stored. Try again when there is room.",
 }
 
+_MAX_NAME_LENGTH = 40
+
 _SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
 
 _CODES: dict[type[Exception], str] = {
@@ -56,9 +58,9 @@ class CodedSchema(strawberry.Schema):
             code = _code(error)
             error.extensions = {"code": code, **(error.extensions or {})}
             if code == INTERNAL_SERVER_ERROR:
-                log.error("unexpected error", path=error.path, exc_info=error.original_error)
+                log.error("unexpected error", path=_place(error), exc_info=error.original_error)
             elif code in _MESSAGES:
-                log.warning("not served", code=code, path=error.path, error=repr(error.original_error))
+                log.warning("not served", code=code, path=_place(error), error=repr(error.original_error))
                 error.message = _MESSAGES[code]
 
 
@@ -76,6 +78,11 @@ class MaskUnexpectedErrors(MaskErrors):
         masked = super().anonymise_error(error)
         masked.extensions = {"code": INTERNAL_SERVER_ERROR}
         return masked
+
+
+def _place(error: GraphQLError) -> str:
+    """Return where an error happened, for the log; an alias in it may be any text."""
+    return ".".join(str(key)[:_MAX_NAME_LENGTH] for key in error.path or ())
 
 
 def _code(error: GraphQLError) -> str:

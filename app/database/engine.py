@@ -9,6 +9,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.database.error_texts import leave_values_out
+
 SERVER_SETTINGS = {
     # A client whose machine or network is gone must not hold its locks for the two hours of the default.
     "tcp_keepalives_idle": "10",
@@ -39,6 +41,7 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         database_url: `postgresql://user:password@host:port/database`.
         pool_size: connections held open; as many again may open under load.
     """
+    leave_values_out()
     engine = create_async_engine(
         asyncpg_url(database_url),
         pool_size=pool_size,
@@ -47,7 +50,7 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         # A restarted server must cost nobody a failed request.
         pool_pre_ping=True,
         connect_args={"server_settings": {**SERVER_SETTINGS, "application_name": "genregraph"}},
-        # Errors are logged, and parameters are titles and secrets' hashes.
+        # Errors are logged, and parameters are rows of uploads.
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", _on_connect)

@@ -203,6 +203,9 @@ class EmbeddedPostgres:
             "port": str(port),
             "unix_socket_directories": "",
             "logging_collector": "off",
+            # Details and statements hold rows of uploads; the log stays until the next start.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
             **self._settings,
         }
         options = [f"-c{name}={value}" for name, value in settings.items()]

@@ -21,7 +21,8 @@ from app.services.catalogue import Catalogue
 
 COLUMNS = ("trackID", "title", "genre", "confidence", "confident", "modelVersion")
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+"""What spreadsheets take for the start of a formula, or skip before one; last, the full-width signs."""
 
 
 def batch_songs_route(catalogue: Catalogue) -> Route:

@@ -56,7 +56,9 @@ def test_the_uuid_in_the_id_does_as_well(api: ApiClient) -> None:
     assert download(api, uuid) == download(api, batch["id"])
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
 def test_no_title_is_a_formula(api: ApiClient, start: str) -> None:
     title = f'{start}HYPERLINK("http://x", "y")'
     batch = api.classify(song_csv([song_row(title=title)]))
@@ -64,6 +66,7 @@ def test_no_title_is_a_formula(api: ApiClient, start: str) -> None:
     _, (_, shown, *_) = download(api, batch["id"])
 
     assert shown == f"'{title}"
+    assert api.execute("{ songs { nodes { title } } }") == {"songs": {"nodes": [{"title": title}]}}
 
 
 @pytest.mark.parametrize("unknown", ["nonsense", "QmF0Y2g6eA==", "00000000-0000-0000-0000-000000000000"])
