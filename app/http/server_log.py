@@ -1,4 +1,4 @@
-"""What uvicorn logs of requests, without what is in them."""
+"""What the server's libraries log of requests, without what is in them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class _WithoutQuery(logging.Filter):
 
 def leave_queries_out() -> None:
     """Let uvicorn log paths without their query strings; done twice, it is done once."""
+    # It warns of every wrong byte in an upload, which the reply tells to whom it concerns.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     logger = logging.getLogger(_LOGGER)
     if not any(isinstance(known, _WithoutQuery) for known in logger.filters):
         logger.addFilter(_WithoutQuery())

@@ -1,0 +1,1 @@
+"""Tools that attack the service, and `python -m tests.audit`, which runs them all."""

@@ -1,0 +1,174 @@
+"""Attack a service of our own with all the tools there are, and say what each found: `make audit`.
+
+What needs a service elsewhere (the lists of known vulnerabilities) is told to be unchecked where that cannot
+be reached; it is never told to be fine then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import SecretStr
+
+from app.database.migrate import migrate
+from app.embedded_postgres import EmbeddedPostgres
+from app.http.background_server import running
+from app.logs import configure_logs
+from app.main import create_app
+from app.settings import LogFormat, Settings
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_rows
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+SCHEMATHESIS_SECONDS = 40
+FUZZ_EXAMPLES = 150
+
+BANDIT_EXCEPTIONS = {
+    "B101": "assert: for what a type checker cannot see; nothing is decided by it",
+    "B104": "all interfaces: an address is read there, not bound",
+    "B105": "password: a header's name",
+    "B404": "subprocess: the embedded PostgreSQL is one",
+    "B603": "subprocess: its arguments are ours, and no shell reads them",
+}
+
+
+class Unchecked(Exception):  # noqa: N818  (no error: nobody knows)
+    """Something could not be looked at; the message says why."""
+
+
+def bandit() -> str:
+    """Look for what is known to be dangerous in our sources."""
+    run(
+        BIN / "bandit", "--quiet", "--recursive", "--skip", ",".join(BANDIT_EXCEPTIONS),
+        "app", "graphql_schema", "ml", "migrations",
+    )  # fmt: skip
+    return f"nothing, beside {len(BANDIT_EXCEPTIONS)} exceptions with reasons"
+
+
+def pip_audit() -> str:
+    """Look whether a locked package has a known vulnerability."""
+    command = [
+        str(BIN / "pip-audit"), "--progress-spinner=off", "--disable-pip", "--no-deps", "--format=json",
+        "--requirement=requirements.lock", "--timeout=10",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        packages = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        raise Unchecked("pip-audit reached no list of vulnerabilities: " + last_line(done.stderr)) from None
+    vulnerable = [package["name"] for package in packages if package.get("vulns")]
+    if vulnerable:
+        raise AssertionError(f"known vulnerabilities in {', '.join(vulnerable)}\n{done.stdout}")
+    checked = [package for package in packages if "skip_reason" not in package]
+    if not checked:
+        raise Unchecked(f"the list of vulnerabilities knows none of the {len(packages)} packages here")
+    return f"no known vulnerability in {len(checked)} of {len(packages)} packages"
+
+
+def npm_audit() -> str:
+    """Look whether a package of the pages has a known vulnerability."""
+    if shutil.which("npm") is None:
+        raise Unchecked("npm is not here")
+    command = ["npm", "audit", "--json", "--package-lock-only"]
+    done = subprocess.run(
+        command, cwd=ROOT / "app" / "playground", capture_output=True, text=True, timeout=120, check=False
+    )
+    try:
+        found = json.loads(done.stdout)["metadata"]["vulnerabilities"]
+    except (ValueError, KeyError):
+        raise Unchecked("npm reached no list of vulnerabilities: " + last_line(done.stderr)) from None
+    if found["total"]:
+        raise AssertionError(f"known vulnerabilities: {found}")
+    return "no known vulnerability"
+
+
+def schemathesis() -> str:
+    """Generate operations from the schema, right and wrong ones, and look that none is a mistake of ours."""
+    with service() as api:
+        run(
+            BIN / "schemathesis", "run", f"{api.url}/graphql",
+            "--header=client-id: test", "--header=client-secret: test",
+            "--checks=not_a_server_error,response_schema_conformance",
+            f"--max-time={SCHEMATHESIS_SECONDS}", "--request-timeout=30", "--continue-on-failure",
+            "--suppress-health-check=all", "--no-color",
+            environment={"SCHEMATHESIS_HOOKS": "tests/audit/schemathesis_hooks.py", "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert api.execute("{ songs { totalCount } }")["songs"]["totalCount"] >= 1
+    return f"no answer that is a mistake of ours, in {SCHEMATHESIS_SECONDS} seconds"
+
+
+def checks_and_fuzz() -> str:
+    """Run the tests that play a known attack, and those that send anything at all."""
+    run(
+        BIN / "pytest", "-q", "-n", "2", "tests/audit", "tests/http/test_production.py",
+        "tests/http/test_query_cost.py", "tests/ml/test_song_file_properties.py",
+        environment={"AUDIT_EXAMPLES": str(FUZZ_EXAMPLES)},
+    )  # fmt: skip
+    return f"every attack refused, and {FUZZ_EXAMPLES} examples of each kind of input answered"
+
+
+STEPS: tuple[Callable[[], str], ...] = (bandit, pip_audit, npm_audit, schemathesis, checks_and_fuzz)
+
+
+@contextmanager
+def service() -> Iterator[ApiClient]:
+    """A service with a few songs, on a database of its own."""
+    configure_logs(LogFormat.CONSOLE, level=40)
+    with TemporaryDirectory(prefix="genregraph-audit-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # root's server account has to reach it
+        with EmbeddedPostgres(folder, settings={"fsync": "off"}) as url:
+            migrate(url)
+            settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr("test:test"))
+            with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
+                api.classify(song_csv(song_rows(200)))
+                yield api
+
+
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> None:
+    """Run a command.
+
+    Raises:
+        AssertionError: it failed; the message is what it said.
+    """
+    done = subprocess.run(
+        [str(word) for word in command], cwd=ROOT, env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{Path(command[0]).name} failed:\n{done.stdout}"
+
+
+def last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+
+
+def main() -> int:
+    """Run every step and return the exit code: 0 unless one failed."""
+    failed = 0
+    for step in STEPS:
+        start = time.monotonic()
+        try:
+            verdict, what = "ok", step()
+        except Unchecked as reason:
+            verdict, what = "UNCHECKED", str(reason)
+        except AssertionError as error:
+            verdict, what = "FAILED", str(error)
+            failed += 1
+        name = step.__name__.replace("_", " ")
+        sys.stdout.write(f"{verdict:9}  {name}: {what} ({time.monotonic() - start:.0f} s)\n")
+        sys.stdout.flush()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
