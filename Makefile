@@ -1,6 +1,6 @@
 # The commands of genregraph. They need Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend demo run test lint lintfrontend format bench schema train tune evaluate notebooks lock deploychecks clean
+.PHONY: help setup frontend demo run test audit lint lintfrontend format bench schema train tune evaluate notebooks lock deploychecks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -53,6 +53,9 @@ run: setup ## Serve on http://127.0.0.1:8000/graphql until Ctrl-C.
 
 test: setup ## Run the tests, with branch coverage.
 	$(BIN)/pytest -n 2 --cov
+
+audit: setup ## Attack a service of its own with the tools there are, and look for known vulnerabilities.
+	@$(BIN)/python -m tests.audit
 
 lint: setup lintfrontend ## Check style, types, imports between rooms, the lock, and the pages where npm is.
 	$(BIN)/ruff check .

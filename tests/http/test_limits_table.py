@@ -1,0 +1,105 @@
+"""The table of limits in docs/security.md is that of the code."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import app.http
+import app.services
+import graphql_schema
+import ml
+from app.settings import PREFIX, Settings
+from ml.songs import TEXT_COLUMNS
+
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+
+UNITS = {"": 1, "s": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+LIMIT_NAME = re.compile(r"_?(MAX|MIN|MOST)_[A-Z_]+|[A-Z_]+_(SECONDS|TIMEOUT)")
+SETTING_NAME = re.compile(r"max_.+|.*_per_.+|.*timeout.*")
+
+NOT_OF_CLIENTS = {
+    # What a client has no part in: how memory is used, how long workers and other programs are waited for.
+    "app.http.background_server.START_TIMEOUT_SECONDS",
+    "app.http.client_limits.RETRY_AFTER_SECONDS",
+    "app.http.health.DATABASE_TIMEOUT_SECONDS",
+    "app.http.websocket_handler.MAX_REASON_BYTES",
+    "app.services.background_batches.CANCEL_TIMEOUT_SECONDS",
+    "app.services.background_batches.OUTAGE_SECONDS",
+    "app.services.background_batches.POLL_SECONDS",
+    "app.services.batch_processing.BUSY_SECONDS",
+    "app.services.batch_processing.MAX_ATTEMPTS",
+    "app.services.catalogue.DEFAULT_READ_TIMEOUT_SECONDS",
+    "ml.csv_records.MAX_BLOCK_BYTES",
+    "ml.csv_records.MAX_CELLS",
+    "ml.csv_records.MAX_MARKS",
+    "ml.csv_records.MOST_ONE_BY_ONE",
+    "ml.songs.MAX_TRACK_ID",
+}
+
+OTHER_ROOMS = re.compile(r"ml\.(bulk|train|tun|eval|art|embed|labels)")
+
+
+def table() -> dict[str, float]:
+    """The limits of the table by where they are set."""
+    section = SECURITY.read_text(encoding="utf-8").split("\n## Limits\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (?!limit|---)(.+) \| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)
+    assert len(rows) > 25
+    limits = {}
+    for _, default, where, _ in rows:
+        number, _, unit = default.partition(" ")
+        limits[where.replace("`", "")] = float(number.replace(",", "")) * UNITS[unit]
+    assert len(limits) == len(rows)
+    return limits
+
+
+def constants() -> dict[str, float]:
+    """The constants that are named like limits, of all modules that read what clients send."""
+    found = {}
+    for package in (app.http, app.services, graphql_schema, ml):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if OTHER_ROOMS.match(module.name):
+                continue
+            members = vars(importlib.import_module(module.name))
+            source = Path(members["__file__"]).read_text(encoding="utf-8")
+            for name, value in members.items():
+                own = re.search(rf"^{name}\b.* = ", source, re.MULTILINE)
+                if own and LIMIT_NAME.fullmatch(name) and not name.startswith("_"):
+                    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+                    if isinstance(seconds, int | float):
+                        found[f"{module.name}.{name}"] = float(seconds)
+    return found
+
+
+def settings() -> dict[str, float]:
+    values = Settings(_env_file=None).model_dump()
+    return {
+        f"{PREFIX}{name.upper()}": float(value)
+        for name, value in values.items()
+        if SETTING_NAME.fullmatch(name)
+    }
+
+
+def test_every_limit_is_in_the_table_with_its_value() -> None:
+    expected = {
+        **settings(),
+        **{name: value for name, value in constants().items() if name not in NOT_OF_CLIENTS},
+        **{f"ml.songs.TEXT_COLUMNS {column.name}": float(column.max_length) for column in TEXT_COLUMNS},
+    }
+    assert table() == expected
+
+
+def test_the_exceptions_exist() -> None:
+    assert constants().keys() >= NOT_OF_CLIENTS
+
+
+def test_a_websocket_message_has_the_limit_of_a_json_body() -> None:
+    import uvicorn
+
+    from app.http.body_limit import MAX_JSON_BYTES
+
+    assert uvicorn.Config("none").ws_max_size == MAX_JSON_BYTES
