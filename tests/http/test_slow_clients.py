@@ -184,3 +184,48 @@ def test_headers_without_end_are_refused(api: ApiClient, start: bytes) -> None:
         # llhttp of itself refuses some; what matters is that the connection ends
         assert answer == b"" or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
     assert api.http.get("/livez").json() == {"status": "alive"}
+
+
+def test_the_rest_of_a_refused_body_is_dropped_and_the_connection_serves_on(
+    start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a rest that takes longer than headers may, but comes fast
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    api = start_service(max_upload_bytes=100_000)
+    with connected(api) as connection:
+        for _ in range(3):
+            connection.sendall(
+                b"POST /graphql HTTP/1.1\r\nhost: here\r\nclient-id: test\r\nclient-secret: test\r\n"
+                b"content-type: application/json\r\ncontent-length: 500000\r\n\r\n"
+            )
+            answer = connection.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 413 "), answer
+            assert b"PAYLOAD_TOO_LARGE" in answer
+            for _ in range(50):
+                connection.sendall(bytes(10_000))
+                time.sleep(0.01)
+            connection.sendall(ANSWERED)
+            answer = connection.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer
+
+
+def drip(connection: socket.socket, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+def test_the_rest_of_a_refused_body_has_little_time(
+    start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    api = start_service(max_upload_bytes=100_000)
+    with connected(api) as connection:
+        connection.sendall(
+            b"POST /graphql HTTP/1.1\r\nhost: here\r\nclient-id: test\r\nclient-secret: test\r\n"
+            b"content-type: application/json\r\ncontent-length: 500000\r\n\r\n"
+        )
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            drip(connection, 5)
