@@ -14,14 +14,19 @@ from starlette.routing import Route, WebSocketRoute
 
 from app import __version__
 from app.database.engine import SessionFactory, create_engine, create_session_factory
-from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, ClientAuthentication
+from app.http.authentication import (
+    CLIENT_ID_HEADER,
+    CLIENT_SECRET_HEADER,
+    Authenticator,
+    ClientAuthentication,
+)
 from app.http.batch_songs import batch_songs_route
 from app.http.body_limit import BodyLimit
 from app.http.client_limits import ClientLimits
 from app.http.client_quota import ClientQuota, WebSocketQuotas
-from app.http.clients import Clients
 from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
 from app.http.health import health_routes
+from app.http.login_limiter import LoginLimiter
 from app.http.pages import PageFiles, Pages
 from app.http.security_headers import SecurityHeaders, internal_server_error
 from app.http.server_log import leave_queries_out
@@ -31,7 +36,15 @@ from app.services.background_batches import BackgroundBatches
 from app.services.batch_processing import BatchProcessing
 from app.services.catalogue import Catalogue
 from app.services.classification import ClassificationService
+from app.services.client_directory import (
+    ClientDirectory,
+    CredentialSource,
+    FileClients,
+    SettingsClients,
+    StoredClients,
+)
 from app.services.model_registry import register_model
+from app.services.roles import Caller
 from app.services.song_classifier import SongClassifier
 from app.settings import Environment, Settings
 from app.worker.worker import Worker, run_until_stopped
@@ -47,7 +60,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     worker hands its batches over.
 
     Args:
-        settings: `database_url` must be set; without `clients` nobody may call.
+        settings: `database_url` must be set.
         known_client: a client whose secret is its id and no secret, which the pages may fill in.
 
     Raises:
@@ -57,7 +70,6 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     """
     if settings.database_url is None:
         raise ValueError("create_app needs settings with a database_url")
-    clients = Clients({}) if settings.clients is None else Clients.parse(settings.clients.get_secret_value())
     leave_queries_out()
     ensemble = load_ensemble(settings.model_dir)
     engine = create_engine(settings.database_url.get_secret_value())
@@ -68,14 +80,16 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     classification = ClassificationService(
         sessions, classifier, background, max_sync_rows=min(settings.max_sync_rows, settings.max_rows)
     )
+    directory = ClientDirectory(_credential_sources(settings, sessions), sessions)
+    authenticator = Authenticator(directory, LoginLimiter(settings.login_attempts_per_minute))
     schema = build_schema(
         introspection=settings.introspection_allowed,
         max_cost=settings.max_query_cost,
         timeout_seconds=settings.request_timeout_seconds,
     )
 
-    def context(client_id: str) -> Context:
-        return Context(client_id, catalogue, classification, background, ensemble.manifest)
+    def context(caller: Caller) -> Context:
+        return Context(caller, catalogue, classification, background, ensemble.manifest, directory.is_known)
 
     stopping = asyncio.Event()
 
@@ -86,7 +100,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await register_model(sessions, ensemble)
-        async with _worker(settings, sessions, classifier, stopping):
+        async with directory.running(), _worker(settings, sessions, classifier, stopping):
             yield
             stop()
         classifier.close()
@@ -97,7 +111,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     view = GraphQLView(
         schema,
         context,
-        clients,
+        authenticator,
         quotas=WebSocketQuotas(subscriptions, ClientQuota(settings.max_subscriptions_per_client)),
         allowed_origins=settings.cors_origins,
     )
@@ -112,7 +126,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
             Middleware(SecurityHeaders, https=settings.environment is Environment.PRODUCTION),
             *_cors(settings),
             *_pages(settings, known_client),
-            Middleware(ClientAuthentication, clients=clients),
+            Middleware(ClientAuthentication, authenticator=authenticator),
             Middleware(ClientLimits, uploads=uploads, subscriptions=subscriptions),
             Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
             Middleware(
@@ -154,6 +168,15 @@ def make_worker(settings: Settings, sessions: SessionFactory, classifier: SongCl
     return Worker(
         settings.database_url.get_secret_value(), processing, concurrency=settings.worker_concurrency
     )
+
+
+def _credential_sources(settings: Settings, sessions: SessionFactory) -> list[CredentialSource]:
+    sources: list[CredentialSource] = [StoredClients(sessions)]
+    if settings.clients is not None:
+        sources.append(SettingsClients(settings.clients.get_secret_value()))
+    if settings.clients_file is not None:
+        sources.append(FileClients(settings.clients_file))
+    return sources
 
 
 def _cors(settings: Settings) -> list[Middleware]:

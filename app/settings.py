@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     model_dir: Path = Field(default_factory=lambda: resource("model"))
     clients: SecretStr | None = None
+    clients_file: Path | None = None
+    login_attempts_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
+    trusted_proxies: str = "127.0.0.1"
     environment: Environment = Environment.LOCAL
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 4096 * MEBIBYTE
     max_sync_rows: Annotated[int, Field(ge=1)] = 50_000

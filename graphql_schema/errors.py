@@ -13,7 +13,7 @@ from strawberry.types import ExecutionContext
 
 from app.database.outage import is_disk_full, is_outage
 from app.repositories.paging import InvalidCursorError
-from app.services.errors import InvalidArgumentError, InvalidRequestError, UnknownGenreError
+from app.services.errors import ForbiddenError, InvalidArgumentError, InvalidRequestError, UnknownGenreError
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ _CODES: dict[type[Exception], str] = {
     InvalidCursorError: "INVALID_CURSOR",
     InvalidArgumentError: "INVALID_ARGUMENT",
     UnknownGenreError: "UNKNOWN_GENRE",
+    ForbiddenError: "FORBIDDEN",
     InvalidRequestError: "INVALID_REQUEST",
     # Raised in a streamed answer alone; elsewhere Strawberry makes them a 400.
     CannotGetOperationTypeError: "BAD_REQUEST",

@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 
 from app.database.tables import BatchRow, ModelRow, SongRow
 from app.services.catalogue import Catalogue
+from app.services.roles import Caller
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -18,12 +19,16 @@ Value = TypeVar("Value")
 class Loaders:
     """The loaders of one request. They remember what they read, so a mutation needs new ones."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, caller: Caller) -> None:
         self._catalogue = catalogue
+        self._caller = caller
         self.song: DataLoader[int, SongRow | None] = _by_key(catalogue.songs_by_track_ids)
-        self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(catalogue.batches_by_ids)
+        self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(self._batches)
         self.model: DataLoader[str, ModelRow | None] = _by_key(catalogue.models_by_versions)
         self.genre_song_count: DataLoader[str, int] = DataLoader(load_fn=self._genre_song_counts)
+
+    async def _batches(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
+        return await self._catalogue.batches_by_ids(batch_ids, self._caller)
 
     async def _genre_song_counts(self, genres: list[str]) -> list[int]:
         # There are few genres: one statement for all of them is one statement for any of them.

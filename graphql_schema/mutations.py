@@ -9,12 +9,23 @@ from starlette.datastructures import UploadFile
 from strawberry import relay
 from strawberry.file_uploads import Upload
 
-from app.services.errors import InvalidArgumentError
+from app.services.errors import ForbiddenError, InvalidArgumentError
+from app.services.roles import Role
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput
 from graphql_schema.types.batch import Batch, batch_uuid
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
 from graphql_schema.types.song import Song
+
+
+def require_writer(info: Info) -> None:
+    """Make sure that the caller may change what is stored.
+
+    Raises:
+        ForbiddenError: its role is reader.
+    """
+    if not info.context.caller.role.includes(Role.WRITER):
+        raise ForbiddenError
 
 
 @strawberry.type(description="Songs that came as JSON, classified and stored.")
@@ -52,6 +63,7 @@ class Mutation:
             ClassifyBatchOptions | None, strawberry.argument(description="How to classify the file.")
         ] = None,
     ) -> ClassifyBatchResult:
+        require_writer(info)
         chosen = options or ClassifyBatchOptions()
         uploaded = cast("UploadFile", file)  # what our Upload scalar makes of a file part
         row = await info.context.classification.classify_file(
@@ -66,7 +78,8 @@ class Mutation:
 
     @strawberry.mutation(
         description=(
-            "Stop a queued or running batch of yours and forget its file; a finished one stays as it is."
+            "Stop a queued or running batch of yours and forget its file; a finished one stays as it is. "
+            "Admins may stop those of all clients."
         )
     )
     async def cancel_batch(
@@ -74,7 +87,8 @@ class Mutation:
         info: Info,
         id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
     ) -> Batch:
-        row = await info.context.background.cancel(batch_uuid("id", id), info.context.client_id)
+        require_writer(info)
+        row = await info.context.background.cancel(batch_uuid("id", id), info.context.caller)
         info.context.forget_what_was_read()
         return Batch.of(row)
 
@@ -88,6 +102,7 @@ class Mutation:
             ClassifySongsInput, strawberry.argument(description="The songs and how to classify them.")
         ],
     ) -> ClassifySongsResult:
+        require_writer(info)
         if not 1 <= len(input.songs) <= MAX_SONGS:
             raise InvalidArgumentError("input.songs", f"must hold from 1 to {MAX_SONGS:,} songs")
         classified = await info.context.classification.classify_songs(

@@ -52,6 +52,8 @@ class Query:
         after: After = None,
     ) -> SongConnection:
         batch = None if batch_id is None else batch_uuid("batchId", batch_id)
+        if batch is not None and await info.context.loaders.batch.load(batch) is None:
+            raise InvalidArgumentError("batchId", "there is no such batch")
         return await song_connection(info, SongFilter(genre, title_contains, batch, confident), first, after)
 
     @strawberry.field(description="The stored song of a track id; null if there is none.")
@@ -64,7 +66,9 @@ class Query:
             raise InvalidArgumentError("trackId", "must be a whole number, 0 or more")
         return await Song.find(track_id, info)
 
-    @strawberry.field(description="A batch; null if there is none of this id.")
+    @strawberry.field(
+        description="A batch of yours; null if there is none of this id. Admins see those of all clients."
+    )
     async def batch(
         self,
         info: Info,
@@ -72,7 +76,7 @@ class Query:
     ) -> Batch | None:
         return await Batch.find(str(batch_uuid("id", id)), info)
 
-    @strawberry.field(description="Batches, newest first.")
+    @strawberry.field(description="Your batches, newest first; for admins those of all clients.")
     async def batches(
         self, info: Info, first: First = DEFAULT_BATCHES, after: After = None
     ) -> BatchConnection:

@@ -12,7 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from app.services.catalogue import MAX_PAGE_SIZE
 from graphql_schema.complexity import CostLimiter
-from graphql_schema.context import ForgetWhatWasRead
+from graphql_schema.context import CheckCaller, ForgetWhatWasRead
 from graphql_schema.errors import CodedSchema, MaskUnexpectedErrors
 from graphql_schema.mutations import Mutation
 from graphql_schema.parsing import DocumentCache
@@ -64,5 +64,6 @@ def build_schema(
             *([] if timeout_seconds is None else [lambda: QueryTimeout(timeout_seconds)]),
             MaskUnexpectedErrors,
             ForgetWhatWasRead,
+            CheckCaller,
         ],
     )

@@ -17,7 +17,8 @@ from graphql_schema.types.batch import Batch, batch_uuid
 class Subscription:
     @strawberry.subscription(
         description=(
-            "A batch now and whenever it got further, at most four times a second; ends when the batch has."
+            "A batch of yours now and whenever it got further, at most four times a second; ends when the "
+            "batch has."
         )
     )
     async def batch_progress(
@@ -25,7 +26,9 @@ class Subscription:
         info: Info,
         id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
     ) -> AsyncGenerator[Batch, None]:
-        async with aclosing(info.context.background.follow(batch_uuid("id", id))) as rows:
+        rows_of = info.context.background.follow(batch_uuid("id", id), info.context.caller)
+        async with aclosing(rows_of) as rows:
             async for row in rows:
+                info.context.check_caller()
                 info.context.forget_what_was_read()
                 yield Batch.of(row)

@@ -16,6 +16,7 @@ COMMANDS = (
     "demo",
     "classify",
     "migrate",
+    "clients",
     "train",
     "tune",
     "evaluate",
@@ -23,7 +24,7 @@ COMMANDS = (
     "sample-data",
     "schema",
 )
-"""Each is a function of its name in a module of its name, `_` for `-`."""
+"""Each is a function, or a group of commands, of its name in a module of its name, `_` for `-`."""
 
 
 class _Commands(TyperGroup):
@@ -36,8 +37,11 @@ class _Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
+        module = import_module(f"app.cli.{name}")
+        if isinstance(group := getattr(module, name), typer.Typer):
+            return typer.main.get_command(group)
         command = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
-        command.command(cmd_name)(getattr(import_module(f"app.cli.{name}"), name))
+        command.command(cmd_name)(getattr(module, name))
         return typer.main.get_command(command)
 
 

@@ -54,6 +54,7 @@ def serve(
             host=ready.host,
             port=ready.port,
             log_config=None,
+            forwarded_allow_ips=ready.trusted_proxies,
             access_log=False,
             **CONNECTION_LIMITS,
             timeout_graceful_shutdown=ready.shutdown_grace_seconds,

@@ -17,12 +17,12 @@ from app.cli.client import LOCAL_CLIENT
 from app.cli.failure import fail
 from app.database.migrate import migrate
 from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
-from app.http.clients import ClientsError
 from app.main import create_app
+from app.services.credentials import ClientsError
 from app.settings import Settings, SettingsError, load_settings
 from ml.artifact import ArtifactError
 
-LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}"
+LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
 """The client that everybody knows; only a database of our own, on this machine, gets it."""
 
 log = structlog.get_logger(__name__)
@@ -50,8 +50,8 @@ def database_of(settings: Settings, *, start_empty: bool = False) -> Iterator[Se
     """
     if settings.database_url is not None:
         migrate_or_fail(settings.database_url.get_secret_value())
-        if settings.clients is None:
-            log.warning("no clients: every request will get 401; set GENREGRAPH_CLIENTS to id:secret,…")
+        if settings.clients is None and settings.clients_file is None:
+            log.info("only the clients of the database may call; `genregraph clients add NAME` adds one")
         yield settings
         return
     with embedded_database(settings.data_dir) as url:
@@ -62,6 +62,26 @@ def database_of(settings: Settings, *, start_empty: bool = False) -> Iterator[Se
                 "clients": settings.clients or SecretStr(LOCAL_CLIENTS),
             }
         )
+
+
+@contextmanager
+def database_url_of(settings: Settings) -> Iterator[str]:
+    """Give the URL of the database: the one set, the embedded one that runs, or one started for this."""
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        migrate_or_fail(url)
+        yield url
+        return
+    try:
+        running = EmbeddedPostgres(settings.data_dir).running_url() if settings.data_dir.exists() else None
+    except EmbeddedPostgresError as error:
+        fail(str(error))
+    if running is not None:
+        yield running
+        return
+    with embedded_database(settings.data_dir) as url:
+        migrate_or_fail(url)
+        yield url
 
 
 @contextmanager
@@ -102,4 +122,4 @@ def app_or_fail(settings: Settings, *, known_client: str | None = None) -> Starl
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
     except ClientsError as error:
-        fail(f"GENREGRAPH_CLIENTS: {error}")
+        fail(str(error))

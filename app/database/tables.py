@@ -65,6 +65,37 @@ class BatchStatus(StrEnum):
         return self not in (BatchStatus.QUEUED, BatchStatus.RUNNING)
 
 
+class ClientRow(Table, table=True):
+    """A client that may call, unless it was revoked."""
+
+    __tablename__ = "api_clients"
+
+    name: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), primary_key=True))
+    role: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    last_used_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    revoked_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class ClientSecretRow(Table, table=True):
+    """The SHA-256 hash of a client's secret; several are valid at once while they are rotated."""
+
+    __tablename__ = "api_client_secrets"
+    __table_args__ = (Index(None, "client_name"),)
+
+    id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    client_name: str = Field(
+        sa_column=Column(
+            Text(collation=CODE_POINT_ORDER),
+            ForeignKey("api_clients.name", ondelete="CASCADE"),
+            nullable=False,
+        )
+    )
+    secret_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
 class ModelRow(Table, table=True):
     """A model that has classified songs here, so that their probabilities keep their meaning."""
 
@@ -79,7 +110,7 @@ class BatchRow(Table, table=True):
     """One classification: what came in, what was stored, by which model."""
 
     __tablename__ = "batches"
-    __table_args__ = (Index(None, "created_at", "id"),)
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "client_id", "created_at", "id"))
 
     id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
     file_name: str | None = Field(sa_column=Column(Text))

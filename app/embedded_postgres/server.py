@@ -99,6 +99,21 @@ class EmbeddedPostgres:
         """
         return (self._place or choose_place(self._folder)).data
 
+    def running_url(self) -> str | None:
+        """Return the address of the server that another process runs on this folder; None if none is ready.
+
+        Raises:
+            EmbeddedPostgresError: the folder, or its password, is out of reach.
+        """
+        place = choose_place(self._folder)
+        try:
+            lines = (place.data / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return None
+        if not any(line.strip() == "ready" for line in lines[7:]):
+            return None
+        return self._address(self._read_password(place), int(lines[3]))
+
     def __enter__(self) -> str:
         return self.start()
 
@@ -169,6 +184,9 @@ class EmbeddedPostgres:
         if sys.platform != "linux" and self._process is not None:
             self._watchdog = Watchdog(self._process.pid)
         self._create_database(binaries, password, port)
+        return self._address(password, port)
+
+    def _address(self, password: str, port: int) -> str:
         return f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{quote(self._database, safe='')}"
 
     @property

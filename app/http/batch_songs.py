@@ -31,7 +31,10 @@ def batch_songs_route(catalogue: Catalogue) -> Route:
     async def songs_csv(request: Request) -> Response:
         batch_id = _batch_id(request.path_params["id"])
         try:
-            batch = (await catalogue.batches_by_ids([batch_id])).get(batch_id) if batch_id else None
+            batch = None
+            if batch_id is not None:
+                found = await catalogue.batches_by_ids([batch_id], request.state.caller)
+                batch = found.get(batch_id)
         except Exception as error:
             if not is_outage(error):
                 raise

@@ -22,14 +22,21 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult
 
 from app.database.outage import is_disk_full
-from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
+from app.http.authentication import (
+    CLIENT_ID_HEADER,
+    CLIENT_SECRET_HEADER,
+    Authenticator,
+    NotAuthenticatedError,
+    TooManyAttemptsError,
+)
 from app.http.client_quota import WebSocketQuotas
-from app.http.clients import Clients
 from app.http.event_stream import EventStream
 from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
 from app.http.multipart import MultipartError, operations_with_file, read_form
 from app.http.query_length import MAX_QUERY_LENGTH, QUERY_TOO_LONG
 from app.http.websocket_handler import TooManyConnectionsError, WebSocketHandler
+from app.services.errors import FORBIDDEN_MESSAGE
+from app.services.roles import NOBODY, Caller, Role
 
 PREFLIGHT_HEADERS = (
     "graphql-preflight",
@@ -68,8 +75,8 @@ class GraphQLView(GraphQL[Any, None]):
     def __init__(
         self,
         schema: Schema,
-        context: Callable[[str], Any],
-        clients: Clients,
+        context: Callable[[Caller], Any],
+        authenticator: Authenticator,
         *,
         quotas: WebSocketQuotas,
         allowed_origins: Sequence[str] = (),
@@ -78,8 +85,8 @@ class GraphQLView(GraphQL[Any, None]):
 
         Args:
             schema: what to serve.
-            context: makes the context of a request from the id of the client that sends it.
-            clients: who may open a WebSocket: a browser's cannot send headers, and so says it later.
+            context: makes the context of a request for the one who sends it.
+            authenticator: who may open a WebSocket: a browser's cannot send headers, and so says it later.
             quotas: what a client may have open over WebSockets.
             allowed_origins: of pages on other hosts that may open one.
         """
@@ -93,7 +100,7 @@ class GraphQLView(GraphQL[Any, None]):
             allowed_origins=allowed_origins,
         )
         self._context = context
-        self._clients = clients
+        self._authenticator = authenticator
         self.quotas = quotas
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,11 +136,15 @@ class GraphQLView(GraphQL[Any, None]):
             return graphql_error(
                 403, "PREFLIGHT_REQUIRED", "A multipart request needs the header GraphQL-Preflight: 1."
             )
+        if _is_multipart(request) and not request.state.role.includes(Role.WRITER):
+            return graphql_error(403, "FORBIDDEN", FORBIDDEN_MESSAGE)  # before the file is read
         return await self.run(request)
 
     async def get_context(self, request: Request | WebSocket, response: object) -> Any:
         """Return the context of a request."""
-        return self._context(getattr(request.state, "client_id", ""))
+        context = self._context(getattr(request.state, "caller", NOBODY))
+        context.connection = request
+        return context
 
     async def on_ws_connect(self, context: Any) -> Any:
         """Let a known client through, by the credentials of its first message if it sent no headers.
@@ -142,16 +153,14 @@ class GraphQLView(GraphQL[Any, None]):
             ConnectionRejectionError: it sent none, or wrong ones.
             TooManyConnectionsError: it has as many WebSockets as it may have.
         """
-        if not context.client_id:
+        if context.caller is NOBODY:
             sent = context.connection_params or {}
-            client_id, secret = sent.get(CLIENT_ID_HEADER), sent.get(CLIENT_SECRET_HEADER)
-            if not (
-                isinstance(client_id, str)
-                and isinstance(secret, str)
-                and self._clients.knows(client_id, secret)
-            ):
-                raise ConnectionRejectionError
-            context.client_id = client_id
+            try:
+                context.caller = await self._authenticator.caller(
+                    context.connection, sent.get(CLIENT_ID_HEADER), sent.get(CLIENT_SECRET_HEADER)
+                )
+            except (NotAuthenticatedError, TooManyAttemptsError):
+                raise ConnectionRejectionError from None
         if not self.quotas.websockets.has_room(context.client_id):
             raise TooManyConnectionsError
         return await super().on_ws_connect(context)

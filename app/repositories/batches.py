@@ -35,13 +35,15 @@ class BatchRepository:
         self._session.add_all(problems)
         await self._session.flush()
 
-    async def page(self, first: int, after: str | None) -> Page[BatchRow]:
-        """Return `first` batches, newest first, from behind the cursor `after`.
+    async def page(self, first: int, after: str | None, client_id: str | None) -> Page[BatchRow]:
+        """Return `first` batches of a client, or of all, newest first, from behind the cursor `after`.
 
         Raises:
             InvalidCursorError: `after` is not a cursor of the batch list.
         """
         query = select(BatchRow).order_by(col(BatchRow.created_at).desc(), col(BatchRow.id).desc())
+        if client_id is not None:
+            query = query.where(col(BatchRow.client_id) == client_id)
         if after is not None:
             created_at, batch_id = decode_cursor(after, parts=2)
             try:
@@ -54,9 +56,12 @@ class BatchRepository:
         rows = (await self._session.scalars(query.limit(first + 1))).all()
         return Page.of(rows, first)
 
-    async def count(self) -> int:
-        """Return how many batches there are."""
-        return int(await self._session.scalar(select(func.count()).select_from(BatchRow)) or 0)
+    async def count(self, client_id: str | None) -> int:
+        """Return how many batches there are, of a client or of all."""
+        query = select(func.count()).select_from(BatchRow)
+        if client_id is not None:
+            query = query.where(col(BatchRow.client_id) == client_id)
+        return int(await self._session.scalar(query) or 0)
 
     async def by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
         """Return the batches among these that exist, by id."""

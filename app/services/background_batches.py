@@ -24,6 +24,7 @@ from app.repositories.uploads import UploadBusyError, UploadRepository
 from app.services.batch_options import BatchOptions
 from app.services.batch_rows import log_end, new_batch
 from app.services.errors import InvalidArgumentError
+from app.services.roles import Caller
 from app.services.song_classifier import SongClassifier
 from app.services.stored_file import compressed_parts, file_hash
 from ml.song_file import SongFile
@@ -81,11 +82,11 @@ class BackgroundBatches:
         async with self._turns:
             return await self._queue(file, name, options, client_id)
 
-    async def cancel(self, batch_id: uuid.UUID, client_id: str) -> BatchRow:
+    async def cancel(self, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
         """Stop a batch that is not finished, and forget its file; a finished one stays as it is.
 
         Raises:
-            InvalidArgumentError: there is no such batch, it is another client's, or its songs are being
+            InvalidArgumentError: there is no such batch that the caller may see, or its songs are being
                 stored this moment.
         """
         async with self._sessions.begin() as session:
@@ -98,10 +99,8 @@ class BackgroundBatches:
                     "id", "the batch is all but done: its songs are being stored, and it cannot be stopped"
                 ) from None
             batch = await BatchRepository(session).locked(batch_id)
-            if batch is None:
+            if batch is None or not caller.may_see(batch.client_id):
                 raise InvalidArgumentError("id", "there is no such batch")
-            if batch.client_id != client_id:
-                raise InvalidArgumentError("id", "the batch is another client's")
             if upload is not None and not BatchStatus(batch.status).is_final:
                 batch.status = BatchStatus.CANCELLED
                 batch.finished_at = datetime.now(UTC)
@@ -110,19 +109,19 @@ class BackgroundBatches:
                 log_end(batch)
         return batch
 
-    async def follow(self, batch_id: uuid.UUID) -> AsyncGenerator[BatchRow, None]:
+    async def follow(self, batch_id: uuid.UUID, caller: Caller) -> AsyncGenerator[BatchRow, None]:
         """Give out a batch now and whenever it got further, until it is finished or the service stops.
 
         A database that is away for a short time is waited for.
 
         Raises:
-            InvalidArgumentError: there is no such batch.
+            InvalidArgumentError: there is no such batch that the caller may see.
         """
         seen: tuple[str, int] | None = None
         last_read = time.monotonic()
         while not self._stopping.is_set():
             try:
-                batch = await self._read(batch_id)
+                batch = await self._read(batch_id, caller)
             except Exception as error:
                 if not is_outage(error) or time.monotonic() - last_read > OUTAGE_SECONDS:
                     raise
@@ -136,10 +135,10 @@ class BackgroundBatches:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
 
-    async def _read(self, batch_id: uuid.UUID) -> BatchRow:
+    async def _read(self, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
         async with self._sessions() as session:
             batch = (await BatchRepository(session).by_ids([batch_id])).get(batch_id)
-        if batch is None:
+        if batch is None or not caller.may_see(batch.client_id):
             raise InvalidArgumentError("id", "there is no such batch")
         return batch
 

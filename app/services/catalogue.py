@@ -17,6 +17,7 @@ from app.repositories.models import ModelRepository
 from app.repositories.paging import Page
 from app.repositories.songs import ExportedSong, SongFilter, SongRepository
 from app.services.errors import InvalidArgumentError, UnknownGenreError
+from app.services.roles import Caller
 from ml.songs import is_storable
 
 MAX_PAGE_SIZE = 1_000
@@ -103,8 +104,8 @@ class Catalogue:
         async with self._reading() as session:
             return await GenreRepository(session).song_counts()
 
-    async def batches(self, first: int, after: str | None) -> Page[BatchRow]:
-        """Return a page of batches, newest first.
+    async def batches(self, first: int, after: str | None, caller: Caller) -> Page[BatchRow]:
+        """Return a page of the batches that the caller may see, newest first.
 
         Raises:
             InvalidArgumentError: `first` is out of range.
@@ -112,17 +113,20 @@ class Catalogue:
         """
         _check_page_size(first)
         async with self._reading() as session:
-            return await BatchRepository(session).page(first, after)
+            return await BatchRepository(session).page(first, after, caller.batches_of)
 
-    async def batch_count(self) -> int:
-        """Return how many batches there are."""
+    async def batch_count(self, caller: Caller) -> int:
+        """Return how many batches the caller may see."""
         async with self._reading() as session:
-            return await BatchRepository(session).count()
+            return await BatchRepository(session).count(caller.batches_of)
 
-    async def batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
-        """Return the batches among these that exist, by id."""
+    async def batches_by_ids(
+        self, batch_ids: Iterable[uuid.UUID], caller: Caller
+    ) -> dict[uuid.UUID, BatchRow]:
+        """Return the batches among these that exist and that the caller may see, by id."""
         async with self._reading() as session:
-            return await BatchRepository(session).by_ids(batch_ids)
+            batches = await BatchRepository(session).by_ids(batch_ids)
+        return {key: batch for key, batch in batches.items() if caller.may_see(batch.client_id)}
 
     async def batch_problems(self, batch_id: uuid.UUID, first: int) -> Sequence[BatchProblemRow]:
         """Return the first problems found in a batch's file.

@@ -9,6 +9,16 @@ class InvalidRequestError(Exception):
     """A request that cannot be answered as asked; the message says what to change."""
 
 
+FORBIDDEN_MESSAGE = "Your client may read and not classify; that needs the role writer."
+
+
+class ForbiddenError(InvalidRequestError):
+    """The caller's role does not allow it."""
+
+    def __init__(self, message: str = FORBIDDEN_MESSAGE) -> None:
+        super().__init__(message)
+
+
 class InvalidArgumentError(InvalidRequestError):
     """An argument holds a value that it may not hold."""
 

@@ -161,9 +161,9 @@ class BatchConnection:
     def nodes(self) -> list[Batch]:
         return [Batch.of(row) for row in self.page.rows]
 
-    @strawberry.field(description="How many batches there are; worked out only when asked for.")
+    @strawberry.field(description="How many batches the whole list has; worked out only when asked for.")
     async def total_count(self, info: Info) -> int:
-        return await info.context.catalogue.batch_count()
+        return await info.context.catalogue.batch_count(info.context.caller)
 
 
 async def batch_connection(info: Info, first: int | None, after: str | None) -> BatchConnection:
@@ -172,5 +172,7 @@ async def batch_connection(info: Info, first: int | None, after: str | None) -> 
     Raises:
         InvalidRequestError, InvalidCursorError: see `Catalogue.batches`.
     """
-    page = await info.context.catalogue.batches(DEFAULT_BATCHES if first is None else first, after)
+    page = await info.context.catalogue.batches(
+        DEFAULT_BATCHES if first is None else first, after, info.context.caller
+    )
     return BatchConnection(page=page, page_info=page_info(page, after, batch_cursor))

@@ -109,7 +109,9 @@ class Song(relay.Node):
             FeatureContribution.of(found) for found in await self.reasons.strongest(self.row.track_id, wanted)
         ]
 
-    @strawberry.field(description="The batch in which the song was classified last.")
+    @strawberry.field(
+        description="The batch in which the song was classified last; null if it is another client's."
+    )
     async def batch(
         self, info: Info
     ) -> Annotated[Batch, strawberry.lazy("graphql_schema.types.batch")] | None:

@@ -249,7 +249,7 @@ class TestCancelling:
         with ApiClient(api.url, "nightly", "first") as nightly:
             (error,) = nightly.errors(CANCEL, id=queued["id"])
 
-        assert error["message"] == "id: the batch is another client's"
+        assert error["message"] == "id: there is no such batch"
         assert error["extensions"]["code"] == "INVALID_ARGUMENT"
 
 

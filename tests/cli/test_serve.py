@@ -179,7 +179,7 @@ def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(serve: Serve
         service.process.send_signal(signal.SIGTERM)
         code, errors = service.end()
         assert code == 0
-        assert "no clients: every request will get 401" in errors
+        assert "only the clients of the database may call" in errors
         assert not (folder / "postgres").exists()
         named = serve(database_url=url, clients="me:mine")
         named.wait_until_ready()

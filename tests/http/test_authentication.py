@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import hmac
+from hashlib import sha256
+from math import inf
+
 import pytest
 
-from app.http.clients import Clients, ClientsError
+from app.services import client_directory
+from app.services.credentials import ClientsError, Credential, parse_clients
+from app.services.roles import Role
 from tests.client import ApiClient
+from tests.conftest import StartService
 
 UNAUTHENTICATED = "UNAUTHENTICATED"
 
@@ -44,18 +51,91 @@ def test_the_health_checks_are_open(api: ApiClient, path: str) -> None:
     assert api.http.get(path).status_code == 200
 
 
-def test_a_secret_may_hold_a_colon() -> None:
-    clients = Clients.parse("a:b:c, d:e")
-    assert (clients.knows("a", "b:c"), clients.knows("a", "b"), clients.knows("d", "e")) == (
-        True,
-        False,
-        True,
-    )
-    assert len(clients) == 2
+@pytest.mark.parametrize(
+    ("text", "client_id", "secret", "role"),
+    [
+        ("a:b:c", "a", "b:c", Role.WRITER),
+        ("a:b:reader", "a", "b", Role.READER),
+        ("a:reader", "a", "reader", Role.WRITER),
+        (" a:b , c:d:admin", "c", "d", Role.ADMIN),
+        ("a:first,a:second:reader", "a", "first", Role.READER),
+        (f"a:sha256${sha256(b'b').hexdigest()}", "a", "b", Role.WRITER),
+        (f"a:sha256${sha256(b'b').hexdigest()}:admin", "a", "b", Role.ADMIN),
+    ],
+)
+def test_a_client_is_written_as_id_secret_and_role(
+    text: str, client_id: str, secret: str, role: Role
+) -> None:
+    assert Credential(client_id, role, sha256(secret.encode()).digest()) in parse_clients(text.split(","))
 
 
-@pytest.mark.parametrize("text", ["alone", "a:", ":b", "a:hunter2,,", ""])
-def test_a_list_of_clients_that_cannot_be_read_is_an_error_without_secrets(text: str) -> None:
-    with pytest.raises(ClientsError, match=r"entry [123] is not of the form") as refused:
-        Clients.parse(text)
-    assert "hunter2" not in str(refused.value)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("alone", "entry 1 is not of the form"),
+        ("a:", "entry 1 is not of the form"),
+        (":b", "entry 1 is not of the form"),
+        ("a:hunter2,,", "entry 2 is not of the form"),
+        ("", "entry 1 is not of the form"),
+        ("a:sha256$hunter2", "entry 1 has no 64 hexadecimal digits behind"),
+        ("a:hunter2:reader,a:hunter3:admin", "entry 2 gives its client another role than an earlier one"),
+    ],
+)
+def test_a_list_of_clients_that_cannot_be_read_is_an_error_without_secrets(text: str, problem: str) -> None:
+    with pytest.raises(ClientsError) as refused:
+        parse_clients(text.split(","))
+    assert problem in str(refused.value)
+    assert "hunter" not in str(refused.value)
+
+
+def test_right_and_wrong_credentials_cost_the_same_comparisons(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given the client nightly with two secrets, and test with one
+    monkeypatch.setattr(client_directory, "UNKNOWN_REFRESH_SECONDS", inf)
+    compared = []
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(pair) or compare(*pair))
+    counts = set()
+    # when
+    for client_id, secret in (("test", "test"), ("nightly", "second"), ("nightly", "x"), ("nobody", "x")):
+        compared.clear()
+        api.http.get("/graphql", headers={"client-id": client_id, "client-secret": secret})
+        counts.add(len(compared))
+    # then
+    assert counts == {2}
+
+
+def test_wrong_secrets_are_answered_429_after_a_while_and_nobody_else_is(start_service: StartService) -> None:
+    # given
+    api = start_service(login_attempts_per_minute=3)
+    guess = {"client-id": "test", "client-secret": "guess"}
+    # when
+    statuses = [api.http.get("/graphql", headers=guess).status_code for _ in range(4)]
+    refused = api.http.get("/graphql")  # right, and yet no answer to a guess
+    # then
+    assert statuses == [401, 401, 401, 429]
+    assert refused.status_code == 429
+    wait = int(refused.headers["retry-after"])
+    assert 1 <= wait <= 60
+    assert refused.json() == {
+        "errors": [
+            {
+                "message": f"Too many wrong credentials; try again in {wait} seconds.",
+                "extensions": {"code": "RATE_LIMITED"},
+            }
+        ]
+    }
+    with ApiClient(api.url, "nightly", "first") as nightly:
+        assert nightly.execute("{ __typename }") == {"__typename": "Query"}
+
+
+def test_an_address_may_not_try_one_client_after_another(start_service: StartService) -> None:
+    api = start_service(login_attempts_per_minute=1)
+
+    statuses = [
+        api.http.get("/graphql", headers={"client-id": f"client-{n}", "client-secret": "x"}).status_code
+        for n in range(11)
+    ]
+
+    assert statuses == [401] * 10 + [429]

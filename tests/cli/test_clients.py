@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from app.cli.root import cli
+from app.embedded_postgres import EmbeddedPostgres
+from tests.client import ApiClient
+from tests.conftest import NOT_DURABLE, StartService
+from tests.faults.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def _on_the_tests_database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENREGRAPH_DATABASE_URL", database_url)
+
+
+def genregraph(*arguments: str) -> Result:
+    """Run a command, its two outputs apart."""
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def may_call(api: ApiClient, client_id: str, secret: str) -> bool:
+    with ApiClient(api.url, client_id, secret) as client:
+        return client.post("{ __typename }").status_code == 200
+
+
+def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartService) -> None:
+    # given
+    api = start_service()
+    # when
+    added = genregraph("clients", "add", "nightly-2", "--role", "reader")
+    first = added.stdout.strip()
+    rotated = genregraph("clients", "rotate", "nightly-2", "--grace", "30m")
+    second = rotated.stdout.strip()
+    # then the secret alone is on standard output
+    assert (added.exit_code, rotated.exit_code) == (0, 0)
+    assert len(first) == len(second) == 43
+    assert first != second
+    assert added.stderr.startswith("Client nightly-2 added as reader. Its secret, shown this once:")
+    assert "is valid until" in rotated.stderr
+    for secret in (first, second):
+        eventually(lambda secret=secret: may_call(api, "nightly-2", secret), "it may call", seconds=5)
+    # and the list has the client without anything secret
+    listed = genregraph("clients", "list", "--json")
+    (account,) = json.loads(listed.stdout)
+    assert (account["name"], account["role"], account["source"]) == ("nightly-2", "reader", "database")
+    assert [ends is None for _, ends in account["secrets"]] == [False, True]
+    assert first not in listed.stdout
+    assert "2 valid" in genregraph("clients", "list").stdout
+    # and revoked
+    revoked = genregraph("clients", "revoke", "nightly-2")
+    assert (revoked.exit_code, revoked.stdout) == (0, "")
+    eventually(lambda: not may_call(api, "nightly-2", second), "it may not call", seconds=5)
+    assert "revoked" in genregraph("clients", "list").stdout
+
+
+def test_the_list_has_the_clients_of_the_settings_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "clients").write_text("batch:hunter2:admin\n")
+    monkeypatch.setenv("GENREGRAPH_CLIENTS", "web:hunter3")
+    monkeypatch.setenv("GENREGRAPH_CLIENTS_FILE", str(tmp_path / "clients"))
+
+    listed = genregraph("clients", "list", "--json").stdout
+
+    assert json.loads(listed) == [
+        {"name": "web", "role": "writer", "source": "GENREGRAPH_CLIENTS"},
+        {"name": "batch", "role": "admin", "source": "GENREGRAPH_CLIENTS_FILE"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["add", "twice"], 1, "there is a client twice already"),
+        (["add", "no spaces"], 1, "a name has 1 to 64 letters"),
+        (["rotate", "stranger"], 1, "there is no client stranger"),
+        (["revoke", "stranger"], 1, "there is no client stranger"),
+        (["rotate", "twice", "--grace", "soon"], 2, "'soon' is no length of time"),
+        (["add", "x", "--role", "king"], 2, "king"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_line(arguments: list[str], exit_code: int, message: str) -> None:
+    genregraph("clients", "add", "twice")
+
+    refused = genregraph("clients", *arguments)
+
+    assert refused.exit_code == exit_code
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_new_secret_after_a_revocation_is_the_only_one(start_service: StartService) -> None:
+    api = start_service()
+    old = genregraph("clients", "add", "script").stdout.strip()
+    genregraph("clients", "revoke", "script")
+
+    new = genregraph("clients", "rotate", "script").stdout.strip()
+
+    eventually(lambda: may_call(api, "script", new), "it may call", seconds=5)
+    assert not may_call(api, "script", old)
+
+
+def test_it_finds_the_embedded_database_that_serves(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    # given
+    monkeypatch.delenv("GENREGRAPH_DATABASE_URL")
+    monkeypatch.setenv("GENREGRAPH_DATA_DIR", str(folder))
+    assert genregraph("clients", "add", "before").exit_code == 0  # it starts the database for this alone
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE):
+        # when
+        added = genregraph("clients", "add", "meanwhile")
+        listed = genregraph("clients", "list", "--json")
+    # then
+    assert added.exit_code == 0, added.stderr
+    assert [account["name"] for account in json.loads(listed.stdout)] == ["before", "meanwhile"]

@@ -1,0 +1,156 @@
+"""Clients that are added, rotated and revoked while the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from app.database.engine import create_engine, create_session_factory
+from app.services.clients import ClientAccounts
+from app.services.roles import Role
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql, StartService
+from tests.faults.waiting import eventually
+
+Accounts = Callable[[Callable[[ClientAccounts], Any]], Any]
+
+
+@pytest.fixture
+def accounts(database_url: str) -> Accounts:
+    """Look after the clients from outside of the service, as the command does."""
+
+    def call(work: Callable[[ClientAccounts], Any]) -> Any:
+        async def run() -> Any:
+            engine = create_engine(database_url)
+            try:
+                return await work(ClientAccounts(create_session_factory(engine)))
+            finally:
+                await engine.dispose()
+
+        return asyncio.run(run())
+
+    return call
+
+
+def status(api: ApiClient, client_id: str, secret: str) -> int:
+    headers = {"client-id": client_id, "client-secret": secret}
+    return api.http.get("/graphql", params={"query": "{ __typename }"}, headers=headers).status_code
+
+
+def test_a_client_that_is_added_may_call_at_once(api: ApiClient, accounts: Accounts) -> None:
+    secret = accounts(lambda them: them.add("nightly-2", Role.READER))
+
+    eventually(lambda: status(api, "nightly-2", secret) == 200, "it may call", seconds=5)
+    assert status(api, "nightly-2", secret[:-1]) == 401
+
+
+def test_both_secrets_are_valid_during_the_grace_and_then_the_new_one(
+    api: ApiClient, accounts: Accounts, execute_sql: ExecuteSql
+) -> None:
+    # given
+    old = accounts(lambda them: them.add("script", Role.WRITER))
+    # when
+    new = accounts(lambda them: them.rotate("script", timedelta(hours=24)))
+    # then
+    eventually(lambda: status(api, "script", new) == 200, "the new one is valid", seconds=5)
+    assert status(api, "script", old) == 200
+    # and a day later
+    execute_sql("UPDATE api_client_secrets SET expires_at = now() WHERE expires_at IS NOT NULL")
+    eventually(lambda: status(api, "script", old) == 401, "the old one is not", seconds=5)
+    assert status(api, "script", new) == 200
+
+
+def test_a_secret_ends_on_time_even_if_the_database_is_not_read_again(
+    api: ApiClient, accounts: Accounts, execute_sql: ExecuteSql
+) -> None:
+    # given a secret that ends in a second, read by the service before that
+    secret = accounts(lambda them: them.add("script", Role.WRITER))
+    execute_sql("UPDATE api_client_secrets SET expires_at = now() + interval '2 seconds'")
+    eventually(lambda: status(api, "script", secret) == 200, "it is valid", seconds=5)
+    # when
+    execute_sql("ALTER TABLE api_clients RENAME TO away")
+    # then
+    eventually(lambda: status(api, "script", secret) == 401, "it is not any more", seconds=5)
+    assert status(api, "test", "test") == 200
+
+
+def test_a_revoked_client_may_not_call_any_more(api: ApiClient, accounts: Accounts) -> None:
+    secret = accounts(lambda them: them.add("script", Role.WRITER))
+    eventually(lambda: status(api, "script", secret) == 200, "it may call", seconds=5)
+
+    accounts(lambda them: them.revoke("script"))
+
+    eventually(lambda: status(api, "script", secret) == 401, "it may not", seconds=5)
+
+
+def test_an_open_web_socket_of_a_revoked_client_is_of_no_use(api: ApiClient, accounts: Accounts) -> None:
+    # given
+    secret = accounts(lambda them: them.add("script", Role.WRITER))
+    eventually(lambda: status(api, "script", secret) == 200, "it may call", seconds=5)
+    with greeted(api, "script", secret) as ask:
+        assert ask("{ __typename }") == {"data": {"__typename": "Query"}}
+        # when
+        accounts(lambda them: them.revoke("script"))
+        eventually(lambda: status(api, "script", secret) == 401, "it may not call", seconds=5)
+        # then
+        (error,) = ask("{ genres { name } }")
+        assert error["message"] == "Your credentials are not valid any more; connect again."
+        assert error["extensions"] == {"code": "FORBIDDEN"}
+
+
+@contextmanager
+def greeted(api: ApiClient, client_id: str, secret: str) -> Iterator[Callable[[str], Any]]:
+    """Open a WebSocket; gives a function that asks and returns the payload of the first answer."""
+    url = api.url.replace("http://", "ws://") + "/graphql"
+    with connect(url, subprotocols=["graphql-transport-ws"]) as connection:  # type: ignore[list-item]
+        credentials = {"client-id": client_id, "client-secret": secret}
+        connection.send(json.dumps({"type": "connection_init", "payload": credentials}))
+        assert json.loads(connection.recv(timeout=30))["type"] == "connection_ack"
+        numbers = iter(range(100))
+
+        def ask(query: str) -> Any:
+            number = str(next(numbers))
+            connection.send(json.dumps({"type": "subscribe", "id": number, "payload": {"query": query}}))
+            while (message := json.loads(connection.recv(timeout=30)))["type"] == "complete":
+                pass
+            assert message["id"] == number
+            return message["payload"]
+
+        yield ask
+
+
+def test_a_file_of_clients_is_read_again_when_it_changes(start_service: StartService, tmp_path: Path) -> None:
+    # given
+    path = tmp_path / "clients"
+    path.write_text("# of the secrets manager\n\nscript:old\n")
+    api = start_service(clients_file=path)
+    assert (status(api, "script", "old"), status(api, "test", "test")) == (200, 200)
+    # when it is replaced, as a mounted secret is
+    (tmp_path / "next").write_text("script:old\nscript:new:reader\n")
+    (tmp_path / "next").replace(path)
+    # then
+    eventually(lambda: status(api, "script", "new") == 200, "the new one is valid", seconds=5)
+    assert status(api, "script", "old") == 200
+    # and a file that nobody can read changes nothing
+    path.write_text("script\n")
+    assert status(api, "script", "guess") == 401
+    assert status(api, "script", "new") == 200
+
+
+def test_the_last_use_is_noted(api: ApiClient, accounts: Accounts) -> None:
+    secret = accounts(lambda them: them.add("script", Role.WRITER))
+    accounts(lambda them: them.add("idle", Role.WRITER))
+    eventually(lambda: status(api, "script", secret) == 200, "it may call", seconds=5)
+
+    def is_noted() -> bool:
+        return [account.last_used_at is not None for account in accounts(ClientAccounts.all)] == [False, True]
+
+    eventually(is_noted, "its use is noted", seconds=10)
