@@ -37,6 +37,7 @@ BANDIT_EXCEPTIONS = {
     "B101": "assert: for what a type checker cannot see; nothing is decided by it",
     "B104": "all interfaces: an address is read there, not bound",
     "B105": "password: a header's name",
+    "B311": "random: NumPy generators of sample songs; ruff looks for Python's own",
     "B404": "subprocess: the embedded PostgreSQL is one",
     "B603": "subprocess: its arguments are ours, and no shell reads them",
 }
@@ -98,7 +99,7 @@ def schemathesis() -> str:
         run(
             BIN / "schemathesis", "run", f"{api.url}/graphql",
             "--header=client-id: test", "--header=client-secret: test",
-            "--checks=not_a_server_error,response_schema_conformance",
+            "--checks=no_mistake_of_ours",
             f"--max-time={SCHEMATHESIS_SECONDS}", "--request-timeout=30", "--continue-on-failure",
             "--suppress-health-check=all", "--no-color",
             environment={"SCHEMATHESIS_HOOKS": "tests/audit/schemathesis_hooks.py", "PYTHONPATH": str(ROOT)},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes, scalar
@@ -11,4 +13,14 @@ from schemathesis.graphql import nodes, scalar
 scalar("Upload", st.text(max_size=20).map(nodes.String))
 scalar("DateTime", st.datetimes().map(lambda moment: nodes.String(moment.isoformat())))
 
-__all__ = ["schemathesis"]
+
+@schemathesis.check
+def no_mistake_of_ours(_context: object, response: Any, _case: object) -> None:
+    """Tell an error that the client can act upon, which has a code, from one that nobody expected.
+
+    schemathesis' own `not_a_server_error` takes every error with a path for the latter.
+    """
+    assert response.status_code < 500, response.status_code
+    for error in response.json().get("errors", []):
+        code = error["extensions"]["code"]
+        assert code not in {"INTERNAL_SERVER_ERROR", "UNAVAILABLE"}, error
