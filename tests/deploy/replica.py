@@ -28,6 +28,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def inherited() -> dict[str, str]:
+    """This process's environment without settings of genregraph."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GENREGRAPH_")}
+
+
 @dataclass
 class Process:
     """`genregraph` with some arguments and environment; it can be stopped and started again."""
@@ -41,11 +46,10 @@ class Process:
     def start(self) -> None:
         # A file, not a pipe: nobody reads it while the process runs.
         self._log = TemporaryFile()  # noqa: SIM115 - closed with the process
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GENREGRAPH_")}
         self.running = subprocess.Popen(
             [*self.command, *self.arguments],
             cwd=self.folder,
-            env={**inherited, **self.environment},
+            env={**inherited(), **self.environment},
             stderr=self._log,
         )
 

@@ -46,7 +46,7 @@ def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
 def checkout(tmp_path: Path) -> Path:
     """A copy of what is deployed, with secrets as the examples have them."""
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
-    for folder in ("environments", "kubernetes", "caddy"):
+    for folder in ("environments", "kubernetes", "nginx"):
         shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
     for example in tmp_path.glob("deploy/environments/*.secrets.env.example"):
         shutil.copy(example, example.with_suffix(""))
@@ -214,12 +214,21 @@ def test_git_has_no_secrets() -> None:
         assert all("change-me" in value for value in values)
 
 
-def test_caddy_reads_its_file() -> None:
-    caddy = on_path("caddy", "apt-get install caddy")
-    file = "deploy/caddy/Caddyfile"
-    assert run(caddy, "fmt", file) == (ROOT / file).read_text(encoding="utf-8")
-    for site in ("http://localhost", "songs.example.org"):
-        run(caddy, "validate", "--config", file, "--adapter", "caddyfile", SITE_ADDRESS=site)
+def test_nginx_reads_its_file_with_and_without_certificates(checkout: Path) -> None:
+    # given
+    nginx = on_path("nginx", "apt-get install nginx-light")
+    openssl = on_path("openssl", "apt-get install openssl")
+    folder = checkout / "deploy/nginx"
+    check = (nginx, "-t", "-q", "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"))
+    # then
+    run(*check)
+    # and
+    shutil.copy(folder / "tls.conf.example", folder / "tls/tls.conf")
+    run(
+        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
+        *("-keyout", str(folder / "tls/key.pem"), "-out", str(folder / "tls/certificate.pem")),
+    )
+    run(*check)
 
 
 def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
@@ -248,6 +257,6 @@ def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
             ("node", digit * 64),
             ("python", digit * 64),
             ("postgres", digit * 64),
-            ("caddy", digit * 64),
+            ("nginx", digit * 64),
             ("postgres", digit * 64),
         ]

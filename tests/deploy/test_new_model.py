@@ -1,0 +1,117 @@
+"""A new model goes out replica by replica; one that cannot be used stops nobody else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ml.parameters_file import write_parameters
+from tests.cli.command import run
+from tests.client import ApiClient
+from tests.deploy.replica import ROOT, Process, replica, started
+from tests.factories.songs import song_csv, song_rows
+from tests.ml.training_files import QUICK, write_training_files
+
+SONGS = "{ songs { nodes { trackId modelVersion } } }"
+
+
+@pytest.fixture
+def new_model(folder: Path) -> Path:
+    """A small model of three genres, made by the public command."""
+    files = write_training_files(folder)
+    write_parameters(folder / "parameters.json", QUICK, study={})
+    code, output = run(
+        *("train", "--features", files.features, "--labels", files.labels),
+        *("--parameters", folder / "parameters.json", "--out", folder / "model"),
+    )
+    assert code == 0, output
+    return folder / "model"
+
+
+def version_of(model: Path) -> str:
+    return str(json.loads((model / "manifest.json").read_text(encoding="utf-8"))["model_version"])
+
+
+def test_two_models_serve_side_by_side_and_each_song_names_its_own(
+    database_url: str, new_model: Path
+) -> None:
+    # given replicas in mid-roll-out
+    old, new = replica(database_url), replica(database_url, model_dir=str(new_model))
+    with started(old, new), ApiClient(old.url) as before, ApiClient(new.url) as after:
+        shipped, trained = version_of(ROOT / "model"), version_of(new_model)
+        assert shipped != trained
+        for service, version in ((old, shipped), (new, trained)):
+            assert httpx.get(f"{service.url}/healthcheck").json()["modelVersion"] == version
+        # when
+        before.classify(song_csv(song_rows(2)))
+        after.classify(song_csv(song_rows(5)[2:]))
+        # then both tell of all songs
+        for api in (before, after):
+            nodes = api.execute(SONGS)["songs"]["nodes"]
+            assert {node["trackId"]: node["modelVersion"] for node in nodes} == {
+                **dict.fromkeys(("1", "2"), shipped),
+                **dict.fromkeys(("3", "4", "5"), trained),
+            }
+
+
+def cut_short(model: Path) -> str:
+    file = model / "weights.npz"
+    file.write_bytes(file.read_bytes()[:-1])
+    return f"{file} is damaged: its hash is not the manifest's"
+
+
+def of_another_format(model: Path) -> str:
+    file = model / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(manifest | {"format_version": 99}), encoding="utf-8")
+    readable = manifest["format_version"]
+    return f"{file}: the format version is 99, this program reads {readable}: train the model anew"
+
+
+def of_another_program(model: Path) -> str:
+    file = model / "manifest.json"
+    file.write_bytes(b"\x80\x04\x95")  # how a pickle begins
+    return f"{file} is damaged: it is no JSON"
+
+
+@pytest.mark.parametrize("spoil", [cut_short, of_another_format, of_another_program])
+def test_what_is_no_model_refuses_to_start_in_one_line(
+    database_url: str, folder: Path, spoil: Callable[[Path], str]
+) -> None:
+    # given
+    model = folder / "model"
+    shutil.copytree(ROOT / "model", model)
+    reason = spoil(model)
+    given = {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_MODEL_DIR": str(model)}
+    for command in ("serve", "worker"):
+        # when
+        process = Process([command], {**given, "GENREGRAPH_CLIENTS": "test:test"})
+        process.start()
+        code, errors = process.end()
+        # then
+        assert (code, errors) == (1, f"genregraph: the model in {model} cannot be used: {reason}\n")
+
+
+def test_a_damaged_model_leaves_the_old_replica_at_work(database_url: str, folder: Path) -> None:
+    # given a replica that serves
+    model = folder / "model"
+    shutil.copytree(ROOT / "model", model)
+    cut_short(model)
+    old = replica(database_url)
+    with started(old), ApiClient(old.url) as api:
+        api.classify(song_csv(song_rows(3)))
+        # when the next one's model is damaged
+        new = replica(database_url, model_dir=str(model))
+        new.start()
+        assert new.end()[0] == 1
+        # then
+        assert httpx.get(f"{old.url}/healthcheck").status_code == 200
+        assert api.classify(song_csv(song_rows(6)[3:]))["status"] == "SUCCEEDED"
+        assert {node["modelVersion"] for node in api.execute(SONGS)["songs"]["nodes"]} == {
+            version_of(ROOT / "model")
+        }

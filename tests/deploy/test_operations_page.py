@@ -1,0 +1,176 @@
+"""docs/operations.md: each command that needs neither Docker nor Kubernetes is run as it stands there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.embedded_postgres import EmbeddedPostgres
+from app.embedded_postgres.binaries import find_binaries
+from tests.client import ApiClient
+from tests.conftest import NOT_DURABLE
+from tests.deploy.replica import ROOT, Process, inherited, replica, started
+from tests.deploy.test_rolling_restart import finished
+from tests.factories.songs import song_csv, song_rows
+
+PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+
+def blocks(page: str) -> dict[str, list[str]]:
+    """The shell blocks that are no matter for Docker or Kubernetes, by the heading above."""
+    found: dict[str, list[str]] = {}
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        heading = section.partition("\n")[0]
+        for before, block in re.findall(r"((?:[^\n]+\n)*)\n?```sh\n(.*?)```", section, flags=re.DOTALL):
+            if not re.search(r"\*(Docker|Kubernetes)\*\s*$", before):
+                found.setdefault(heading, []).append(block)
+    return found
+
+
+BLOCKS = blocks(PAGE)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server whose database has the page's name."""
+    from tests.conftest import open_folder
+
+    with open_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE) as url:
+        yield url
+
+
+def shell(block: str, folder: Path, **environment: str) -> str:
+    """Run a block as an operator would, and return what it prints."""
+    programs = (str(Path(sys.executable).parent), str(find_binaries().folder))
+    done = subprocess.run(
+        ["bash", "-euc", block],
+        cwd=folder,
+        env={**inherited(), "PATH": ":".join((*programs, os.environ["PATH"])), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def connection_of(url: str) -> dict[str, str]:
+    """PGHOST and so on of a database URL."""
+    found = re.fullmatch(r"postgresql://(\w+):(\w+)@([\d.]+):(\d+)/\w+", url)
+    assert found is not None
+    return dict(zip(("PGUSER", "PGPASSWORD", "PGHOST", "PGPORT"), found.groups(), strict=True))
+
+
+def test_every_command_is_run_here_or_marked() -> None:
+    assert {heading: len(found) for heading, found in BLOCKS.items() if heading not in OTHERS} == {
+        "From nothing to serving": 3,
+        "A new model": 1,
+        "Backup and restore": 3,
+    }
+    for block in (block for found in BLOCKS.values() for block in found):
+        assert not re.search(r"^\s*(docker|kubectl)\b", block, flags=re.MULTILINE), block
+
+
+OTHERS = {"Credentials", "Monitoring"}
+"""Run by the tests of what they tell of."""
+
+
+def test_the_secrets_are_written_once_for_everything(tmp_path: Path) -> None:
+    # given
+    shutil.copytree(ROOT / "deploy/environments", tmp_path / "deploy/environments")
+    # when
+    shell(BLOCKS["From nothing to serving"][0], tmp_path)
+    # then
+    file = tmp_path / "deploy/environments/production.secrets.env"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    values = dict(re.findall(r"^([A-Z_]+)=(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE))
+    password = values["POSTGRES_PASSWORD"]
+    assert re.fullmatch("[0-9a-f]{64}", password)
+    assert values["GENREGRAPH_DATABASE_URL"] == f"postgresql://genregraph:{password}@postgres:5432/genregraph"
+    assert re.fullmatch("first:[0-9a-f]{64}", values["GENREGRAPH_CLIENTS"])
+    assert password not in values["GENREGRAPH_CLIENTS"]
+
+
+def test_without_containers_it_is_migrated_served_and_looked_at(empty_database_url: str) -> None:
+    # given
+    _, serving, looking = BLOCKS["From nothing to serving"]
+    assert serving == "genregraph migrate\ngenregraph serve\n"
+    service = replica(empty_database_url, clients="first:secret", environment="production")
+    assert "is at revision" in shell("genregraph migrate", ROOT, **service.environment)
+    with started(service):
+        # when
+        said = shell(looking, ROOT, URL=service.url, SECRET="secret")
+    # then
+    assert '"status":"ok"' in said
+    assert '{"data":{"model":{"version":' in said
+    assert "songs.csv" in said
+
+
+def test_a_new_model_is_trained_and_serves(database_url: str, folder: Path) -> None:
+    (training,) = BLOCKS["A new model"]
+    shell(training, ROOT, MODEL=str(folder / "model"))
+    service = replica(database_url, model_dir=str(folder / "model"))
+    with started(service), ApiClient(service.url) as api:
+        assert api.classify(song_csv(song_rows(2)))["status"] == "SUCCEEDED"
+
+
+def test_a_backup_is_restored_to_a_running_service(server: str, folder: Path) -> None:
+    dump, restore, tidy = BLOCKS["Backup and restore"]
+    environment = connection_of(server)
+    service = replica(server, worker_concurrency="0")
+    worker = Process(["worker"], {"GENREGRAPH_DATABASE_URL": server})
+    with started(service, worker), ApiClient(service.url) as api:
+        # given a backup, and what was stored after it
+        api.classify(song_csv(song_rows(5)))
+        shell(dump, folder, **environment)
+        api.classify(song_csv(song_rows(9)))
+        assert total(api) == 9
+        # when
+        shell(restore, folder, **environment)
+        # then the service goes on with what the backup has, without a restart
+        assert_soon(api, 5)
+        # and so does the worker
+        queued = api.classify(song_csv(song_rows(20)), background=True)
+        assert finished(service.url, queued["id"]) == {"status": "SUCCEEDED", "rowsClassified": 20}
+        # and the former database is kept until it is dropped
+        assert databases(server) == {"genregraph", "genregraph_before", "postgres"}
+        shell(tidy, folder, **environment)
+        assert databases(server) == {"genregraph", "postgres"}
+        assert total(api) == 20
+
+
+def total(api: ApiClient) -> int:
+    return int(api.execute("{ songs { totalCount } }")["songs"]["totalCount"])
+
+
+def assert_soon(api: ApiClient, songs: int, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        response = api.post("{ songs { totalCount } }")
+        if response.json().get("data") == {"songs": {"totalCount": songs}}:
+            return
+        assert time.monotonic() < deadline, response.text
+        time.sleep(0.1)
+
+
+def databases(server: str) -> set[str]:
+    async def names() -> set[str]:
+        connection = await asyncpg.connect(f"{server.rpartition('/')[0]}/postgres")
+        try:
+            rows = await connection.fetch("SELECT datname FROM pg_database WHERE NOT datistemplate")
+        finally:
+            await connection.close()
+        return {row["datname"] for row in rows}
+
+    return asyncio.run(names())

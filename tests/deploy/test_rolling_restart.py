@@ -1,0 +1,70 @@
+"""Replicas behind the shipped proxy, restarted one after another under traffic: no request may fail."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.client import ApiClient
+from tests.deploy.proxy import nginx
+from tests.deploy.replica import CLIENTS, Process, Replica, free_port, replica, started
+from tests.deploy.traffic import Traffic
+from tests.factories.songs import song_csv, song_rows
+
+ADDRESSES = ("127.0.0.2", "127.0.0.3")
+
+BATCH = "query ($id: ID!) { batch(id: $id) { status rowsClassified } }"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port("0.0.0.0")  # noqa: S104 - free on each of this machine's own addresses
+
+
+@pytest.fixture
+def replicas(database_url: str, port: int) -> tuple[Replica, ...]:
+    given = {"worker_concurrency": "0", "max_sync_rows": "1000", "shutdown_delay_seconds": "1"}
+    return tuple(replica(database_url, address, port, **given) for address in ADDRESSES)
+
+
+@pytest.fixture
+def worker(database_url: str) -> Process:
+    return Process(["worker"], {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_CLIENTS": CLIENTS})
+
+
+def test_a_rolling_restart_of_everything_fails_no_request(
+    replicas: tuple[Replica, ...], worker: Process, port: int, folder: Path
+) -> None:
+    with started(*replicas, worker), nginx(folder, ADDRESSES, port) as url, Traffic((url, url)) as traffic:
+        # given
+        traffic.wait_for("upload", 5)
+        traffic.wait_for("slow upload", 1)
+        with ApiClient(url) as api:
+            queued = api.classify(song_csv(song_rows(20_000)))
+        assert queued["status"] == "QUEUED"
+        # when
+        for process in (*replicas, worker):
+            code, errors = process.stop()
+            assert (code, "Traceback" in errors) == (0, False), errors
+            process.start()
+            if isinstance(process, Replica):
+                process.wait_until_ready()
+            traffic.wait_for("upload", 5)
+            traffic.wait_for("slow upload", 1)
+        # then the batch in the background ends as well
+        assert finished(url, queued["id"]) == {"status": "SUCCEEDED", "rowsClassified": 20_000}
+    print(f"requests: {dict(traffic.done)}, failed: {len(traffic.failures)}")  # noqa: T201 - shown by pytest -s
+    assert traffic.failures == []
+
+
+def finished(url: str, batch_id: str, seconds: float = 60) -> dict[str, object]:
+    deadline = time.monotonic() + seconds
+    with ApiClient(url) as api:
+        while True:
+            batch = api.execute(BATCH, id=batch_id)["batch"]
+            if batch["status"] not in {"QUEUED", "RUNNING"}:
+                return dict(batch)
+            assert time.monotonic() < deadline, batch
+            time.sleep(0.2)
