@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 import httpx
 
@@ -42,10 +43,12 @@ class Process:
     command: Sequence[str] = GENREGRAPH
     folder: Path = ROOT
     running: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _log: IO[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        # A file, not a pipe: nobody reads it while the process runs.
-        self._log = TemporaryFile()  # noqa: SIM115 - closed with the process
+        if self._log is None:
+            # A file, not a pipe: nobody reads it while the process runs.
+            self._log = TemporaryFile()  # noqa: SIM115 - closed with the process
         self.running = subprocess.Popen(
             [*self.command, *self.arguments],
             cwd=self.folder,
@@ -61,6 +64,7 @@ class Process:
 
     def said(self) -> str:
         """What it has written to standard error."""
+        assert self._log is not None
         # Without seeking: the process and this file object share one position.
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
 
@@ -73,6 +77,7 @@ class Process:
         if self.running is not None:
             self.running.kill()
             self.running.wait()
+        if self._log is not None:
             self._log.close()
 
 
