@@ -73,6 +73,14 @@ class Process:
         self.running.send_signal(signal.SIGTERM)
         return self.end()
 
+    def run_to_end(self) -> tuple[int, str]:
+        """Start a process that ends by itself: its exit code and what it wrote to standard error."""
+        self.start()
+        try:
+            return self.end()
+        finally:
+            self.kill()
+
     def kill(self) -> None:
         if self.running is not None:
             self.running.kill()

@@ -91,8 +91,7 @@ def test_what_is_no_model_refuses_to_start_in_one_line(
     for command in ("serve", "worker"):
         # when
         process = Process([command], {**given, "GENREGRAPH_CLIENTS": "test:test"})
-        process.start()
-        code, errors = process.end()
+        code, errors = process.run_to_end()
         # then
         assert (code, errors) == (1, f"genregraph: the model in {model} cannot be used: {reason}\n")
 
@@ -107,8 +106,7 @@ def test_a_damaged_model_leaves_the_old_replica_at_work(database_url: str, folde
         api.classify(song_csv(song_rows(3)))
         # when the next one's model is damaged
         new = replica(database_url, model_dir=str(model))
-        new.start()
-        assert new.end()[0] == 1
+        assert new.run_to_end()[0] == 1
         # then
         assert httpx.get(f"{old.url}/healthcheck").status_code == 200
         assert api.classify(song_csv(song_rows(6)[3:]))["status"] == "SUCCEEDED"
