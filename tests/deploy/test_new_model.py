@@ -79,21 +79,22 @@ def of_another_program(model: Path) -> str:
     return f"{file} is damaged: it is no JSON"
 
 
-@pytest.mark.parametrize("spoil", [cut_short, of_another_format, of_another_program])
+@pytest.mark.parametrize(
+    ("command", "spoil"),
+    [("worker", cut_short), ("serve", of_another_format), ("serve", of_another_program)],
+)
 def test_what_is_no_model_refuses_to_start_in_one_line(
-    database_url: str, folder: Path, spoil: Callable[[Path], str]
+    database_url: str, folder: Path, command: str, spoil: Callable[[Path], str]
 ) -> None:
     # given
     model = folder / "model"
     shutil.copytree(ROOT / "model", model)
     reason = spoil(model)
-    given = {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_MODEL_DIR": str(model)}
-    for command in ("serve", "worker"):
-        # when
-        process = Process([command], {**given, "GENREGRAPH_CLIENTS": "test:test"})
-        code, errors = process.run_to_end()
-        # then
-        assert (code, errors) == (1, f"genregraph: the model in {model} cannot be used: {reason}\n")
+    settings = {"DATABASE_URL": database_url, "MODEL_DIR": str(model), "CLIENTS": "test:test"}
+    # when
+    process = Process([command], {f"GENREGRAPH_{name}": value for name, value in settings.items()})
+    # then
+    assert process.run_to_end() == (1, f"genregraph: the model in {model} cannot be used: {reason}\n")
 
 
 def test_a_damaged_model_leaves_the_old_replica_at_work(database_url: str, folder: Path) -> None:
