@@ -8,30 +8,30 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
 
 from app import __version__
-from app.database.engine import SessionFactory, create_engine, create_session_factory
-from app.http.authentication import (
-    CLIENT_ID_HEADER,
-    CLIENT_SECRET_HEADER,
-    Authenticator,
-    ClientAuthentication,
+from app.database.engine import (
+    MOST_CONNECTIONS,
+    SessionFactory,
+    connections_in_use,
+    create_engine,
+    create_session_factory,
 )
+from app.http.access_log import note_operation
+from app.http.authentication import Authenticator
 from app.http.batch_songs import batch_songs_route
-from app.http.body_limit import BodyLimit
-from app.http.client_limits import ClientLimits
-from app.http.client_quota import ClientQuota, WebSocketQuotas
-from app.http.graphql_view import PREFLIGHT_HEADERS, GraphQLView
+from app.http.client_quota import ClientQuota, ClientQuotas
+from app.http.graphql_view import GraphQLView
 from app.http.health import health_routes
 from app.http.login_limiter import LoginLimiter
-from app.http.pages import PageFiles, Pages
-from app.http.security_headers import SecurityHeaders, internal_server_error
+from app.http.metrics_route import metrics_route
+from app.http.middleware import middleware
+from app.http.security_headers import internal_server_error
 from app.http.server_log import leave_queries_out
-from app.http.slow_body import SlowBody
-from app.resources import resource
+from app.metrics.metrics import Metrics
+from app.metrics.operation import Operation
 from app.services.background_batches import BackgroundBatches
 from app.services.batch_processing import BatchProcessing
 from app.services.catalogue import Catalogue
@@ -46,7 +46,8 @@ from app.services.client_directory import (
 from app.services.model_registry import register_model
 from app.services.roles import Caller
 from app.services.song_classifier import SongClassifier
-from app.settings import Environment, Settings
+from app.services.work_waiting import WorkWaiting
+from app.settings import MetricsAccess, Settings
 from app.worker.worker import Worker, run_until_stopped
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
@@ -72,13 +73,19 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
         raise ValueError("create_app needs settings with a database_url")
     leave_queries_out()
     ensemble = load_ensemble(settings.model_dir)
+    metrics = Metrics()
+    metrics.describe(__version__, ensemble.manifest.model_version, ensemble.genres)
     engine = create_engine(settings.database_url.get_secret_value())
     sessions = create_session_factory(engine)
     catalogue = Catalogue(sessions, ensemble.genres, read_timeout_seconds=settings.request_timeout_seconds)
-    classifier = SongClassifier(ensemble)
-    background = BackgroundBatches(sessions, classifier, max_rows=settings.max_rows)
+    classifier = SongClassifier(ensemble, metrics)
+    background = BackgroundBatches(sessions, classifier, metrics, max_rows=settings.max_rows)
     classification = ClassificationService(
-        sessions, classifier, background, max_sync_rows=min(settings.max_sync_rows, settings.max_rows)
+        sessions,
+        classifier,
+        background,
+        metrics,
+        max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
     )
     directory = ClientDirectory(_credential_sources(settings, sessions), sessions)
     authenticator = Authenticator(directory, LoginLimiter(settings.login_attempts_per_minute))
@@ -88,8 +95,14 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
         timeout_seconds=settings.request_timeout_seconds,
     )
 
+    def observe(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
+        metrics.note_operation(operation)
+        note_operation(connection, caller, operation)
+
     def context(caller: Caller) -> Context:
-        return Context(caller, catalogue, classification, background, ensemble.manifest, directory.is_known)
+        return Context(
+            caller, catalogue, classification, background, ensemble.manifest, directory.is_known, observe
+        )
 
     stopping = asyncio.Event()
 
@@ -100,19 +113,22 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await register_model(sessions, ensemble)
-        async with directory.running(), _worker(settings, sessions, classifier, stopping):
+        async with directory.running(), _worker(settings, sessions, classifier, metrics, stopping):
             yield
             stop()
         classifier.close()
         await engine.dispose()
 
-    uploads = ClientQuota(settings.max_uploads_per_client)
-    subscriptions = ClientQuota(settings.max_subscriptions_per_client)
+    quotas = ClientQuotas(
+        uploads=ClientQuota(settings.max_uploads_per_client),
+        subscriptions=ClientQuota(settings.max_subscriptions_per_client),
+        websockets=ClientQuota(settings.max_subscriptions_per_client),
+    )
     view = GraphQLView(
         schema,
         context,
         authenticator,
-        quotas=WebSocketQuotas(subscriptions, ClientQuota(settings.max_subscriptions_per_client)),
+        quotas=quotas,
         allowed_origins=settings.cors_origins,
     )
     app = Starlette(
@@ -120,54 +136,64 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
             Route("/graphql", view, methods=None),
             WebSocketRoute("/graphql", view),
             batch_songs_route(catalogue),
-            *health_routes(engine, ensemble.manifest.model_version),
+            *health_routes(sessions, ensemble.manifest.model_version, stopping.is_set),
+            *_metrics_routes(settings, sessions, metrics),
         ],
-        middleware=[
-            Middleware(SecurityHeaders, https=settings.environment is Environment.PRODUCTION),
-            *_cors(settings),
-            *_pages(settings, known_client),
-            Middleware(ClientAuthentication, authenticator=authenticator),
-            Middleware(ClientLimits, uploads=uploads, subscriptions=subscriptions),
-            Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
-            Middleware(
-                SlowBody,
-                bytes_per_second=settings.upload_min_bytes_per_second,
-                seconds=settings.request_timeout_seconds,
-            ),
-        ],
+        middleware=middleware(settings, authenticator, metrics, quotas, known_client=known_client),
         exception_handlers={Exception: internal_server_error},
         lifespan=lifespan,
     )
+    metrics.gauge("uploads_under_way", "Uploads read or classified now.", lambda: quotas.uploads.total)
+    metrics.gauge("subscriptions_open", "Subscriptions followed now.", lambda: quotas.subscriptions.total)
+    metrics.gauge("database_connections_used", "Connections in use.", lambda: connections_in_use(engine))
+    metrics.gauge("database_connections_most", "The most that may be.", lambda: MOST_CONNECTIONS)
     app.state.stop = stop
     return app
 
 
 @asynccontextmanager
 async def _worker(
-    settings: Settings, sessions: SessionFactory, classifier: SongClassifier, stopping: asyncio.Event
+    settings: Settings,
+    sessions: SessionFactory,
+    classifier: SongClassifier,
+    metrics: Metrics,
+    stopping: asyncio.Event,
 ) -> AsyncIterator[None]:
     """Work on background batches beside the requests, if the settings say so."""
     if not settings.worker_concurrency:
         yield
         return
-    running = asyncio.create_task(run_until_stopped(make_worker(settings, sessions, classifier), stopping))
+    running = asyncio.create_task(
+        run_until_stopped(make_worker(settings, sessions, classifier, metrics), stopping)
+    )
     yield
     await running
 
 
-def make_worker(settings: Settings, sessions: SessionFactory, classifier: SongClassifier) -> Worker:
+def make_worker(
+    settings: Settings, sessions: SessionFactory, classifier: SongClassifier, metrics: Metrics
+) -> Worker:
     """Make a worker on background batches.
 
     Args:
         settings: `database_url` must be set.
         sessions: of that database.
         classifier: what decides.
+        metrics: where batches are counted.
     """
     assert settings.database_url is not None
-    processing = BatchProcessing(sessions, classifier, retention=timedelta(hours=settings.retention_hours))
+    processing = BatchProcessing(
+        sessions, classifier, metrics, retention=timedelta(hours=settings.retention_hours)
+    )
     return Worker(
         settings.database_url.get_secret_value(), processing, concurrency=settings.worker_concurrency
     )
+
+
+def _metrics_routes(settings: Settings, sessions: SessionFactory, metrics: Metrics) -> list[Route]:
+    if settings.metrics is MetricsAccess.OFF:
+        return []
+    return [metrics_route(metrics, WorkWaiting(sessions, metrics).refresh)]
 
 
 def _credential_sources(settings: Settings, sessions: SessionFactory) -> list[CredentialSource]:
@@ -177,29 +203,3 @@ def _credential_sources(settings: Settings, sessions: SessionFactory) -> list[Cr
     if settings.clients_file is not None:
         sources.append(FileClients(settings.clients_file))
     return sources
-
-
-def _cors(settings: Settings) -> list[Middleware]:
-    if not settings.cors_origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=[CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, "content-type", *PREFLIGHT_HEADERS],
-        )
-    ]
-
-
-def _pages(settings: Settings, known_client: str | None) -> list[Middleware]:
-    if not settings.playground:
-        return []
-    configuration = {
-        "version": __version__,
-        "knownClient": known_client,
-        "introspection": settings.introspection_allowed,
-        "maxUploadBytes": settings.max_upload_bytes,
-    }
-    sample = resource("data") / "sample" / "songs.csv"
-    return [Middleware(Pages, files=PageFiles.find(), configuration=configuration, sample=sample)]

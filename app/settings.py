@@ -32,6 +32,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class MetricsAccess(StrEnum):
+    """Who may read `/metrics`."""
+
+    CLIENTS = "clients"
+    OPEN = "open"
+    OFF = "off"
+
+
 class SettingsError(Exception):
     """A setting is wrong; the message names each, one a line."""
 
@@ -69,6 +77,7 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     log_format: LogFormat | None = None
+    metrics: MetricsAccess = MetricsAccess.CLIENTS
 
     @field_validator("database_url")
     @classmethod

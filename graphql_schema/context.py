@@ -9,6 +9,7 @@ import strawberry
 from starlette.requests import HTTPConnection
 from strawberry.extensions import SchemaExtension
 
+from app.metrics.operation import Operation
 from app.services.background_batches import BackgroundBatches
 from app.services.catalogue import Catalogue
 from app.services.classification import ClassificationService
@@ -28,6 +29,7 @@ class Context:
     background: BackgroundBatches
     manifest: Manifest
     is_known: Callable[[Caller], bool]
+    on_operation: Callable[[HTTPConnection | None, Caller, Operation], None]
     connection: HTTPConnection | None = None
     connection_params: dict[str, object] | None = None  # what a WebSocket's client sent first
     loaders: Loaders = field(init=False)
@@ -48,6 +50,10 @@ class Context:
         """
         if not self.is_known(self.caller):
             raise ForbiddenError("Your credentials are not valid any more; connect again.")
+
+    def observe(self, operation: Operation) -> None:
+        """Take note of an operation that ended."""
+        self.on_operation(self.connection, self.caller, operation)
 
     def forget_what_was_read(self) -> None:
         """Start with empty loaders: after a mutation, and later on a WebSocket, what is stored may differ."""

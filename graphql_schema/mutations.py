@@ -13,6 +13,7 @@ from app.services.errors import ForbiddenError, InvalidArgumentError
 from app.services.roles import Role
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput
+from graphql_schema.observation import note_rows
 from graphql_schema.types.batch import Batch, batch_uuid
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
 from graphql_schema.types.song import Song
@@ -73,6 +74,7 @@ class Mutation:
             background=chosen.background,
             client_id=info.context.client_id,
         )
+        note_rows(row.rows_uploaded)
         info.context.forget_what_was_read()
         return Batch.of(row)
 
@@ -110,6 +112,7 @@ class Mutation:
             options=input.to_options(),
             client_id=info.context.client_id,
         )
+        note_rows(classified.batch.rows_uploaded)
         info.context.forget_what_was_read()
         return ClassifiedSongs(
             batch=Batch.of(classified.batch),

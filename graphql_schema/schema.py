@@ -15,6 +15,7 @@ from graphql_schema.complexity import CostLimiter
 from graphql_schema.context import CheckCaller, ForgetWhatWasRead
 from graphql_schema.errors import CodedSchema, MaskUnexpectedErrors
 from graphql_schema.mutations import Mutation
+from graphql_schema.observation import Observation
 from graphql_schema.parsing import DocumentCache
 from graphql_schema.queries import Query
 from graphql_schema.scalars import UPLOAD
@@ -56,6 +57,7 @@ def build_schema(
             disable_field_suggestions=not introspection,
         ),
         extensions=[
+            Observation,
             lambda: AddValidationRules(list(rules)),
             lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
             lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),

@@ -8,6 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from app.database.error_texts import leave_values_out
 
@@ -26,6 +27,12 @@ SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_conne
 """Lets the server look each second whether who sent a running statement is still there. A statement that was
 given up is cancelled, but not always: its connection is closed at the same time. PostgreSQL 14 or newer."""
 
+CONNECTIONS_HELD: Final = 10
+"""Database connections of a process that stay open."""
+
+MOST_CONNECTIONS: Final = 2 * CONNECTIONS_HELD
+"""And the most there may be under load; a request that needs one more waits."""
+
 SessionFactory = async_sessionmaker[AsyncSession]
 
 
@@ -34,7 +41,7 @@ def asyncpg_url(database_url: str) -> str:
     return make_url(database_url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
-def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
+def create_engine(database_url: str, *, pool_size: int = CONNECTIONS_HELD) -> AsyncEngine:
     """Create the engine; it connects at the first use.
 
     Args:
@@ -55,6 +62,13 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
     )
     event.listen(engine.sync_engine, "connect", _on_connect)
     return engine
+
+
+def connections_in_use(engine: AsyncEngine) -> int:
+    """Return how many of the engine's connections somebody has."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
 
 
 def _on_connect(connection: DBAPIConnection, _record: object) -> None:

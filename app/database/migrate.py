@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -42,6 +43,13 @@ def head_revision() -> str:
     return head
 
 
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """Return the revisions that this code knows, the newest first."""
+    script = ScriptDirectory.from_config(alembic_config())
+    return tuple(revision.revision for revision in script.walk_revisions())
+
+
 def migrate(database_url: str, revision: str = "head") -> str | None:
     """Bring the database to `revision` (`head`, `base` or an id) and return the revision reached.
 
@@ -67,8 +75,7 @@ def _move(connection: Connection, revision: str) -> str | None:
     config = alembic_config()
     config.attributes["connection"] = connection
     before = current_revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision == "head" and before is not None and before not in known:
+    if revision == "head" and before is not None and before not in known_revisions():
         # A newer release has migrated already and keeps working with this one's code.
         return before
     if revision == "head":

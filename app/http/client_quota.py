@@ -18,6 +18,11 @@ class ClientQuota:
         self.limit = limit
         self._open: Counter[str] = Counter()
 
+    @property
+    def total(self) -> int:
+        """How many all clients together have open."""
+        return self._open.total()
+
     def has_room(self, client_id: str) -> bool:
         """Tell whether a client may have one more."""
         return self._open.get(client_id, 0) < self.limit
@@ -37,13 +42,15 @@ class ClientQuota:
 
 
 @dataclass(frozen=True)
-class WebSocketQuotas:
-    """What a client may have open over WebSockets.
+class ClientQuotas:
+    """What a client may have open.
 
     Attributes:
-        subscriptions: operations under way; event streams count among them.
-        websockets: connections.
+        uploads: uploads under way.
+        subscriptions: event streams, and operations under way over WebSockets.
+        websockets: WebSockets.
     """
 
+    uploads: ClientQuota
     subscriptions: ClientQuota
     websockets: ClientQuota

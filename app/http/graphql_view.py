@@ -29,7 +29,7 @@ from app.http.authentication import (
     NotAuthenticatedError,
     TooManyAttemptsError,
 )
-from app.http.client_quota import WebSocketQuotas
+from app.http.client_quota import ClientQuotas
 from app.http.event_stream import EventStream
 from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
 from app.http.multipart import MultipartError, operations_with_file, read_form
@@ -78,7 +78,7 @@ class GraphQLView(GraphQL[Any, None]):
         context: Callable[[Caller], Any],
         authenticator: Authenticator,
         *,
-        quotas: WebSocketQuotas,
+        quotas: ClientQuotas,
         allowed_origins: Sequence[str] = (),
     ) -> None:
         """Make the view.

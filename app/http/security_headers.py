@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from asgi_correlation_id import correlation_id
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.content_security_policy import API_POLICY
 from app.http.graphql_error import graphql_error
+from app.http.request_id import REQUEST_ID_HEADER
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
@@ -64,4 +66,5 @@ class SecurityHeaders:
 async def internal_server_error(_request: Request, _error: Exception) -> Response:
     """Answer a request that failed for a mistake of ours; Starlette answers it outside of all middleware."""
     message = "Something went wrong on our side; the log has the details."
-    return graphql_error(500, "INTERNAL_SERVER_ERROR", message, SECURITY_HEADERS)
+    headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: correlation_id.get() or ""}
+    return graphql_error(500, "INTERNAL_SERVER_ERROR", message, headers)

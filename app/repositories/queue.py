@@ -10,8 +10,25 @@ from pgqueuer.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.metrics.waiting_work import WaitingWork
+
 CLASSIFY_BATCH = "classify_batch"
 """Name of the queue's only kind of job; its payload is the batch's id."""
+
+
+WORKER_APPLICATION = "genregraph worker"
+"""By this name the database knows the connections of workers."""
+
+_WAITING = """
+SELECT count(*) FILTER (WHERE b.status = 'QUEUED'), count(*) FILTER (WHERE b.status = 'RUNNING'),
+    coalesce(extract(epoch FROM now() - min(b.created_at) FILTER (WHERE b.status = 'QUEUED')), 0)
+FROM batch_uploads u JOIN batches b ON b.id = u.batch_id
+"""
+"""Only unfinished batches, and few of those that failed, have an upload: however many there were."""
+
+_WORKERS = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database()
+"""
 
 
 class QueueRepository:
@@ -27,6 +44,15 @@ class QueueRepository:
         key = str(batch_id)
         queries = Queries(AsyncpgDriver(driver))
         await queries.enqueue(CLASSIFY_BATCH, key.encode(), dedupe_key=key, on_conflict="skip")
+
+    async def waiting(self) -> WaitingWork:
+        """Return how much waits."""
+        queued, running, oldest = (await self._session.execute(text(_WAITING))).one()
+        return WaitingWork(queued, running, float(oldest), await self.workers())
+
+    async def workers(self) -> int:
+        """Return how many workers are connected."""
+        return int(await self._session.scalar(text(_WORKERS), {"name": WORKER_APPLICATION}) or 0)
 
     async def forget_log_before(self, days: int) -> None:
         """Delete the queue's log entries of jobs that ended so many days ago."""

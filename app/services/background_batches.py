@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database.engine import SessionFactory
 from app.database.outage import is_outage
 from app.database.tables import BatchRow, BatchStatus, BatchUploadRow
+from app.metrics.metrics import Metrics
 from app.repositories.batches import BatchRepository
 from app.repositories.queue import QueueRepository
 from app.repositories.songs import SongRepository
 from app.repositories.uploads import UploadBusyError, UploadRepository
 from app.services.batch_options import BatchOptions
-from app.services.batch_rows import log_end, new_batch
+from app.services.batch_rows import new_batch, note_end
 from app.services.errors import InvalidArgumentError
 from app.services.roles import Caller
 from app.services.song_classifier import SongClassifier
@@ -44,16 +45,20 @@ log = structlog.get_logger(__name__)
 class BackgroundBatches:
     """Stores files for workers, tells how far these are, and stops them."""
 
-    def __init__(self, sessions: SessionFactory, classifier: SongClassifier, *, max_rows: int) -> None:
+    def __init__(
+        self, sessions: SessionFactory, classifier: SongClassifier, metrics: Metrics, *, max_rows: int
+    ) -> None:
         """Make the service.
 
         Args:
             sessions: where transactions come from.
             classifier: whose threads look through the files, and whose model the batches start out with.
+            metrics: where batches are counted.
             max_rows: the most rows of a file.
         """
         self._sessions = sessions
         self._classifier = classifier
+        self._metrics = metrics
         self._max_rows = max_rows
         # Storing a large file holds a database connection for a while; readers must find some free.
         self._turns = asyncio.Semaphore(classifier.threads)
@@ -106,7 +111,7 @@ class BackgroundBatches:
                 batch.finished_at = datetime.now(UTC)
                 await SongRepository(session).drop_staged(batch_id)
                 await UploadRepository(session).remove(batch_id)
-                log_end(batch)
+                note_end(batch, self._metrics)
         return batch
 
     async def follow(self, batch_id: uuid.UUID, caller: Caller) -> AsyncGenerator[BatchRow, None]:

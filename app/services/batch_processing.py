@@ -22,11 +22,12 @@ from pydantic import ValidationError
 from app.database.engine import SessionFactory
 from app.database.outage import is_disk_full
 from app.database.tables import BatchRow, BatchStatus
+from app.metrics.metrics import Metrics
 from app.repositories.batches import BatchRepository
 from app.repositories.queue import QueueRepository
 from app.repositories.songs import SongRepository
 from app.repositories.uploads import UploadBusyError, UploadRepository
-from app.services.batch_rows import log_end, problem_rows
+from app.services.batch_rows import note_end, problem_rows
 from app.services.song_classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
 from app.services.stored_file import open_stored
 from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport, SongFileState
@@ -75,16 +76,20 @@ class _Work:
 class BatchProcessing:
     """Works on background batches with one model; each in its own time, several at once if asked to."""
 
-    def __init__(self, sessions: SessionFactory, classifier: SongClassifier, *, retention: timedelta) -> None:
+    def __init__(
+        self, sessions: SessionFactory, classifier: SongClassifier, metrics: Metrics, *, retention: timedelta
+    ) -> None:
         """Make the service.
 
         Args:
             sessions: where transactions come from.
             classifier: what decides.
+            metrics: where batches are counted.
             retention: how long the file of a batch that failed is kept.
         """
         self._sessions = sessions
         self._classifier = classifier
+        self._metrics = metrics
         self._retention = retention
 
     async def process(self, batch_id: uuid.UUID, must_stop: Callable[[], bool]) -> None:
@@ -148,7 +153,7 @@ class BatchProcessing:
                     f"The work on this batch broke off {MAX_ATTEMPTS} times in a row at the same place, and "
                     "the worker with it. Tell the operators; perhaps smaller files get through."
                 )
-                _end_failed(batch, reason)
+                self._end_failed(batch, reason)
                 upload.join_key = None
                 await SongRepository(session).drop_staged(batch_id)
                 return None
@@ -231,7 +236,7 @@ class BatchProcessing:
             await batches.add_problems(problem_rows(batch.id, report.problems))
             await songs.drop_staged(batch.id)
             await uploads.remove(batch.id)
-        log_end(batch)
+        note_end(batch, self._metrics)
 
     async def _fail(self, work: _Work, reason: str, report: SongFileReport) -> None:
         """End a batch whose file is refused; the file is of no more use."""
@@ -241,7 +246,7 @@ class BatchProcessing:
             if upload is None or batch is None or upload.claim != work.claim:
                 return
             _note_report(batch, report)
-            _end_failed(batch, reason)
+            self._end_failed(batch, reason)
             await BatchRepository(session).add_problems(problem_rows(batch.id, report.problems))
             await SongRepository(session).drop_staged(batch.id)
             await UploadRepository(session).remove(batch.id)
@@ -268,11 +273,17 @@ class BatchProcessing:
                     or upload.attempts < MAX_ATTEMPTS
                 ):
                     return
-                _end_failed(batch, _reason(error))
+                self._end_failed(batch, _reason(error))
                 upload.join_key = None
                 await SongRepository(session).drop_staged(work.batch_id)
         except Exception as further:  # noqa: BLE001  (whatever it is, the next worker takes the batch up)
             log.warning("could not note it", batch_id=str(work.batch_id), error=repr(further))
+
+    def _end_failed(self, batch: BatchRow, reason: str) -> None:
+        batch.status = BatchStatus.FAILED
+        batch.error = reason
+        batch.finished_at = datetime.now(UTC)
+        note_end(batch, self._metrics)
 
     def _open(self, work: _Work, loop: asyncio.AbstractEventLoop) -> BinaryIO:
         def fetch(position: int) -> bytes | None:
@@ -290,13 +301,6 @@ def _readable(state: dict[str, object] | None) -> SongFileState | None:
         return None if state is None else SongFileState.from_json(state)
     except ValidationError:
         return None
-
-
-def _end_failed(batch: BatchRow, reason: str) -> None:
-    batch.status = BatchStatus.FAILED
-    batch.error = reason
-    batch.finished_at = datetime.now(UTC)
-    log_end(batch)
 
 
 def _note_report(batch: BatchRow, report: SongFileReport) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
+from app.metrics.metrics import Metrics
 from ml.song_file import SongFileProblem
 
 log = structlog.get_logger(__name__)
@@ -60,8 +61,10 @@ def problem_rows(batch_id: uuid.UUID, problems: list[SongFileProblem]) -> list[B
     ]
 
 
-def log_end(batch: BatchRow) -> None:
-    """Log how a batch ended."""
+def note_end(batch: BatchRow, metrics: Metrics) -> None:
+    """Log and count how a batch ended."""
+    seconds = ((batch.finished_at or batch.created_at) - batch.created_at).total_seconds()
+    metrics.note_batch(str(batch.status), seconds)
     log.info(
         "batch ended",
         batch_id=str(batch.id),
@@ -71,5 +74,5 @@ def log_end(batch: BatchRow) -> None:
         songs=batch.rows_classified,
         uncertain=batch.rows_uncertain,
         model_version=batch.model_version,
-        seconds=round(((batch.finished_at or batch.created_at) - batch.created_at).total_seconds(), 3),
+        seconds=round(seconds, 3),
     )

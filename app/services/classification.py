@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.engine import SessionFactory
 from app.database.tables import BatchRow, BatchStatus, SongRow
+from app.metrics.metrics import Metrics
 from app.repositories.batches import BatchRepository
 from app.repositories.songs import SongRepository
 from app.services.background_batches import BackgroundBatches
 from app.services.batch_options import BatchOptions
-from app.services.batch_rows import log_end, new_batch, problem_rows
+from app.services.batch_rows import new_batch, note_end, problem_rows
 from app.services.reasons import Reasons
 from app.services.song_classifier import CHUNK_ROWS, SongClassifier
 from ml.csv_records import count_line_ends
@@ -54,6 +55,7 @@ class ClassificationService:
         sessions: SessionFactory,
         classifier: SongClassifier,
         background: BackgroundBatches,
+        metrics: Metrics,
         *,
         max_sync_rows: int,
     ) -> None:
@@ -63,11 +65,13 @@ class ClassificationService:
             sessions: where transactions come from.
             classifier: what decides.
             background: takes the files that are not classified within the request.
+            metrics: where batches are counted.
             max_sync_rows: the most rows that are.
         """
         self._sessions = sessions
         self._classifier = classifier
         self._background = background
+        self._metrics = metrics
         self._max_sync_rows = max_sync_rows
         # A batch holds a database connection while it runs; readers must find some free.
         self._turns = asyncio.Semaphore(2 * classifier.threads)
@@ -109,7 +113,7 @@ class ClassificationService:
                 rows_staged += len(chunk.songs)
             await self._store(session, batch, song_file.report, rows_staged)
             await BatchRepository(session).add_problems(problem_rows(batch.id, song_file.report.problems))
-        log_end(batch)
+        note_end(batch, self._metrics)
         return batch
 
     async def classify_songs(
@@ -130,7 +134,7 @@ class ClassificationService:
             await repository.stage(await self._classifier.classify(songs))
             await self._store(session, batch, report, len(songs))
             stored = await repository.by_track_ids(track_ids)
-        log_end(batch)
+        note_end(batch, self._metrics)
         rows = [stored[track_id] for track_id in dict.fromkeys(track_ids)]
         return ClassifiedSongs(batch, rows, self._reasons(songs, rows))
 

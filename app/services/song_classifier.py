@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from app.metrics.metrics import Metrics
 from app.repositories.songs import StagedSong, fold
 from ml.ensemble import Ensemble
 from ml.song_file import SongFile, SongFileState
@@ -43,8 +44,15 @@ class SongClassifier:
     (`docs/performance.md` has the comparison).
     """
 
-    def __init__(self, ensemble: Ensemble) -> None:
+    def __init__(self, ensemble: Ensemble, metrics: Metrics) -> None:
+        """Start the threads.
+
+        Args:
+            ensemble: the model.
+            metrics: where songs are counted.
+        """
         self.ensemble = ensemble
+        self._metrics = metrics
         self.threads = os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="classify")
 
@@ -118,6 +126,7 @@ class SongClassifier:
         probabilities = self.ensemble.predict(songs, threads=threads)
         best = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(songs)), best]
+        self._metrics.note_songs(self.ensemble.genres, best, confidences)
         genres = [self.ensemble.genres[index] for index in best.tolist()]
         return list(
             zip(

@@ -18,7 +18,7 @@ from pgqueuer.queries import Queries
 
 from app.database.engine import SERVER_SETTINGS
 from app.database.outage import is_outage
-from app.repositories.queue import CLASSIFY_BATCH, batch_of_job
+from app.repositories.queue import CLASSIFY_BATCH, WORKER_APPLICATION, batch_of_job
 from app.services.batch_processing import BatchProcessing, HandedOverError
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
@@ -89,7 +89,7 @@ class Worker:
 
     async def _work(self) -> None:
         connection = await asyncpg.connect(
-            self._database_url, server_settings={**SERVER_SETTINGS, "application_name": "genregraph worker"}
+            self._database_url, server_settings={**SERVER_SETTINGS, "application_name": WORKER_APPLICATION}
         )
         tidying: asyncio.Task[None] | None = None
         try:

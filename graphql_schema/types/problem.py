@@ -10,6 +10,7 @@ import strawberry
 from app.database.tables import BatchProblemRow
 from app.services.errors import InvalidArgumentError
 from graphql_schema.enums import SongFileProblemKind
+from graphql_schema.observation import note_refusal, note_rows
 from ml.song_file import MAX_PROBLEMS, InvalidSongFileError, TooManyRowsError
 from ml.song_file import SongFileProblem as FileProblem
 from ml.song_records import InvalidSongsError
@@ -132,6 +133,8 @@ class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, I
 
     def handle(self, exception: InvalidSongFileError, **_: object) -> InvalidSongFile:
         """Translate."""
+        note_refusal(ErrorCode.INVALID_SONG_FILE.name)
+        note_rows(exception.report.rows)
         return InvalidSongFile(
             message=str(exception),
             code=ErrorCode.INVALID_SONG_FILE,
@@ -145,6 +148,7 @@ class SongFileTooLargeHandler(strawberry.ExceptionHandler[TooManyRowsError, Song
 
     def handle(self, exception: TooManyRowsError, **_: object) -> SongFileTooLarge:
         """Translate."""
+        note_refusal(ErrorCode.SONG_FILE_TOO_LARGE.name)
         return SongFileTooLarge(
             message=str(exception), code=ErrorCode.SONG_FILE_TOO_LARGE, max_rows=exception.max_rows
         )
@@ -155,6 +159,8 @@ class InvalidSongsHandler(strawberry.ExceptionHandler[InvalidSongsError, Invalid
 
     def handle(self, exception: InvalidSongsError, **_: object) -> InvalidSongs:
         """Translate."""
+        note_refusal(ErrorCode.INVALID_SONGS.name)
+        note_rows(exception.report.rows)
         return InvalidSongs(
             message=str(exception),
             code=ErrorCode.INVALID_SONGS,

@@ -23,6 +23,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from app.metrics.metrics import Metrics
 from app.repositories.songs import StagedSong
 from app.resources import resource
 from app.services.song_classifier import CHUNK_ROWS, SongClassifier
@@ -39,7 +40,7 @@ _in_this_process: SongClassifier
 
 def _load() -> None:
     global _in_this_process  # noqa: PLW0603  (what a process pool's initializer is for)
-    _in_this_process = SongClassifier(load_ensemble(resource("model")))
+    _in_this_process = SongClassifier(load_ensemble(resource("model")), Metrics())
 
 
 def _classify_records(header: bytes, records: bytes) -> list[StagedSong]:
@@ -79,7 +80,7 @@ def main() -> None:
     """Measure and print."""
     data = song_file(SONGS)
     ensemble = load_ensemble(resource("model"))
-    one, many = SongClassifier(ensemble), SongClassifier(ensemble)
+    one, many = SongClassifier(ensemble, Metrics()), SongClassifier(ensemble, Metrics())
     one.threads = 1
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), spawn, initializer=_load) as pool:

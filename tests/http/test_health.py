@@ -3,7 +3,12 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from app import __version__
+from app.http.background_server import running
+from app.main import create_app
+from app.settings import Settings
 from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
 from tests.factories.songs import song_csv, song_rows
@@ -19,7 +24,47 @@ def test_the_health_check_tells_version_model_and_database(api: ApiClient) -> No
         "version": __version__,
         "modelVersion": model,
         "database": "ok",
+        "migrations": "current",
+        "worker": "running",
     }
+
+
+def test_the_health_check_tells_that_no_worker_runs(start_service: StartService) -> None:
+    # given
+    api = start_service(worker_concurrency=0)
+    # when
+    response = api.http.get("/healthcheck")
+    # then: requests are served
+    assert (response.status_code, response.json()["worker"]) == (200, "none")
+
+
+@pytest.mark.parametrize(
+    ("revision", "status_code", "migrations"),
+    [("2026_11_23_songs", 503, "behind"), ("2099_01_01_later", 200, "ahead")],
+)
+def test_the_health_check_tells_which_release_migrated_last(
+    revision: str, status_code: int, migrations: str, api: ApiClient, execute_sql: ExecuteSql
+) -> None:
+    # given
+    execute_sql(f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608  (a constant)
+    # when
+    response = api.http.get("/healthcheck")
+    # then
+    assert (response.status_code, response.json()["migrations"]) == (status_code, migrations)
+
+
+def test_a_replica_that_is_about_to_stop_leaves_the_rotation(database_url: str) -> None:
+    # given
+    app = create_app(Settings(_env_file=None, database_url=database_url, clients="test:test"))
+    with running(app) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
+        assert api.http.get("/healthcheck").status_code == 200
+        # when
+        app.state.stop()
+        # then
+        response = api.http.get("/healthcheck")
+        assert (response.status_code, response.json()["status"]) == (503, "stopping")
+        assert api.http.get("/livez").status_code == 200
+        assert api.execute("{ genres { name } }") == {"genres": []}
 
 
 def test_without_its_tables_the_service_lives_but_is_not_ready(

@@ -37,6 +37,8 @@ NOT_OF_CLIENTS = {
     "app.services.client_directory.REFRESH_SECONDS",
     "app.services.client_directory.UNKNOWN_REFRESH_SECONDS",
     "app.services.catalogue.DEFAULT_READ_TIMEOUT_SECONDS",
+    "app.services.work_waiting.ANSWER_SECONDS",
+    "app.services.work_waiting.KEPT_SECONDS",
     "ml.csv_records.MAX_BLOCK_BYTES",
     "ml.csv_records.MAX_CELLS",
     "ml.csv_records.MAX_MARKS",

@@ -213,6 +213,7 @@ ASKED: dict[str, Callable[[World], Outcome]] = {
     "/batches/{id}/songs.csv": download,
     "/livez": page("/livez"),
     "/healthcheck": page("/healthcheck"),
+    "/metrics": page("/metrics"),
     "/": page("/"),
     "/graphql as a page": page("/graphql", accept="text/html"),
     "/assets/configuration.json": page("/assets/configuration.json"),

@@ -1,0 +1,94 @@
+"""What stands before the routes, in the order in which a request meets it."""
+
+from __future__ import annotations
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from app import __version__
+from app.http.access_log import AccessLog
+from app.http.authentication import (
+    CLIENT_ID_HEADER,
+    CLIENT_SECRET_HEADER,
+    HEALTH_PATHS,
+    Authenticator,
+    ClientAuthentication,
+)
+from app.http.body_limit import BodyLimit
+from app.http.client_limits import ClientLimits
+from app.http.client_quota import ClientQuotas
+from app.http.graphql_view import PREFLIGHT_HEADERS
+from app.http.metrics_route import METRICS_PATH
+from app.http.pages import PageFiles, Pages
+from app.http.request_id import request_id
+from app.http.security_headers import SecurityHeaders
+from app.http.slow_body import SlowBody
+from app.metrics.metrics import Metrics
+from app.resources import resource
+from app.settings import Environment, MetricsAccess, Settings
+
+
+def middleware(
+    settings: Settings,
+    authenticator: Authenticator,
+    metrics: Metrics,
+    quotas: ClientQuotas,
+    *,
+    known_client: str | None,
+) -> list[Middleware]:
+    """Return the middleware, the outermost first.
+
+    Args:
+        settings: of the service.
+        authenticator: tells callers.
+        metrics: where responses are counted.
+        quotas: what a client may have open.
+        known_client: a client that the pages may fill in.
+    """
+    open_paths = HEALTH_PATHS | ({METRICS_PATH} if settings.metrics is MetricsAccess.OPEN else set())
+    return [
+        request_id(),
+        Middleware(AccessLog, metrics=metrics),
+        Middleware(SecurityHeaders, https=settings.environment is Environment.PRODUCTION),
+        *_cors(settings),
+        *_pages(settings, known_client),
+        Middleware(
+            ClientAuthentication,
+            authenticator=authenticator,
+            open_paths=open_paths,
+            basic_paths={METRICS_PATH},
+        ),
+        Middleware(ClientLimits, uploads=quotas.uploads, subscriptions=quotas.subscriptions),
+        Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
+        Middleware(
+            SlowBody,
+            bytes_per_second=settings.upload_min_bytes_per_second,
+            seconds=settings.request_timeout_seconds,
+        ),
+    ]
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.cors_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=[CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, "content-type", *PREFLIGHT_HEADERS],
+        )
+    ]
+
+
+def _pages(settings: Settings, known_client: str | None) -> list[Middleware]:
+    if not settings.playground:
+        return []
+    configuration = {
+        "version": __version__,
+        "knownClient": known_client,
+        "introspection": settings.introspection_allowed,
+        "maxUploadBytes": settings.max_upload_bytes,
+    }
+    sample = resource("data") / "sample" / "songs.csv"
+    return [Middleware(Pages, files=PageFiles.find(), configuration=configuration, sample=sample)]

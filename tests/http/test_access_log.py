@@ -1,0 +1,134 @@
+"""Each request has an id and one line in the log."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.conftest import ExecuteSql
+from tests.factories.songs import song_csv, song_rows
+from tests.http.test_websocket import greeted, opened, receive, send
+
+
+def logged(caplog: pytest.LogCaptureFixture, event: str, count: int = 1) -> list[dict[str, Any]]:
+    """The lines about an event; the last one may be written a moment after the answer."""
+    deadline = time.monotonic() + 5
+    while True:
+        messages = [record.msg for record in list(caplog.records)]
+        lines = [dict(line) for line in messages if isinstance(line, dict) and line["event"] == event]
+        if len(lines) >= count or time.monotonic() > deadline:
+            assert len(lines) == count
+            return lines
+        time.sleep(0.02)
+
+
+def test_a_request_is_logged_with_what_it_was(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+    # when
+    response = api.upload(song_csv(song_rows(5)))
+    # then
+    (line,) = logged(caplog, "request")
+    assert 0 < line.pop("seconds") < 60
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", line.pop("timestamp"))
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "logger": "app.http.access_log",
+        "request_id": response.headers["x-request-id"],
+        "route": "/graphql",
+        "client_id": "test",
+        "method": "POST",
+        "status": 200,
+        "operation": "mutation classifyBatch",
+        "outcome": "ok",
+        "rows": 5,
+    }
+
+
+def test_what_happens_meanwhile_is_logged_with_the_requests_id(
+    caplog: pytest.LogCaptureFixture, api: ApiClient
+) -> None:
+    # when
+    parts = upload_parts(CLASSIFY_BATCH, song_csv(song_rows(5)))
+    api.multipart(parts, **{"x-request-id": "nightly.2026-11-23"})
+    # then
+    (line,) = logged(caplog, "batch ended")
+    assert (line["request_id"], line["client_id"], line["rows"]) == ("nightly.2026-11-23", "test", 5)
+
+
+def test_a_refused_file_is_logged_as_refused(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+    # when
+    api.upload(song_csv([*song_rows(2), {**song_rows(1)[0], "tempo": "fast"}]))
+    # then
+    (line,) = logged(caplog, "request")
+    assert (line["status"], line["outcome"], line["rows"]) == (200, "INVALID_SONG_FILE", 3)
+
+
+@pytest.mark.parametrize("sent", ["x" * 65, "two words", "<script>", "ü"])
+def test_an_id_that_is_none_is_not_taken_over(sent: str, api: ApiClient) -> None:
+    response = api.http.get("/livez", headers={"x-request-id": sent.encode()})
+    assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
+
+
+def test_each_request_gets_an_id_of_its_own(api: ApiClient) -> None:
+    first, second = (api.http.get("/livez").headers["x-request-id"] for _ in range(2))
+    assert first != second
+
+
+def test_a_caller_without_credentials_is_logged_without_a_name(
+    caplog: pytest.LogCaptureFixture, api: ApiClient
+) -> None:
+    # when
+    response = httpx.post(f"{api.url}/graphql", headers={"client-id": "test", "client-secret": "guess"})
+    # then
+    (line,) = logged(caplog, "request")
+    assert (line["status"], line["request_id"]) == (401, response.headers["x-request-id"])
+    assert "client_id" not in line
+
+
+def test_probes_are_logged_when_they_fail_alone(
+    caplog: pytest.LogCaptureFixture, api: ApiClient, execute_sql: ExecuteSql
+) -> None:
+    # given
+    for path in ("/livez", "/healthcheck", "/metrics"):
+        assert api.http.get(path).status_code == 200
+    execute_sql("DROP TABLE songs")
+    # when
+    api.http.get("/healthcheck")
+    # then
+    (line,) = logged(caplog, "request")
+    assert (line["route"], line["status"], line["level"]) == ("/healthcheck", 503, "warning")
+
+
+def test_a_mistake_of_ours_has_its_requests_id_in_the_log_and_in_the_answer(
+    caplog: pytest.LogCaptureFixture, api: ApiClient, execute_sql: ExecuteSql
+) -> None:
+    # given
+    execute_sql("ALTER TABLE batches RENAME COLUMN client_id TO somebody")
+    # when
+    response = api.http.get("/batches/67e55044-10b1-426f-9247-bb680e5fe0c8/songs.csv")
+    # then
+    (line,) = logged(caplog, "request")
+    assert (response.status_code, line["status"], line["level"]) == (500, 500, "warning")
+    assert response.headers["x-request-id"] == line["request_id"]
+
+
+def test_the_operations_of_a_websocket_have_a_line_each(
+    caplog: pytest.LogCaptureFixture, api: ApiClient
+) -> None:
+    # when
+    with opened(api) as connection:
+        greeted(connection, {"client-id": "nightly", "client-secret": "first"})
+        for number in ("1", "2"):
+            send(connection, type="subscribe", id=number, payload={"query": "{ genres { name } }"})
+            assert receive(connection)["type"] == "next"
+            assert receive(connection)["type"] == "complete"
+    # then
+    first, second = logged(caplog, "operation", 2)
+    assert (first["operation"], first["outcome"], first["client_id"]) == ("query genres", "ok", "nightly")
+    (closed,) = logged(caplog, "websocket closed")
+    assert first["request_id"] == second["request_id"] == closed["request_id"]

@@ -1,0 +1,241 @@
+"""`/metrics` tells what happened, and nothing but that."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.settings import MetricsAccess
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql, StartService
+from tests.factories.songs import song_csv, song_rows
+from tests.http.test_websocket import greeted, opened, receive, send
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(api: ApiClient) -> Samples:
+    response = api.http.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    return samples_of(response.text)
+
+
+def samples_of(text: str) -> Samples:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples.get((f"genregraph_{name}", frozenset(labels.items())), 0.0)
+
+
+def test_operations_are_counted_by_field_and_outcome(api: ApiClient) -> None:
+    # given: each of a kind
+    api.execute("{ genres { name } }")
+    api.execute("{ a: genres { name } b: genres { name } }")
+    api.execute("{ genres { name } songs { totalCount } }")
+    api.execute("{ __schema { queryType { name } } }")
+    api.post("{ songs(first: -1) { totalCount } }")
+    api.post("{ nosuchfield }")
+    api.post("{ genres {")
+    api.upload(b"no,songs\n")
+    # when
+    samples = scrape(api)
+    # then
+    counted = Counter(
+        {
+            (labels["type"], labels["field"], labels["outcome"]): count
+            for (name, pairs), count in samples.items()
+            if name == "genregraph_operations_total"
+            for labels in [dict(pairs)]
+        }
+    )
+    assert counted == {
+        ("query", "genres", "ok"): 2,
+        ("query", "several", "ok"): 1,
+        ("query", "introspection", "ok"): 1,
+        ("query", "songs", "INVALID_ARGUMENT"): 1,
+        ("invalid", "invalid", "GRAPHQL_VALIDATION_FAILED"): 1,
+        ("invalid", "invalid", "GRAPHQL_PARSE_FAILED"): 1,
+        ("mutation", "classifyBatch", "INVALID_SONG_FILE"): 1,
+    }
+    assert value(samples, "operation_seconds_count", type="query", field="genres") == 2
+    assert 0 < value(samples, "operation_seconds_sum", type="query", field="genres") < 10
+
+
+def test_responses_are_counted_by_route_and_status(api: ApiClient) -> None:
+    # given
+    api.execute("{ genres { name } }")
+    httpx.get(f"{api.url}/graphql?query={{genres{{name}}}}")
+    api.http.get("/batches/nosuch/songs.csv")
+    api.http.get("/nosuch")
+    # when
+    samples = scrape(api)
+    # then
+    assert value(samples, "http_responses_total", route="/graphql", status="200") == 1
+    assert value(samples, "http_responses_total", route="/graphql", status="401") == 1
+    assert value(samples, "http_responses_total", route="/batches/{id}/songs.csv", status="404") == 1
+    assert value(samples, "http_responses_total", route="other", status="404") == 1
+
+
+def test_classified_songs_are_counted_by_genre_and_confidence(api: ApiClient) -> None:
+    # given
+    batch = api.classify(song_csv(song_rows(50)))
+    # when
+    samples = scrape(api)
+    # then
+    for genre in batch["genres"]:
+        name = genre["genre"]["name"]
+        assert value(samples, "songs_classified_total", genre=name) == genre["songCount"]
+    confidences = [
+        node["confidence"]
+        for node in api.execute("{ songs(first: 50) { nodes { confidence } } }")["songs"]["nodes"]
+    ]
+    assert value(samples, "song_confidence_count") == 50
+    assert value(samples, "song_confidence_sum") == pytest.approx(sum(confidences))
+    for bound in (0.3, 0.5, 1.0):
+        expected = sum(confidence <= bound for confidence in confidences)
+        assert value(samples, "song_confidence_bucket", le=str(bound)) == expected
+
+
+def test_a_genre_that_no_song_got_is_there_with_zero(api: ApiClient) -> None:
+    samples = scrape(api)
+    genres = {dict(pairs)["genre"] for name, pairs in samples if name == "genregraph_songs_classified_total"}
+    assert genres == set(api.execute("{ model { genres } }")["model"]["genres"])
+    assert value(samples, "songs_classified_total", genre=min(genres)) == 0
+
+
+def test_batches_are_counted_by_how_they_ended(api: ApiClient) -> None:
+    # given
+    api.classify(song_csv(song_rows(3)))
+    queued = api.classify(song_csv(song_rows(4)), background=True)
+    wait_until_done(api, queued["id"])
+    # when
+    samples = scrape(api)
+    # then
+    assert value(samples, "batches_ended_total", status="SUCCEEDED") == 2
+    assert value(samples, "batches_ended_total", status="FAILED") == 0
+    assert value(samples, "batch_seconds_count") == 2
+
+
+def test_the_queue_shows_what_waits_and_for_how_long(
+    start_service: StartService, execute_sql: ExecuteSql
+) -> None:
+    # given: no worker
+    api = start_service(worker_concurrency=0)
+    api.classify(song_csv(song_rows(3)), background=True)
+    api.classify(song_csv(song_rows(4)), background=True)
+    execute_sql("UPDATE batches SET created_at = created_at - interval '1 hour'")
+    # when
+    samples = scrape(api)
+    # then
+    assert value(samples, "queued_batches") == 2
+    assert value(samples, "running_batches") == 0
+    assert value(samples, "workers") == 0
+    assert 3600 <= value(samples, "oldest_queued_batch_seconds") < 3660
+    assert value(samples, "database_up") == 1
+
+
+def test_the_model_the_release_and_the_pool_are_told(api: ApiClient) -> None:
+    # given
+    model = api.execute("{ model { version } }")["model"]["version"]
+    # when
+    samples = scrape(api)
+    # then
+    versions = [dict(pairs) for name, pairs in samples if name == "genregraph_build_info"]
+    assert [labels["model_version"] for labels in versions] == [model]
+    assert value(samples, "database_connections_most") == 20
+    assert 0 <= value(samples, "database_connections_used") <= 20
+    assert ("process_resident_memory_bytes", frozenset()) in samples
+
+
+def test_a_followed_batch_is_an_open_subscription(start_service: StartService) -> None:
+    # given
+    api = start_service(worker_concurrency=0)
+    batch = api.classify(song_csv(song_rows(3)), background=True)
+    with opened(api) as socket:
+        greeted(socket, {"client-id": "test", "client-secret": "test"})
+        query = "subscription ($id: ID!) { batchProgress(id: $id) { status } }"
+        send(socket, type="subscribe", id="1", payload={"query": query, "variables": {"id": batch["id"]}})
+        assert receive(socket)["type"] == "next"
+        # when
+        during = scrape(api)
+        send(socket, type="complete", id="1")
+        api.execute("mutation ($id: ID!) { cancelBatch(id: $id) { status } }", id=batch["id"])
+    # then
+    assert value(during, "subscriptions_open") == 1
+    deadline = time.monotonic() + 10
+    while value(after := scrape(api), "subscriptions_open") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert value(after, "subscriptions_open") == 0
+    assert value(after, "batches_ended_total", status="CANCELLED") == 1
+
+
+def test_without_the_database_the_other_figures_are_there(
+    start_service: StartService, execute_sql: ExecuteSql
+) -> None:
+    # given
+    api = start_service(metrics=MetricsAccess.OPEN)
+    execute_sql("DROP TABLE batch_upload_parts, batch_uploads")
+    # when
+    samples = scrape(api)
+    # then
+    assert value(samples, "database_up") == 0
+    assert math.isnan(value(samples, "queued_batches"))
+    assert value(samples, "songs_classified_total", genre="Rap") == 0
+
+
+def test_prometheus_may_send_the_credentials_of_a_client_by_http_basic(api: ApiClient) -> None:
+    url = f"{api.url}/metrics"
+    assert httpx.get(url, auth=("test", "test")).status_code == 200
+    refused = httpx.get(url, auth=("test", "wrong"))
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Basic realm="genregraph"')
+    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, headers={"authorization": "Basic ???"}).status_code == 401
+    # Browsers would send it from other sites' pages.
+    query = httpx.post(f"{api.url}/graphql", json={"query": "{ genres { name } }"}, auth=("test", "test"))
+    assert query.status_code == 401
+
+
+def test_metrics_are_open_or_off_as_set(start_service: StartService) -> None:
+    # given
+    open_to_all, off = start_service(metrics=MetricsAccess.OPEN), start_service(metrics=MetricsAccess.OFF)
+    # then
+    assert httpx.get(f"{open_to_all.url}/metrics").status_code == 200
+    assert off.http.get("/metrics").status_code == 404
+
+
+def test_scrapes_at_once_look_at_the_database_once(
+    start_service: StartService, statements: list[str]
+) -> None:
+    # given
+    api = start_service(metrics=MetricsAccess.OPEN)
+    statements.clear()
+    # when
+    threads = [threading.Thread(target=lambda: httpx.get(f"{api.url}/metrics")) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # then
+    assert sum("FROM batch_uploads" in statement for statement in statements) == 1
+
+
+def wait_until_done(api: ApiClient, batch_id: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        batch = api.execute("query ($id: ID!) { batch(id: $id) { status } }", id=batch_id)["batch"]
+        if batch["status"] not in ("QUEUED", "RUNNING"):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the batch did not end in time")
