@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-from graphql import FieldNode, GraphQLError, get_operation_ast
+from graphql import FieldNode, GraphQLError, GraphQLSchema, get_operation_ast
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
@@ -19,9 +19,6 @@ CANCELLED: Final = "cancelled"
 INVALID: Final = "invalid"
 SEVERAL: Final = "several"
 INTROSPECTION: Final = "introspection"
-
-_NO_OPERATION: Final = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
-"""The outcomes of documents whose names are not those of the schema."""
 
 
 @dataclass
@@ -52,17 +49,16 @@ class Observation(SchemaExtension):
         noted = _Noted()
         _noted.set(noted)
         begin = time.perf_counter()
-        outcome = CANCELLED
+        end = CANCELLED
         try:
             yield
-            outcome = _error_code(self.execution_context) or noted.refusal or OK
+            end = noted.refusal or OK
         except Exception:
-            outcome = "BAD_REQUEST"  # there is no such operation, or none was sent
+            end = "BAD_REQUEST"  # there is no such operation, or none was sent
             raise
         finally:
-            kind, field = INVALID, INVALID
-            if outcome not in _NO_OPERATION:
-                kind, field = _kind_and_field(self.execution_context)
+            outcome = _error_code(self.execution_context) or end
+            kind, field = _kind_and_field(self.execution_context)
             seconds = time.perf_counter() - begin
             self.execution_context.context.observe(Operation(kind, field, outcome, seconds, noted.rows))
 
@@ -75,14 +71,23 @@ def _error_code(context: ExecutionContext) -> str | None:
 
 
 def _kind_and_field(context: ExecutionContext) -> tuple[str, str]:
-    """Return the type of a valid operation and its root field: names of the schema's or ours."""
+    """Return the type of an operation and its root field: names of the schema's or ours, and no others."""
     document = context.graphql_document
     operation = None if document is None else get_operation_ast(document, context.operation_name)
-    if operation is None:
+    root = None if operation is None else _schema(context).get_root_type(operation.operation)
+    if operation is None or root is None:
         return INVALID, INVALID
     fields = {
         selection.name.value if isinstance(selection, FieldNode) else SEVERAL
         for selection in operation.selection_set.selections
     }
     field = fields.pop() if len(fields) == 1 else SEVERAL
-    return operation.operation.value, INTROSPECTION if field.startswith("__") else field
+    if field.startswith("__"):
+        return operation.operation.value, INTROSPECTION
+    if field != SEVERAL and field not in root.fields:
+        return INVALID, INVALID
+    return operation.operation.value, field
+
+
+def _schema(context: ExecutionContext) -> GraphQLSchema:
+    return context.schema._schema  # noqa: SLF001  (Strawberry has no other way to it)

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
+from hypothesis import settings
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -26,6 +27,10 @@ from tests.client import ApiClient
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """A test's database need not survive a power cut."""
+
+# How long an example takes tells of the machine's other work.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 CLIENTS = "test:test,nightly:first,nightly:second"
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pydantic import SecretStr
 
 from tests.bulk.conftest import RunBulk
 from tests.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.cli.command import run
 from tests.client import ApiClient
+from tests.conftest import StartService
 from tests.factories.songs import song_csv, song_row, song_rows
 
 SONGS = """
@@ -106,9 +108,10 @@ def test_of_a_repeated_song_the_last_of_all_files_wins(bulk: RunBulk, tmp_path: 
 
 
 def test_into_the_tables_of_a_service(
-    bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path
+    bulk: RunBulk, start_service: StartService, database_url: str, tmp_path: Path
 ) -> None:
-    # given
+    # given an admin, who sees the batches of others
+    api = start_service(clients=SecretStr("test:test:admin"))
     api.classify(song_csv([song_row(trackID="1", title="before"), song_row(trackID="5000")]))
     write_csv(tmp_path / "a.csv", song_rows(60))
     write_csv(tmp_path / "b.csv", [song_row(trackID="2", title="last")])
