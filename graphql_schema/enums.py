@@ -9,9 +9,10 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from app.database.tables import BatchStatus
+from ml.drift import FeatureGroup
 from ml.song_file import OnInvalidRow, SongFileProblemKind
 
-__all__ = ["BatchStatus", "OnInvalidRow", "SongFileProblemKind"]
+__all__ = ["BatchStatus", "FeatureGroup", "OnInvalidRow", "SongFileProblemKind"]
 
 
 def _describe(enum: type[Enum], name: str, description: str, values: Mapping[Enum, str]) -> None:
@@ -32,6 +33,17 @@ _describe(
         BatchStatus.SUCCEEDED: "All its songs are stored.",
         BatchStatus.FAILED: "Nothing of it is stored; `error` says why.",
         BatchStatus.CANCELLED: "It was stopped by `cancelBatch`; nothing of it is stored.",
+    },
+)
+
+_describe(
+    FeatureGroup,
+    "FeatureGroup",
+    "Features of songs that come from one place, and so go wrong together.",
+    {
+        FeatureGroup.METADATA: "Loudness, tempo, time signature, key, mode and duration.",
+        FeatureGroup.AUDIO: "The 148 audio features.",
+        FeatureGroup.LYRICS: "What is made of the tags: languages, themes, rarity and likeness to genres.",
     },
 )
 

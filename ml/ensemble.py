@@ -10,11 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.classifier import Classifier
+from ml.drift import FeatureGroup, TrainingRanges
 from ml.features import FeatureExtractor
 from ml.manifest import Manifest
 from ml.songs import Songs
 
 _ROWS_WORTH_A_THREAD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of n songs.
+
+    Attributes:
+        probabilities: of genres, shape (n, genres), each row sums to 1.
+        songs_outside: how many songs are outside the range of training, by group of features, in the order
+            of `FeatureGroup`; shape (groups,).
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    songs_outside: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +66,29 @@ class Ensemble:
         Returns:
             Shape (n, genres), each row sums to 1.
         """
+        return self.classify(songs, threads=threads).probabilities
+
+    def classify(self, songs: Songs, *, threads: int = 1) -> Prediction:
+        """Return the probabilities of genres, and how many songs are unlike those trained on.
+
+        The arguments are those of `predict`.
+        """
         n = len(songs)
         parts = min(threads, n // _ROWS_WORTH_A_THREAD)
         if parts <= 1:
-            return self._predict(songs)
+            return self._classify(songs)
         bounds = np.linspace(0, n, parts + 1).astype(int).tolist()
         slices = [songs.take(slice(start, end)) for start, end in pairwise(bounds)]
         with ThreadPoolExecutor(parts, thread_name_prefix="predict") as pool:
-            return np.concatenate(list(pool.map(self._predict, slices)))
+            predictions = list(pool.map(self._classify, slices))
+        return Prediction(
+            np.concatenate([prediction.probabilities for prediction in predictions]),
+            np.sum([prediction.songs_outside for prediction in predictions], axis=0),
+        )
 
-    def _predict(self, songs: Songs) -> npt.NDArray[np.float64]:
+    def _classify(self, songs: Songs) -> Prediction:
         if not len(songs):
-            return np.zeros((0, len(self.genres)))
-        return self.classifier.probabilities(self.extractor.transform(songs))
+            return Prediction(np.zeros((0, len(self.genres))), np.zeros(len(FeatureGroup), np.int64))
+        features = self.extractor.transform(songs)
+        ranges = TrainingRanges.of(self.classifier, features.shape[1])
+        return Prediction(self.classifier.probabilities(features), ranges.songs_outside(features))

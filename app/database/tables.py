@@ -107,7 +107,11 @@ class ModelRow(Table, table=True):
 
 
 class BatchRow(Table, table=True):
-    """One classification: what came in, what was stored, by which model."""
+    """One classification: what came in, what was stored, by which model.
+
+    `drift` counts the songs outside the range of training by group of features, so far; the release before
+    left it null.
+    """
 
     __tablename__ = "batches"
     __table_args__ = (Index(None, "created_at", "id"), Index(None, "client_id", "created_at", "id"))
@@ -128,6 +132,7 @@ class BatchRow(Table, table=True):
     min_confidence: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
     rows_uncertain: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")))
     genre_counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
+    drift: dict[str, int] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     model_version: str = Field(sa_column=Column(ForeignKey("models.version"), nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     started_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -68,6 +68,12 @@ class Metrics:
             "genregraph_song_confidence", "How sure the model was of the genres of these songs."
         )
         self.registry.register(self._confidence)
+        self._outside = Counter(
+            "genregraph_songs_outside_training_range",
+            "Classified songs outside the range of the songs trained on, by group of features.",
+            ["group"],
+            registry=self.registry,
+        )
         self._batches = Counter(
             "genregraph_batches_ended", "Batches that ended, by status.", ["status"], registry=self.registry
         )
@@ -137,6 +143,11 @@ class Metrics:
             if count:
                 self._songs.labels(genre).inc(count)
         self._confidence.observe(confidences)
+
+    def note_drift(self, songs_outside: Mapping[str, int]) -> None:
+        """Count songs outside the range of training, by group of features."""
+        for group, count in songs_outside.items():
+            self._outside.labels(group).inc(count)
 
     def note_waiting(self, work: WaitingWork | None) -> None:
         """Note how much work waits; None if the database does not tell."""

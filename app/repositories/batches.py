@@ -78,9 +78,15 @@ class BatchRepository:
         )
         return await self._session.scalar(query)
 
-    async def note_progress(self, batch_id: uuid.UUID, rows_processed: int) -> None:
-        """Write how many rows of an unfinished batch are done."""
-        statement = update(BatchRow).where(col(BatchRow.id) == batch_id).values(rows_processed=rows_processed)
+    async def note_progress(
+        self, batch_id: uuid.UUID, rows_processed: int, drift: dict[str, int] | None
+    ) -> None:
+        """Write how many rows of an unfinished batch are done, and what is known of their drift."""
+        statement = (
+            update(BatchRow)
+            .where(col(BatchRow.id) == batch_id)
+            .values(rows_processed=rows_processed, drift=drift)
+        )
         await self._session.execute(statement)
 
     async def problems(self, batch_id: uuid.UUID, first: int) -> Sequence[BatchProblemRow]:

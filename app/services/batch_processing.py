@@ -28,7 +28,7 @@ from app.repositories.queue import QueueRepository
 from app.repositories.songs import SongRepository
 from app.repositories.uploads import UploadBusyError, UploadRepository
 from app.services.batch_rows import note_end, problem_rows
-from app.services.song_classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
+from app.services.song_classifier import CHUNK_ROWS, ClassifiedChunk, Drift, SongClassifier, add_drift
 from app.services.stored_file import open_stored
 from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport, SongFileState
 
@@ -63,6 +63,7 @@ class _Work:
         on_invalid_row: what to do about wrong rows.
         state: how far the file was read when the songs staged so far had been.
         songs_staged: how many these are.
+        drift: how many of these are outside the range of training; None if another release staged some.
     """
 
     batch_id: uuid.UUID
@@ -71,6 +72,7 @@ class _Work:
     on_invalid_row: OnInvalidRow
     state: SongFileState
     songs_staged: int
+    drift: Drift | None
 
 
 class BatchProcessing:
@@ -166,6 +168,7 @@ class BatchProcessing:
                 upload.songs_staged = 0
                 upload.state = None
                 batch.rows_processed = 0
+                batch.drift = None
             upload.attempts += 1
             upload.claim = uuid.uuid4()
             batch.status = BatchStatus.RUNNING
@@ -178,6 +181,7 @@ class BatchProcessing:
                 on_invalid_row=OnInvalidRow(upload.on_invalid_row),
                 state=state or SongFileState(),
                 songs_staged=upload.songs_staged,
+                drift=batch.drift if upload.songs_staged else {},
             )
 
     async def _stage(self, work: _Work, must_stop: Callable[[], bool]) -> tuple[SongFileReport, int]:
@@ -194,6 +198,8 @@ class BatchProcessing:
         async with aclosing(self._classifier.classify_file(song_file, first_ordinal=songs_staged)) as chunks:
             async for chunk in chunks:
                 songs_staged += len(chunk.songs)
+                if work.drift is not None:
+                    work.drift = add_drift(work.drift, chunk.songs_outside)
                 await self._checkpoint(work, chunk, songs_staged)
                 if must_stop():
                     raise HandedOverError
@@ -206,7 +212,7 @@ class BatchProcessing:
             ):
                 raise LostBatchError
             await SongRepository(session).stage_durably(work.batch_id, chunk.songs)
-            await BatchRepository(session).note_progress(work.batch_id, chunk.state.report.rows)
+            await BatchRepository(session).note_progress(work.batch_id, chunk.state.report.rows, work.drift)
 
     async def _finish(self, work: _Work, report: SongFileReport, songs_staged: int) -> None:
         async with self._sessions.begin() as session:
@@ -227,6 +233,7 @@ class BatchProcessing:
                 durable=True,
             )
             _note_report(batch, report)
+            batch.drift = work.drift
             batch.genre_counts = merged.genre_counts
             batch.rows_uncertain = merged.uncertain
             batch.rows_classified = sum(merged.genre_counts.values())

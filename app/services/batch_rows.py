@@ -74,5 +74,6 @@ def note_end(batch: BatchRow, metrics: Metrics) -> None:
         songs=batch.rows_classified,
         uncertain=batch.rows_uncertain,
         model_version=batch.model_version,
+        drift=batch.drift,
         seconds=round(seconds, 3),
     )

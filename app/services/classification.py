@@ -20,7 +20,7 @@ from app.services.background_batches import BackgroundBatches
 from app.services.batch_options import BatchOptions
 from app.services.batch_rows import new_batch, note_end, problem_rows
 from app.services.reasons import Reasons
-from app.services.song_classifier import CHUNK_ROWS, SongClassifier
+from app.services.song_classifier import CHUNK_ROWS, SongClassifier, add_drift
 from ml.csv_records import count_line_ends
 from ml.explanation import Explanations, explain
 from ml.song_file import SongFile, SongFileReport, TooManyRowsError
@@ -108,9 +108,11 @@ class ClassificationService:
             songs = SongRepository(session)
             await songs.open_stage()
             rows_staged = 0
+            batch.drift = {}
             async for chunk in chunks:
                 await songs.stage(chunk.songs)
                 rows_staged += len(chunk.songs)
+                batch.drift = add_drift(batch.drift, chunk.songs_outside)
             await self._store(session, batch, song_file.report, rows_staged)
             await BatchRepository(session).add_problems(problem_rows(batch.id, song_file.report.problems))
         note_end(batch, self._metrics)
@@ -131,7 +133,8 @@ class ClassificationService:
         async with self._turns, self._sessions.begin() as session:
             repository = SongRepository(session)
             await repository.open_stage()
-            await repository.stage(await self._classifier.classify(songs))
+            staged, batch.drift = await self._classifier.classify(songs)
+            await repository.stage(staged)
             await self._store(session, batch, report, len(songs))
             stored = await repository.by_track_ids(track_ids)
         note_end(batch, self._metrics)

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.metrics.metrics import Metrics
 from app.repositories.songs import StagedSong, fold
+from ml.drift import FeatureGroup
 from ml.ensemble import Ensemble
 from ml.song_file import SongFile, SongFileState
 from ml.songs import Songs
@@ -23,6 +24,14 @@ CHUNK_ROWS = 2_000
 
 Result = TypeVar("Result")
 
+Drift = dict[str, int]
+"""How many songs are outside the range of training, by group of features, as `batches.drift` keeps it."""
+
+
+def add_drift(total: Drift, more: Drift) -> Drift:
+    """Return the sum of two counts."""
+    return {group: total.get(group, 0) + count for group, count in more.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedChunk:
@@ -30,10 +39,12 @@ class ClassifiedChunk:
 
     Attributes:
         songs: the songs, in the order of the file.
+        songs_outside: how many of them are outside the range of training, by group of features.
         state: how far the file was read when they had been.
     """
 
     songs: list[StagedSong]
+    songs_outside: Drift
     state: SongFileState
 
 
@@ -53,6 +64,7 @@ class SongClassifier:
         """
         self.ensemble = ensemble
         self._metrics = metrics
+        metrics.note_drift(dict.fromkeys(map(str, FeatureGroup), 0))  # rates can be told from the start
         self.threads = os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="classify")
 
@@ -69,8 +81,8 @@ class SongClassifier:
         """Do CPU work on one of the threads."""
         return asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
 
-    async def classify(self, songs: Songs) -> list[StagedSong]:
-        """Classify songs that came together."""
+    async def classify(self, songs: Songs) -> tuple[list[StagedSong], Drift]:
+        """Classify songs that came together; tell, too, how many are outside the range of training."""
         return await self.run(self._classify, songs, 0, self.threads)
 
     async def classify_file(
@@ -120,15 +132,19 @@ class SongClassifier:
             return None
         # Chunks of a larger file keep the other cores busy; a small file has one to share among them.
         threads = self.threads if read.is_whole_file else 1
-        return read.index, ClassifiedChunk(self._classify(read.songs, read.ordinal, threads), read.state)
+        songs, songs_outside = self._classify(read.songs, read.ordinal, threads)
+        return read.index, ClassifiedChunk(songs, songs_outside, read.state)
 
-    def _classify(self, songs: Songs, ordinal: int, threads: int) -> list[StagedSong]:
-        probabilities = self.ensemble.predict(songs, threads=threads)
+    def _classify(self, songs: Songs, ordinal: int, threads: int) -> tuple[list[StagedSong], Drift]:
+        prediction = self.ensemble.classify(songs, threads=threads)
+        probabilities = prediction.probabilities
+        songs_outside = Drift(zip(map(str, FeatureGroup), prediction.songs_outside.tolist(), strict=True))
         best = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(songs)), best]
         self._metrics.note_songs(self.ensemble.genres, best, confidences)
+        self._metrics.note_drift(songs_outside)
         genres = [self.ensemble.genres[index] for index in best.tolist()]
-        return list(
+        staged = list(
             zip(
                 range(ordinal, ordinal + len(songs)),
                 songs.track_ids.tolist(),
@@ -140,6 +156,7 @@ class SongClassifier:
                 strict=True,
             )
         )
+        return staged, songs_outside
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,27 @@ from app.repositories.songs import SongFilter
 from app.services.errors import InvalidArgumentError
 from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
-from graphql_schema.enums import BatchStatus
+from graphql_schema.enums import BatchStatus, FeatureGroup
 from graphql_schema.paging import page_info
 from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
 from graphql_schema.types.song import SongConnection, song_connection
 from ml.artifact import Manifest
+
+
+@strawberry.type(description="How many songs of a batch are unlike those that the model was trained on.")
+class FeatureGroupDrift:
+    group: FeatureGroup = strawberry.field(description="In which features.")
+    songs_outside: int = strawberry.field(
+        description="Songs with more than 5 % of the group's values outside the range of training."
+    )
+    share: float = strawberry.field(
+        description=(
+            "Their share of the songs that the model saw, from 0 to 1. Up to 0.05 is usual; far more means "
+            "that features are made in another way than they were for training."
+        )
+    )
 
 
 @strawberry.type(
@@ -103,6 +117,23 @@ class Batch(relay.Node):
         return [
             BatchGenre(genre=Genre(name=genre), song_count=count)
             for genre, count in sorted(self.row.genre_counts.items())
+        ]
+
+    @strawberry.field(
+        description=(
+            "How far the songs differ from those that the model was trained on, by group of features; null "
+            "until the batch has succeeded, and of batches that `genregraph bulk` stored."
+        )
+    )
+    def drift(self) -> list[FeatureGroupDrift] | None:
+        row = self.row
+        if row.drift is None or row.status != BatchStatus.SUCCEEDED:
+            return None
+        songs = row.rows_classified + row.rows_duplicated
+        counts = [(group, row.drift.get(group, 0)) for group in FeatureGroup]
+        return [
+            FeatureGroupDrift(group=group, songs_outside=count, share=count / songs if songs else 0.0)
+            for group, count in counts
         ]
 
     @strawberry.field(

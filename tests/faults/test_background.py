@@ -43,6 +43,12 @@ def followed(service: Service, batch_id: str) -> Iterator[Iterator[str]]:
         yield response.iter_lines()
 
 
+def drift_of(service: Service, batch_id: str) -> list[dict[str, Any]]:
+    query = "query ($id: ID!) { batch(id: $id) { drift { group songsOutside } } }"
+    drift: list[dict[str, Any]] = service.api.execute(query, id=batch_id)["batch"]["drift"]
+    return drift
+
+
 def all_stored(batch: dict[str, Any]) -> dict[int, set[str]]:
     return {track_id: {uuid_of(batch)} for track_id in SONGS}
 
@@ -108,6 +114,10 @@ def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: 
     assert min(seen, default=4_000) >= 4_000
     assert (batch["status"], batch["rowsClassified"], batch["rowsDuplicated"]) == ("SUCCEEDED", 6_000, 0)
     check(service.api, database, all_stored(queued))
+    # and counts each song's drift once, as in a batch that nothing happened to
+    in_one_go = service.api.classify(song_file(SONGS))
+    assert drift_of(service, queued["id"]) == drift_of(service, in_one_go["id"])
+    assert any(group["songsOutside"] for group in drift_of(service, queued["id"]))
 
 
 def test_a_worker_that_is_only_slow_loses_its_batch_and_does_no_harm(

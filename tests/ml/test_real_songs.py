@@ -15,7 +15,7 @@ from ml.labels import read_lyrics
 from ml.parameters import Parameters
 from ml.recipe import predict_grouped
 from ml.song_file import SongFile
-from ml.songs import Songs
+from ml.songs import METADATA_COLUMNS, Songs
 from ml.training import make_examples, train
 from ml.training_data import read_labelled_songs
 
@@ -112,3 +112,21 @@ def test_a_song_without_a_known_word_gets_a_calibrated_answer_by_its_sound() -> 
     assert scores.accuracy > 0.45
     assert scores.calibration_error < 0.1
     assert scores.log_loss < 1.6
+
+
+def test_other_features_leave_the_ranges_of_training_and_unknown_artists_seldom_do() -> None:
+    # given
+    ensemble = load_ensemble(REPOSITORY / "model")
+    songs = real_songs("test.csv")
+
+    def shares_outside(songs: Songs) -> list[float]:
+        return (ensemble.classify(songs).songs_outside / len(songs)).round(3).tolist()
+
+    # then, as `ml.drift` says, of metadata, audio and lyrics
+    assert shares_outside(songs) == [0.033, 0.049, 0.005]
+    assert shares_outside(real_songs("features.csv")) == [0, 0, 0]
+    # when an extractor makes other audio features
+    numbers = songs.numbers.copy()
+    numbers[:, len(METADATA_COLUMNS) :] *= 1.5
+    # then
+    assert shares_outside(replace(songs, numbers=numbers)) == [0.033, 0.914, 0.005]

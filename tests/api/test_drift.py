@@ -1,0 +1,94 @@
+"""`Batch.drift`: how many songs are unlike those that the model was trained on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml.songs import AUDIO_COLUMNS
+from tests.api.test_classify_songs import song
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql
+from tests.factories.songs import song_csv, song_row
+from tests.http.test_metrics import scrape, value, wait_until_done
+
+DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "songs.csv"
+
+
+def sample_rows(n: int) -> list[dict[str, str]]:
+    """Complete sample songs, whose audio features are within the ranges of training."""
+
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if all(row.values())][:n]
+
+
+def strange(row: dict[str, str]) -> dict[str, str]:
+    """A song of another feature extractor."""
+    return row | {column.name: "1e9" for column in AUDIO_COLUMNS}
+
+
+def drift_of(api: ApiClient, batch_id: str) -> Any:
+    return api.execute(DRIFT, id=batch_id)["batch"]["drift"]
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_batch_tells_how_many_of_its_songs_are_unlike_those_of_training(
+    background: bool, api: ApiClient
+) -> None:
+    # given: 40 songs, one of them twice
+    rows = sample_rows(40)
+    file = song_csv([*rows[:30], *map(strange, rows[30:]), strange(rows[39])])
+    # when
+    batch = api.classify(file, background=background)
+    wait_until_done(api, batch["id"])
+    # then
+    metadata, audio, lyrics = drift_of(api, batch["id"])
+    assert audio == {"group": "AUDIO", "songsOutside": 11, "share": 11 / 41}
+    assert metadata == {"group": "METADATA", "songsOutside": 0, "share": 0.0}
+    assert (lyrics["group"], lyrics["share"] < 0.2) == ("LYRICS", True)
+    assert value(scrape(api), "songs_outside_training_range_total", group="AUDIO") == 11
+
+
+def test_songs_sent_as_json_have_it_too(api: ApiClient) -> None:
+    # when
+    query = """mutation ($input: ClassifySongsInput!) {
+        classifySongs(input: $input) { ... on ClassifiedSongs { batch { drift { group share } } } }
+    }"""
+    songs = [song(trackId="1", tempo=999.0), song(trackId="2")]
+    data = api.execute(query, input={"songs": songs})
+    # then
+    assert data["classifySongs"]["batch"]["drift"][0] == {"group": "METADATA", "share": 0.5}
+
+
+def test_a_large_file_adds_up_chunk_by_chunk(api: ApiClient) -> None:
+    # given: three chunks
+    rows = sample_rows(400)
+    many = [row | {"trackID": str(place)} for place, row in enumerate(rows * 11)]
+    strange_ones = [strange(row) if place % 4 == 0 else row for place, row in enumerate(many)]
+    # when
+    batch = api.classify(song_csv(strange_ones), background=True)
+    wait_until_done(api, batch["id"])
+    # then
+    audio = drift_of(api, batch["id"])[1]
+    assert audio == {"group": "AUDIO", "songsOutside": 1_100, "share": 0.25}
+
+
+def test_batches_of_the_release_before_have_none(api: ApiClient, execute_sql: ExecuteSql) -> None:
+    # given
+    batch = api.classify(song_csv([song_row()]))
+    execute_sql("UPDATE batches SET drift = NULL")
+    # then
+    assert drift_of(api, batch["id"]) is None
+
+
+def test_a_batch_that_is_not_finished_has_none(api: ApiClient, execute_sql: ExecuteSql) -> None:
+    # given
+    batch = api.classify(song_csv([song_row()]))
+    execute_sql("UPDATE batches SET status = 'RUNNING', finished_at = NULL")
+    # then
+    assert drift_of(api, batch["id"]) is None

@@ -1,0 +1,80 @@
+"""How many songs are unlike those that the model was trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.artifact import load_ensemble
+from ml.drift import FeatureGroup, TrainingRanges
+from ml.ensemble import Ensemble
+from ml.songs import NUMBER_NAMES, Songs
+from tests.ml.test_ensemble import JAMAICAN, MODEL, changed
+
+AUDIO = [position for position, name in enumerate(NUMBER_NAMES) if name.startswith("vect_")]
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return load_ensemble(MODEL)
+
+
+def inside(ensemble: Ensemble, n: int = 3) -> Songs:
+    """Songs in the middle of each numeric range, with frequent words."""
+    ranges = TrainingRanges.of(ensemble.classifier, len(ensemble.extractor.names))
+    middle = (ranges.lowest + ranges.highest)[: len(NUMBER_NAMES)] / 2
+    return Songs(np.arange(1, n + 1), ["A song"] * n, [JAMAICAN] * n, np.tile(middle, (n, 1)))
+
+
+def outside(ensemble: Ensemble, songs: Songs) -> dict[str, int]:
+    found = ensemble.classify(songs).songs_outside.tolist()
+    return dict(zip(map(str, FeatureGroup), found, strict=True))
+
+
+def test_each_feature_of_the_shipped_model_has_a_range(ensemble: Ensemble) -> None:
+    ranges = TrainingRanges.of(ensemble.classifier, len(ensemble.extractor.names))
+    assert np.isfinite(ranges.lowest).all()
+    assert np.isfinite(ranges.highest).all()
+    assert (ranges.lowest <= ranges.highest).all()
+
+
+def test_songs_within_all_ranges_are_not_outside(ensemble: Ensemble) -> None:
+    assert outside(ensemble, inside(ensemble)) == {"METADATA": 0, "AUDIO": 0, "LYRICS": 0}
+
+
+@pytest.mark.parametrize(("columns", "songs"), [(7, 0), (8, 3), (148, 3)])
+def test_a_song_is_outside_with_more_than_a_twentieth_of_a_groups_values(
+    columns: int,
+    songs: int,
+    ensemble: Ensemble,
+) -> None:
+    # given
+    numbers = {NUMBER_NAMES[position]: 1e9 for position in AUDIO[:columns]}
+    # then
+    assert outside(ensemble, changed(inside(ensemble), **numbers))["AUDIO"] == songs
+
+
+def test_both_ends_of_a_range_are_inside(ensemble: Ensemble) -> None:
+    # given
+    ranges = TrainingRanges.of(ensemble.classifier, len(ensemble.extractor.names))
+    loudness = NUMBER_NAMES.index("loudness")
+    for end, beyond in (
+        (ranges.lowest[loudness], -np.inf),
+        (ranges.highest[loudness], np.inf),
+    ):
+        # then
+        assert outside(ensemble, changed(inside(ensemble), loudness=end))["METADATA"] == 0
+        further = float(np.nextafter(end, beyond))
+        assert outside(ensemble, changed(inside(ensemble), loudness=further))["METADATA"] == 3
+
+
+def test_lyrics_without_a_known_word_are_outside(ensemble: Ensemble) -> None:
+    assert outside(ensemble, changed(inside(ensemble), tags="qqq, zzz"))["LYRICS"] == 3
+
+
+def test_parts_and_nothing_add_up(ensemble: Ensemble) -> None:
+    # given
+    songs = changed(inside(ensemble, 500), tempo=990)
+    # then
+    assert ensemble.classify(songs, threads=2).songs_outside.tolist() == [500, 0, 0]
+    assert ensemble.classify(songs.take([])).songs_outside.tolist() == [0, 0, 0]
