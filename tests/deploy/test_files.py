@@ -18,7 +18,7 @@ from tests.deploy.replica import ROOT
 
 CHECKS = ROOT / "deploy/checks"
 ENVIRONMENTS = ("local", "staging", "production")
-SERVICES = {"api", "worker", "postgres", "migrate", "proxy"}
+SERVICES = {"api", "worker", "postgres", "migrate", "proxy", "prometheus", "grafana"}
 
 
 def tool(path: Path) -> str:
@@ -46,7 +46,7 @@ def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
 def checkout(tmp_path: Path) -> Path:
     """A copy of what is deployed, with secrets as the examples have them."""
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
-    for folder in ("environments", "kubernetes", "nginx"):
+    for folder in ("environments", "kubernetes", "nginx", "prometheus", "grafana"):
         shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
     for example in tmp_path.glob("deploy/environments/*.secrets.env.example"):
         shutil.copy(example, example.with_suffix(""))
@@ -90,7 +90,7 @@ def test_compose_reads_its_file(environment: str, checkout: Path) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service, name
-    assert {name for name in SERVICES if "ports" in services[name]} == {"proxy"}
+    assert {name for name in SERVICES if "ports" in services[name]} == {"proxy", "grafana"}
     assert [port.rpartition(":")[0] for port in map(str, services["proxy"]["ports"])] == [
         "127.0.0.1:80",
         "127.0.0.1:443",
@@ -250,7 +250,7 @@ def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
         # when
         printed = run("sh", str(tmp_path / "deploy/pin-images"), PATH=f"{docker.parent}:{os.environ['PATH']}")
         # then
-        assert len(printed.splitlines()) == 4
+        assert len(printed.splitlines()) == 6
         text = "".join((tmp_path / file).read_text(encoding="utf-8") for file in files[:3])
         pinned = re.findall(r"(\w+):[\w.-]+@sha256:(\w+)", text)
         assert pinned == [

@@ -1,0 +1,159 @@
+"""The dashboard and the alerts, with a real Prometheus that asks a running service; skipped without one."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.client import ApiClient
+from tests.deploy.replica import ROOT, free_port
+from tests.deploy.test_files import on_path, run
+from tests.factories.songs import song_csv, song_rows
+from tests.faults.waiting import eventually
+from tests.http.test_metrics import scrape, wait_until_done
+
+PROMETHEUS = ROOT / "deploy/prometheus"
+DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/genregraph.json").read_text(encoding="utf-8"))
+ALERTS = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+RULES = ALERTS["groups"][0]["rules"]
+
+
+def expressions() -> list[str]:
+    """Every question of the dashboard, as Grafana would ask it, and of the alerts."""
+    asked = [target["expr"] for panel in PANELS for target in panel["targets"]]
+    filled = [expr.replace("$job", "genregraph").replace("$__rate_interval", "1m") for expr in asked]
+    return [*filled, *(rule["expr"] for rule in RULES)]
+
+
+@pytest.fixture
+def busy(api: ApiClient) -> ApiClient:
+    """A service that has done something of each kind."""
+    api.classify(song_csv(song_rows(20)))
+    wait_until_done(api, api.classify(song_csv(song_rows(30)), background=True)["id"])
+    api.execute("{ genres { name } }")
+    api.post("{ nosuchfield }")
+    return api
+
+
+@pytest.fixture
+def prometheus(busy: ApiClient, folder: Path) -> Iterator[httpx.Client]:
+    """Prometheus with the shipped alerts, which asks the service each half second as a client of it."""
+    program = on_path("prometheus", "apt-get install prometheus")
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
+    config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+    config["rule_files"] = [str(PROMETHEUS / "alerts.yml")]
+    (job,) = config["scrape_configs"]
+    del job["dns_sd_configs"]
+    job |= {
+        "static_configs": [{"targets": [busy.url.removeprefix("http://")]}],
+        "basic_auth": {"username": "test", "password": "test"},
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    port = free_port()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10) as client:
+            eventually(lambda: client.get("/status/runtimeinfo").status_code == 200, "Prometheus answers")
+            yield client
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def found(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:
+    answer = prometheus.get("/query", params={"query": expression}).json()
+    assert answer["status"] == "success", (expression, answer)
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
+
+
+def test_prometheus_asks_with_a_clients_credentials_and_understands_every_question(
+    prometheus: httpx.Client,
+) -> None:
+    # given: two scrapes at least, so that there are rates
+    eventually(
+        lambda: bool(found(prometheus, "rate(genregraph_song_confidence_count[1m])")), "two scrapes are there"
+    )
+    # then
+    assert [sample["value"][1] for sample in found(prometheus, 'up{job="genregraph"}')] == ["1"]
+    assert [s["value"][1] for s in found(prometheus, "genregraph_song_confidence_count")] == ["50"]
+    unanswered = [
+        expression for expression in expressions()[: -len(RULES)] if not found(prometheus, expression)
+    ]
+    assert unanswered == []
+    # and the alerts are looked at, and none is raised
+    rules = prometheus.get("/rules").json()["data"]["groups"][0]["rules"]
+    assert {rule["name"] for rule in rules} == {rule["alert"] for rule in RULES}
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert prometheus.get("/alerts").json()["data"]["alerts"] == []
+
+
+def test_each_metric_asked_for_is_one_that_there_is(busy: ApiClient) -> None:
+    # given
+    there = {name for name, _ in scrape(busy)} | {"up"}
+    # when
+    asked = {
+        name
+        for expression in expressions()
+        for name in re.findall(r"\b(?:genregraph|process)_\w+|\bup\b", expression)
+    }
+    # then
+    assert len(asked) > 15
+    assert asked <= there
+
+
+def test_each_metric_of_ours_is_on_the_dashboard_or_in_an_alert(busy: ApiClient) -> None:
+    # given
+    ours = {re.sub(r"_(bucket|sum|count|created|total)$", "", name) for name, _ in scrape(busy)}
+    ours = {name for name in ours if name.startswith("genregraph_")}
+    # then
+    everything = " ".join(expressions())
+    assert {name for name in ours if name not in everything} == set()
+
+
+def test_each_panel_and_each_alert_says_what_it_is() -> None:
+    assert all(panel["title"] and panel["description"] for panel in PANELS)
+    assert all(rule["annotations"].keys() == {"summary", "action"} for rule in RULES)
+    assert {rule["labels"]["severity"] for rule in RULES} == {"page", "ticket"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "config", "prometheus.yml"),
+        ("check", "rules", "alerts.yml"),
+        ("test", "rules", "alerts.test.yml"),
+    ],
+)
+def test_promtool_finds_nothing(command: tuple[str, ...]) -> None:
+    run(on_path("promtool", "apt-get install prometheus"), *command, cwd=PROMETHEUS)
+
+
+def test_promtool_finds_nothing_in_the_metrics_themselves(busy: ApiClient) -> None:
+    # given
+    promtool = on_path("promtool", "apt-get install prometheus")
+    metrics = busy.http.get("/metrics").content
+    # when
+    checked = subprocess.run([promtool, "check", "metrics"], input=metrics, capture_output=True, check=False)
+    # then
+    said = [line for line in checked.stderr.decode().splitlines() if line.startswith("genregraph_")]
+    assert said == []
