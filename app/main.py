@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     """Make the application. It needs a migrated database from its first request on.
 
     `app.state.stop()` tells it that the server is about to stop: followers of batches are let go, and the
-    worker hands its batches over.
+    worker hands its batches over. `app.state.engine` is its database's.
 
     Args:
         settings: `database_url` must be set.
@@ -148,6 +148,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     metrics.gauge("database_connections_used", "Connections in use.", lambda: connections_in_use(engine))
     metrics.gauge("database_connections_most", "The most that may be.", lambda: MOST_CONNECTIONS)
     app.state.stop = stop
+    app.state.engine = engine
     return app
 
 

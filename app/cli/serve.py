@@ -18,6 +18,7 @@ from app.cli.startup import app_or_fail, database_of, known_client, settings_or_
 from app.http.draining import Draining
 from app.http.http_protocol import CONNECTION_LIMITS
 from app.logs import configure_logs
+from app.telemetry.tracing import tracing
 
 STARTUP_FAILURE = 3
 """Exit code, as uvicorn's own, of a server that could not start."""
@@ -36,13 +37,13 @@ def serve(
     # uvicorn ends requests gracefully and then raises the signal again; as an exception it lets the
     # database be stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with database_of(settings) as ready:
+    with database_of(settings) as ready, tracing() as around:
         app = app_or_fail(ready, known_client=known_client(settings))
         # What is there now stays: without this, a full collection in the middle of a batch looks at it
         # all over again and stops every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
-        draining = Draining(app)
+        draining = Draining(around(app, app.state.engine))
 
         def stop() -> None:
             # At once: whoever follows a batch would hold the server up.

@@ -258,5 +258,7 @@ def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
             ("python", digit * 64),
             ("postgres", digit * 64),
             ("nginx", digit * 64),
+            ("prometheus", digit * 64),
+            ("grafana", digit * 64),
             ("postgres", digit * 64),
         ]

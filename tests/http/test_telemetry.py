@@ -1,0 +1,109 @@
+"""Traces of a service, as a collector gets them."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.client import ApiClient
+from tests.deploy.replica import Replica, replica, started
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+
+
+class Collector:
+    """Takes spans over OTLP/HTTP."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.services: set[str] = set()
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers.get("content-encoding") == "gzip":
+                    body = gzip.decompress(body)
+                for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                    for attribute in resource.resource.attributes:
+                        if attribute.key == "service.name":
+                            collector.services.add(attribute.value.string_value)
+                    for scope in resource.scope_spans:
+                        collector.spans.extend(scope.spans)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+def attributes(span: Span) -> dict[str, str]:
+    return {attribute.key: attribute.value.string_value for attribute in span.attributes}
+
+
+def traced(database_url: str, collector: Collector) -> Replica:
+    service = replica(database_url, log_format="json")
+    service.environment = {**service.environment, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    return service
+
+
+def test_a_request_is_a_span_with_its_statements_in_the_callers_trace(
+    database_url: str, collector: Collector
+) -> None:
+    # given
+    service = traced(database_url, collector)
+    with started(service):
+        with ApiClient(service.url) as api:
+            # when
+            api.post("{ genres { name } }", headers={"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"})
+            api.http.get("/graphql", params={"query": '{ songs(titleContains: "canary") { totalCount } }'})
+            api.http.get("/healthcheck")
+        # then, once it has sent its last spans
+        code, said = service.stop()
+    assert code == 0
+    assert collector.services == {"genregraph"}
+    requests = [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]
+    assert [span.name for span in requests] == ["query genres", "query songs"]
+    genres = requests[0]
+    assert genres.trace_id.hex() == TRACE_ID
+    assert attributes(genres)["genregraph.outcome"] == "ok"
+    assert attributes(genres)["genregraph.client_id"] == "test"
+    statements = [span for span in collector.spans if span.parent_span_id == genres.span_id]
+    assert any(span.name.startswith("SELECT") for span in statements)
+    # and nothing else: neither the probe, nor what the queue's polling asks
+    assert {span.trace_id for span in collector.spans} == {span.trace_id for span in requests}
+    # and no value of a query
+    assert not any("canary" in value for span in collector.spans for value in attributes(span).values())
+    # and the log finds the trace
+    assert any(TRACE_ID in line and '"event": "request"' in line for line in said.splitlines())
+
+
+def test_without_being_asked_for_nothing_is_traced(database_url: str, collector: Collector) -> None:
+    # given
+    service = replica(database_url)
+    with started(service), ApiClient(service.url) as api:
+        # when
+        api.execute("{ genres { name } }")
+        _, said = service.stop()
+    # then
+    assert collector.spans == []
+    assert "trace_id" not in said
