@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import pytest
 
 from app.embedded_postgres import EmbeddedPostgres
@@ -21,8 +23,11 @@ from app.embedded_postgres.binaries import find_binaries
 from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE
 from tests.deploy.replica import ROOT, Process, inherited, replica, started
+from tests.deploy.test_monitoring import RULES
 from tests.deploy.test_rolling_restart import finished
 from tests.factories.songs import song_csv, song_rows
+from tests.faults.waiting import eventually
+from tests.http.test_metrics import scrape
 
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
@@ -73,17 +78,15 @@ def connection_of(url: str) -> dict[str, str]:
 
 
 def test_every_command_is_run_here_or_marked() -> None:
-    assert {heading: len(found) for heading, found in BLOCKS.items() if heading not in OTHERS} == {
+    assert {heading: len(found) for heading, found in BLOCKS.items()} == {
         "From nothing to serving": 3,
+        "Credentials": 3,
+        "Monitoring": 2,
         "A new model": 1,
         "Backup and restore": 3,
     }
     for block in (block for found in BLOCKS.values() for block in found):
         assert not re.search(r"^\s*(docker|kubectl)\b", block, flags=re.MULTILINE), block
-
-
-OTHERS = {"Credentials", "Monitoring"}
-"""Run by the tests of what they tell of."""
 
 
 def test_the_secrets_are_written_once_for_everything(tmp_path: Path) -> None:
@@ -115,6 +118,70 @@ def test_without_containers_it_is_migrated_served_and_looked_at(empty_database_u
     assert '"status":"ok"' in said
     assert '{"data":{"model":{"version":' in said
     assert "songs.csv" in said
+
+
+def test_credentials_are_added_rotated_by_hand_and_by_cron_and_revoked(
+    api: ApiClient, database_url: str, tmp_path: Path
+) -> None:
+    # given
+    by_hand, revoking, hashing = BLOCKS["Credentials"]
+    environment = {"GENREGRAPH_DATABASE_URL": database_url}
+    # when
+    said = shell(by_hand, ROOT, **environment)
+    # then
+    first, second = re.findall(r"^\S{43}$", said, re.MULTILINE)
+    assert {status(api, "nightly", secret) for secret in (first, second)} == {200}
+    # when cron rotates
+    (line,) = re.findall(r"```crontab\n\S+ \S+ \S+ \S+ \S+  (.*)\n```", PAGE)
+    shell(line.replace("/etc/nightly", str(tmp_path)), ROOT, **environment)
+    # then
+    third = (tmp_path / "secret").read_text(encoding="utf-8").strip()
+    assert status(api, "nightly", third) == 200
+    # and the hash is what the page says it is
+    example = re.search(r"sha256\$([0-9a-f]{64})", PAGE)
+    assert example is not None
+    assert shell(hashing, ROOT, SECRET=third).split()[0] == hashlib.sha256(third.encode()).hexdigest()
+    # when
+    shell(revoking, ROOT, **environment)
+    # then
+    eventually(lambda: status(api, "nightly", third) == 401, "the client is refused")
+
+
+def status(api: ApiClient, client: str, secret: str) -> int:
+    query = {"query": "{ model { version } }"}
+    headers = {"client-id": client, "client-secret": secret}
+    return httpx.post(f"{api.url}/graphql", json=query, headers=headers).status_code
+
+
+def test_figures_and_the_log_are_looked_at(api: ApiClient, database_url: str, tmp_path: Path) -> None:
+    # given
+    figures, failures = BLOCKS["Monitoring"]
+    # when
+    said = shell(figures, ROOT, URL=api.url, GENREGRAPH_DATABASE_URL=database_url)
+    # then
+    assert 'genregraph_build_info{model_version="' in said
+    # and
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed: apt-get install jq")
+    lines = ['{"level": "info", "status": 200}', '{"level": "warning", "status": 503}', '{"level": "error"}']
+    (tmp_path / "log").write_text("\n".join(lines), encoding="utf-8")
+    assert shell(failures, ROOT, LOG=str(tmp_path / "log")).splitlines() == [
+        '{"level":"warning","status":503}',
+        '{"level":"error"}',
+    ]
+
+
+def test_the_table_of_metrics_names_what_there_is(api: ApiClient) -> None:
+    # given
+    section = PAGE.partition("## Monitoring")[2].partition("\n## ")[0]
+    api.execute("{ genres { name } }")
+    there = {name for name, _ in scrape(api)} | {"up"}
+    alerts = {rule["alert"] for rule in RULES}
+    # then
+    told = set(re.findall(r"`(genregraph_\w+|process_\w+|up)", section)) - {"genregraph_"}
+    assert len(told) > 10
+    assert {name for name in told if not any(name == n or n.startswith(f"{name}_") for n in there)} == set()
+    assert set(re.findall(r"`(Genregraph\w+)`", section)) == alerts
 
 
 def test_a_new_model_is_trained_and_serves(database_url: str, folder: Path) -> None:
