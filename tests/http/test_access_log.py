@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Any
@@ -9,10 +10,19 @@ from typing import Any
 import httpx
 import pytest
 
+from app.logs import configure_logs
+from app.settings import LogFormat
 from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import greeted, opened, receive, send
+
+
+@pytest.fixture(autouse=True)
+def _logs(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever commands that ran in this process before made of the log."""
+    configure_logs(LogFormat.JSON)
+    caplog.set_level(logging.INFO)
 
 
 def logged(caplog: pytest.LogCaptureFixture, event: str, count: int = 1) -> list[dict[str, Any]]:
