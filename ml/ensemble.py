@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -32,7 +33,7 @@ class Prediction:
     songs_outside: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ensemble:
     """A trained model: a feature extractor and a classifier of a linear model and four boosters.
 
@@ -52,6 +53,11 @@ class Ensemble:
     def genres(self) -> tuple[str, ...]:
         """The genres it tells apart, sorted; columns of probabilities are in this order."""
         return self.manifest.genres
+
+    @cached_property
+    def training_ranges(self) -> TrainingRanges:
+        """The range of each feature among the songs it was trained on."""
+        return TrainingRanges.of(self.classifier, len(self.extractor.names))
 
     def predict(self, songs: Songs, *, threads: int = 1) -> npt.NDArray[np.float64]:
         """Return the probabilities of genres.
@@ -90,5 +96,6 @@ class Ensemble:
         if not len(songs):
             return Prediction(np.zeros((0, len(self.genres))), np.zeros(len(FeatureGroup), np.int64))
         features = self.extractor.transform(songs)
-        ranges = TrainingRanges.of(self.classifier, features.shape[1])
-        return Prediction(self.classifier.probabilities(features), ranges.songs_outside(features))
+        return Prediction(
+            self.classifier.probabilities(features), self.training_ranges.songs_outside(features)
+        )

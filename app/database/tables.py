@@ -109,8 +109,8 @@ class ModelRow(Table, table=True):
 class BatchRow(Table, table=True):
     """One classification: what came in, what was stored, by which model.
 
-    `drift` counts the songs outside the range of training by group of features, so far; the release before
-    left it null.
+    `drift` counts the songs outside the range of training, so far (`app.services.drift`); the release before
+    leaves it as it is.
     """
 
     __tablename__ = "batches"

@@ -28,7 +28,8 @@ from app.repositories.queue import QueueRepository
 from app.repositories.songs import SongRepository
 from app.repositories.uploads import UploadBusyError, UploadRepository
 from app.services.batch_rows import note_end, problem_rows
-from app.services.song_classifier import CHUNK_ROWS, ClassifiedChunk, Drift, SongClassifier, add_drift
+from app.services.drift import Drift, add_drift, drift_of_all
+from app.services.song_classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
 from app.services.stored_file import open_stored
 from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport, SongFileState
 
@@ -63,7 +64,7 @@ class _Work:
         on_invalid_row: what to do about wrong rows.
         state: how far the file was read when the songs staged so far had been.
         songs_staged: how many these are.
-        drift: how many of these are outside the range of training; None if another release staged some.
+        drift: how many of these are outside the range of training; None if the release before staged some.
     """
 
     batch_id: uuid.UUID
@@ -181,7 +182,7 @@ class BatchProcessing:
                 on_invalid_row=OnInvalidRow(upload.on_invalid_row),
                 state=state or SongFileState(),
                 songs_staged=upload.songs_staged,
-                drift=batch.drift if upload.songs_staged else {},
+                drift=drift_of_all(batch.drift, upload.songs_staged) if upload.songs_staged else {},
             )
 
     async def _stage(self, work: _Work, must_stop: Callable[[], bool]) -> tuple[SongFileReport, int]:
@@ -199,7 +200,7 @@ class BatchProcessing:
             async for chunk in chunks:
                 songs_staged += len(chunk.songs)
                 if work.drift is not None:
-                    work.drift = add_drift(work.drift, chunk.songs_outside)
+                    work.drift = add_drift(work.drift, chunk.drift)
                 await self._checkpoint(work, chunk, songs_staged)
                 if must_stop():
                     raise HandedOverError

@@ -19,8 +19,9 @@ from app.repositories.songs import SongRepository
 from app.services.background_batches import BackgroundBatches
 from app.services.batch_options import BatchOptions
 from app.services.batch_rows import new_batch, note_end, problem_rows
+from app.services.drift import add_drift
 from app.services.reasons import Reasons
-from app.services.song_classifier import CHUNK_ROWS, SongClassifier, add_drift
+from app.services.song_classifier import CHUNK_ROWS, SongClassifier
 from ml.csv_records import count_line_ends
 from ml.explanation import Explanations, explain
 from ml.song_file import SongFile, SongFileReport, TooManyRowsError
@@ -112,7 +113,7 @@ class ClassificationService:
             async for chunk in chunks:
                 await songs.stage(chunk.songs)
                 rows_staged += len(chunk.songs)
-                batch.drift = add_drift(batch.drift, chunk.songs_outside)
+                batch.drift = add_drift(batch.drift, chunk.drift)
             await self._store(session, batch, song_file.report, rows_staged)
             await BatchRepository(session).add_problems(problem_rows(batch.id, song_file.report.problems))
         note_end(batch, self._metrics)

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.metrics.metrics import Metrics
 from app.repositories.songs import StagedSong, fold
+from app.services.drift import Drift, drift_of, songs_outside
 from ml.drift import FeatureGroup
 from ml.ensemble import Ensemble
 from ml.song_file import SongFile, SongFileState
@@ -24,14 +25,6 @@ CHUNK_ROWS = 2_000
 
 Result = TypeVar("Result")
 
-Drift = dict[str, int]
-"""How many songs are outside the range of training, by group of features, as `batches.drift` keeps it."""
-
-
-def add_drift(total: Drift, more: Drift) -> Drift:
-    """Return the sum of two counts."""
-    return {group: total.get(group, 0) + count for group, count in more.items()}
-
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedChunk:
@@ -39,12 +32,12 @@ class ClassifiedChunk:
 
     Attributes:
         songs: the songs, in the order of the file.
-        songs_outside: how many of them are outside the range of training, by group of features.
+        drift: how many of them are outside the range of training.
         state: how far the file was read when they had been.
     """
 
     songs: list[StagedSong]
-    songs_outside: Drift
+    drift: Drift
     state: SongFileState
 
 
@@ -132,17 +125,16 @@ class SongClassifier:
             return None
         # Chunks of a larger file keep the other cores busy; a small file has one to share among them.
         threads = self.threads if read.is_whole_file else 1
-        songs, songs_outside = self._classify(read.songs, read.ordinal, threads)
-        return read.index, ClassifiedChunk(songs, songs_outside, read.state)
+        songs, drift = self._classify(read.songs, read.ordinal, threads)
+        return read.index, ClassifiedChunk(songs, drift, read.state)
 
     def _classify(self, songs: Songs, ordinal: int, threads: int) -> tuple[list[StagedSong], Drift]:
         prediction = self.ensemble.classify(songs, threads=threads)
         probabilities = prediction.probabilities
-        songs_outside = Drift(zip(map(str, FeatureGroup), prediction.songs_outside.tolist(), strict=True))
         best = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(songs)), best]
         self._metrics.note_songs(self.ensemble.genres, best, confidences)
-        self._metrics.note_drift(songs_outside)
+        self._metrics.note_drift(songs_outside(prediction))
         genres = [self.ensemble.genres[index] for index in best.tolist()]
         staged = list(
             zip(
@@ -156,7 +148,7 @@ class SongClassifier:
                 strict=True,
             )
         )
-        return staged, songs_outside
+        return staged, drift_of(prediction)
 
 
 @dataclass(frozen=True, slots=True)

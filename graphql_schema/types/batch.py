@@ -14,6 +14,7 @@ from app.database.tables import BatchRow
 from app.repositories.batches import batch_cursor
 from app.repositories.paging import Page
 from app.repositories.songs import SongFilter
+from app.services.drift import drift_of_all
 from app.services.errors import InvalidArgumentError
 from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
@@ -30,12 +31,16 @@ from ml.artifact import Manifest
 class FeatureGroupDrift:
     group: FeatureGroup = strawberry.field(description="In which features.")
     songs_outside: int = strawberry.field(
-        description="Songs with more than 5 % of the group's values outside the range of training."
+        description=(
+            "Songs with more than 5 % of the group's values below the lowest or above the highest one among "
+            "the songs that the model was trained on."
+        )
     )
     share: float = strawberry.field(
         description=(
-            "Their share of the songs that the model saw, from 0 to 1. Up to 0.05 is usual; far more means "
-            "that features are made in another way than they were for training."
+            "Their share of the songs that the model saw, from 0 to 1. With the model that genregraph comes "
+            "with, 0.033 is usual of METADATA, 0.049 of AUDIO and 0.005 of LYRICS; far more means that "
+            "features are made in another way than they were for training."
         )
     )
 
@@ -122,15 +127,15 @@ class Batch(relay.Node):
     @strawberry.field(
         description=(
             "How far the songs differ from those that the model was trained on, by group of features; null "
-            "until the batch has succeeded, and of batches that `genregraph bulk` stored."
+            "until the batch has succeeded, and of batches that `genregraph bulk` or an older release stored."
         )
     )
     def drift(self) -> list[FeatureGroupDrift] | None:
-        row = self.row
-        if row.drift is None or row.status != BatchStatus.SUCCEEDED:
+        songs = self.row.rows_classified + self.row.rows_duplicated
+        drift = drift_of_all(self.row.drift, songs)
+        if drift is None or self.row.status != BatchStatus.SUCCEEDED:
             return None
-        songs = row.rows_classified + row.rows_duplicated
-        counts = [(group, row.drift.get(group, 0)) for group in FeatureGroup]
+        counts = [(group, drift.get(group, 0)) for group in FeatureGroup]
         return [
             FeatureGroupDrift(group=group, songs_outside=count, share=count / songs if songs else 0.0)
             for group, count in counts

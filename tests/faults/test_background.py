@@ -43,10 +43,9 @@ def followed(service: Service, batch_id: str) -> Iterator[Iterator[str]]:
         yield response.iter_lines()
 
 
-def drift_of(service: Service, batch_id: str) -> list[dict[str, Any]]:
+def drift_of(service: Service, batch_id: str) -> Any:
     query = "query ($id: ID!) { batch(id: $id) { drift { group songsOutside } } }"
-    drift: list[dict[str, Any]] = service.api.execute(query, id=batch_id)["batch"]["drift"]
-    return drift
+    return service.api.execute(query, id=batch_id)["batch"]["drift"]
 
 
 def all_stored(batch: dict[str, Any]) -> dict[int, set[str]]:
@@ -118,6 +117,26 @@ def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: 
     in_one_go = service.api.classify(song_file(SONGS))
     assert drift_of(service, queued["id"]) == drift_of(service, in_one_go["id"])
     assert any(group["songsOutside"] for group in drift_of(service, queued["id"]))
+
+
+def test_a_drift_that_the_release_before_did_not_add_to_is_not_told(
+    programs: Programs, database: Database
+) -> None:
+    # given a batch of whose two staged chunks the release before, which knows no drift, did the second
+    service = programs.serve()
+    worker = programs.work()
+    queued, gate = held_in_third_chunk(service, database)
+    worker.kill()
+    assert database.value("SELECT (drift ->> 'songs')::int FROM batches") == 4_000
+    database.execute("""UPDATE batches SET drift = drift || '{"songs": 2000}'""")
+    gate.open()
+    # when
+    programs.work()
+    # then
+    assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
+    assert drift_of(service, queued["id"]) is None
+    assert database.value("SELECT drift IS NULL FROM batches")
+    check(service.api, database, all_stored(queued))
 
 
 def test_a_worker_that_is_only_slow_loses_its_batch_and_does_no_harm(

@@ -115,6 +115,27 @@ def test_a_genre_that_no_song_got_is_there_with_zero(api: ApiClient) -> None:
     assert value(samples, "songs_classified_total", genre=min(genres)) == 0
 
 
+def test_songs_outside_the_ranges_of_training_are_counted_by_group(api: ApiClient) -> None:
+    def counts() -> dict[str, float]:
+        return {
+            dict(pairs)["group"]: count
+            for (name, pairs), count in scrape(api).items()
+            if name == "genregraph_songs_outside_training_range_total"
+        }
+
+    # given
+    rows = [row | {"tempo": "999"} for row in song_rows(5)]
+    before = counts()
+    # when
+    batch = api.classify(song_csv(rows))
+    # then
+    assert before == {"METADATA": 0, "AUDIO": 0, "LYRICS": 0}
+    query = "query ($id: ID!) { batch(id: $id) { drift { group songsOutside } } }"
+    drift = api.execute(query, id=batch["id"])["batch"]["drift"]
+    assert drift[0] == {"group": "METADATA", "songsOutside": 5}
+    assert counts() == {group["group"]: group["songsOutside"] for group in drift}
+
+
 def test_batches_are_counted_by_how_they_ended(api: ApiClient) -> None:
     # given
     api.classify(song_csv(song_rows(3)))

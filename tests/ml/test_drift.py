@@ -68,6 +68,23 @@ def test_both_ends_of_a_range_are_inside(ensemble: Ensemble) -> None:
         assert outside(ensemble, changed(inside(ensemble), loudness=further))["METADATA"] == 3
 
 
+def test_a_missing_value_is_not_outside(ensemble: Ensemble) -> None:
+    # given
+    features = np.full((2, len(ensemble.extractor.names)), np.nan)
+    # then
+    assert ensemble.training_ranges.songs_outside(features).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("values", "songs"), [(2, 0), (3, 1)])
+def test_lyrics_need_three_values_outside(values: int, songs: int, ensemble: Ensemble) -> None:
+    # given
+    ranges = ensemble.training_ranges
+    features = ((ranges.lowest + ranges.highest) / 2)[None, :]
+    features[0, -values:] = ranges.highest[-values:] + 1
+    # then
+    assert ranges.songs_outside(features).tolist() == [0, 0, songs]
+
+
 def test_lyrics_without_a_known_word_are_outside(ensemble: Ensemble) -> None:
     assert outside(ensemble, changed(inside(ensemble), tags="qqq, zzz"))["LYRICS"] == 3
 

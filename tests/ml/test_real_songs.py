@@ -126,7 +126,17 @@ def test_other_features_leave_the_ranges_of_training_and_unknown_artists_seldom_
     assert shares_outside(songs) == [0.033, 0.049, 0.005]
     assert shares_outside(real_songs("features.csv")) == [0, 0, 0]
     # when an extractor makes other audio features
-    numbers = songs.numbers.copy()
-    numbers[:, len(METADATA_COLUMNS) :] *= 1.5
+    for factor, share in ((1.5, 0.914), (10, 1)):
+        numbers = songs.numbers.copy()
+        numbers[:, len(METADATA_COLUMNS) :] *= factor
+        # then
+        assert shares_outside(replace(songs, numbers=numbers)) == [0.033, share, 0.005]
+
+
+def test_the_ranges_of_training_are_those_of_the_songs_trained_on() -> None:
+    # given
+    ensemble = load_ensemble(REPOSITORY / "model")
+    features = ensemble.extractor.transform(real_songs("features.csv"))
     # then
-    assert shares_outside(replace(songs, numbers=numbers)) == [0.033, 0.914, 0.005]
+    np.testing.assert_array_equal(ensemble.training_ranges.lowest, features.min(axis=0))
+    np.testing.assert_array_equal(ensemble.training_ranges.highest, features.max(axis=0))

@@ -1,0 +1,38 @@
+"""Drift of a batch: how many of its songs are unlike those that the model was trained on, see `ml.drift`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ml.drift import FeatureGroup
+from ml.ensemble import Prediction
+
+Drift = dict[str, int]
+"""What `batches.drift` keeps: how many `SONGS` were looked at, and how many of these are outside the range of
+training by group of features. Empty where none was looked at."""
+
+SONGS: Final = "songs"
+
+
+def songs_outside(prediction: Prediction) -> Drift:
+    """Return how many songs are outside, by group."""
+    return dict(zip(map(str, FeatureGroup), prediction.songs_outside.tolist(), strict=True))
+
+
+def drift_of(prediction: Prediction) -> Drift:
+    """Return the drift of songs that were classified together."""
+    return {SONGS: len(prediction.probabilities), **songs_outside(prediction)}
+
+
+def add_drift(total: Drift, more: Drift) -> Drift:
+    """Return the drift of two sets of songs together."""
+    return {key: total.get(key, 0) + count for key, count in more.items()}
+
+
+def drift_of_all(drift: Drift | None, songs: int) -> Drift | None:
+    """Return a drift if it is of so many songs; None if it is not known, or of some of them alone.
+
+    The release before knows no drift: where it goes on with a batch that this one began, it leaves the drift
+    at that of the first songs.
+    """
+    return drift if drift is not None and drift.get(SONGS, 0) == songs else None
