@@ -1,6 +1,6 @@
 # The commands of genregraph. They need Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend demo run test coverage audit lint lintfrontend format bench schema train tune evaluate notebooks lock deploychecks clean
+.PHONY: help setup frontend demo run test slowtests coverage audit lint lintfrontend format bench schema train tune evaluate notebooks lock deploychecks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,10 +51,13 @@ demo: setup ## The main job: start, classify the sample songs, query them, stop.
 run: setup ## Serve on http://127.0.0.1:8000/graphql until Ctrl-C.
 	@$(BIN)/genregraph serve
 
-test: setup ## Run the tests.
-	$(BIN)/pytest -n 2
+test: setup ## Run the tests, but for the slow ones.
+	$(BIN)/pytest -n 2 -m 'not slow'
 
-coverage: setup ## Run the tests with branch coverage, which takes twice as long.
+slowtests: setup ## Run the slow ones: faults, deployments, notebooks.
+	$(BIN)/pytest -n 2 -m slow
+
+coverage: setup ## Run all tests with branch coverage, which takes twice as long.
 	$(BIN)/pytest -n 2 --cov
 
 audit: setup ## Attack a service of its own with the tools there are, and look for known vulnerabilities.

@@ -20,6 +20,8 @@ from tests.conftest import open_folder
 from tests.deploy.dockerfile import Stage, stages
 from tests.deploy.replica import CLIENTS, ROOT, Replica, free_port
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = 10_001
 
 READ_ONLY_ROOT = r"""

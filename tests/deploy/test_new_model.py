@@ -17,6 +17,8 @@ from tests.deploy.replica import ROOT, Process, replica, started
 from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import QUICK, write_training_files
 
+pytestmark = pytest.mark.slow
+
 SONGS = "{ songs { nodes { trackId modelVersion } } }"
 
 

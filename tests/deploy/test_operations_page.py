@@ -29,6 +29,8 @@ from tests.factories.songs import song_csv, song_rows
 from tests.faults.waiting import eventually
 from tests.http.test_metrics import scrape
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 

@@ -13,6 +13,8 @@ from tests.deploy.replica import CLIENTS, Process, Replica, free_port, replica, 
 from tests.deploy.traffic import Traffic
 from tests.factories.songs import song_csv, song_rows
 
+pytestmark = pytest.mark.slow
+
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 
 BATCH = "query ($id: ID!) { batch(id: $id) { status rowsClassified } }"

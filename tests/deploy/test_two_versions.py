@@ -15,6 +15,8 @@ from tests.deploy.replica import GENREGRAPH, ROOT, inherited, replica, started
 from tests.deploy.traffic import Traffic
 from tests.factories.songs import song_csv, song_rows
 
+pytestmark = pytest.mark.slow
+
 TITLES = "query ($batch: ID!) { songs(batchId: $batch) { nodes { trackId genre { name } } } }"
 
 

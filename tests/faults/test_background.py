@@ -18,6 +18,8 @@ from tests.faults.programs import Service
 from tests.faults.song_files import song_file
 from tests.faults.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 SONGS = range(1, 6_001)
 """Three chunks."""
 

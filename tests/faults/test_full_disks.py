@@ -24,6 +24,8 @@ from tests.faults.postgres import Database, Postgres
 from tests.faults.song_files import song_file
 from tests.faults.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def small_file_system(mebibytes: int) -> Iterator[Path]:

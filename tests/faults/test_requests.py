@@ -15,6 +15,8 @@ from tests.faults.postgres import Database, Gate, Postgres
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
 
+pytestmark = pytest.mark.slow
+
 SONGS = range(1, 501)
 
 

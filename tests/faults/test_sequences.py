@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
 from tests.faults.song_files import song_file
 from tests.faults.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 CANCEL = "mutation ($id: ID!) { cancelBatch(id: $id) { status } }"
 

@@ -7,6 +7,8 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.client import CLASSIFY_BATCH
 from tests.faults.conftest import Programs
 from tests.faults.invariants import check, uuid_of
@@ -14,6 +16,8 @@ from tests.faults.postgres import Database
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
 from tests.faults.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 BOUNDARY = "song-file"
 

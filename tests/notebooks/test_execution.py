@@ -12,6 +12,8 @@ import pytest
 from notebooks.execute import FOLDER, NOTEBOOKS, execute, main
 from notebooks.workbench import data_folder
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = FOLDER.parent / "data" / "sample"
 LEFT_OUT = {
     "# Exploratory data analysis": [
