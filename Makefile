@@ -54,7 +54,7 @@ run: setup ## Serve on http://127.0.0.1:8000/graphql until Ctrl-C.
 test: setup ## Run the tests, but for the slow ones.
 	$(BIN)/pytest -n 2 -m 'not slow'
 
-slowtests: setup ## Run the slow ones: faults, deployments, notebooks.
+slowtests: setup ## Run the slow ones: faults, deployments, browsers, notebooks.
 	$(BIN)/pytest -n 2 -m slow
 
 coverage: setup ## Run all tests with branch coverage, which takes twice as long.
