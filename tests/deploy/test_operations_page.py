@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -74,9 +75,16 @@ def shell(block: str, folder: Path, **environment: str) -> str:
 
 def connection_of(url: str) -> dict[str, str]:
     """PGHOST and so on of a database URL."""
-    found = re.fullmatch(r"postgresql://(\w+):(\w+)@([\d.]+):(\d+)/\w+", url)
-    assert found is not None
-    return dict(zip(("PGUSER", "PGPASSWORD", "PGHOST", "PGPORT"), found.groups(), strict=True))
+    parts = urlsplit(url)
+    assert parts.username
+    assert parts.password
+    assert parts.hostname
+    return {
+        "PGUSER": parts.username,
+        "PGPASSWORD": parts.password,
+        "PGHOST": parts.hostname,
+        "PGPORT": str(parts.port),
+    }
 
 
 def test_every_command_is_run_here_or_marked() -> None:
