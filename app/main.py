@@ -48,21 +48,25 @@ from app.services.roles import Caller
 from app.services.song_classifier import SongClassifier
 from app.services.work_waiting import WorkWaiting
 from app.settings import MetricsAccess, Settings
+from app.telemetry.tracing import NoTracing, Tracing
 from app.worker.worker import Worker, run_until_stopped
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
 from ml.artifact import load_ensemble
 
 
-def create_app(settings: Settings, *, known_client: str | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, known_client: str | None = None, tracing: Tracing | None = None
+) -> Starlette:
     """Make the application. It needs a migrated database from its first request on.
 
     `app.state.stop()` tells it that the server is about to stop: followers of batches are let go, and the
-    worker hands its batches over. `app.state.engine` is its database's.
+    worker hands its batches over.
 
     Args:
         settings: `database_url` must be set.
         known_client: a client whose secret is its id and no secret, which the pages may fill in.
+        tracing: traces the worker and statements; requests are for who serves them to trace.
 
     Raises:
         ArtifactError: the model cannot be used.
@@ -76,6 +80,8 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     metrics = Metrics()
     metrics.describe(__version__, ensemble.manifest.model_version, ensemble.genres)
     engine = create_engine(settings.database_url.get_secret_value())
+    tracing = tracing or NoTracing()
+    tracing.statements(engine)
     sessions = create_session_factory(engine)
     catalogue = Catalogue(sessions, ensemble.genres, read_timeout_seconds=settings.request_timeout_seconds)
     classifier = SongClassifier(ensemble, metrics)
@@ -104,6 +110,9 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
             caller, catalogue, classification, background, ensemble.manifest, directory.is_known, observe
         )
 
+    worker = None
+    if settings.worker_concurrency:
+        worker = make_worker(settings, sessions, classifier, metrics, tracing)
     stopping = asyncio.Event()
 
     def stop() -> None:
@@ -113,7 +122,7 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await register_model(sessions, ensemble)
-        async with directory.running(), _worker(settings, sessions, classifier, metrics, stopping):
+        async with directory.running(), _worker(worker, stopping):
             yield
             stop()
         classifier.close()
@@ -148,31 +157,26 @@ def create_app(settings: Settings, *, known_client: str | None = None) -> Starle
     metrics.gauge("database_connections_used", "Connections in use.", lambda: connections_in_use(engine))
     metrics.gauge("database_connections_most", "The most that may be.", lambda: MOST_CONNECTIONS)
     app.state.stop = stop
-    app.state.engine = engine
     return app
 
 
 @asynccontextmanager
-async def _worker(
-    settings: Settings,
-    sessions: SessionFactory,
-    classifier: SongClassifier,
-    metrics: Metrics,
-    stopping: asyncio.Event,
-) -> AsyncIterator[None]:
-    """Work on background batches beside the requests, if the settings say so."""
-    if not settings.worker_concurrency:
+async def _worker(worker: Worker | None, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Work on background batches beside the requests, if there is a worker."""
+    if worker is None:
         yield
         return
-    running = asyncio.create_task(
-        run_until_stopped(make_worker(settings, sessions, classifier, metrics), stopping)
-    )
+    running = asyncio.create_task(run_until_stopped(worker, stopping))
     yield
     await running
 
 
 def make_worker(
-    settings: Settings, sessions: SessionFactory, classifier: SongClassifier, metrics: Metrics
+    settings: Settings,
+    sessions: SessionFactory,
+    classifier: SongClassifier,
+    metrics: Metrics,
+    tracing: Tracing,
 ) -> Worker:
     """Make a worker on background batches.
 
@@ -181,13 +185,17 @@ def make_worker(
         sessions: of that database.
         classifier: what decides.
         metrics: where batches are counted.
+        tracing: traces the work on each.
     """
     assert settings.database_url is not None
     processing = BatchProcessing(
         sessions, classifier, metrics, retention=timedelta(hours=settings.retention_hours)
     )
     return Worker(
-        settings.database_url.get_secret_value(), processing, concurrency=settings.worker_concurrency
+        settings.database_url.get_secret_value(),
+        processing,
+        concurrency=settings.worker_concurrency,
+        traced=tracing.jobs,
     )
 
 

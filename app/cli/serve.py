@@ -37,13 +37,13 @@ def serve(
     # uvicorn ends requests gracefully and then raises the signal again; as an exception it lets the
     # database be stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with database_of(settings) as ready, tracing() as around:
-        app = app_or_fail(ready, known_client=known_client(settings))
+    with database_of(settings) as ready, tracing() as traces:
+        app = app_or_fail(ready, known_client=known_client(settings), tracing=traces)
         # What is there now stays: without this, a full collection in the middle of a batch looks at it
         # all over again and stops every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
-        draining = Draining(around(app, app.state.engine))
+        draining = Draining(traces.requests(app))
 
         def stop() -> None:
             # At once: whoever follows a batch would hold the server up.

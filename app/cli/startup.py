@@ -20,6 +20,7 @@ from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from app.main import create_app
 from app.services.credentials import ClientsError
 from app.settings import Settings, SettingsError, load_settings
+from app.telemetry.tracing import Tracing
 from ml.artifact import ArtifactError
 
 LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
@@ -115,10 +116,12 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
         fail(f"cannot migrate the database {url.database} at {url.host}:{url.port or 5432}: {reason[0]}")
 
 
-def app_or_fail(settings: Settings, *, known_client: str | None = None) -> Starlette:
+def app_or_fail(
+    settings: Settings, *, known_client: str | None = None, tracing: Tracing | None = None
+) -> Starlette:
     """Make the application, or end the command saying what is wrong; for the arguments see `create_app`."""
     try:
-        return create_app(settings, known_client=known_client)
+        return create_app(settings, known_client=known_client, tracing=tracing)
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
     except ClientsError as error:

@@ -20,6 +20,7 @@ from app.metrics.metrics import Metrics
 from app.services.model_registry import register_model
 from app.services.song_classifier import SongClassifier
 from app.settings import Settings
+from app.telemetry.tracing import Tracing, tracing
 from app.worker.worker import run_until_stopped
 from ml.artifact import ArtifactError, load_ensemble
 from ml.ensemble import Ensemble
@@ -53,7 +54,8 @@ def worker(
     metrics.describe(__version__, ensemble.manifest.model_version, ensemble.genres)
     if metrics_port is not None:
         _show_metrics(metrics, settings.host, metrics_port)
-    asyncio.run(_work(settings, ensemble, metrics))
+    with tracing() as traces:
+        asyncio.run(_work(settings, ensemble, metrics, traces))
 
 
 def _show_metrics(metrics: Metrics, host: str, port: int) -> None:
@@ -64,15 +66,16 @@ def _show_metrics(metrics: Metrics, host: str, port: int) -> None:
     log.info("metrics", url=f"http://{host}:{server.server_port}/metrics")
 
 
-async def _work(settings: Settings, ensemble: Ensemble, metrics: Metrics) -> None:
+async def _work(settings: Settings, ensemble: Ensemble, metrics: Metrics, traces: Tracing) -> None:
     assert settings.database_url is not None
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     engine = create_engine(settings.database_url.get_secret_value())
+    traces.statements(engine)
     sessions = create_session_factory(engine)
     classifier = SongClassifier(ensemble, metrics)
     await register_model(sessions, ensemble)
-    await run_until_stopped(make_worker(settings, sessions, classifier, metrics), stopped)
+    await run_until_stopped(make_worker(settings, sessions, classifier, metrics, traces), stopped)
     classifier.close()
     await engine.dispose()

@@ -1,97 +1,23 @@
-"""Spans of requests and of the SQL statements within them.
-
-The standard variables apply, such as OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and
-OTEL_EXPORTER_OTLP_HEADERS. OTEL_TRACES_SAMPLER_ARG is the share of requests that are traced when their caller
-has not decided that.
-"""
+"""Spans around requests, named after their operation."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import (
-    ALWAYS_OFF,
-    ParentBased,
-    Sampler,
-    SamplingResult,
-    TraceIdRatioBased,
-)
-from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.http import parse_excluded_urls
-from opentelemetry.util.types import Attributes
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import __version__
 from app.metrics.operation import Operation
 
 _QUERY_STRING: Final = "genregraph.query_string"
 
 
-@contextmanager
-def traced_requests() -> Iterator[Callable[[ASGIApp, AsyncEngine], ASGIApp]]:
-    """Give what puts spans around the requests of an application; send the last spans at the end.
-
-    Its arguments are the application and the engine of its database.
-    """
-    os.environ.setdefault("OTEL_SERVICE_NAME", "genregraph")
-    provider = TracerProvider(
-        sampler=ParentBased(_Requests(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")))),
-        resource=Resource.create({"service.version": __version__}),
-    )
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    instrumentor = SQLAlchemyInstrumentor()
-
-    def around(app: ASGIApp, engine: AsyncEngine) -> ASGIApp:
-        # It says it knows SQLAlchemy up to 2.0; with 2.1, which we have, a test shows that it works.
-        instrumentor.instrument(skip_dep_check=True, engine=engine.sync_engine, tracer_provider=provider)
-        return _around(app, provider)
-
-    try:
-        yield around
-    finally:
-        instrumentor.uninstrument()
-        provider.shutdown()
-
-
-class _Requests(Sampler):
-    """Samples a share of the requests, and nothing that is no part of one, as the queue's polling."""
-
-    def __init__(self, share: float) -> None:
-        self._share = TraceIdRatioBased(share)
-
-    def should_sample(  # noqa: PLR0913, PLR0917 - OpenTelemetry's signature
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        """Decide on a span that has no parent."""
-        sampler: Sampler = self._share if kind is SpanKind.SERVER else ALWAYS_OFF
-        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
-
-    def get_description(self) -> str:
-        """Describe it."""
-        return f"requests, {self._share.get_description()}"
-
-
-def _around(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
+def traced_requests(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
+    """Put a span around each request of an application, but for the probes."""
     traced = OpenTelemetryMiddleware(
         _Named(app),
         excluded_urls=parse_excluded_urls("/livez$,/healthcheck$,/metrics$"),

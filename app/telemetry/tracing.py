@@ -1,36 +1,65 @@
-"""Whether to trace."""
+"""Whether to trace, and what."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
+
+from app.worker.worker import JobHandler
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 log = structlog.get_logger(__name__)
 
 
-@contextmanager
-def tracing() -> Iterator[Callable[[ASGIApp, AsyncEngine], ASGIApp]]:
-    """Give what puts a span around each request of an application, and around the statements within it.
+class Tracing(Protocol):
+    """Puts spans around what a process does."""
 
-    Its arguments are the application and the engine of its database. It does nothing unless asked for. When
-    this context ends the last spans are sent.
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Give an application with a span around each request."""
+
+    def jobs(self, handler: JobHandler) -> JobHandler:
+        """Give a handler with a span around each job, in the trace of the request that queued it."""
+
+    def statements(self, engine: AsyncEngine) -> None:
+        """Put a span around each SQL statement of an engine that is part of a request or job."""
+
+
+class NoTracing:
+    """Leaves everything as it is."""
+
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Give the application."""
+        return app
+
+    def jobs(self, handler: JobHandler) -> JobHandler:
+        """Give the handler."""
+        return handler
+
+    def statements(self, engine: AsyncEngine) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def tracing() -> Iterator[Tracing]:
+    """Give what puts spans around requests, jobs and statements; it does nothing unless asked for.
+
+    When this context ends the last spans are sent.
     """
     if not any(os.environ.get(name) for name in ENDPOINTS):
-        yield lambda app, _: app
+        yield NoTracing()
         return
     try:
-        from app.telemetry.requests import traced_requests  # noqa: PLC0415 - it needs an extra
+        from app.telemetry.open_telemetry import open_telemetry  # noqa: PLC0415 - it needs an extra
     except ImportError:
         log.warning("no traces: they need `pip install genregraph[otel]`")
-        yield lambda app, _: app
+        yield NoTracing()
         return
-    with traced_requests() as around:
-        yield around
+    with open_telemetry() as made:
+        yield made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +34,9 @@ RETRY_DELAY = timedelta(seconds=1)
 STOP_SECONDS = 20.0
 """How long a batch may take to reach its next chunk, or to be stored, when the worker is to stop."""
 
+JobHandler = Callable[[Job], Awaitable[None]]
+"""What is done with a job of the queue."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -54,17 +57,26 @@ class _OneByOne(QueueManager):
 class Worker:
     """Works on background batches until it is stopped."""
 
-    def __init__(self, database_url: str, processing: BatchProcessing, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        processing: BatchProcessing,
+        *,
+        concurrency: int,
+        traced: Callable[[JobHandler], JobHandler],
+    ) -> None:
         """Make the worker.
 
         Args:
             database_url: `postgresql://…`; the worker keeps a connection of its own, to be notified.
             processing: what is done with a batch.
             concurrency: how many batches it works on at once.
+            traced: puts spans around the work on batches, or nothing.
         """
         self._database_url = database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self._processing = processing
         self._concurrency = concurrency
+        self._handler = traced(self._classify)
         self._stopping = asyncio.Event()
         self._manager: QueueManager | None = None
 
@@ -94,7 +106,7 @@ class Worker:
         tidying: asyncio.Task[None] | None = None
         try:
             manager = _OneByOne(Queries(AsyncpgDriver(connection)), concurrency=self._concurrency)
-            manager.entrypoint(CLASSIFY_BATCH)(self._classify)
+            manager.entrypoint(CLASSIFY_BATCH)(self._handler)
             connection.add_termination_listener(lambda _: manager.shutdown.set())
             self._manager = manager
             if self._stopping.is_set():

@@ -5,14 +5,19 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.client import ApiClient
-from tests.deploy.replica import Replica, replica, started
+from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.conftest import ExecuteSql
+from tests.deploy.replica import Process, Replica, replica, started
+from tests.factories.songs import song_csv, song_rows
+from tests.faults.invariants import finished, uuid_of
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
@@ -95,6 +100,63 @@ def test_a_request_is_a_span_with_its_statements_in_the_callers_trace(
     assert not any("canary" in value for span in collector.spans for value in attributes(span).values())
     # and the log finds the trace
     assert any(TRACE_ID in line and '"event": "request"' in line for line in said.splitlines())
+
+
+@contextmanager
+def queueing(database_url: str, collector: Collector) -> Iterator[tuple[ApiClient, Process]]:
+    """A service that only queues, and a worker; both have sent their spans afterwards."""
+    service = traced(database_url, collector)
+    service.environment = {**service.environment, "GENREGRAPH_WORKER_CONCURRENCY": "0"}
+    worker = Process(["worker"], {**service.environment, "GENREGRAPH_WORKER_CONCURRENCY": "1"})
+    with started(service, worker):
+        with ApiClient(service.url) as api:
+            yield api, worker
+        assert (worker.stop()[0], service.stop()[0]) == (0, 0)
+
+
+def classified_in_background(api: ApiClient) -> dict[str, Any]:
+    parts = upload_parts(CLASSIFY_BATCH, song_csv(song_rows(3)), options={"background": True})
+    answer = api.multipart(parts, traceparent=f"00-{TRACE_ID}-b7ad6b7169203331-01")
+    return finished(api, answer.json()["data"]["classifyBatch"]["id"])
+
+
+def test_a_background_batch_is_a_span_with_its_statements_in_the_trace_of_its_request(
+    database_url: str, collector: Collector
+) -> None:
+    # when
+    with queueing(database_url, collector) as (api, worker):
+        batch = classified_in_background(api)
+        _, said = worker.stop()
+    # then
+    assert batch["status"] == "SUCCEEDED"
+    (upload,) = (span for span in collector.spans if span.name == "mutation classifyBatch")
+    (sent,) = (span for span in collector.spans if span.name == "send classify_batch")
+    (done,) = (span for span in collector.spans if span.name == "process classify_batch")
+    assert upload.trace_id.hex() == TRACE_ID
+    assert (sent.kind, sent.parent_span_id) == (Span.SPAN_KIND_PRODUCER, upload.span_id)
+    assert (done.kind, done.parent_span_id) == (Span.SPAN_KIND_CONSUMER, sent.span_id)
+    assert {span.trace_id for span in (upload, sent, done)} == {upload.trace_id}
+    assert attributes(done)["genregraph.batch_id"] == uuid_of(batch)
+    assert done.status.code == Status.STATUS_CODE_UNSET
+    statements = [span.name for span in collector.spans if span.parent_span_id == done.span_id]
+    assert any(name.startswith("INSERT") for name in statements)
+    # and the worker's log finds the trace
+    assert any(TRACE_ID in line and '"event": "batch ended"' in line for line in said.splitlines())
+
+
+def test_each_attempt_that_fails_is_a_span_with_an_error(
+    database_url: str, collector: Collector, execute_sql: ExecuteSql
+) -> None:
+    # given a database that takes no songs
+    execute_sql("ALTER TABLE staged_batch_songs ADD CHECK (false)")
+    # when
+    with queueing(database_url, collector) as (api, _):
+        batch = classified_in_background(api)
+    # then
+    assert batch["status"] == "FAILED"
+    attempts = [span for span in collector.spans if span.name == "process classify_batch"]
+    assert [span.status.code for span in attempts] == [Status.STATUS_CODE_ERROR] * 3
+    assert {span.trace_id.hex() for span in attempts} == {TRACE_ID}
 
 
 def test_without_being_asked_for_nothing_is_traced(database_url: str, collector: Collector) -> None:
