@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from app.resources import resource
+from tests.ports import free_port
 
 REAL_SONGS = Path(__file__).parents[3] / "shared" / "data" / "test.csv"
 
@@ -59,9 +59,7 @@ def service(folder: Path, database_url: str | None = None) -> Iterator[tuple[str
         folder: of its embedded database.
         database_url: of a database to use instead.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "app.cli.root", "serve", "--port", str(port), "--data-dir", str(folder)]
     environment = dict(os.environ)
     if database_url is not None:

@@ -18,6 +18,7 @@ import pytest
 from app.embedded_postgres import EmbeddedPostgres
 from tests.client import ApiClient
 from tests.factories.songs import song_csv, song_rows
+from tests.ports import free_port
 
 START_SECONDS = 60
 
@@ -45,12 +46,6 @@ class Service:
 
 
 Serve = Callable[..., Service]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

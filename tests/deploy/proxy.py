@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.deploy.names import name_server
-from tests.deploy.replica import ROOT, free_port
+from tests.deploy.replica import ROOT
+from tests.ports import free_port
 
 
 @contextmanager

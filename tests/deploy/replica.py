@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,16 +16,12 @@ from typing import IO
 
 import httpx
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 GENREGRAPH = (sys.executable, "-m", "app.cli.root")
 CLIENTS = "test:test"
 START_SECONDS = 120
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def inherited() -> dict[str, str]:
@@ -86,6 +81,7 @@ class Process:
             self.running.kill()
             self.running.wait()
         if self._log is not None:
+            sys.stderr.write(self.said())  # pytest shows it if the test fails
             self._log.close()
 
 

@@ -18,7 +18,8 @@ import pytest
 from tests.client import ApiClient
 from tests.conftest import open_folder
 from tests.deploy.dockerfile import Stage, stages
-from tests.deploy.replica import CLIENTS, ROOT, Replica, free_port
+from tests.deploy.replica import CLIENTS, ROOT, Replica
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 

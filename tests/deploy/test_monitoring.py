@@ -14,11 +14,12 @@ import pytest
 import yaml
 
 from tests.client import ApiClient
-from tests.deploy.replica import ROOT, free_port
+from tests.deploy.replica import ROOT
 from tests.deploy.test_files import on_path, run
 from tests.factories.songs import song_csv, song_rows
 from tests.faults.waiting import eventually
 from tests.http.test_metrics import scrape, wait_until_done
+from tests.ports import free_port
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/genregraph.json").read_text(encoding="utf-8"))

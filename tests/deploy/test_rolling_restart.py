@@ -9,9 +9,10 @@ import pytest
 
 from tests.client import ApiClient
 from tests.deploy.proxy import nginx
-from tests.deploy.replica import CLIENTS, Process, Replica, free_port, replica, started
+from tests.deploy.replica import CLIENTS, Process, Replica, replica, started
 from tests.deploy.traffic import Traffic
 from tests.factories.songs import song_csv, song_rows
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from tests.conftest import open_folder
 from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +54,8 @@ class Programs:
         self, *, workers: int = 0, before: Callable[[], None] | None = None, **environment: str
     ) -> Service:
         """Start `genregraph serve`, ready to be asked."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         service = Service(
-            port, *self._given(GENREGRAPH_WORKER_CONCURRENCY=str(workers), **environment), before
+            free_port(), *self._given(GENREGRAPH_WORKER_CONCURRENCY=str(workers), **environment), before
         )
         self._stack.callback(service.api.http.close)
         self._stack.callback(service.kill)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from app.database.migrate import migrate
 from app.embedded_postgres import EmbeddedPostgres
 from app.embedded_postgres import server as embedded_server
 from tests.faults.waiting import eventually
+from tests.ports import free_port
 
 TEMPLATE = "migrated_template"
 
@@ -38,7 +39,7 @@ class Postgres:
     """A server that keeps its port, its password and its data when it is killed and started again."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self._port = embedded_server._free_port()  # noqa: SLF001  (it must stay the same)
+        self._port = free_port()  # it must stay the same
         self._server = EmbeddedPostgres(folder, settings=settings)
 
     @property
@@ -61,7 +62,8 @@ class Postgres:
         postmaster = psutil.Process(self._server.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # a connection may end meanwhile
+                process.kill()
         psutil.wait_procs(processes, timeout=10)
 
     def stop(self) -> None:

@@ -21,6 +21,7 @@ from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
 from tests.factories.songs import song_csv, song_row, song_rows
 from tests.http.test_websocket import greeted, opened, send
+from tests.ports import free_port
 
 SECRET = "canarysecretcanary"
 WRONG_SECRET = "canarywrongcanary"
@@ -40,9 +41,7 @@ class Logged:
     """A running service and what it wrote."""
 
     def __init__(self, database_url: str, log_format: str, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
         settings = {
