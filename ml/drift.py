@@ -39,6 +39,11 @@ class FeatureGroup(StrEnum):
     LYRICS = "LYRICS"
 
 
+def by_group(songs_outside: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Return numbers of songs, shape (groups,), by the name of their group."""
+    return dict(zip(map(str, FeatureGroup), songs_outside.tolist(), strict=True))
+
+
 _STARTS: Final = np.array([0, len(METADATA_COLUMNS), len(NUMBER_NAMES)])
 """Where the features of each group begin; see `ml.features.FeatureExtractor.names`."""
 

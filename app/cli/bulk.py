@@ -228,6 +228,10 @@ def _print(summary: BulkSummary) -> None:
         ("repeated", summary.rows_duplicated),
         ("songs written", summary.rows_classified),
         ("of them uncertain", summary.rows_uncertain),
+        *(
+            (f"with {group.lower()} outside of the training range", songs)
+            for group, songs in summary.findings.songs_outside.items()
+        ),
     ):
         counts.add_row(name, f"{count:,}")
     console.print(counts)

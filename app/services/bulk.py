@@ -21,6 +21,7 @@ from app.repositories.batches import BatchRepository
 from app.repositories.models import ModelRepository
 from app.repositories.songs import SongRepository, StagedSong, fold
 from app.services.batch_rows import new_batch, problem_rows
+from app.services.drift import drift_of
 from ml.bulk.errors import BulkError, BulkUsageError
 from ml.bulk.run import Run
 from ml.bulk.summary import BulkSummary
@@ -205,6 +206,7 @@ async def _store(session: AsyncSession, batch: BatchRow, run: Run, staged: int) 
     batch.rows_uncertain = merged.uncertain
     batch.rows_classified = sum(merged.genre_counts.values())
     batch.rows_duplicated = staged - batch.rows_classified
+    batch.drift = drift_of(staged, run.findings.songs_outside)
     batch.status = BatchStatus.SUCCEEDED
     batch.finished_at = datetime.now(UTC)
     await batches.add_problems(problem_rows(batch.id, report.problems))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
-
-from ml.drift import FeatureGroup
-from ml.ensemble import Prediction
 
 Drift = dict[str, int]
 """What `batches.drift` keeps: how many `SONGS` were looked at, and how many of these are outside the range of
@@ -14,14 +12,9 @@ training by group of features. Empty where none was looked at."""
 SONGS: Final = "songs"
 
 
-def songs_outside(prediction: Prediction) -> Drift:
-    """Return how many songs are outside, by group."""
-    return dict(zip(map(str, FeatureGroup), prediction.songs_outside.tolist(), strict=True))
-
-
-def drift_of(prediction: Prediction) -> Drift:
-    """Return the drift of songs that were classified together."""
-    return {SONGS: len(prediction.probabilities), **songs_outside(prediction)}
+def drift_of(songs: int, outside: Mapping[str, int]) -> Drift:
+    """Return the drift of so many songs, of which so many are outside by group."""
+    return {SONGS: songs, **outside}
 
 
 def add_drift(total: Drift, more: Drift) -> Drift:

@@ -14,8 +14,8 @@ import numpy as np
 
 from app.metrics.metrics import Metrics
 from app.repositories.songs import StagedSong, fold
-from app.services.drift import Drift, drift_of, songs_outside
-from ml.drift import FeatureGroup
+from app.services.drift import Drift, drift_of
+from ml.drift import FeatureGroup, by_group
 from ml.ensemble import Ensemble
 from ml.song_file import SongFile, SongFileState
 from ml.songs import Songs
@@ -57,7 +57,9 @@ class SongClassifier:
         """
         self.ensemble = ensemble
         self._metrics = metrics
-        metrics.note_drift(dict.fromkeys(map(str, FeatureGroup), 0))  # rates can be told from the start
+        metrics.note_drift(
+            by_group(np.zeros(len(FeatureGroup), np.int64))
+        )  # rates can be told from the start
         self.threads = os.cpu_count() or 1
         self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="classify")
 
@@ -134,7 +136,8 @@ class SongClassifier:
         best = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(songs)), best]
         self._metrics.note_songs(self.ensemble.genres, best, confidences)
-        self._metrics.note_drift(songs_outside(prediction))
+        outside = by_group(prediction.songs_outside)
+        self._metrics.note_drift(outside)
         genres = [self.ensemble.genres[index] for index in best.tolist()]
         staged = list(
             zip(
@@ -148,7 +151,7 @@ class SongClassifier:
                 strict=True,
             )
         )
-        return staged, drift_of(prediction)
+        return staged, drift_of(len(songs), outside)
 
 
 @dataclass(frozen=True, slots=True)

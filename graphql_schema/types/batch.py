@@ -127,7 +127,7 @@ class Batch(relay.Node):
     @strawberry.field(
         description=(
             "How far the songs differ from those that the model was trained on, by group of features; null "
-            "until the batch has succeeded, and of batches that `genregraph bulk` or an older release stored."
+            "until the batch has succeeded, and of batches that an older release stored."
         )
     )
     def drift(self) -> list[FeatureGroupDrift] | None:

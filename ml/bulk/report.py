@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ml.bulk.inputs import InputFile
+from ml.drift import FeatureGroup, by_group
 from ml.song_file_problems import MAX_PROBLEMS, SongFileReport
 
 
@@ -18,11 +22,17 @@ class FileFindings:
         file: the file.
         report: all its parts together; problems are the first 100 of the file.
         unreadable: whether it is no song file.
+        songs: how many were classified, also those that lost to a later row.
+        songs_outside: how many of them are outside the range of training, see `ml.drift`; shape (groups,).
     """
 
     file: InputFile
     report: SongFileReport = field(default_factory=SongFileReport)
     unreadable: bool = False
+    songs: int = 0
+    songs_outside: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(FeatureGroup), np.int64)
+    )
 
     def add(self, found: SongFileReport, *, unreadable: bool) -> None:
         """Add what was found in a part; a problem that makes the file unreadable comes first."""
@@ -36,6 +46,11 @@ class FileFindings:
         lines = sorted([*report.problems[len(already) :], *rest], key=lambda problem: problem.line or 0)
         report.problems = [*already, *first, *lines][:MAX_PROBLEMS]
         self.unreadable |= unreadable
+
+    def add_songs(self, songs: int, songs_outside: npt.NDArray[np.int64]) -> None:
+        """Add the songs of a part, and how many of them are outside the range of training."""
+        self.songs += songs
+        self.songs_outside = self.songs_outside + songs_outside
 
 
 class Findings:
@@ -65,6 +80,16 @@ class Findings:
         return sum(found.report.problem_count for found in self.files)
 
     @property
+    def songs(self) -> int:
+        """Songs classified, also those that lost to a later row."""
+        return sum(found.songs for found in self.files)
+
+    @property
+    def songs_outside(self) -> dict[str, int]:
+        """How many of the songs are outside the range of training, by group of features."""
+        return by_group(np.sum([found.songs_outside for found in self.files], axis=0))
+
+    @property
     def unreadable(self) -> bool:
         """Whether a file is no song file."""
         return any(found.unreadable for found in self.files)
@@ -88,6 +113,7 @@ class Findings:
                 "rows": found.report.rows,
                 "rowsWithMissingValues": found.report.rows_with_missing_values,
                 "rowsInvalid": found.report.rows_invalid,
+                "songsOutsideTrainingRange": by_group(found.songs_outside),
                 "problemCount": found.report.problem_count,
                 "problems": [
                     {

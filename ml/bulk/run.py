@@ -104,6 +104,7 @@ class Run:
                 else:
                     found = self.findings.files[done.part.file.number]
                     found.add(done.report, unreadable=done.unreadable)
+                    found.add_songs(done.songs, done.songs_outside)
                     yield done
                 del future, done
                 self._submit(under_way, running, limit)

@@ -42,6 +42,7 @@ class BulkSummary:
             "rowsDuplicated": self.rows_duplicated,
             "rowsClassified": self.rows_classified,
             "rowsUncertain": self.rows_uncertain,
+            "songsOutsideTrainingRange": self.findings.songs_outside,
             "genres": self.genre_counts,
         }
 

@@ -24,6 +24,7 @@ from ml.bulk.errors import BulkError
 from ml.bulk.inputs import InputFile
 from ml.bulk.parquet_songs import RANGE_ROWS, ParquetRange, ParquetSongs, find_parquet_ranges
 from ml.bulk.staged_songs import merge_staged, output_schema, staged_table, write_staged
+from ml.drift import FeatureGroup
 from ml.ensemble import Ensemble
 from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport
 from ml.song_file_problems import SongFileProblem, SongFileProblemKind
@@ -117,11 +118,13 @@ class Classified:
         track_ids: shape (n,).
         titles: n titles.
         probabilities: shape (n, genres), in the order of the model's genres.
+        songs_outside: how many songs are outside the range of training, see `ml.drift`; shape (groups,).
     """
 
     track_ids: npt.NDArray[np.int64]
     titles: list[str]
     probabilities: npt.NDArray[np.float64]
+    songs_outside: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class PartResult:
         unreadable: whether the file is no song file, whatever is to be done about wrong rows.
         songs: how many songs were classified.
         track_ids: of these, shape (songs,), in the order of the file.
+        songs_outside: how many of them are outside the range of training, see `ml.drift`; shape (groups,).
         classified: the songs, if there is no stage.
         staged: name of the file in the stage that holds them, if there is a stage and there are songs.
     """
@@ -143,6 +147,7 @@ class PartResult:
     unreadable: bool
     songs: int
     track_ids: npt.NDArray[np.int64]
+    songs_outside: npt.NDArray[np.int64]
     classified: Classified | None = None
     staged: str | None = None
 
@@ -227,20 +232,31 @@ def classify_part(part: FilePart, job: Job, check_only: bool) -> PartResult:
             for songs in reader.chunks():
                 if check_only:
                     continue
-                answer = Classified(songs.track_ids, list(songs.titles), ensemble.predict(songs))
-                answers.append(answer)
+                said = ensemble.classify(songs)
+                answers.append(
+                    Classified(songs.track_ids, list(songs.titles), said.probabilities, said.songs_outside)
+                )
         except InvalidSongFileError:
             unreadable = True
         except OSError as error:
             raise BulkError(f"{part.file.shown} cannot be read: {error}") from error
     if unreadable or not answers:
-        return PartResult(part, reader.report, unreadable, 0, np.zeros(0, np.int64))
+        nothing = np.zeros(0, np.int64)
+        return PartResult(part, reader.report, unreadable, 0, nothing, np.zeros(len(FeatureGroup), np.int64))
     classified = Classified(
         np.concatenate([answer.track_ids for answer in answers]),
         [title for answer in answers for title in answer.titles],
         np.concatenate([answer.probabilities for answer in answers]),
+        np.sum([answer.songs_outside for answer in answers], axis=0),
     )
-    result = PartResult(part, reader.report, False, len(classified.track_ids), classified.track_ids)
+    result = PartResult(
+        part,
+        reader.report,
+        False,
+        len(classified.track_ids),
+        classified.track_ids,
+        classified.songs_outside,
+    )
     if job.stage is None:
         return replace(result, classified=classified)
     name = f"{part.ordinal:020d}.parquet"

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml.songs import AUDIO_COLUMNS
 from tests.api.test_classify_songs import song
 from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
+from tests.factories.sample_songs import sample_rows, strange
 from tests.factories.songs import song_csv, song_row
 from tests.http.test_metrics import scrape, value, wait_until_done
 
 DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"
-
-SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "songs.csv"
-
-
-def sample_rows(n: int) -> list[dict[str, str]]:
-    """Complete sample songs, whose audio features are within the ranges of training."""
-
-    with SAMPLE.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if all(row.values())][:n]
-
-
-def strange(row: dict[str, str]) -> dict[str, str]:
-    """A song of another feature extractor."""
-    return row | {column.name: "1e9" for column in AUDIO_COLUMNS}
 
 
 def drift_of(api: ApiClient, batch_id: str) -> Any:

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
+from tests.api.test_drift import drift_of
 from tests.bulk.conftest import RunBulk
 from tests.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.cli.command import run
 from tests.client import ApiClient
 from tests.conftest import StartService
+from tests.factories.sample_songs import sample_rows, strange
 from tests.factories.songs import song_csv, song_row, song_rows
 
 SONGS = """
@@ -105,6 +107,36 @@ def test_of_a_repeated_song_the_last_of_all_files_wins(bulk: RunBulk, tmp_path: 
     assert code == 0, printed
     assert {song["trackID"]: song["title"] for song in songs_in(output)} == {1: "new", 2: "only"}
     assert manifest_of(output)["rowsDuplicated"] == 1
+
+
+def test_songs_unlike_those_of_training_are_counted(
+    bulk: RunBulk, start_service: StartService, database_url: str, tmp_path: Path, output: Path
+) -> None:
+    # given 40 songs, one of them in both files
+    rows = sample_rows(40)
+    near, far = rows[:30], [*map(strange, rows[30:]), strange(rows[0])]
+    write_csv(tmp_path / "a.csv", near)
+    write_parquet(tmp_path / "b.parquet", far)
+    api = start_service(clients=SecretStr("test:test:admin"))
+    report = tmp_path / "report.json"
+    # when
+    for target in (str(output), database_url):
+        files = (str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"))
+        code, printed = bulk(*files, "--output", target, "--report", str(report))
+        assert code == 0, printed
+    in_one_go = api.classify(song_csv([*near, *far]))
+    # then
+    drift = {group["group"]: group["songsOutside"] for group in drift_of(api, in_one_go["id"])}
+    assert drift["AUDIO"] == 11
+    assert manifest_of(output)["songsOutsideTrainingRange"] == drift
+    of_files = [
+        file["songsOutsideTrainingRange"]["AUDIO"] for file in json.loads(report.read_text())["files"]
+    ]
+    assert of_files == [0, 11]
+    assert "│ with audio outside of the training range    │ 11 │" in printed
+    stored = api.execute("{ batches { nodes { id fileName } } }")["batches"]["nodes"]
+    (of_bulk,) = (batch["id"] for batch in stored if batch["fileName"] == "a.csv and 1 more")
+    assert drift_of(api, of_bulk) == drift_of(api, in_one_go["id"])
 
 
 def test_into_the_tables_of_a_service(
