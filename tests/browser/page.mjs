@@ -197,6 +197,7 @@ export async function keyboard({ url, file }) {
     await page.keyboard.press('Tab');
     await page.keyboard.press('Space');
     await page.locator('.chips [aria-pressed="true"] .dot').waitFor();
+    await settled(page);
     await tabTo('Search in titles');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
@@ -205,6 +206,32 @@ export async function keyboard({ url, file }) {
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.waitForFunction(() => document.activeElement?.className === 'link'); // the focus is back
+  });
+}
+
+/** A song is opened from a list that is read anew meanwhile, so that its row is gone when it is closed. */
+export async function listChangesUnderADialog({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    await settled(page);
+    let letGo;
+    const held = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('"genre":"metal"')) await held;
+      await route.continue();
+    });
+    await page.getByRole('button', { name: /^metal, / }).click();
+    await page.locator('.list.loading .link').first().focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    letGo();
+    await settled(page);
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    equal(await page.evaluate(() => document.activeElement?.id), 'songs-title', 'focus after the dialog');
   });
 }
 

@@ -106,7 +106,7 @@ def test_a_file_becomes_songs_by_genre(run: Run, api: ApiClient, file: Path, sea
     )
 
 
-@pytest.mark.parametrize("scenario", ["phone", "keyboard", "lostConnection"])
+@pytest.mark.parametrize("scenario", ["phone", "keyboard", "listChangesUnderADialog", "lostConnection"])
 def test_the_page(run: Run, api: ApiClient, scenario: str) -> None:
     run(scenario, api, file=str(SAMPLE))
 

@@ -18,7 +18,11 @@ export function SongDialog({ trackId, order, onClose }: Props) {
   );
   const song = value?.song;
   return (
-    <Dialog title={song ? song.title || '(no title)' : 'Song'} onClose={onClose}>
+    <Dialog
+      title={song ? song.title || '(no title)' : 'Song'}
+      onClose={onClose}
+      focusElse="songs-title" // the list may have been read anew meanwhile
+    >
       {failure && (
         <p className="notice bad" role="alert">
           {failure.message}
