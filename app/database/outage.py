@@ -14,6 +14,7 @@ _AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,  # it may not even connect: that can mean to write a file
     ConnectionError,
     TimeoutError,
     PoolTimeoutError,

@@ -69,8 +69,19 @@ class Postgres:
     def stop(self) -> None:
         self._server.stop()
 
-    def execute(self, statement: str) -> None:
-        asyncio.run(_fetch(self.url, statement))
+    def execute(self, statement: str, *arguments: object) -> None:
+        asyncio.run(_fetch(self.url, statement, *arguments))
+
+    @contextmanager
+    def setting(self, name: str, value: str) -> Iterator[None]:
+        """Set one of its settings for a while."""
+        self.execute(f"ALTER SYSTEM SET {name} = {value}")
+        self.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.execute(f"ALTER SYSTEM RESET {name}")
+            self.execute("SELECT pg_reload_conf()")
 
     def make_template(self) -> None:
         """Make the migrated database that those of the tests are copies of."""
@@ -105,6 +116,10 @@ class Database:
     server: Postgres
     url: str
 
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
     def execute(self, statement: str, *arguments: object) -> None:
         self.rows(statement, *arguments)
 
@@ -115,10 +130,9 @@ class Database:
         return self.rows(query, *arguments)[0][0]
 
     def cut_connections(self) -> None:
-        """End the connections of everybody else."""
-        self.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        """End everybody's connections, without one to it, which it may refuse."""
+        self.server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", self.name
         )
 
     def close_gate(self, table: str, condition: str) -> Gate:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.conftest import open_folder
@@ -80,7 +81,8 @@ def test_the_file_layer_says_that_the_disk_is_full(programs: Programs, database:
 @contextmanager
 def database_on_a_small_disk(postgres: Postgres) -> Iterator[tuple[Database, Path]]:
     """Give a database whose tables are on a small disk, and a file on it that may be deleted to make room."""
-    with small_file_system(64) as folder:
+    # without autovacuum, which makes room on a full disk, or takes what the next connection needs
+    with small_file_system(64) as folder, postgres.setting("autovacuum", "off"):
         place = folder / "data"
         place.mkdir()
         shutil.chown(place, *postgres.owner)
@@ -93,9 +95,10 @@ def database_on_a_small_disk(postgres: Postgres) -> Iterator[tuple[Database, Pat
             postgres.execute(f"DROP TABLESPACE {name}")
 
 
-def fill(ballast: Path, leave_kibibytes: int) -> None:
+def fill(ballast: Path, leave_kibibytes: int = 0) -> None:
     room = shutil.disk_usage(ballast.parent).free - 1024 * leave_kibibytes
-    ballast.write_bytes(bytes(room))
+    with ballast.open("ab") as file:
+        file.write(bytes(room))
 
 
 def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) -> None:
@@ -131,4 +134,50 @@ def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) ->
             service.api,
             database,
             {n: {uuid_of(again)} for n in range(2_000)} | {n: {uuid_of(batch)} for n in range(5_000, 7_000)},
+        )
+
+
+def test_a_full_disk_lets_nobody_connect(postgres: Postgres, tmp_path: Path) -> None:
+    with (
+        database_on_a_small_disk(postgres) as (database, ballast),
+        Programs.on(database, tmp_path) as programs,
+    ):
+        # given a disk that became full while PostgreSQL was to write its cache of catalogs anew, which the
+        # next to connect does
+        service = programs.serve()
+        queued = service.api.classify(song_file(range(2_000)), background=True)
+        batch = service.api.classify(song_file(range(2_000, 2_200)))
+        fill(ballast)
+        database.execute("VACUUM pg_class")
+        fill(ballast)
+        database.cut_connections()
+        with pytest.raises(asyncpg.DiskFullError):
+            database.execute("SELECT 1")
+        # when
+        in_request = service.api.upload(song_file(range(5_000, 5_200)))
+        query = service.api.post("{ genres { name } }")
+        songs = service.api.http.get(f"/batches/{batch['id']}/songs.csv")
+        health = service.api.http.get("/healthcheck")
+        worker = programs.work()
+        # then
+        for response in (in_request, query):
+            assert response.status_code == 507
+            assert response.json()["errors"][0]["extensions"]["code"] == "INSUFFICIENT_STORAGE"
+        assert songs.status_code == 503
+        assert songs.headers["retry-after"] == "5"
+        assert songs.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+        assert health.status_code == 503
+        assert health.json()["database"] == "unreachable"
+        assert worker.end() == 1
+        assert worker.log.startswith(f"genregraph: cannot migrate the database {database.name} at ")
+        assert worker.log.endswith(": No space left on device\n")
+        assert "Traceback" not in service.log + worker.log
+        # and when there is room again
+        ballast.unlink()
+        programs.work()
+        assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
+        check(
+            service.api,
+            database,
+            {n: {uuid_of(queued)} for n in range(2_000)} | {n: {uuid_of(batch)} for n in range(2_000, 2_200)},
         )
