@@ -5,10 +5,10 @@ import json
 import time
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
+from tests import waiting
 from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
 from tests.factories.songs import song_csv, song_row, song_rows
@@ -24,18 +24,10 @@ query ($id: ID!) {
 """
 CANCEL = "mutation ($id: ID!) { cancelBatch(id: $id) { id status finishedAt rowsClassified } }"
 PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { status rowsProcessed rowsUploaded } }"
-FINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
-def finished(api: ApiClient, batch_id: str, seconds: float = 30) -> dict[str, Any]:
-    """Poll a batch until it is finished."""
-    deadline = time.monotonic() + seconds
-    while True:
-        batch: dict[str, Any] = api.execute(BATCH, id=batch_id)["batch"]
-        if batch["status"] in FINAL:
-            return batch
-        assert time.monotonic() < deadline, batch
-        time.sleep(0.05)
+def finished(api: ApiClient, batch_id: str) -> dict[str, Any]:
+    return waiting.finished(api, batch_id, BATCH)
 
 
 def followed(api: ApiClient, batch_id: str) -> list[dict[str, Any]]:
@@ -299,14 +291,9 @@ class TestWorkers:
         # when
         start_service()
         # then
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                nothing_in(execute_sql, "batch_uploads", "batch_upload_parts")
-                break
-            except asyncpg.AssertError:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+        waiting.eventually(
+            lambda: nothing_in(execute_sql, "batch_uploads", "batch_upload_parts"), "the file is removed"
+        )
 
     def test_songs_that_another_model_has_staged_are_classified_again(
         self, start_service: StartService, execute_sql: ExecuteSql

@@ -11,7 +11,8 @@ from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
 from tests.factories.sample_songs import sample_rows, strange
 from tests.factories.songs import song_csv, song_row
-from tests.http.test_metrics import scrape, value, wait_until_done
+from tests.http.test_metrics import scrape, value
+from tests.waiting import finished
 
 DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"
 
@@ -29,7 +30,7 @@ def test_a_batch_tells_how_many_of_its_songs_are_unlike_those_of_training(
     file = song_csv([*rows[:30], *map(strange, rows[30:]), strange(rows[39])])
     # when
     batch = api.classify(file, background=background)
-    wait_until_done(api, batch["id"])
+    finished(api, batch["id"])
     # then
     metadata, audio, lyrics = drift_of(api, batch["id"])
     assert audio == {"group": "AUDIO", "songsOutside": 11, "share": 11 / 41}
@@ -56,7 +57,7 @@ def test_a_large_file_adds_up_chunk_by_chunk(api: ApiClient) -> None:
     strange_ones = [strange(row) if place % 4 == 0 else row for place, row in enumerate(many)]
     # when
     batch = api.classify(song_csv(strange_ones), background=True)
-    wait_until_done(api, batch["id"])
+    finished(api, batch["id"])
     # then
     audio = drift_of(api, batch["id"])[1]
     assert audio == {"group": "AUDIO", "songsOutside": 1_100, "share": 0.25}
@@ -79,7 +80,7 @@ def test_a_batch_that_starts_over_with_another_model_counts_from_the_start(
     )
     # when
     api = start_service()
-    wait_until_done(api, queued["id"])
+    finished(api, queued["id"])
     # then
     in_one_go = api.classify(song_csv(rows))
     assert drift_of(api, queued["id"]) == drift_of(api, in_one_go["id"])

@@ -11,7 +11,7 @@ from app.cli.root import cli
 from app.embedded_postgres import EmbeddedPostgres
 from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE, StartService
-from tests.faults.waiting import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartServic
     assert added.stderr.startswith("Client nightly-2 added as reader. Its secret, shown this once:")
     assert "is valid until" in rotated.stderr
     for secret in (first, second):
-        eventually(lambda secret=secret: may_call(api, "nightly-2", secret), "it may call", seconds=5)
+        eventually(lambda secret=secret: may_call(api, "nightly-2", secret), "it may call")
     # and the list has the client without anything secret
     listed = genregraph("clients", "list", "--json")
     (account,) = json.loads(listed.stdout)
@@ -56,7 +56,7 @@ def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartServic
     # and revoked
     revoked = genregraph("clients", "revoke", "nightly-2")
     assert (revoked.exit_code, revoked.stdout) == (0, "")
-    eventually(lambda: not may_call(api, "nightly-2", second), "it may not call", seconds=5)
+    eventually(lambda: not may_call(api, "nightly-2", second), "it may not call")
     assert "revoked" in genregraph("clients", "list").stdout
 
 
@@ -103,7 +103,7 @@ def test_a_new_secret_after_a_revocation_is_the_only_one(start_service: StartSer
 
     new = genregraph("clients", "rotate", "script").stdout.strip()
 
-    eventually(lambda: may_call(api, "script", new), "it may call", seconds=5)
+    eventually(lambda: may_call(api, "script", new), "it may call")
     assert not may_call(api, "script", old)
 
 

@@ -19,8 +19,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from tests.client import ApiClient
 from tests.factories.songs import song_csv, song_rows
 from tests.ports import free_port
-
-START_SECONDS = 60
+from tests.waiting import eventually
 
 
 @dataclass
@@ -29,15 +28,11 @@ class Service:
     url: str
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self.process.communicate()[1]
-            try:
-                if httpx.get(f"{self.url}/healthcheck").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the service did not start")
+        eventually(self._is_ready, "the service is ready")
+
+    def _is_ready(self) -> bool:
+        assert self.process.poll() is None, self.process.communicate()[1]
+        return httpx.get(f"{self.url}/healthcheck").status_code == 200
 
     def end(self) -> tuple[int, str]:
         """Wait for the process: its exit code and what it wrote to standard error."""

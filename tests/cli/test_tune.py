@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.cli.command import run
 from tests.ml.training_files import TrainingFiles, write_training_files
+from tests.waiting import eventually
 
 PROGRAM = Path(sys.executable).parent / "genregraph"
 
@@ -70,11 +70,12 @@ def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(files: Train
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 240
-    while not (journal.exists() and journal.read_text(encoding="utf-8").count('"accuracy"') > 2):
+
+    def has_trials() -> bool:
         assert program.poll() is None, program.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+        return journal.exists() and journal.read_text(encoding="utf-8").count('"accuracy"') > 2
+
+    eventually(has_trials, "some trials are done", seconds=240)
     # when: Ctrl-C reaches every process of the terminal
     os.killpg(program.pid, signal.SIGINT)
     try:

@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import StartService
 from tests.factories.songs import song_csv, song_rows
-from tests.http.test_metrics import samples_of, value, wait_until_done
+from tests.http.test_metrics import samples_of, value
+from tests.waiting import finished
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_worker_counts_what_it_does(worker: subprocess.Popen[str], start_servi
     api = start_service(worker_concurrency=0)
     # when
     batch = api.classify(song_csv(song_rows(5)), background=True)
-    wait_until_done(api, batch["id"])
+    finished(api, batch["id"])
     # then
     samples = samples_of(httpx.get(url).text)
     assert value(samples, "song_confidence_count") == 5

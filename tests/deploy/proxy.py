@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.deploy.names import name_server
 from tests.deploy.replica import ROOT
 from tests.ports import free_port
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -40,20 +40,14 @@ def nginx(folder: Path, addresses: Sequence[str], port: int) -> Iterator[str]:
                 [program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"], stderr=log
             )
         try:
-            _wait(f"http://127.0.0.1:{own}/livez", process, folder / "nginx.log")
-            yield f"http://127.0.0.1:{own}"
+            url = f"http://127.0.0.1:{own}"
+            eventually(lambda: _is_up(url, process, folder / "nginx.log"), "nginx is up")
+            yield url
         finally:
             process.terminate()
             process.wait()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(100):
-        assert process.poll() is None, log.read_text(encoding="utf-8")
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text(encoding="utf-8"))
+def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text(encoding="utf-8")
+    return httpx.get(f"{url}/livez").status_code == 200

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,11 +16,11 @@ from typing import IO
 import httpx
 
 from tests.ports import free_port
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 GENREGRAPH = (sys.executable, "-m", "app.cli.root")
 CLIENTS = "test:test"
-START_SECONDS = 120
 
 
 def inherited() -> dict[str, str]:
@@ -97,16 +96,12 @@ class Replica(Process):
         return f"http://{self.host}:{self.port}"
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            assert self.running is not None
-            assert self.running.poll() is None, self.said()
-            try:
-                if httpx.get(f"{self.url}/healthcheck").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the service did not get ready")
+        eventually(self._is_ready, f"{self.url} is ready")
+
+    def _is_ready(self) -> bool:
+        assert self.running is not None
+        assert self.running.poll() is None, self.said()
+        return httpx.get(f"{self.url}/healthcheck").status_code == 200
 
 
 def replica(database_url: str, host: str = "127.0.0.1", port: int | None = None, **settings: str) -> Replica:

@@ -17,9 +17,9 @@ from tests.client import ApiClient
 from tests.deploy.replica import ROOT
 from tests.deploy.test_files import on_path, run
 from tests.factories.songs import song_csv, song_rows
-from tests.faults.waiting import eventually
-from tests.http.test_metrics import scrape, wait_until_done
+from tests.http.test_metrics import scrape
 from tests.ports import free_port
+from tests.waiting import eventually, finished
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/genregraph.json").read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def expressions() -> list[str]:
 def busy(api: ApiClient) -> ApiClient:
     """A service that has done something of each kind."""
     api.classify(song_csv(song_rows(20)))
-    wait_until_done(api, api.classify(song_csv(song_rows(30)), background=True)["id"])
+    finished(api, api.classify(song_csv(song_rows(30)), background=True)["id"])
     api.execute("{ genres { name } }")
     api.post("{ nosuchfield }")
     return api
@@ -72,12 +72,12 @@ def prometheus(busy: ApiClient, folder: Path) -> Iterator[httpx.Client]:
             stderr=log,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=10) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
             eventually(lambda: client.get("/status/runtimeinfo").status_code == 200, "Prometheus answers")
             yield client
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def found(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,10 +24,9 @@ from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE
 from tests.deploy.replica import ROOT, Process, inherited, replica, started
 from tests.deploy.test_monitoring import RULES
-from tests.deploy.test_rolling_restart import finished
 from tests.factories.songs import song_csv, song_rows
-from tests.faults.waiting import eventually
 from tests.http.test_metrics import scrape
+from tests.waiting import eventually, finished
 
 pytestmark = pytest.mark.slow
 
@@ -216,10 +214,11 @@ def test_a_backup_is_restored_to_a_running_service(server: str, folder: Path) ->
         # when
         shell(restore, folder, **environment)
         # then the service goes on with what the backup has, without a restart
-        assert_soon(api, 5)
+        eventually(lambda: total(api) == 5, "it has the backup's five songs")
         # and so does the worker
         queued = api.classify(song_csv(song_rows(20)), background=True)
-        assert finished(service.url, queued["id"]) == {"status": "SUCCEEDED", "rowsClassified": 20}
+        batch = finished(api, queued["id"])
+        assert (batch["status"], batch["rowsClassified"]) == ("SUCCEEDED", 20)
         # and the former database is kept until it is dropped
         assert databases(server) == {"genregraph", "genregraph_before", "postgres"}
         shell(tidy, folder, **environment)
@@ -227,18 +226,10 @@ def test_a_backup_is_restored_to_a_running_service(server: str, folder: Path) ->
         assert total(api) == 20
 
 
-def total(api: ApiClient) -> int:
-    return int(api.execute("{ songs { totalCount } }")["songs"]["totalCount"])
-
-
-def assert_soon(api: ApiClient, songs: int, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        response = api.post("{ songs { totalCount } }")
-        if response.json().get("data") == {"songs": {"totalCount": songs}}:
-            return
-        assert time.monotonic() < deadline, response.text
-        time.sleep(0.1)
+def total(api: ApiClient) -> int | None:
+    """How many songs are stored, if the database is there."""
+    data = api.post("{ songs { totalCount } }").json().get("data")
+    return data and int(data["songs"]["totalCount"])
 
 
 def databases(server: str) -> set[str]:

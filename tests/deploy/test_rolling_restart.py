@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,13 @@ from tests.deploy.replica import CLIENTS, Process, Replica, replica, started
 from tests.deploy.traffic import Traffic
 from tests.factories.songs import song_csv, song_rows
 from tests.ports import free_port
+from tests.waiting import finished
 
 pytestmark = pytest.mark.slow
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 
-BATCH = "query ($id: ID!) { batch(id: $id) { status rowsClassified } }"
+CLASSIFIED = "query ($id: ID!) { batch(id: $id) { status rowsClassified } }"
 
 
 @pytest.fixture
@@ -57,17 +57,8 @@ def test_a_rolling_restart_of_everything_fails_no_request(
             traffic.wait_for("upload", 5)
             traffic.wait_for("slow upload", 1)
         # then the batch in the background ends as well
-        assert finished(url, queued["id"]) == {"status": "SUCCEEDED", "rowsClassified": 20_000}
+        with ApiClient(url) as api:
+            batch = finished(api, queued["id"], CLASSIFIED)
+        assert batch == {"status": "SUCCEEDED", "rowsClassified": 20_000}
     print(f"requests: {dict(traffic.done)}, failed: {len(traffic.failures)}")  # noqa: T201 - shown by pytest -s
     assert traffic.failures == []
-
-
-def finished(url: str, batch_id: str, seconds: float = 60) -> dict[str, object]:
-    deadline = time.monotonic() + seconds
-    with ApiClient(url) as api:
-        while True:
-            batch = api.execute(BATCH, id=batch_id)["batch"]
-            if batch["status"] not in {"QUEUED", "RUNNING"}:
-                return dict(batch)
-            assert time.monotonic() < deadline, batch
-            time.sleep(0.2)

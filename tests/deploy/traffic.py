@@ -14,6 +14,7 @@ import httpx
 
 from tests.client import CLASSIFY_BATCH, upload_parts
 from tests.factories.songs import song_csv, song_rows
+from tests.waiting import eventually
 
 HEADERS = {"client-id": "test", "client-secret": "test", "graphql-preflight": "1"}
 SLOW_UPLOAD_SECONDS = 4
@@ -51,12 +52,10 @@ class Traffic:
         for thread in self._threads:
             thread.join()
 
-    def wait_for(self, kind: str, more: int, seconds: float = 60) -> None:
+    def wait_for(self, kind: str, more: int) -> None:
         """Wait until `more` requests of this kind have succeeded from now on."""
-        wanted, deadline = self.done[kind] + more, time.monotonic() + seconds
-        while self.done[kind] < wanted and not self.failures:
-            assert time.monotonic() < deadline, f"no {kind} in {seconds} s: {self.done}"
-            time.sleep(0.05)
+        wanted = self.done[kind] + more
+        eventually(lambda: self.done[kind] >= wanted or bool(self.failures), f"{more} more of {kind}")
 
     def _run(self, kind: str, send: Callable[[httpx.Client], httpx.Response], url: str) -> None:
         with httpx.Client(base_url=url, headers=HEADERS, timeout=60) as client:

@@ -25,6 +25,7 @@ from app.embedded_postgres.binaries import find_binaries, inspect
 from app.embedded_postgres.parent_death import Watchdog
 from app.embedded_postgres.reachable_place import NOTE_NAME, copy_installation
 from tests.conftest import NOT_DURABLE
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="only root can mount a disk or run as another account")
@@ -66,17 +67,12 @@ def ask(url: str, statement: str) -> Any:
     return asyncio.run(run())
 
 
-def is_gone(pid: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":  # dead; whoever adopted it has not noticed yet
-            return True
-        time.sleep(0.02)
-    return False
+def is_gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state == "Z"  # dead; whoever adopted it has not noticed yet
 
 
 def run_service(data_dir: Path, binaries: Path | None = None, account: str = "") -> subprocess.Popen[str]:
@@ -189,14 +185,14 @@ def test_stopping_twice_and_stopping_what_never_ran_do_nothing(folder: Path) -> 
     server.stop()
     server.stop()
     assert pid is not None
-    assert is_gone(pid, seconds=1)
+    assert is_gone(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 def test_the_server_ends_with_a_killed_service(folder: Path) -> None:
     service, _, server_pid = start_service(folder)
     kill(service)
-    assert is_gone(server_pid, seconds=5)
+    eventually(lambda: is_gone(server_pid), "the server ends")
 
 
 def test_a_start_right_after_a_killed_service_finds_the_data(folder: Path) -> None:
@@ -207,7 +203,7 @@ def test_a_start_right_after_a_killed_service_finds_the_data(folder: Path) -> No
     kill(service)
     # then the next start succeeds at once and the former server is gone
     with EmbeddedPostgres(folder) as again:
-        assert is_gone(server_pid, seconds=0.1)
+        assert is_gone(server_pid)
         assert ask(again, "SELECT answer FROM kept") == 42
 
 
@@ -224,7 +220,7 @@ def test_a_server_that_outlived_its_service_is_stopped_by_the_next_start(
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
         # then
-        assert is_gone(left.pid, seconds=0.1)
+        assert is_gone(left.pid)
         assert ask(again, "SELECT answer FROM kept") == 42
     left.stop()
 
@@ -240,7 +236,7 @@ def test_a_watchdog_interrupts_when_its_service_is_killed() -> None:
         # when
         kill(watcher)
         # then
-        assert watched.wait(5) == -signal.SIGINT
+        assert watched.wait(DEADLINE_SECONDS) == -signal.SIGINT
 
 
 def test_a_dismissed_watchdog_interrupts_nobody() -> None:
@@ -253,9 +249,7 @@ def test_a_dismissed_watchdog_interrupts_nobody() -> None:
 def test_a_service_killed_while_it_makes_the_data_leaves_nothing_broken(folder: Path) -> None:
     # given a service killed in the midst of initdb
     service = run_service(folder)
-    deadline = time.monotonic() + 20
-    while not any(folder.glob("postgres.new.*/data/base/1")) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    eventually(lambda: any(folder.glob("postgres.new.*/data/base/1")), "initdb is in its midst")
     kill(service)
     assert not (folder / "postgres").exists()
     # when
@@ -296,9 +290,10 @@ def test_a_killed_server_can_be_started_again(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     with server as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-        assert server.pid is not None
-        os.kill(server.pid, signal.SIGKILL)
-        assert is_gone(server.pid, seconds=5)
+        killed = server.pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: is_gone(killed), "the server is gone")
         # when
         again = server.start()
         # then

@@ -9,14 +9,7 @@ from typing import Any
 
 from tests.client import ApiClient
 from tests.faults.postgres import Database
-from tests.faults.waiting import eventually
-
-BATCH = """
-query ($id: ID!) {
-  batch(id: $id) { id status error rowsUploaded rowsProcessed rowsClassified rowsDuplicated }
-}
-"""
-FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
+from tests.waiting import BATCH
 
 
 def uuid_of(batch: Mapping[str, Any]) -> str:
@@ -27,17 +20,6 @@ def uuid_of(batch: Mapping[str, Any]) -> str:
 def batch_of(api: ApiClient, batch_id: str) -> dict[str, Any]:
     batch: dict[str, Any] = api.execute(BATCH, id=batch_id)["batch"]
     return batch
-
-
-def finished(api: ApiClient, batch_id: str) -> dict[str, Any]:
-    """Wait for the end of a batch, through whatever the service goes through."""
-
-    def is_final() -> bool:
-        response = api.post(BATCH, {"id": batch_id})
-        return response.status_code == 200 and response.json()["data"]["batch"]["status"] in FINAL
-
-    eventually(is_final, f"{batch_id} ends")
-    return batch_of(api, batch_id)
 
 
 def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[str]]) -> None:

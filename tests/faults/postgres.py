@@ -17,8 +17,8 @@ import psutil
 from app.database.migrate import migrate
 from app.embedded_postgres import EmbeddedPostgres
 from app.embedded_postgres import server as embedded_server
-from tests.faults.waiting import eventually
 from tests.ports import free_port
+from tests.waiting import eventually
 
 TEMPLATE = "migrated_template"
 
@@ -64,7 +64,7 @@ class Postgres:
         for process in processes:
             with suppress(psutil.NoSuchProcess):  # a connection may end meanwhile
                 process.kill()
-        psutil.wait_procs(processes, timeout=10)
+        psutil.wait_procs(processes, timeout=60)
 
     def stop(self) -> None:
         self._server.stop()

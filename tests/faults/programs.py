@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from tests.client import ApiClient
-from tests.faults.waiting import eventually
+from tests.waiting import eventually
 
 EXIT_SECONDS = 60.0
 

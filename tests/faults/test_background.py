@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Programs
-from tests.faults.invariants import batch_of, check, finished, uuid_of
+from tests.faults.invariants import batch_of, check, uuid_of
 from tests.faults.postgres import Database, Gate, Postgres
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
-from tests.faults.waiting import eventually
+from tests.waiting import eventually, finished
 
 pytestmark = pytest.mark.slow
 

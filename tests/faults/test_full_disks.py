@@ -20,10 +20,10 @@ import pytest
 
 from tests.conftest import open_folder
 from tests.faults.conftest import Programs
-from tests.faults.invariants import batch_of, check, finished, uuid_of
+from tests.faults.invariants import batch_of, check, uuid_of
 from tests.faults.postgres import Database, Postgres
 from tests.faults.song_files import song_file
-from tests.faults.waiting import eventually
+from tests.waiting import eventually, finished
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,11 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Programs
-from tests.faults.invariants import check, finished, uuid_of
+from tests.faults.invariants import check, uuid_of
 from tests.faults.postgres import Database, Gate, Postgres
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
+from tests.waiting import finished
 
 pytestmark = pytest.mark.slow
 

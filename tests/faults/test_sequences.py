@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.faults.conftest import Programs
-from tests.faults.invariants import FINAL, check, uuid_of
+from tests.faults.invariants import check, uuid_of
 from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
 from tests.faults.song_files import song_file
-from tests.faults.waiting import eventually
+from tests.waiting import FINAL, eventually
 
 pytestmark = pytest.mark.slow
 

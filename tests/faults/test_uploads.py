@@ -15,7 +15,7 @@ from tests.faults.invariants import check, uuid_of
 from tests.faults.postgres import Database
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
-from tests.faults.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

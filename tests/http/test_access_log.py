@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import greeted, opened, receive, send
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +27,14 @@ def _logs(caplog: pytest.LogCaptureFixture) -> None:
 
 def logged(caplog: pytest.LogCaptureFixture, event: str, count: int = 1) -> list[dict[str, Any]]:
     """The lines about an event; the last one may be written a moment after the answer."""
-    deadline = time.monotonic() + 5
-    while True:
+
+    def lines() -> list[dict[str, Any]]:
         messages = [record.msg for record in list(caplog.records)]
-        lines = [dict(line) for line in messages if isinstance(line, dict) and line["event"] == event]
-        if len(lines) >= count or time.monotonic() > deadline:
-            assert len(lines) == count
-            return lines
-        time.sleep(0.02)
+        return [dict(line) for line in messages if isinstance(line, dict) and line["event"] == event]
+
+    eventually(lambda: len(lines()) >= count, f"{count} {event} are logged")
+    assert len(lines()) == count
+    return lines()
 
 
 def test_a_request_is_logged_with_what_it_was(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import StartService
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -36,13 +36,16 @@ def half_an_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
         yield connection, body[500:]
 
 
-def eventually(api: ApiClient, status: int) -> httpx.Response:
+def answered(api: ApiClient, status: int) -> httpx.Response:
     """The answer to an upload, once it has a status; what ended a moment ago may still be counted."""
-    deadline = time.monotonic() + 10
-    while (response := api.upload(song_csv(song_rows(3)))).status_code != status:
-        assert time.monotonic() < deadline, response.text
-        time.sleep(0.02)
-    return response
+    answers: list[httpx.Response] = []
+
+    def has_status() -> bool:
+        answers.append(api.upload(song_csv(song_rows(3))))
+        return answers[-1].status_code == status
+
+    eventually(has_status, f"an upload gets {status}")
+    return answers[-1]
 
 
 def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: StartService) -> None:
@@ -51,7 +54,7 @@ def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: Sta
     with ExitStack() as under_way:
         (first, rest), _ = (under_way.enter_context(half_an_upload(api)) for _ in range(2))
         # when
-        response = eventually(api, 429)
+        response = answered(api, 429)
         # then
         assert response.headers["retry-after"] == "5"
         assert response.json() == {
@@ -69,14 +72,14 @@ def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: Sta
         # when
         first.sendall(rest)
         assert first.recv(12) == b"HTTP/1.1 200"
-        eventually(api, 200)
+        answered(api, 200)
 
 
 def test_an_upload_that_breaks_off_makes_room(start_service: StartService) -> None:
     api = start_service(max_uploads_per_client=1)
     with half_an_upload(api):
-        eventually(api, 429)
-    eventually(api, 200)
+        answered(api, 429)
+    answered(api, 200)
 
 
 def subscribe(connection: Any, operation_id: str, batch_id: str) -> dict[str, Any]:
@@ -115,10 +118,7 @@ def test_subscriptions_are_counted_over_all_websockets_of_a_client(queued: tuple
         send(one, type="complete", id="1")
         send(one, type="ping")
         assert receive(one)["type"] == "pong"
-        deadline = time.monotonic() + 10
-        while subscribe(two, "3", batch)["type"] != "next":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: subscribe(two, "3", batch)["type"] == "next", "another may begin")
 
 
 def test_event_streams_count_too_and_get_429(queued: tuple[ApiClient, str]) -> None:
@@ -139,6 +139,15 @@ def test_event_streams_count_too_and_get_429(queued: tuple[ApiClient, str]) -> N
             assert subscribe(connection, "1", batch)["type"] == "error"
 
 
+def is_let_in(api: ApiClient) -> bool:
+    with opened(api) as connection:
+        send(connection, type="connection_init", payload=CREDENTIALS)
+        try:
+            return bool(receive(connection)["type"] == "connection_ack")
+        except ConnectionClosed:
+            return False
+
+
 def test_one_websocket_too_many_is_closed(queued: tuple[ApiClient, str]) -> None:
     api, _ = queued
     with opened(api) as one, opened(api) as two:
@@ -152,16 +161,7 @@ def test_one_websocket_too_many_is_closed(queued: tuple[ApiClient, str]) -> None
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4429, "Too many connections")
         with opened(api) as other:
             greeted(other, {"client-id": "nightly", "client-secret": "second"})
-    deadline = time.monotonic() + 10
-    while True:
-        with opened(api) as again:
-            send(again, type="connection_init", payload=CREDENTIALS)
-            try:
-                assert receive(again)["type"] == "connection_ack"
-                break
-            except ConnectionClosed:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+    eventually(lambda: is_let_in(api), "another may come")
 
 
 @pytest.mark.parametrize(

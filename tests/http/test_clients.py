@@ -18,7 +18,7 @@ from app.services.clients import ClientAccounts
 from app.services.roles import Role
 from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.faults.waiting import eventually
+from tests.waiting import eventually
 
 Accounts = Callable[[Callable[[ClientAccounts], Any]], Any]
 
@@ -48,7 +48,7 @@ def status(api: ApiClient, client_id: str, secret: str) -> int:
 def test_a_client_that_is_added_may_call_at_once(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("nightly-2", Role.READER))
 
-    eventually(lambda: status(api, "nightly-2", secret) == 200, "it may call", seconds=5)
+    eventually(lambda: status(api, "nightly-2", secret) == 200, "it may call")
     assert status(api, "nightly-2", secret[:-1]) == 401
 
 
@@ -60,11 +60,11 @@ def test_both_secrets_are_valid_during_the_grace_and_then_the_new_one(
     # when
     new = accounts(lambda them: them.rotate("script", timedelta(hours=24)))
     # then
-    eventually(lambda: status(api, "script", new) == 200, "the new one is valid", seconds=5)
+    eventually(lambda: status(api, "script", new) == 200, "the new one is valid")
     assert status(api, "script", old) == 200
     # and a day later
     execute_sql("UPDATE api_client_secrets SET expires_at = now() WHERE expires_at IS NOT NULL")
-    eventually(lambda: status(api, "script", old) == 401, "the old one is not", seconds=5)
+    eventually(lambda: status(api, "script", old) == 401, "the old one is not")
     assert status(api, "script", new) == 200
 
 
@@ -74,32 +74,32 @@ def test_a_secret_ends_on_time_even_if_the_database_is_not_read_again(
     # given a secret that ends in a second, read by the service before that
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     execute_sql("UPDATE api_client_secrets SET expires_at = now() + interval '2 seconds'")
-    eventually(lambda: status(api, "script", secret) == 200, "it is valid", seconds=5)
+    eventually(lambda: status(api, "script", secret) == 200, "it is valid")
     # when
     execute_sql("ALTER TABLE api_clients RENAME TO away")
     # then
-    eventually(lambda: status(api, "script", secret) == 401, "it is not any more", seconds=5)
+    eventually(lambda: status(api, "script", secret) == 401, "it is not any more")
     assert status(api, "test", "test") == 200
 
 
 def test_a_revoked_client_may_not_call_any_more(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("script", Role.WRITER))
-    eventually(lambda: status(api, "script", secret) == 200, "it may call", seconds=5)
+    eventually(lambda: status(api, "script", secret) == 200, "it may call")
 
     accounts(lambda them: them.revoke("script"))
 
-    eventually(lambda: status(api, "script", secret) == 401, "it may not", seconds=5)
+    eventually(lambda: status(api, "script", secret) == 401, "it may not")
 
 
 def test_an_open_web_socket_of_a_revoked_client_is_of_no_use(api: ApiClient, accounts: Accounts) -> None:
     # given
     secret = accounts(lambda them: them.add("script", Role.WRITER))
-    eventually(lambda: status(api, "script", secret) == 200, "it may call", seconds=5)
+    eventually(lambda: status(api, "script", secret) == 200, "it may call")
     with greeted(api, "script", secret) as ask:
         assert ask("{ __typename }") == {"data": {"__typename": "Query"}}
         # when
         accounts(lambda them: them.revoke("script"))
-        eventually(lambda: status(api, "script", secret) == 401, "it may not call", seconds=5)
+        eventually(lambda: status(api, "script", secret) == 401, "it may not call")
         # then
         (error,) = ask("{ genres { name } }")
         assert error["message"] == "Your credentials are not valid any more; connect again."
@@ -137,7 +137,7 @@ def test_a_file_of_clients_is_read_again_when_it_changes(start_service: StartSer
     (tmp_path / "next").write_text("script:old\nscript:new:reader\n")
     (tmp_path / "next").replace(path)
     # then
-    eventually(lambda: status(api, "script", "new") == 200, "the new one is valid", seconds=5)
+    eventually(lambda: status(api, "script", "new") == 200, "the new one is valid")
     assert status(api, "script", "old") == 200
     # and a file that nobody can read changes nothing
     path.write_text("script\n")
@@ -148,9 +148,9 @@ def test_a_file_of_clients_is_read_again_when_it_changes(start_service: StartSer
 def test_the_last_use_is_noted(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     accounts(lambda them: them.add("idle", Role.WRITER))
-    eventually(lambda: status(api, "script", secret) == 200, "it may call", seconds=5)
+    eventually(lambda: status(api, "script", secret) == 200, "it may call")
 
     def is_noted() -> bool:
         return [account.last_used_at is not None for account in accounts(ClientAccounts.all)] == [False, True]
 
-    eventually(is_noted, "its use is noted", seconds=10)
+    eventually(is_noted, "its use is noted")

@@ -22,6 +22,7 @@ from tests.conftest import ExecuteSql
 from tests.factories.songs import song_csv, song_row, song_rows
 from tests.http.test_websocket import greeted, opened, send
 from tests.ports import free_port
+from tests.waiting import eventually
 
 SECRET = "canarysecretcanary"
 WRONG_SECRET = "canarywrongcanary"
@@ -61,19 +62,15 @@ class Logged:
             )
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, self.text
-            try:
-                if httpx.get(f"{self.url}/healthcheck").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.1)
-        raise AssertionError("the service did not start")
+        eventually(self._is_ready, "the service is ready")
+
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, self.text
+        return httpx.get(f"{self.url}/healthcheck").status_code == 200
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(60)
 
     @property
     def text(self) -> str:
@@ -109,7 +106,7 @@ def good_requests(api: ApiClient) -> None:
         greeted(connection, {"client-id": "test", "client-secret": SECRET})
         payload = {"query": f"{{ {QUERY}: __typename }}"}
         send(connection, type="subscribe", id="1", payload=payload)
-        connection.recv(timeout=10)
+        connection.recv(timeout=60)
 
 
 def bad_requests(api: ApiClient) -> None:
@@ -124,7 +121,7 @@ def bad_requests(api: ApiClient) -> None:
             greeted(connection, {"client-id": "test", "client-secret": SECRET})
             send(connection, type="subscribe", id="1", payload={"query": query})
             with contextlib.suppress(ConnectionClosed):
-                connection.recv(timeout=10)
+                connection.recv(timeout=60)
     api.post("query ($id: ID!) { batch(id: $id) { id } }", {"id": QUERY})
     api.http.post("/graphql", content=f'{{"query": "{QUERY}', headers={"content-type": "application/json"})
     api.http.post("/graphql", content=TITLE, headers={"content-type": "multipart/form-data; boundary=x"})
@@ -137,7 +134,7 @@ def bad_requests(api: ApiClient) -> None:
         with opened(api) as connection:
             send(connection, type="connection_init", payload={"client-id": HEADER, "client-secret": secret})
             with pytest.raises(ConnectionClosed):
-                connection.recv(timeout=10)
+                connection.recv(timeout=60)
     httpx.get(f"{api.url}/{QUERY}", params={"client-secret": SECRET})
     url = f"{api.url.replace('http', 'ws')}/graphql?query={QUERY}&client-secret={SECRET}"
     with connect(url, subprotocols=["graphql-transport-ws"]) as connection:  # type: ignore[list-item]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import Counter
 
 import httpx
@@ -16,6 +15,7 @@ from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import greeted, opened, receive, send
+from tests.waiting import eventually, finished
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -140,7 +140,7 @@ def test_batches_are_counted_by_how_they_ended(api: ApiClient) -> None:
     # given
     api.classify(song_csv(song_rows(3)))
     queued = api.classify(song_csv(song_rows(4)), background=True)
-    wait_until_done(api, queued["id"])
+    finished(api, queued["id"])
     # when
     samples = scrape(api)
     # then
@@ -195,11 +195,8 @@ def test_a_followed_batch_is_an_open_subscription(start_service: StartService) -
         api.execute("mutation ($id: ID!) { cancelBatch(id: $id) { status } }", id=batch["id"])
     # then
     assert value(during, "subscriptions_open") == 1
-    deadline = time.monotonic() + 10
-    while value(after := scrape(api), "subscriptions_open") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert value(after, "subscriptions_open") == 0
-    assert value(after, "batches_ended_total", status="CANCELLED") == 1
+    eventually(lambda: value(scrape(api), "subscriptions_open") == 0, "the subscription is over")
+    assert value(scrape(api), "batches_ended_total", status="CANCELLED") == 1
 
 
 def test_without_the_database_the_other_figures_are_there(
@@ -250,13 +247,3 @@ def test_scrapes_at_once_look_at_the_database_once(
         thread.join()
     # then
     assert sum("FROM batch_uploads" in statement for statement in statements) == 1
-
-
-def wait_until_done(api: ApiClient, batch_id: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        batch = api.execute("query ($id: ID!) { batch(id: $id) { status } }", id=batch_id)["batch"]
-        if batch["status"] not in ("QUEUED", "RUNNING"):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the batch did not end in time")

@@ -149,7 +149,7 @@ def spreading_twice(count: int, spread: str) -> str:
 def test_fragments_within_fragments_are_refused_at_once(api: ApiClient, query: str) -> None:
     start = time.monotonic()
     assert refusal(api, query)["extensions"]["cost"] == min(11 * 2 ** (query.count("fragment ") - 1), 10**15)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
 
 
 def test_fragments_that_contain_themselves_are_refused(api: ApiClient) -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import httpx
@@ -16,6 +17,7 @@ from app.http import http_protocol
 from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import StartService
 from tests.factories.songs import song_csv, song_rows
+from tests.http.test_timeouts import locked
 from tests.http.test_websocket import CREDENTIALS
 
 
@@ -28,7 +30,7 @@ def trickled(body: bytes, size: int, pause: float) -> Iterator[bytes]:
 @contextmanager
 def connected(api: ApiClient) -> Iterator[socket.socket]:
     address = httpx.URL(api.url)
-    with socket.create_connection((address.host, address.port or 0), timeout=10) as connection:
+    with socket.create_connection((address.host, address.port or 0), timeout=60) as connection:
         yield connection
 
 
@@ -86,7 +88,7 @@ def test_a_body_that_comes_too_slowly_is_cut_with_408(start_service: StartServic
         ended.set()
         thread.join()
     # then
-    assert 0.4 < time.monotonic() - start < 5
+    assert time.monotonic() - start > 0.4
     head_of_answer, _, body = answer.partition(b"\r\n\r\n")
     assert head_of_answer.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in head_of_answer.lower()
@@ -104,23 +106,31 @@ def test_a_body_that_comes_too_slowly_is_cut_with_408(start_service: StartServic
 
 def test_a_slow_but_steady_upload_goes_through(start_service: StartService) -> None:
     # given an upload that takes several times the time over which its speed is averaged
-    api = start_service(upload_min_bytes_per_second=1_000, request_timeout_seconds=0.5)
+    api = start_service(upload_min_bytes_per_second=1_000, request_timeout_seconds=1.5)
     request = upload_request(api)
     size = len(request.content) // 20
     # when
     start = time.monotonic()
     response = api.http.post(
-        "/graphql", content=trickled(request.content, size, 0.1), headers=request.headers
+        "/graphql", content=trickled(request.content, size, 0.2), headers=request.headers
     )
     # then
-    assert time.monotonic() - start > 1.5
+    assert time.monotonic() - start > 3
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 20
 
 
-def test_the_time_that_the_service_takes_does_not_count(start_service: StartService) -> None:
+def test_the_time_that_the_service_takes_does_not_count(
+    start_service: StartService, database_url: str
+) -> None:
     # given a pause in which nothing is read, since the client waits for the answer
-    api = start_service(upload_min_bytes_per_second=1_000_000, request_timeout_seconds=0.2)
-    assert api.classify(song_csv(song_rows(500)))["rowsClassified"] == 500
+    api = start_service(upload_min_bytes_per_second=1_000, request_timeout_seconds=1)
+    with ThreadPoolExecutor() as pool:
+        with locked(database_url, "songs"):
+            upload = pool.submit(api.classify, song_csv(song_rows(5)))
+            time.sleep(2)
+            assert not upload.done()
+        # then
+        assert upload.result()["rowsClassified"] == 5
 
 
 def test_a_floor_of_zero_lets_any_speed_through(start_service: StartService) -> None:
@@ -150,7 +160,7 @@ def test_headers_that_never_end_are_cut_with_408(api: ApiClient, monkeypatch: py
         except ConnectionResetError:
             answer = b"HTTP/1.1 408 Request Timeout\r\n"  # it came before the last of ours did
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-        assert 0.2 < time.monotonic() - start < 5
+        assert time.monotonic() - start > 0.2
 
 
 def test_a_connection_that_says_nothing_is_closed(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +172,12 @@ def test_a_connection_that_says_nothing_is_closed(api: ApiClient, monkeypatch: p
 def test_a_second_request_on_a_connection_has_its_own_time(
     api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.5)
     with connected(api) as connection:
         for _ in range(3):
             connection.sendall(ANSWERED)
             assert connection.recv(65_536).startswith(b"HTTP/1.1 200 OK\r\n")
-            time.sleep(0.3)
+            time.sleep(0.8)
         connection.sendall(ANSWERED[:10])
         assert all_of(connection).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
@@ -191,10 +201,10 @@ def test_the_rest_of_a_refused_body_is_dropped_and_the_connection_serves_on(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a rest that takes longer than headers may, but comes fast
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.0)
     api = start_service(max_upload_bytes=100_000)
     with connected(api) as connection:
-        for _ in range(3):
+        for _ in range(2):
             connection.sendall(
                 b"POST /graphql HTTP/1.1\r\nhost: here\r\nclient-id: test\r\nclient-secret: test\r\n"
                 b"content-type: application/json\r\ncontent-length: 500000\r\n\r\n"
@@ -204,7 +214,7 @@ def test_the_rest_of_a_refused_body_is_dropped_and_the_connection_serves_on(
             assert b"PAYLOAD_TOO_LARGE" in answer
             for _ in range(50):
                 connection.sendall(bytes(10_000))
-                time.sleep(0.01)
+                time.sleep(0.03)
             connection.sendall(ANSWERED)
             answer = connection.recv(65_536)
             assert answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer
@@ -229,4 +239,4 @@ def test_the_rest_of_a_refused_body_has_little_time(
         )
         assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            drip(connection, 5)
+            drip(connection, 60)

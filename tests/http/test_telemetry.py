@@ -17,7 +17,8 @@ from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
 from tests.deploy.replica import Process, Replica, replica, started
 from tests.factories.songs import song_csv, song_rows
-from tests.faults.invariants import finished, uuid_of
+from tests.faults.invariants import uuid_of
+from tests.waiting import finished
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import asyncpg
 import httpx
 
-DEADLINE_SECONDS = 60.0
+from tests.client import ApiClient
+
+BATCH = """
+query ($id: ID!) {
+  batch(id: $id) { id status error rowsUploaded rowsProcessed rowsClassified rowsDuplicated }
+}
+"""
+FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
+
+DEADLINE_SECONDS = 120.0
 """Long, since machines that run tests are busy; nothing waits so long where all is well."""
 
 
@@ -30,3 +40,26 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = DEAD
             trouble = f": {error!r}"
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}{trouble}"
         time.sleep(0.03)
+
+
+def finished(
+    api: ApiClient, batch_id: str, query: str = BATCH, seconds: float = DEADLINE_SECONDS
+) -> dict[str, Any]:
+    """Wait for the end of a batch, through whatever the service goes through.
+
+    Args:
+        api: asked for the batch.
+        batch_id: its id.
+        query: what to ask; its `batch` has a `status`.
+        seconds: how long to wait.
+    """
+    batch: dict[str, Any] = {}
+
+    def is_final() -> bool:
+        response = api.post(query, {"id": batch_id})
+        if response.status_code == 200:
+            batch.update(response.json()["data"]["batch"])
+        return batch.get("status") in FINAL
+
+    eventually(is_final, f"{batch_id} ends", seconds)
+    return batch
