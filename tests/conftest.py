@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import asyncpg
 import pytest
@@ -104,7 +105,7 @@ def start_service(database_url: str) -> Iterator[StartService]:
     """Start the service on the test's database, with settings of the test's choice."""
     with ExitStack() as services:
 
-        def start(*, known_client: str | None = None, **settings: object) -> ApiClient:
+        def start(*, known_client: str | None = None, **settings: Any) -> ApiClient:
             given = {"database_url": SecretStr(database_url), "clients": SecretStr(CLIENTS), **settings}
             app = create_app(Settings(_env_file=None, **given), known_client=known_client)
             port = services.enter_context(running(app))

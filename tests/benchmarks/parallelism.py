@@ -45,11 +45,11 @@ def _load() -> None:
 
 def _classify_records(header: bytes, records: bytes) -> list[StagedSong]:
     file = SongFile(io.BytesIO(header + records), name="songs.csv")
-    return [
-        song
-        for chunk in file.chunks()
-        for song in _in_this_process._classify(chunk, 0, 1)  # noqa: SLF001  (the work itself)
-    ]
+    songs: list[StagedSong] = []
+    for chunk in file.chunks():
+        classified, _ = _in_this_process._classify(chunk, 0, 1)  # noqa: SLF001  (the work itself)
+        songs += classified
+    return songs
 
 
 def by_threads(classifier: SongClassifier, data: bytes) -> int:

@@ -84,7 +84,8 @@ def test_gql_follows_a_background_batch(api: ApiClient, song_file: Path, credent
     url = api.url.replace("http://", "ws://") + "/graphql"
 
     async def follow() -> list[dict[str, Any]]:
-        transport = WebsocketsTransport(url=url, **{credentials_in: CREDENTIALS})
+        options: dict[str, Any] = {credentials_in: CREDENTIALS}
+        transport = WebsocketsTransport(url=url, **options)
         async with Client(transport=transport) as session:
             request = gql(PROGRESS)
             request.variable_values = {"id": queued["id"]}

@@ -227,7 +227,7 @@ def kill_the_process_at_the_first_chunk() -> None:
     """Break this process: whoever opens a stored file dies of it, as of a file that eats all memory."""
     from app.services import batch_processing
 
-    batch_processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+    batch_processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, attr-defined]
 
 
 def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, database: Database) -> None:
@@ -256,7 +256,7 @@ def fail_at_the_first_chunk() -> None:
     def broken(*_: object) -> None:
         raise ValueError("no such thing")
 
-    batch_processing.open_stored = broken  # type: ignore[assignment]
+    batch_processing.open_stored = broken  # type: ignore[assignment, attr-defined]
 
 
 def test_a_batch_that_fails_three_times_has_failed(programs: Programs, database: Database) -> None:

@@ -64,7 +64,7 @@ def fail_to_write_uploads() -> None:
     def write(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    tempfile.SpooledTemporaryFile.write = write  # type: ignore[method-assign]
+    tempfile.SpooledTemporaryFile.write = write  # type: ignore[assignment, method-assign]
 
 
 def test_the_file_layer_says_that_the_disk_is_full(programs: Programs, database: Database) -> None:

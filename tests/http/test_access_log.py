@@ -80,7 +80,7 @@ def test_a_refused_file_is_logged_as_refused(caplog: pytest.LogCaptureFixture, a
 
 @pytest.mark.parametrize("sent", ["x" * 65, "two words", "<script>", "ü"])
 def test_an_id_that_is_none_is_not_taken_over(sent: str, api: ApiClient) -> None:
-    response = api.http.get("/livez", headers={"x-request-id": sent.encode()})
+    response = api.http.get("/livez", headers=[(b"x-request-id", sent.encode())])
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -93,9 +94,14 @@ def test_right_and_wrong_credentials_cost_the_same_comparisons(
 ) -> None:
     # given the client nightly with two secrets, and test with one
     monkeypatch.setattr(client_directory, "UNKNOWN_REFRESH_SECONDS", inf)
-    compared = []
+    compared: list[tuple[Any, Any]] = []
     compare = hmac.compare_digest
-    monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(pair) or compare(*pair))
+
+    def counting(*pair: Any) -> bool:
+        compared.append(pair)
+        return compare(*pair)
+
+    monkeypatch.setattr(hmac, "compare_digest", counting)
     counts = set()
     # when
     for client_id, secret in (("test", "test"), ("nightly", "second"), ("nightly", "x"), ("nobody", "x")):

@@ -51,7 +51,7 @@ def test_a_song_is_outside_with_more_than_a_twentieth_of_a_groups_values(
     # given
     numbers = {NUMBER_NAMES[position]: 1e9 for position in AUDIO[:columns]}
     # then
-    assert outside(ensemble, changed(inside(ensemble), **numbers))["AUDIO"] == songs
+    assert outside(ensemble, changed(inside(ensemble), None, **numbers))["AUDIO"] == songs
 
 
 def test_both_ends_of_a_range_are_inside(ensemble: Ensemble) -> None:

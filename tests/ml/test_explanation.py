@@ -40,7 +40,8 @@ def with_tags(made: Songs, tags: str) -> Songs:
 
 
 def predicted(ensemble: Ensemble, some: Songs) -> npt.NDArray[np.int64]:
-    return ensemble.predict(some).argmax(axis=1).astype(np.int64)
+    genres: npt.NDArray[np.int64] = ensemble.predict(some).argmax(axis=1).astype(np.int64)
+    return genres
 
 
 def names(ensemble: Ensemble, genres: Iterable[int]) -> list[str]:

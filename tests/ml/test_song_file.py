@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,25 +33,25 @@ Kind = SongFileProblemKind
 SKIP = OnInvalidRow.SKIP_ROW
 
 
-def read(data: bytes, *, name: str = "songs.csv", **options: object) -> tuple[list[Songs], SongFileReport]:
+def read(data: bytes, *, name: str = "songs.csv", **options: Any) -> tuple[list[Songs], SongFileReport]:
     file = SongFile(io.BytesIO(data), name=name, **options)
     return list(file.chunks()), file.report
 
 
-def read_one(data: bytes, **options: object) -> Songs:
+def read_one(data: bytes, **options: Any) -> Songs:
     chunks, _ = read(data, **options)
     assert len(chunks) == 1
     return chunks[0]
 
 
-def refused(data: bytes, **options: object) -> SongFileReport:
+def refused(data: bytes, **options: Any) -> SongFileReport:
     """Read a file that has to be refused and return its report."""
     with pytest.raises(InvalidSongFileError) as caught:
         read(data, **options)
     return caught.value.report
 
 
-def only_problem(data: bytes, **options: object) -> SongFileProblem:
+def only_problem(data: bytes, **options: Any) -> SongFileProblem:
     report = refused(data, **options)
     assert report.problem_count == 1
     return report.problems[0]
@@ -631,13 +632,14 @@ class TestWrongFiles:
     def test_an_endless_row_does_not_pull_a_large_file_into_memory(
         self, start: bytes, more: bytes, kind: Kind
     ) -> None:
-        class Endless(io.RawIOBase):
+        class Endless(io.BytesIO):
             """A header and then one row that never ends, of which no one may read much."""
 
             start = song_csv([]) + b"\n\n"
             given = 0
 
-            def read(self, size: int = -1) -> bytes:
+            def read(self, size: int | None = -1) -> bytes:
+                assert size
                 part = self.start[:size] or (more * size)[:size]
                 self.start = self.start[size:]
                 self.given += len(part)
@@ -767,14 +769,16 @@ def test_a_chunk_needs_at_least_one_row() -> None:
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
-    class Repeated(io.RawIOBase):
+    class Repeated(io.BytesIO):
         """A file of very many songs that is nowhere in memory."""
 
         def __init__(self, blocks: int) -> None:
+            super().__init__()
             self.parts = iter([song_csv([]), *[song_csv(song_rows(500)).split(b"\n", 1)[1]] * blocks])
             self.rest = b""
 
-        def read(self, size: int = -1) -> bytes:
+        def read(self, size: int | None = -1) -> bytes:
+            assert size
             while len(self.rest) < size and (part := next(self.parts, b"")):
                 self.rest += part
             given, self.rest = self.rest[:size], self.rest[size:]

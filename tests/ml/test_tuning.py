@@ -62,6 +62,7 @@ def test_the_best_is_the_trial_with_the_least_log_loss(files: TrainingFiles, tmp
     result = quickly(files, tmp_path / "journal", 5)
 
     assert result.trials == 5
+    assert result.shipped_log_loss is not None
     assert result.log_loss <= result.shipped_log_loss
     assert result.parameters == QUICK.model_copy(update=tried(tmp_path / "journal")[result.best_trial])
     again = train(files.features, files.labels, files.lyrics, tmp_path / "m", parameters=result.parameters)
@@ -99,6 +100,7 @@ def test_several_processes_share_a_study_and_run_no_trial_too_many(
     params = tried(tmp_path / "journal")
     assert len(params) == result.trials == 5
     assert len({str(one) for one in params}) == 5
+    assert result.shipped_log_loss is not None
     assert result.log_loss <= result.shipped_log_loss
 
 
