@@ -16,11 +16,9 @@ import asyncio
 import io
 import os
 import statistics
-import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
 
 import asyncpg
 import httpx
@@ -33,6 +31,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.resources import resource
 from ml.artifact import load_ensemble
 from ml.songs import NUMBER_NAMES
+from tests.benchmarks.meanwhile import Meanwhile
 from tests.benchmarks.service import peak_memory, service, song_file, source_name
 from tests.client import ApiClient
 
@@ -80,32 +79,6 @@ class Floor:
         await self._connection.copy_records_to_table("floor", records=records)
 
 
-class LivezWatch:
-    """Asks /livez over and over from a thread and remembers the longest answer, in seconds."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self.waits: list[float] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        with httpx.Client() as client:
-            while not self._ended.is_set():
-                before = time.perf_counter()
-                client.get(f"{self._url}/livez")
-                self.waits.append(time.perf_counter() - before)
-                time.sleep(0.005)
-
-
 def main() -> None:
     """Measure and print."""
     with TemporaryDirectory(prefix="genregraph-bench-") as name:
@@ -118,11 +91,12 @@ def main() -> None:
             EmbeddedPostgres(folder / "floor") as floor_url,
             service(folder / "service") as (url, pid),
             ApiClient(url) as api,
+            httpx.Client(base_url=url) as other,
         ):
             floor = Floor(floor_url)
             for size in SIZES:
                 file = song_file(size)
-                requests, floors, waits = [], [], []
+                requests, floors = [], []
                 for turn in range(ROUNDS + 1):
                     floors.append(floor.seconds(file))
                     before = time.perf_counter()
@@ -133,10 +107,9 @@ def main() -> None:
                     if turn == 0:  # the first turn of each warms caches and is not counted
                         requests.clear()
                         floors.clear()
-                with LivezWatch(url) as watch:
+                with Meanwhile(lambda: other.get("/livez"), pause=0.005) as alive:
                     for _ in range(3):
                         api.classify(file)
-                waits = watch.waits
                 request, bottom = statistics.median(requests), statistics.median(floors)
                 table.add_row(
                     f"{size:,}",
@@ -145,7 +118,7 @@ def main() -> None:
                     f"{request / bottom:.2f}",
                     f"{size / request:,.0f}",
                     f"{peak_memory(pid):.0f} MiB",
-                    f"{max(waits) * 1000:.0f} ms of {len(waits)}",
+                    f"{max(alive.waits) * 1000:.0f} ms of {len(alive.waits)}",
                 )
             floor.close()
         Console(width=120).print(table)

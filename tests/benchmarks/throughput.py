@@ -12,20 +12,22 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.meanwhile import Meanwhile
 from tests.benchmarks.service import peak_memory, service, song_file_blocks, source_name
 from tests.client import CLASSIFY_BATCH, ApiClient
+from tests.waiting import finished
 
 SIZES = (10_000, 100_000, 1_000_000)
 BATCH = "query ($id: ID!) { batch(id: $id) { status error rowsClassified startedAt } }"
+GENRES = "{ genres { name songCount } }"
 
 
 def upload(api: ApiClient, path: Path) -> dict[str, Any]:
@@ -47,40 +49,6 @@ def upload(api: ApiClient, path: Path) -> dict[str, Any]:
     return batch
 
 
-def finished(api: ApiClient, batch_id: str) -> dict[str, Any]:
-    """Wait for the end of a batch."""
-    while True:
-        batch: dict[str, Any] = api.execute(BATCH, id=batch_id)["batch"]
-        if batch["status"] not in ("QUEUED", "RUNNING"):
-            return batch
-        time.sleep(0.1)
-
-
-class Reader:
-    """Asks for `genres` over and over from a thread, and remembers how long each answer took, in seconds."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-        self.waits: list[float] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _read(self) -> None:
-        with ApiClient(self._url) as api:
-            while not self._ended.wait(0.1):
-                before = time.perf_counter()
-                api.execute("{ genres { name songCount } }")
-                self.waits.append(time.perf_counter() - before)
-
-
 def main() -> None:
     """Measure and print."""
     table = Table(
@@ -94,11 +62,16 @@ def main() -> None:
             path = folder / "songs.csv"
             with path.open("wb") as file:
                 file.writelines(song_file_blocks(size))
-            with service(folder / "service") as (url, pid), ApiClient(url) as api, Reader(url) as reader:
+            with (
+                service(folder / "service") as (url, pid),
+                ApiClient(url) as api,
+                ApiClient(url) as other,
+                Meanwhile(lambda: other.execute(GENRES), pause=0.1) as reader,
+            ):
                 before = time.perf_counter()
                 queued = upload(api, path)
                 uploaded = time.perf_counter() - before
-                batch = finished(api, queued["id"])
+                batch = finished(api, queued["id"], BATCH, seconds=3_600)
                 seconds = time.perf_counter() - before
                 if batch["rowsClassified"] != size:
                     raise RuntimeError(f"the service answered {batch}")
