@@ -1,12 +1,13 @@
 """Classifying whole catalogues on Dask: many files in, Parquet or any other sink out.
 
-inputs            which files there are
-csv_ranges        cutting a CSV between records
-parquet_songs     cutting, reading and checking Parquet
-tasks             what workers do: plan a file, classify a part of one, put an output part together
-run               keeps workers busy and gives out results as they come, a few at a time
-report            what was found in each file
-duplicates        which rows lose to a later one with the same track id
-parquet_output    a folder of Parquet that is whole or not there
-cluster           processes of our own, or somebody's Dask scheduler
+inputs          which files there are
+tasks           what workers do: classify a part of a file
+run             keeps workers busy and gives out results in the order of the input
+report          what was found in the files, and what the run came to
+parquet_output  a folder of Parquet that is whole or not there
+cluster         processes of our own, or somebody's Dask scheduler
+
+Dask starts and feeds the workers and repeats what dead ones had under way; fsspec and pyarrow, on which its
+readers and writers stand, read and write the files. Dask's `read_csv` and `read_parquet` are no use here: the
+first cuts rows whose cells hold line ends, and both lose where a wrong cell was.
 """

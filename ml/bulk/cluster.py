@@ -29,7 +29,7 @@ def local_cluster(workers: int) -> Iterator[Client]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",  # None would still take the port 8787, and warn if it is taken
             worker_dashboard_address=None,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,  # a busy worker reports its heartbeat when the run is over
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
@@ -37,24 +37,23 @@ def local_cluster(workers: int) -> Iterator[Client]:
 
 
 @contextmanager
-def scheduler_at(address: str, *, seconds: float = CONNECT_SECONDS) -> Iterator[Client]:
+def scheduler_at(address: str) -> Iterator[Client]:
     """Give a client of a Dask scheduler.
 
     Args:
         address: `tcp://host:port`, or whatever else Dask understands.
-        seconds: how long it may take to answer.
 
     Raises:
         ClusterError: nothing answers there, or it has no workers.
     """
     try:
-        client = Client(address, timeout=seconds, set_as_default=False)
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).strip() or "no answer"
         raise ClusterError(f"cannot reach the Dask scheduler {address}: {reason}") from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=seconds)
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
             raise ClusterError(f"the Dask scheduler {address} has no workers") from error
         yield client

@@ -10,12 +10,9 @@ from typing import Any, BinaryIO, cast
 
 from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
-from ml.bulk.errors import BulkUsageError
+from ml.bulk.errors import BulkError, BulkUsageError
 
-CSV = ".csv"
-PARQUET = (".parquet", ".pq")
-
-_LOCAL = "file://"
+_PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +20,10 @@ class InputFile:
     """A file to read, by any process that reaches the same storage.
 
     Attributes:
-        number: its place among all inputs, from 0.
         url: where it is, with its protocol.
         size: in bytes.
     """
 
-    number: int
     url: str
     size: int
 
@@ -40,26 +35,24 @@ class InputFile:
     @property
     def shown(self) -> str:
         """How users know it: a local file by its path, any other by its URL."""
-        return self.url.removeprefix(_LOCAL)
-
-    @property
-    def is_csv(self) -> bool:
-        """Whether its name says that it is a CSV."""
-        return self.name.lower().endswith(CSV)
+        return self.url.removeprefix("file://")
 
     @property
     def is_parquet(self) -> bool:
-        """Whether its name says that it is a Parquet file."""
-        return self.name.lower().endswith(PARQUET)
+        """Whether it is a Parquet file; else it is a CSV."""
+        return self.name.lower().endswith(_PARQUET)
 
     def open(self) -> BinaryIO:
         """Open it for reading, seekable.
 
         Raises:
-            OSError: it cannot be opened.
+            BulkError: it cannot be opened.
         """
         filesystem, path = url_to_fs(self.url)
-        return cast("BinaryIO", filesystem.open(path, "rb"))
+        try:
+            return cast("BinaryIO", filesystem.open(path, "rb"))
+        except OSError as error:
+            raise BulkError(f"{self.shown} cannot be opened: {error.strerror or error}") from error
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
@@ -70,9 +63,7 @@ def filesystem_of(url: str) -> tuple[Any, str]:
     """
     try:
         filesystem, path = url_to_fs(url)
-    except ImportError as error:
-        raise BulkUsageError(f"{url}: a package is missing: {error}") from error
-    except ValueError as error:
+    except (ImportError, ValueError) as error:
         raise BulkUsageError(f"{url}: {error}") from error
     return filesystem, str(path)
 
@@ -83,13 +74,17 @@ def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
     A file that is named twice is read once, at its first place.
 
     Raises:
-        BulkUsageError: one of them names no file.
+        BulkUsageError: one of them names no file, or one that is neither CSV nor Parquet.
     """
     sizes: dict[str, int] = {}
     for given in inputs:
         for url, size in _files(given):
             sizes.setdefault(url, size)
-    return [InputFile(number, url, size) for number, (url, size) in enumerate(sizes.items())]
+    files = [InputFile(url, size) for url, size in sizes.items()]
+    for file in files:
+        if not file.is_parquet and not file.name.lower().endswith(".csv"):
+            raise BulkUsageError(f"{file.shown}: a song file's name has to end in .csv or .parquet")
+    return files
 
 
 def _files(given: str) -> Iterator[tuple[str, int]]:

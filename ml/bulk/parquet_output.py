@@ -11,36 +11,35 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatch
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
-from distributed import Client
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from ml.bulk.duplicates import LastRows
 from ml.bulk.errors import BulkError, BulkUsageError
-from ml.bulk.inputs import InputFile, filesystem_of
-from ml.bulk.run import DEFAULT_LIMITS, Run, run_all
-from ml.bulk.summary import BulkSummary
-from ml.bulk.tasks import Job, Limits, Model, OutputPart, PartResult, assemble_part
-from ml.song_file import OnInvalidRow
+from ml.bulk.inputs import filesystem_of
+from ml.bulk.report import BulkSummary
+from ml.bulk.run import OnResult, Run
+from ml.songs.contract import superseded_rows
 
-SUCCESS = "_SUCCESS"
+PART_ROWS = 100_000
+"""Songs of a file of the output, about."""
 
-_OURS = (SUCCESS, "part-*.parquet", "_temporary-*")
+_SUCCESS = "_SUCCESS"
 
-Progress = Callable[[PartResult], None]
+_OURS = (_SUCCESS, "part-*.parquet", "_temporary-*")
 
 
 class ParquetOutput:
-    """Writes classified songs to a folder, local or of any file system that fsspec knows."""
+    """A folder for classified songs, local or of any file system that fsspec knows."""
 
     def __init__(self, url: str, *, overwrite: bool = False) -> None:
         """Look at the folder; nothing is written yet.
@@ -52,21 +51,20 @@ class ParquetOutput:
         Raises:
             BulkUsageError: something is there that must not be replaced.
         """
-        self._filesystem, self._path = filesystem_of(url)
-        self._path = self._path.rstrip("/")
+        self.filesystem, path = filesystem_of(url)
+        self._path = path.rstrip("/")
         self._shown = url
-        self.url = str(self._filesystem.unstrip_protocol(self._path))
+        self._scratch = f"_temporary-{uuid4().hex}"
         self._was_there = False
         try:
             self._check(overwrite)
         except OSError as error:
             raise BulkUsageError(f"{url}: cannot be listed: {error.strerror or error}") from error
-        self._scratch = f"_temporary-{uuid4().hex}"
 
     def _check(self, overwrite: bool) -> None:
-        if not self._filesystem.exists(self._path):
+        if not self.filesystem.exists(self._path):
             return
-        if not self._filesystem.isdir(self._path):
+        if not self.filesystem.isdir(self._path):
             raise BulkUsageError(f"{self._shown}: is a file; name a folder for the output")
         self._was_there = True
         names = self._names()
@@ -79,86 +77,56 @@ class ParquetOutput:
             )
 
     def _names(self) -> list[str]:
-        paths = self._filesystem.ls(self._path, detail=False, refresh=True)
+        paths = self.filesystem.ls(self._path, detail=False, refresh=True)
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
-    @property
-    def stage(self) -> str:
-        """URL of the folder for what workers put down."""
-        return f"{self.url}/{self._scratch}/songs"
-
-    @property
-    def parts(self) -> str:
-        """URL of the folder for parts that are complete."""
-        return f"{self.url}/{self._scratch}/parts"
-
-    def open(self) -> None:
-        """Make the folders.
+    @contextmanager
+    def scratch(self) -> Iterator[str]:
+        """Give the path of a folder to write parts to, which is gone afterwards; an earlier output stays.
 
         Raises:
-            BulkError: they cannot be made.
+            BulkError: the output cannot be written.
         """
+        path = f"{self._path}/{self._scratch}"
         try:
-            for folder in ("songs", "parts"):
-                self._filesystem.makedirs(f"{self._path}/{self._scratch}/{folder}", exist_ok=True)
+            self.filesystem.makedirs(path, exist_ok=True)
+            try:
+                yield path
+            finally:
+                self.filesystem.rm(path, recursive=True)
+                if not self._was_there and not self._names():
+                    self.filesystem.rm(self._path, recursive=True)
         except OSError as error:
-            raise BulkError(f"{self._shown}: cannot be written to: {error.strerror or error}") from error
+            raise BulkError(f"{self._shown}: cannot be written: {error.strerror or error}") from error
 
-    def finish(self, parts: Sequence[str], manifest: dict[str, Any]) -> None:
-        """Put the parts in their place, and say that the output is whole."""
+    def publish(self, names: Sequence[str], manifest: dict[str, Any]) -> None:
+        """Replace an earlier output by the parts in the scratch folder, and say that the output is whole."""
         for name in self._names():
             # Even if this ends halfway, nobody takes what is left for an output: the mark goes first.
             if name != self._scratch:
-                self._filesystem.rm(f"{self._path}/{name}", recursive=True)
-        for name in parts:
-            self._filesystem.mv(f"{self._path}/{self._scratch}/parts/{name}", f"{self._path}/{name}")
-        self._remove(self._scratch)
-        scratch = f"{self._path}/_temporary-{SUCCESS}"
-        with self._filesystem.open(scratch, "wb") as file:
-            file.write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
-        self._filesystem.mv(scratch, f"{self._path}/{SUCCESS}")
-
-    def abandon(self) -> None:
-        """Take away what was begun; an earlier output stays."""
-        self._remove(self._scratch)
-        if not self._was_there and self._filesystem.exists(self._path) and not self._names():
-            self._filesystem.rm(self._path, recursive=True)
-
-    def _remove(self, name: str) -> None:
-        path = f"{self._path}/{name}"
-        if self._filesystem.exists(path):
-            self._filesystem.rm(path, recursive=True)
+                self.filesystem.rm(f"{self._path}/{name}", recursive=True)
+        document = json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n"
+        self.filesystem.pipe_file(f"{self._path}/{self._scratch}/{_SUCCESS}", document)
+        for name in (*names, _SUCCESS):
+            self.filesystem.mv(f"{self._path}/{self._scratch}/{name}", f"{self._path}/{name}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    ordinal: int
-    songs: int
-    name: str
-
-
-def classify_to_parquet(  # noqa: PLR0913 - options, by keyword
-    client: Client,
-    files: Sequence[InputFile],
+def classify_to_parquet(
     output: ParquetOutput,
-    model: Model,
+    min_confidence: float,
+    run: Run,
+    progress: OnResult = lambda _: None,
     *,
-    on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE,
-    min_confidence: float = 0.0,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = lambda _: None,
+    part_rows: int = PART_ROWS,
 ) -> BulkSummary:
-    """Classify files into a folder of Parquet; of rows with the same track id the last of all input wins.
+    """Write what a run classifies to a folder; of rows with the same track id the last of all input wins.
 
     Args:
-        client: of the cluster.
-        files: to read.
         output: where to.
-        model: that decides.
-        on_invalid_row: whether one wrong row makes the run fail.
         min_confidence: songs of lower confidence are uncertain.
-        limits: sizes of tasks and parts.
+        run: the run.
         progress: is told of each part of the input that was read.
+        part_rows: songs of a file of the output, about.
 
     Returns:
         What was done; if it was refused, nothing was written.
@@ -167,79 +135,91 @@ def classify_to_parquet(  # noqa: PLR0913 - options, by keyword
         BulkError: the run failed; nothing was written.
     """
     started = datetime.now(UTC)
-    job = Job(model, min_confidence, output.stage)
-    run = Run(client, files, job, on_invalid_row=on_invalid_row, limits=limits)
-    output.open()
-    try:
-        with TemporaryDirectory(prefix="genregraph-bulk-") as folder:
-            rows = LastRows(Path(folder))
-            try:
-                staged = _stage(run, rows, progress)
-                if run.refused:
-                    output.abandon()
-                    return BulkSummary(model.version, run.findings, refused=True)
-                losers = rows.losers()
-            finally:
-                rows.close()
-        arguments = _assembly(staged, losers, job, output.parts, limits.part_rows)
-        parts = sorted(run_all(client, assemble_part, arguments), key=lambda part: part.name)
-        summary = _summary(model, run, parts, len(losers))
-        output.finish([part.name for part in parts], _manifest(summary, parts, started))
-    except BaseException as error:
-        output.abandon()
-        if isinstance(error, OSError):
-            raise BulkError(f"{output.url}: cannot be written: {error.strerror or error}") from error
-        raise
+    version = run.model.version
+    with output.scratch() as folder:
+        songs = f"{folder}/songs"
+        with output.filesystem.open(songs, "wb") as file:
+            track_ids = _write_songs(run, file, min_confidence, started, progress)
+        if run.refused:
+            return BulkSummary(version, run.findings, run.by_file, refused=True)
+        superseded = superseded_rows(track_ids)
+        with output.filesystem.open(songs, "rb") as file:
+            parts, genres, uncertain = _write_parts(output.filesystem, folder, file, superseded, part_rows)
+        summary = BulkSummary(
+            version,
+            run.findings,
+            run.by_file,
+            rows_duplicated=int(superseded.sum()),
+            rows_uncertain=uncertain,
+            genre_counts=dict(sorted(genres.items())),
+        )
+        manifest = {
+            "format": "genregraph-bulk-1",
+            "modelVersion": version,
+            "startedAt": started.isoformat(),
+            "finishedAt": datetime.now(UTC).isoformat(),
+            "inputs": list(run.by_file),
+            "parts": [{"name": name, "songs": count} for name, count in parts.items()],
+            **summary.counts(),
+        }
+        output.publish(list(parts), manifest)
     return summary
 
 
-def _stage(run: Run, rows: LastRows, progress: Progress) -> list[_Staged]:
-    staged: list[_Staged] = []
-    for result in run.results():
-        if result.staged is not None:
-            rows.add(result.track_ids, result.part.ordinal)
-            staged.append(_Staged(result.part.ordinal, result.songs, result.staged))
-        progress(result)
-    return sorted(staged, key=lambda part: part.ordinal)
+def _write_songs(
+    run: Run, file: BinaryIO, min_confidence: float, classified_at: datetime, progress: OnResult
+) -> npt.NDArray[np.int64]:
+    """Write all songs of a run in their order, also those that come again, and return their track ids."""
+    genres = run.model.load().genres
+    schema = _schema(genres)
+    moment = pa.scalar(classified_at, schema.field("classifiedAt").type)
+    track_ids = [np.zeros(0, np.int64)]
+    with pq.ParquetWriter(file, schema) as writer, closing(run.results()) as results:
+        for result in results:
+            best = result.probabilities.argmax(axis=1)
+            confidences = result.probabilities[np.arange(len(best)), best]
+            columns = [
+                pa.array(result.track_ids),
+                pa.array(result.titles, pa.string()),
+                pa.array(np.array(genres, object)[best], pa.string()),
+                pa.array(confidences),
+                pa.array(confidences >= min_confidence),
+                *map(pa.array, result.probabilities.T.copy()),
+                pa.repeat(run.model.version, len(best)),
+                pa.repeat(moment, len(best)),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            track_ids.append(result.track_ids)
+            progress(result)
+    return np.concatenate(track_ids)
 
 
-def _assembly(
-    staged: Sequence[_Staged], losers: npt.NDArray[np.int64], job: Job, folder: str, part_rows: int
-) -> Iterator[tuple[str, list[tuple[str, npt.NDArray[np.int64]]], Job, str]]:
-    """Yield the arguments of `assemble_part`; there is always a part, so that readers find the columns."""
-    number = songs = 0
-    gathered: list[tuple[str, npt.NDArray[np.int64]]] = []
-    for part in staged:
-        first, last = np.searchsorted(losers, [part.ordinal, part.ordinal + part.songs])
-        gathered.append((part.name, losers[first:last] - part.ordinal))
-        songs += part.songs
-        if songs >= part_rows:
-            yield f"part-{number:05d}.parquet", gathered, job, folder
-            number, songs, gathered = number + 1, 0, []
-    if gathered or not number:
-        yield f"part-{number:05d}.parquet", gathered, job, folder
+def _schema(genres: Sequence[str]) -> pa.Schema:
+    """Return the columns of a batch's `songs.parquet`, without verified genres."""
+    first = {"trackID": pa.int64(), "title": pa.string(), "genre": pa.string()}
+    confidence = {"confidence": pa.float64(), "confident": pa.bool_()}
+    probabilities = {f"probability_{genre}": pa.float64() for genre in genres}
+    last = {"modelVersion": pa.string(), "classifiedAt": pa.timestamp("us", tz="UTC")}
+    return pa.schema([*(first | confidence | probabilities | last).items()])
 
 
-def _summary(model: Model, run: Run, parts: Sequence[OutputPart], duplicated: int) -> BulkSummary:
+def _write_parts(
+    filesystem: Any, folder: str, songs: BinaryIO, superseded: npt.NDArray[np.bool_], part_rows: int
+) -> tuple[dict[str, int], Counter[str], int]:
+    """Write the songs that count to files; return how many are in each file, of each genre, and uncertain."""
+    parts: dict[str, int] = {}
     genres: Counter[str] = Counter()
-    for part in parts:
-        genres.update(part.genre_counts)
-    return BulkSummary(
-        model.version,
-        run.findings,
-        rows_duplicated=duplicated,
-        rows_uncertain=sum(part.uncertain for part in parts),
-        genre_counts=dict(sorted(genres.items())),
-    )
-
-
-def _manifest(summary: BulkSummary, parts: Sequence[OutputPart], started: datetime) -> dict[str, Any]:
-    return {
-        "format": "genregraph-bulk-1",
-        "modelVersion": summary.model_version,
-        "startedAt": started.isoformat(),
-        "finishedAt": datetime.now(UTC).isoformat(),
-        "inputs": [found.file.shown for found in summary.findings.files],
-        "parts": [{"name": part.name, "songs": sum(part.genre_counts.values())} for part in parts],
-        **summary.counts(),
-    }
+    uncertain = first = 0
+    read = pq.ParquetFile(songs, buffer_size=2**20, pre_buffer=False)
+    batches = read.iter_batches(part_rows, use_threads=False) if len(superseded) else [None]
+    for batch in batches:  # a file without songs still tells its columns
+        table = pa.Table.from_batches([batch] if batch is not None else [], read.schema_arrow)
+        left_out = superseded[first : first + len(table)]
+        first += len(table)
+        table = table.filter(pa.array(~left_out))
+        name = f"part-{len(parts):05d}.parquet"
+        pq.write_table(table, f"{folder}/{name}", filesystem=filesystem)
+        parts[name] = len(table)
+        genres.update(table["genre"].to_pylist())
+        uncertain += len(table) - (pc.sum(table["confident"]).as_py() or 0)
+    return parts, genres, uncertain

@@ -1,4 +1,4 @@
-"""A run: all parts of all files through the workers, with a bounded number of them under way."""
+"""A run: all parts of all files through the workers of a cluster, with a bounded number of them under way."""
 
 # Dask has few types of its own.
 # mypy: disable-error-code="no-untyped-call"
@@ -7,186 +7,123 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
 
-from distributed import Client, Future, as_completed
-from distributed.client import FutureCancelledError
-from distributed.comm.core import CommClosedError
-from distributed.scheduler import KilledWorker
+from distributed import Client, Future
 
-from ml.bulk.csv_ranges import CsvCursor
-from ml.bulk.errors import BulkError, ClusterError
+from ml.bulk.errors import task_errors
 from ml.bulk.inputs import InputFile
 from ml.bulk.report import Findings
-from ml.bulk.tasks import (
-    FilePart,
-    FilePlan,
-    Job,
-    Limits,
-    OutputPart,
-    PartResult,
-    classify_part,
-    plan_file,
-    whole_part,
-)
-from ml.song_file import OnInvalidRow
+from ml.bulk.tasks import FilePart, Model, PartResult, classify_part
+from ml.songs.csv_ranges import RANGE_BYTES, CsvRange, csv_ranges
+from ml.songs.parquet_songs import find_parquet_ranges
+from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 
-DEFAULT_LIMITS = Limits()
+OnResult = Callable[[PartResult], None]
+"""Is told of each part of the input that was read."""
 
-_TASKS_PER_THREAD = 2
-"""One that is worked on and one that waits; more would only hold memory."""
-
-_PLANNING_FIRST = 10
+_TASKS_PER_THREAD = 3
+"""One that is worked on, one that waits, and one whose result waits for an earlier one's."""
 
 
 class Run:
     """Classifies files on a cluster.
 
-    Results come as they are ready; no more than a few are under way or waiting at any time, so that memory
-    stays flat however large the input is. Results of workers that die are worked out again by others.
+    Results come in the order of the input. No more than a few parts are under way or waiting at any time, so
+    that memory stays flat however large the input is. Dask gives the work of a dead worker to others.
 
     Attributes:
-        findings: what was found in the files so far.
+        model: that classifies.
+        findings: what was found so far in all files.
+        by_file: what was found in each, by what users know it by.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, by keyword
         self,
         client: Client,
         files: Sequence[InputFile],
-        job: Job,
+        model: Model,
         *,
-        on_invalid_row: OnInvalidRow,
-        limits: Limits = DEFAULT_LIMITS,
+        on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE,
+        on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
+        keeps_features: bool = False,
+        range_bytes: int = RANGE_BYTES,
     ) -> None:
         """Make the run.
 
         Args:
             client: of the cluster.
             files: to read.
-            job: what to do with their songs.
+            model: that classifies.
             on_invalid_row: whether one wrong row makes the run fail.
-            limits: sizes of tasks.
+            on_missing_value: what to do about rows with missing values.
+            keeps_features: give out also what songs were classified from.
+            range_bytes: size of the parts of a CSV, about.
         """
-        self.findings = Findings(files)
+        self.model = model
+        self.findings = Findings()
+        self.by_file = {file.shown: Findings() for file in files}
         self._client = client
-        self._job = job
+        self._files = files
         self._reject = on_invalid_row is OnInvalidRow.REJECT_FILE
-        self._limits = limits
-        self._to_plan: deque[tuple[InputFile, CsvCursor | None]] = deque((file, None) for file in files)
-        self._planning = False
-        self._parts: deque[FilePart] = deque()
+        self._on_missing_value = on_missing_value
+        self._keeps_features = keeps_features
+        self._range_bytes = range_bytes
 
     @property
     def refused(self) -> bool:
         """Whether nothing may be written for what was found."""
-        return self.findings.unreadable or (self._reject and self.findings.problem_count > 0)
+        return self.findings.unreadable or (self._reject and self.findings.report.problem_count > 0)
 
     def results(self) -> Generator[PartResult, None, None]:
-        """Do the work and give out what became of each part, in the order in which they are ready.
+        """Do the work and give out what became of each part.
 
         Once something was found for which the run is refused, the rest is only checked, so that the
         findings are complete.
 
         Raises:
-            BulkError: a file or the model cannot be used by a worker.
+            BulkError: a file or the model cannot be used.
             ClusterError: the cluster was lost.
         """
         limit = _TASKS_PER_THREAD * max(1, sum(self._client.nthreads().values()))
-        under_way = as_completed(loop=self._client.loop)
-        running: set[Future[Any]] = set()
+        under_way: deque[Future[PartResult]] = deque()
         try:
-            self._submit(under_way, running, limit)
-            for future in under_way:
-                running.discard(future)
-                done = _result_of(future)
-                if isinstance(done, FilePlan):
-                    self._planned(done)
-                else:
-                    found = self.findings.files[done.part.file.number]
-                    found.add(done.report, unreadable=done.unreadable)
-                    found.add_songs(done.songs, done.songs_outside)
-                    yield done
-                del future, done
-                self._submit(under_way, running, limit)
+            for part in self._parts():
+                options = (self._on_missing_value, self._keeps_features, self.refused)
+                future = self._client.submit(classify_part, part, self.model, *options, pure=False)
+                under_way.append(future)
+                if len(under_way) == limit:
+                    yield self._result_of(under_way.popleft())
+            while under_way:
+                yield self._result_of(under_way.popleft())
         finally:
-            if running:
-                self._client.cancel(list(running), force=True)
+            if under_way:
+                self._client.cancel(list(under_way), force=True)
 
-    def _submit(self, under_way: as_completed, running: set[Future[Any]], limit: int) -> None:
-        self._plan(under_way, running, limit)
-        while self._parts and len(running) < limit:
-            part = self._parts.popleft()
-            future = self._client.submit(classify_part, part, self._job, self.refused, pure=False)
-            running.add(future)
-            under_way.add(future)
+    def _result_of(self, future: Future[PartResult]) -> PartResult:
+        with task_errors():
+            result = future.result()
+        self._note(result.part.file, result.findings)
+        return result
 
-    def _plan(self, under_way: as_completed, running: set[Future[Any]], limit: int) -> None:
-        """Have enough parts ready: small files are one, larger ones are planned by a worker each in turn."""
-        while self._to_plan and not self._planning and len(self._parts) < limit:
-            file, cursor = self._to_plan.popleft()
-            part = whole_part(file, self._limits)
-            if part is not None and part.size:
-                self._parts.append(part)
+    def _note(self, file: InputFile, found: Findings) -> None:
+        self.by_file[file.shown].add(found)
+        self.findings.add(found, f"{file.name}: " if len(self._files) > 1 else "")
+
+    def _parts(self) -> Iterator[FilePart]:
+        """Cut the files. Only the largest are read for that, and only here: workers get what to read."""
+        for file in self._files:
+            if not file.is_parquet and file.size <= self._range_bytes:
+                yield FilePart(file, file.size, CsvRange())
                 continue
-            self._planning = True
-            future = self._client.submit(
-                plan_file, file, cursor, self._limits, pure=False, priority=_PLANNING_FIRST
-            )
-            running.add(future)
-            under_way.add(future)
-
-    def _planned(self, plan: FilePlan) -> None:
-        self._planning = False
-        self._parts.extend(plan.parts)
-        if plan.rest is not None:
-            self._to_plan.appendleft((plan.file, plan.rest))
-        if plan.report.problem_count:
-            self.findings.files[plan.file.number].add(plan.report, unreadable=True)
-
-
-def run_all(
-    client: Client, work: Callable[..., OutputPart], arguments: Iterator[tuple[Any, ...]]
-) -> list[OutputPart]:
-    """Do some work for each of many arguments, a bounded number at a time; return what it gave, in no order.
-
-    Raises:
-        BulkError, ClusterError: see `Run.results`.
-    """
-    limit = _TASKS_PER_THREAD * max(1, sum(client.nthreads().values()))
-    under_way = as_completed(loop=client.loop)
-    running: set[Future[Any]] = set()
-    results: list[OutputPart] = []
-
-    def submit() -> None:
-        while len(running) < limit and (given := next(arguments, None)) is not None:
-            future = client.submit(work, *given, pure=False)
-            running.add(future)
-            under_way.add(future)
-
-    try:
-        submit()
-        for future in under_way:
-            running.discard(future)
-            results.append(_result_of(future))
-            submit()
-    finally:
-        if running:
-            client.cancel(list(running), force=True)
-    return results
-
-
-def _result_of(future: Future[Any]) -> Any:
-    try:
-        return future.result()
-    except BulkError:
-        raise
-    except KilledWorker as error:
-        raise BulkError(
-            "workers died again and again on the same piece of work: perhaps they have too little memory"
-        ) from error
-    except (FutureCancelledError, CommClosedError) as error:
-        raise ClusterError("the Dask scheduler was lost") from error
-    except ModuleNotFoundError as error:
-        raise BulkError(f"a worker has no {error.name}: install genregraph[bulk] there too") from error
-    except OSError as error:
-        raise BulkError(f"a worker failed: {error}") from error
+            with file.open() as opened:
+                if file.is_parquet:
+                    try:
+                        ranges = find_parquet_ranges(opened, on_missing_value=self._on_missing_value)
+                    except InvalidSongFileError as error:
+                        self._note(file, Findings(error.report, unreadable=True))
+                        continue
+                    rows = sum(found.rows for found in ranges)
+                    yield from (FilePart(file, file.size * found.rows // rows, found) for found in ranges)
+                    continue
+                for piece in csv_ranges(opened, file.name, self._on_missing_value, self._range_bytes):
+                    yield FilePart(file, piece.size or file.size - piece.start.offset, piece)

@@ -1,0 +1,1 @@
+"""The classifier: features, ensemble, explanations, drift and the artifact."""

@@ -1,0 +1,149 @@
+"""Extract the model's features from songs, for training and serving.
+
+A song's features must be bit-identical regardless of the other songs. So nothing here may use BLAS, whose
+sums depend on the number of rows; sparse products go row by row in column order. Missing values are NaN,
+which LightGBM handles natively.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.model.lyrics import Vocabulary
+from ml.model.word_lists import COMMON_WORDS, THEMES
+from ml.songs.contract import NUMBER_NAMES, Songs
+
+_FREQUENT = 0.3
+"""A word in more than this share of songs counts as frequent."""
+
+_WORD_STATISTICS = (
+    *(f"share_{language}" for language in COMMON_WORDS),
+    "share_not_ascii",
+    "share_rare",
+    "mean_document_frequency",
+    "mean_log_document_frequency",
+    "share_frequent",
+    "mean_word_length",
+    *(f"share_{theme}" for theme in THEMES),
+)
+
+LYRIC_STATISTICS = ("tag_count", *_WORD_STATISTICS)
+"""Number of known tags; shares of them among the common words of six languages, with characters outside
+ASCII, in at most one song of the corpus, in over 30 % of them; mean share of the corpus' songs that have the
+tag, mean log(1 + number of them); mean number of characters; share of tags in each theme. Tags outside the
+vocabulary do not count."""
+
+LEXICAL_PREFIX = "lyrics_"
+
+TAG_COUNT = len(NUMBER_NAMES)
+"""The column of the number of known tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalScorer:
+    """Scores how typical a song's words are of each genre of a lyrics corpus.
+
+    The scores are linear in tf-idf vectors of unit length.
+
+    Attributes:
+        genres: the corpus's genres, sorted; they may differ from the songs' genres.
+        weights: shape (words, genres), with the words' idf already multiplied in.
+        squared_idf: shape (words,); 0 for ignored words.
+        intercepts: shape (genres,).
+    """
+
+    genres: tuple[str, ...]
+    weights: npt.NDArray[np.float64]
+    squared_idf: npt.NDArray[np.float64]
+    intercepts: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """Extracts features from songs.
+
+    Attributes:
+        vocabulary: the words of the corpus.
+        frequencies: shape (words,), the number of songs of the corpus with each word.
+        corpus_songs: the number of songs in the corpus.
+        lexical: scorer of lyrics; None without a lyrics corpus with genres.
+    """
+
+    vocabulary: Vocabulary
+    frequencies: npt.NDArray[np.float64]
+    corpus_songs: int
+    lexical: LexicalScorer | None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features, in column order."""
+        genres = () if self.lexical is None else self.lexical.genres
+        return (*NUMBER_NAMES, *LYRIC_STATISTICS, *_lexical_names(genres))
+
+    def transform(self, songs: Songs) -> npt.NDArray[np.float32]:
+        """Return the features of songs, shape (n, features), C-contiguous."""
+        return self.features(songs.numbers, songs.tags)
+
+    def features(self, numbers: npt.NDArray[np.floating], tags: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the features of numbers, shape (n, 154), NaN where missing, and n tag lists.
+
+        Without tags, all lyric features are NaN; with only unknown tags, all except the number of known
+        tags, which is 0.
+        """
+        words = self.vocabulary.encode(tags)
+        sums = words @ self._word_attributes
+        counts = np.diff(words.indptr).astype(np.float64)
+        shares = np.where(counts > 0, counts, np.nan)[:, None]
+        end = TAG_COUNT + len(LYRIC_STATISTICS)
+        features = np.empty((len(tags), len(self.names)), np.float32)
+        features[:, :TAG_COUNT] = numbers
+        features[:, TAG_COUNT] = np.where([bool(text.strip()) for text in tags], counts, np.nan)
+        features[:, TAG_COUNT + 1 : end] = sums[:, : len(_WORD_STATISTICS)] / shares
+        if self.lexical is not None:
+            length = np.sqrt(sums[:, -1:])
+            length[length == 0] = 1.0
+            scores = sums[:, len(_WORD_STATISTICS) : -1] / length + self.lexical.intercepts
+            features[:, end:] = np.where(counts[:, None] > 0, scores, np.nan)
+        return features
+
+    @cached_property
+    def _word_attributes(self) -> npt.NDArray[np.float64]:
+        """The terms of each known word in a song's sums: statistics, lexical weights, squared idf."""
+        statistics = _word_statistics(self.vocabulary.words, self.frequencies, self.corpus_songs)
+        if self.lexical is None:
+            return statistics
+        return np.hstack([statistics, self.lexical.weights, self.lexical.squared_idf[:, None]])
+
+
+def _lexical_names(genres: Sequence[str]) -> list[str]:
+    """Return unique names for the genres' scores, with characters that LightGBM accepts."""
+    names: list[str] = []
+    for position, genre in enumerate(genres):
+        name = LEXICAL_PREFIX + re.sub(r"[^0-9a-z]+", "_", genre.lower())
+        names.append(f"{name}_{position}" if name in names else name)
+    return names
+
+
+def _word_statistics(
+    words: Sequence[str], frequencies: npt.NDArray[np.float64], songs: int
+) -> npt.NDArray[np.float64]:
+    """Return each word's terms in the sums for `_WORD_STATISTICS`, shape (words, statistics)."""
+    shares = frequencies / songs
+    columns = [
+        *([word in common for word in words] for common in COMMON_WORDS.values()),
+        [not word.isascii() for word in words],
+        frequencies <= 1,
+        shares,
+        [math.log1p(frequency) for frequency in frequencies.tolist()],
+        shares > _FREQUENT,
+        [len(word) for word in words],
+        *([word in theme for word in words] for theme in THEMES.values()),
+    ]
+    return np.column_stack([np.asarray(column, np.float64) for column in columns])

@@ -1,0 +1,158 @@
+"""The manifest of a model artifact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from ml.model.scores import Scores, Totals
+
+FORMAT_VERSION = 3
+
+
+class TrainingData(BaseModel):
+    """A model's training data.
+
+    Attributes:
+        files_sha256: hashes of the training files: "features", "labels" and optionally "lyrics" and
+            "further".
+        rows: number of rows used from each file.
+        rows_per_genre: labelled songs, by genre.
+        further_rows_per_genre: further songs, by genre; empty without such a file.
+        groups: the groups of grouped folds: "artists" from the labels file, or "pseudo-artists".
+        group_count: the number of groups.
+        song_fingerprints: sorted hashes of the labelled songs, to recognize them in evaluations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files_sha256: dict[str, str]
+    rows: dict[str, int]
+    rows_per_genre: dict[str, int]
+    further_rows_per_genre: dict[str, int]
+    groups: str
+    group_count: int
+    song_fingerprints: tuple[str, ...]
+
+
+class Metrics(BaseModel):
+    """Out-of-fold scores of the recipe: each song scored by a model that was not trained on it.
+
+    Attributes:
+        grouped_folds: no artist (or pseudo-artist) is on both sides of a split; estimates new artists.
+        random_folds: artists are on both sides, so scores are too optimistic.
+        large_groups: folds of larger pseudo-artists, which are harder than new artists; None if artists are
+            known.
+        missing: scores in the grouped folds with removed values, by what was removed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    grouped_folds: Scores
+    random_folds: Scores
+    large_groups: Totals | None
+    missing: dict[str, Totals]
+
+
+class Learned(BaseModel):
+    """What a model learned from verified songs, and the model that it continued from.
+
+    Attributes:
+        rows_per_genre: verified songs learned from, by genre.
+        song_fingerprints: sorted hashes of these songs.
+        rounds: of boosting, added to those of the recipe.
+        base_version: of the model before.
+        base_genres: its genres, sorted.
+        base_temperature: its temperature.
+        before: scores of the model before on these songs.
+        after: scores of the model that learned, each song by boosters that saw no song of its group.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows_per_genre: dict[str, int]
+    song_fingerprints: tuple[str, ...]
+    rounds: int
+    base_version: str
+    base_genres: tuple[str, ...]
+    base_temperature: float
+    before: Scores
+    after: Scores
+
+
+class Manifest(BaseModel):
+    """The manifest of a model artifact.
+
+    Attributes:
+        format_version: version of the file format.
+        model_version: derived from the content; the same for the same data, recipe and libraries.
+        created_at: the day of the training, in UTC.
+        genres: sorted names; probabilities are in this order.
+        columns: the song columns of the model, in the contract's order.
+        features: names of the features, in column order.
+        library_versions: versions of the training libraries.
+        training_data: the training data.
+        metrics: scores of the recipe.
+        parameters: the recipe's parameters, by name.
+        temperature: divisor of log-odds, fitted on the grouped folds.
+        verified_until: the time of the latest verification that the model was trained on; None if there was
+            none. The model has not seen the genre of songs first verified later.
+        learned: what it learned from verified songs; None likewise. Then `training_data`, `metrics` and
+            `parameters` are those of the model before.
+        files: SHA-256 of the other files, by name.
+        manifest_sha256: hash of everything else in the manifest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    format_version: int
+    model_version: str
+    created_at: AwareDatetime
+    genres: tuple[str, ...]
+    columns: tuple[str, ...]
+    features: tuple[str, ...]
+    library_versions: dict[str, str]
+    training_data: TrainingData
+    metrics: Metrics
+    parameters: dict[str, int | float]
+    temperature: float
+    verified_until: AwareDatetime | None = None
+    learned: Learned | None = None
+    files: dict[str, str]
+    manifest_sha256: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON values."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Return the manifest from the result of `to_json`.
+
+        Raises:
+            pydantic.ValidationError: the content is not a manifest.
+        """
+        return cls.model_validate(content)
+
+    def named(self, program_version: str) -> Self:
+        """Return a copy with its model version, derived from its content, and its hash."""
+        without = {"created_at", "library_versions", "model_version", "manifest_sha256"}
+        version = f"{program_version}+{self._sha256(without)[:8]}"
+        manifest = self.model_copy(update={"model_version": version})
+        return manifest.model_copy(update={"manifest_sha256": manifest.own_sha256()})
+
+    def own_sha256(self) -> str:
+        """Compute the value of `manifest_sha256`."""
+        return self._sha256({"manifest_sha256"})
+
+    def _sha256(self, without: set[str]) -> str:
+        content = {key: value for key, value in self.to_json().items() if key not in without}
+        if self.verified_until is None:
+            del (
+                content["verified_until"],
+                content["learned"],
+            )  # not hashed for models without verifications
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

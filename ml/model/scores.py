@@ -1,0 +1,93 @@
+"""Scores of predictions, stored in a model's manifest."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class GenreScore(BaseModel):
+    """Scores of one genre.
+
+    Attributes:
+        recall: share of the genre's songs that were predicted correctly, 0 to 1.
+        precision: share of correct predictions of this genre, 0 to 1; 0 without predictions.
+        support: number of songs of the genre.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recall: float
+    precision: float
+    support: int
+
+
+class CoverageScore(BaseModel):
+    """The accuracy on a model's most confident predictions.
+
+    Attributes:
+        coverage: share of songs included, the most confident ones, 0 to 1.
+        accuracy: share of correct predictions among them.
+        min_confidence: the minimum confidence among them; the threshold for this coverage.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    coverage: float
+    accuracy: float
+    min_confidence: float
+
+
+class ReliabilityBin(BaseModel):
+    """Songs in a range of confidence.
+
+    Attributes:
+        songs: number of songs.
+        confidence: their mean confidence; 0 without songs.
+        accuracy: share of correct predictions; 0 without songs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    songs: int
+    confidence: float
+    accuracy: float
+
+
+class Totals(BaseModel):
+    """Scores over all songs of a split.
+
+    Attributes:
+        accuracy: share of songs whose most probable genre is correct.
+        macro_f1: F1 of each genre, averaged without weights.
+        log_loss: mean of -ln(probability of the true genre).
+        calibration_error: expected calibration error with 10 bins (Guo et al., ICML 2017).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accuracy: float
+    macro_f1: float
+    log_loss: float
+    calibration_error: float
+
+
+class Scores(Totals):
+    """Scores of predictions for labelled songs.
+
+    Attributes:
+        split: description of how the scored songs relate to the training songs.
+        intervals: 95 % confidence interval of each of the `Totals`, from resampling whole artists.
+        per_genre: by genre.
+        coverage_accuracy: for the most confident 100, 80 and 60 % of songs.
+        confusion: rows are true genres, columns predicted ones, both in the order of `per_genre`.
+        reliability: in 10 bins of confidence.
+        importance: increase of the log-loss when a feature group is shuffled among songs, by group.
+    """
+
+    split: str
+    intervals: dict[str, tuple[float, float]]
+    per_genre: dict[str, GenreScore]
+    coverage_accuracy: tuple[CoverageScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    reliability: tuple[ReliabilityBin, ...]
+    importance: dict[str, float] = {}

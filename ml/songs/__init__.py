@@ -1,0 +1,1 @@
+"""The song contract, and readers of CSV, JSON and Parquet that validate it."""

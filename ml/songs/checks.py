@@ -1,0 +1,266 @@
+"""Validate the cells of songs: one set of checks for CSV, JSON and Parquet.
+
+A reader returns rows (`SongRows`); these checks turn valid rows into songs and report what was expected in
+invalid cells. Ranges are checked as float64, before conversion to float32.
+
+A number in text has ASCII digits with an optional sign, decimal point and exponent, and may be surrounded by
+spaces: `4`, `-4.50`, `.5`, `1e-3`. Not `1_000`, `0x10`, `1,5`, `True` or digits of other scripts. Infinities
+and numbers too large for float64 are numbers, but out of range in every column.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.songs.contract import (
+    MAX_TRACK_ID,
+    MISSING_MARKERS,
+    NUMBER_COLUMNS,
+    SONG_COLUMNS,
+    TEXT_COLUMNS,
+    TRACK_ID,
+    NumberColumn,
+    Songs,
+    TextColumn,
+    is_storable,
+)
+from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileProblemKind, SongFileReport, shortened
+
+_MAX_EXACT_FLOAT = 2**53
+"""Larger integers in a float column may have been rounded."""
+
+_EXPECTED_TRACK_ID = f"an integer in digits from 0 to {MAX_TRACK_ID}"
+
+BLANKS = " \t\n\v\f\r"
+"""Whitespace allowed around a number."""
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?i:inf(?:inity)?)")
+_TRACK_ID = re.compile(r"([+-]?)([0-9]+)(?:\.0*)?")
+_ORDINARY_NUMBERS = re.compile(r"[0-9.eE+ -]*")
+
+_MINIMA = np.array([column.minimum for column in NUMBER_COLUMNS])
+_MAXIMA = np.array([column.maximum for column in NUMBER_COLUMNS])
+_INTEGERS = np.array([column.integer for column in NUMBER_COLUMNS])
+
+_PLACES = {name: place for place, name in enumerate(SONG_COLUMNS)}
+
+_Kind = SongFileProblemKind
+
+
+class WrongCellError(Exception):
+    """A cell has no valid value: the kind of problem, and what was expected."""
+
+    def __init__(self, kind: SongFileProblemKind, expected: str) -> None:
+        self.kind = kind
+        self.expected = expected
+        super().__init__(expected)
+
+
+@dataclass(slots=True)
+class SongRows:
+    """Rows as read from a file; None, NaN and blank text are missing values.
+
+    Attributes:
+        noun: what a row is called in a message: Line, Row, Song.
+        places: n row numbers, ascending.
+        track_ids: n track ids, in the file's type.
+        titles: n titles.
+        tags: n tag lists.
+        numbers: shape (n, 154), float64.
+        shown: returns a cell's original text, by row and column name.
+        problems: problems found by the reader itself, in these rows or others.
+    """
+
+    noun: str
+    places: Sequence[int]
+    track_ids: Sequence[str | int | float | None]
+    titles: Sequence[str | None]
+    tags: Sequence[str | None]
+    numbers: npt.NDArray[np.float64]
+    shown: Callable[[int, str], str]
+    problems: list[SongFileProblem] = field(default_factory=list)
+
+    def add_problem(self, row: int, column: str, error: WrongCellError, shown: str) -> None:
+        """Add the problem of an invalid cell; its value is made valid UTF-8."""
+        value = shortened(shown if is_storable(shown) else shown.encode(errors="backslashreplace").decode())
+        place = self.places[row]
+        message = f"{self.noun} {place}, column {column}: expected {error.expected}, found {value!r}."
+        self.problems.append(SongFileProblem(error.kind, message, line=place, column=column, value=value))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRows:
+    """The result of checking rows.
+
+    Attributes:
+        songs: the valid songs.
+        problems: problems by row, then column.
+        invalid: the number of rows with problems.
+        left_out: the number of other rows skipped because of missing values.
+        incomplete: the number of songs with missing values.
+    """
+
+    songs: Songs
+    problems: list[SongFileProblem]
+    invalid: int
+    left_out: int
+    incomplete: int
+
+    def add_to(self, report: SongFileReport) -> None:
+        """Add these rows' counts and problems to a report."""
+        report.rows_invalid += self.invalid
+        report.rows_with_missing_values += self.left_out
+        report.rows_with_missing_values_classified += self.incomplete
+        for problem in self.problems:
+            report.add(problem)
+
+
+def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> CheckedRows:
+    """Check all cells of rows, and return the valid ones as songs."""
+    track_ids, has_id = _track_ids(rows)
+    titles, has_title = _texts(rows, rows.titles, TEXT_COLUMNS[0])
+    tags, has_tags = _texts(rows, rows.tags, TEXT_COLUMNS[1])
+    _check_numbers(rows)
+    missing = np.isnan(rows.numbers)
+    complete = has_id & has_title & has_tags & ~missing.any(axis=1)
+    usable = complete
+    if on_missing_value is OnMissingValue.CLASSIFY:
+        usable = has_id & has_title & (has_tags | ~missing.all(axis=1))
+    wrong = {problem.line or 0 for problem in rows.problems}
+    valid = ~np.isin(rows.places, list(wrong)) if wrong else np.ones(len(rows.places), np.bool_)
+    taken = valid & usable
+    numbers = rows.numbers
+    if not taken.all():
+        numbers, track_ids = numbers[taken], track_ids[taken]
+        titles, tags = list(compress(titles, taken)), list(compress(tags, taken))
+    return CheckedRows(
+        Songs(track_ids, titles, tags, numbers.astype(np.float32)),
+        sorted(rows.problems, key=lambda found: (found.line or 0, _PLACES.get(found.column or "", -1))),
+        invalid=len(wrong),
+        left_out=int(np.count_nonzero(valid & ~usable)),
+        incomplete=int(np.count_nonzero(taken & ~complete)),
+    )
+
+
+def _track_ids(rows: SongRows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    track_ids = np.zeros(len(rows.track_ids), np.int64)
+    there = np.ones(len(rows.track_ids), np.bool_)
+    for row, cell in enumerate(rows.track_ids):
+        try:
+            track_id = read_track_id(cell)
+        except WrongCellError as error:
+            rows.add_problem(row, TRACK_ID, error, rows.shown(row, TRACK_ID))
+            continue
+        if track_id is None:
+            there[row] = False
+        else:
+            track_ids[row] = track_id
+    return track_ids, there
+
+
+def read_track_id(cell: str | float | None) -> int | None:
+    """Return a track id without going through float, which is inexact over 2**53; None if missing.
+
+    Raises:
+        WrongCellError: the cell is not a track id.
+    """
+    if isinstance(cell, str):
+        return _track_id_of_text(cell)
+    if cell is None or cell != cell:  # noqa: PLR0124 - NaN
+        return None
+    if not 0 <= cell <= MAX_TRACK_ID:
+        raise WrongCellError(_Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
+    if cell != int(cell):
+        raise WrongCellError(_Kind.NOT_AN_INTEGER, _EXPECTED_TRACK_ID)
+    if isinstance(cell, float) and cell > _MAX_EXACT_FLOAT:
+        raise WrongCellError(
+            _Kind.OUT_OF_RANGE, f"an integer from 0 to {_MAX_EXACT_FLOAT} in a column of floats"
+        )
+    return int(cell)
+
+
+def _track_id_of_text(cell: str) -> int | None:
+    if len(cell) < len(str(MAX_TRACK_ID)) and cell.isascii() and cell.isdecimal():
+        return int(cell)
+    text = cell.strip(BLANKS)
+    match = _TRACK_ID.fullmatch(text)
+    if match is None:
+        if text.lower() in MISSING_MARKERS:
+            return None
+        kind = _Kind.NOT_A_NUMBER
+        if _NUMBER.fullmatch(text):
+            kind = _Kind.NOT_AN_INTEGER if math.isfinite(float(text)) else _Kind.OUT_OF_RANGE
+        raise WrongCellError(kind, _EXPECTED_TRACK_ID)
+    digits = match[2].lstrip("0") or "0"
+    too_long = len(digits) > len(str(MAX_TRACK_ID))
+    if too_long or int(digits) > MAX_TRACK_ID or (match[1] == "-" and digits != "0"):
+        raise WrongCellError(_Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
+    return int(digits)
+
+
+def _texts(
+    rows: SongRows, cells: Iterable[str | None], column: TextColumn
+) -> tuple[list[str], npt.NDArray[np.bool_]]:
+    """Return texts normalized to NFC, and which are not missing."""
+    texts = [text if (text := cell or "").isascii() else unicodedata.normalize("NFC", text) for cell in cells]
+    texts = [text if text.strip() else "" for text in texts]
+    there = np.array([bool(text) for text in texts], np.bool_)
+    if max(map(len, texts), default=0) > column.max_length or not is_storable("".join(texts)):
+        for row, text in enumerate(texts):
+            if len(text) > column.max_length:
+                expected = f"at most {column.max_length:,} characters instead of {len(text):,}"
+                error = WrongCellError(_Kind.TEXT_TOO_LONG, expected)
+            elif not is_storable(text):
+                error = WrongCellError(_Kind.NOT_TEXT, "text without null characters and lone surrogates")
+            else:
+                continue
+            rows.add_problem(row, column.name, error, text)
+    return texts, there
+
+
+def _check_numbers(rows: SongRows) -> None:
+    outside = (rows.numbers < _MINIMA) | (rows.numbers > _MAXIMA)
+    integers = rows.numbers[:, _INTEGERS]
+    fractions = (integers != np.trunc(integers)) & ~np.isnan(integers)
+    if not outside.any() and not fractions.any():
+        return
+    suspects = outside.copy()
+    suspects[:, _INTEGERS] |= fractions
+    for row, position in np.argwhere(suspects).tolist():
+        column = NUMBER_COLUMNS[position]
+        kind = _Kind.OUT_OF_RANGE if outside[row, position] else _Kind.NOT_AN_INTEGER
+        error = WrongCellError(kind, expected_number(column))
+        rows.add_problem(row, column.name, error, rows.shown(row, column.name))
+
+
+def expected_number(column: NumberColumn) -> str:
+    """Describe a numeric column's values, for a message."""
+    what = "an integer" if column.integer else "a number"
+    unit = f" ({column.unit})" if column.unit else ""
+    return f"{what} from {column.minimum:g} to {column.maximum:g}{unit}"
+
+
+def read_number(cell: str) -> float | None:
+    """Parse a number; NaN if it is missing, None if it is not a number."""
+    text = cell.strip(BLANKS)
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    return math.nan if text.lower() in MISSING_MARKERS else None
+
+
+def read_ordinary_numbers(cells: Sequence[str]) -> list[float] | None:
+    """Parse a row of numbers quickly; None if one is missing or in an unusual format."""
+    if not _ORDINARY_NUMBERS.fullmatch("".join(cells)):
+        return None
+    try:
+        return list(map(float, cells))
+    except ValueError:
+        return None

@@ -1,0 +1,155 @@
+"""Match a file's column names to song columns, and report missing, repeated and misspelled ones."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ml.songs.contract import AUDIO_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TITLE, TRACK_ID
+from ml.songs.problems import SongFileProblem, SongFileProblemKind, shortened
+
+_SONG_COLUMNS = frozenset(SONG_COLUMNS)
+_AUDIO_NAMES = frozenset(column.name for column in AUDIO_COLUMNS)
+_NO_BREAK_SPACES = frozenset("\u00a0\u2007\u202f")
+
+_MAX_SINGLE_PROBLEMS = 3
+"""Maximum number of columns with their own problem; more share one."""
+
+_MAX_NAMES_LISTED = 12
+_MAX_NAMES_COMPARED = 300
+_MAX_NAME_COMPARED = 40
+
+
+def clean_name(name: str) -> str:
+    """Return a column's name without zero-width characters and surrounding whitespace."""
+    if name.isascii() and name.isprintable():
+        return name.strip()
+    visible = (c for c in name if c not in _NO_BREAK_SPACES and unicodedata.category(c) not in {"Cf", "Cc"})
+    return "".join(visible).strip()
+
+
+class ColumnPositions:
+    """The positions of song columns in a file.
+
+    Attributes:
+        names: cleaned names of the file's columns, including track id and title.
+        of: positions by song column.
+        present: indices of the `NUMBER_COLUMNS` in the file.
+        numbers: their positions.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.of = {name: index for index, name in enumerate(names) if name in _SONG_COLUMNS}
+        self.present = [index for index, name in enumerate(NUMBER_NAMES) if name in self.of]
+        self.numbers = [self.of[NUMBER_NAMES[index]] for index in self.present]
+
+
+def count_song_columns(names: Sequence[str]) -> int:
+    """Return the number of distinct song columns among cleaned names."""
+    return len(_SONG_COLUMNS.intersection(names))
+
+
+def column_problems(
+    names: Sequence[str], subject: str, line: int | None, *, all_needed: bool
+) -> list[SongFileProblem]:
+    """Return the problems of a file's columns: missing and repeated ones.
+
+    Args:
+        names: cleaned names.
+        subject: the start of messages, such as `Line 1: the header`.
+        line: the header's line, if there is one.
+        all_needed: whether all song columns are required, or only track id, title and one more. A
+            misspelled column is always a problem.
+    """
+    counts = Counter(names)
+    others = [name for name in names if name not in _SONG_COLUMNS]
+    spelled = {_folded(name): name for name in reversed(others)}
+    missing = [column for column in SONG_COLUMNS if not counts[column]]
+    if not all_needed and len(missing) < len(SONG_COLUMNS) - 2:
+        needed = {TRACK_ID, TITLE}
+        missing = [column for column in missing if column in needed or _folded(column) in spelled]
+    found = [
+        (_label(run), *_nearest(run, spelled, others if len(run) == 1 else ())) for run in _runs(missing)
+    ]
+    problems = list(_missing_problems(found, subject, line))
+    repeated = [column for column in SONG_COLUMNS if counts[column] > 1]
+    labels = [_label(run) for run in _runs(repeated)]
+    if len(labels) > _MAX_SINGLE_PROBLEMS or len(labels) < len(repeated):
+        message = f"{subject} has {_listed(labels)} more than once. Keep one of each."
+        problems.append(_problem(SongFileProblemKind.DUPLICATE_COLUMN, message, line, labels))
+    else:
+        for column in repeated:
+            message = f"{subject} has the column {column} {counts[column]} times."
+            problems.append(_problem(SongFileProblemKind.DUPLICATE_COLUMN, message, line, [column]))
+    return problems
+
+
+_Missing = tuple[str, str, bool]
+"""label of a run of columns, the names that the file has instead or "", whether only the spelling differs"""
+
+
+def _missing_problems(found: Sequence[_Missing], subject: str, line: int | None) -> Iterator[SongFileProblem]:
+    kind = SongFileProblemKind.MISSING_COLUMN
+    labels = [label for label, _, _ in found]
+    if len(found) <= _MAX_SINGLE_PROBLEMS:
+        for label, instead, _ in found:
+            noun = "columns" if "…" in label else "column"
+            hint = f"; it has {instead}: rename {'them' if '…' in label else 'it'}" if instead else ""
+            yield _problem(kind, f"{subject} has no {noun} {label}{hint}.", line, [label])
+        return
+    renames = [f"{instead} to {label}" for label, instead, _ in found if instead]
+    hint = f" Rename {_listed(renames)}." if renames else ""
+    yield _problem(kind, f"{subject} has no columns {_listed(labels)}.{hint}", line, labels)
+
+
+def _problem(
+    kind: SongFileProblemKind, message: str, line: int | None, labels: Sequence[str]
+) -> SongFileProblem:
+    return SongFileProblem(kind, message, line=line, column=labels[0] if len(labels) == 1 else None)
+
+
+def _runs(columns: Sequence[str]) -> list[list[str]]:
+    """Group consecutive audio columns."""
+    runs: list[list[str]] = []
+    for column in columns:
+        last = runs[-1][-1] if runs else ""
+        if last in _AUDIO_NAMES and column in _AUDIO_NAMES and _number(column) == _number(last) + 1:
+            runs[-1].append(column)
+        else:
+            runs.append([column])
+    return runs
+
+
+def _number(column: str) -> int:
+    return int(column.rpartition("_")[2])
+
+
+def _label(run: Sequence[str]) -> str:
+    return run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    if len(labels) > _MAX_NAMES_LISTED:
+        labels = [*labels[:_MAX_NAMES_LISTED], f"{len(labels) - _MAX_NAMES_LISTED} more"]
+    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def _folded(name: str) -> str:
+    """Normalize case, whitespace, punctuation and leading zeros: `Vect_001` becomes `vect1`."""
+    letters = re.sub(r"[\W_]+", "", name[:_MAX_NAME_COMPARED].casefold())
+    return re.sub(r"(?<!\d)0+(?=\d)", "", letters)
+
+
+def _nearest(run: Sequence[str], spelled: dict[str, str], others: Sequence[str]) -> tuple[str, bool]:
+    """Return the quoted names most similar to a run of columns, and whether only the spelling differs."""
+    first, last = (spelled.get(_folded(column)) for column in (run[0], run[-1]))
+    if first is not None and last is not None:
+        shown = [repr(shortened(name)) for name in (first, last)]
+        return (shown[0] if len(run) == 1 else " … ".join(shown)), True
+    short = [name for name in others[:_MAX_NAMES_COMPARED] if len(name) <= _MAX_NAME_COMPARED]
+    near = difflib.get_close_matches(run[0], short, 1, 0.75) if run[0] not in _AUDIO_NAMES else []
+    return (repr(near[0]) if near else ""), False

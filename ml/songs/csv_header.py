@@ -1,0 +1,107 @@
+"""Read the header of a song CSV, or report what is there instead."""
+
+from __future__ import annotations
+
+from ml.songs.checks import WrongCellError, read_number, read_track_id
+from ml.songs.columns import ColumnPositions, clean_name, column_problems, count_song_columns
+from ml.songs.contract import TRACK_ID
+from ml.songs.csv_reader import RecordReader
+from ml.songs.csv_records import Block, UndoubledQuoteError, UnreadableFileError, split_cells
+from ml.songs.first_line import LINES_LOOKED_AT, is_separator_line, not_a_header, wrong_first_line
+from ml.songs.problems import SongFileProblemKind, shortened
+
+_Kind = SongFileProblemKind
+
+MAX_COLUMNS = 1_000
+"""Limit of columns, including ignored ones; a song has 157."""
+
+MAX_HEADER_BYTES = 64 * 2**10
+"""Limit of the header line, which stays in memory."""
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
+    """Read the header, and return the cleaned names of the columns.
+
+    A `sep=` line above it and byte order marks are skipped.
+
+    Args:
+        records: a reader at the start of a file.
+        all_needed: whether all song columns are required.
+
+    Raises:
+        UnreadableFileError: the first line is not the header of a song file.
+    """
+    line, text = _next_line(records)
+    separator_line = None
+    if is_separator_line(text):
+        separator_line = line, text
+        line, text = _next_line(records)
+    try:
+        names = [clean_name(name) for name in split_cells(text)]
+        undoubled = None
+    except UndoubledQuoteError as error:
+        names, undoubled = [], error
+    if len(names) > MAX_COLUMNS:
+        message = f"Line {line}: the header has {len(names):,} columns; the limit is {MAX_COLUMNS:,}."
+        raise UnreadableFileError.of(_Kind.TOO_MANY_COLUMNS, message, line)
+    problems = column_problems(names, f"Line {line}: the header", line, all_needed=all_needed)
+    if not problems:
+        return tuple(names)
+    problem = wrong_first_line([(line, text), *_next_lines(records)], separator_line=separator_line)
+    if problem is not None:
+        raise UnreadableFileError(problem)
+    if undoubled is not None:
+        raise UnreadableFileError(undoubled.problem(line))
+    renamed = any("; it has" in problem.message or "Rename" in problem.message for problem in problems)
+    if not count_song_columns(names) and not renamed:
+        raise UnreadableFileError(not_a_header(line, text))
+    raise UnreadableFileError(*problems)
+
+
+def _next_line(records: RecordReader) -> tuple[int, str]:
+    block = records.take(1)
+    if block is None:
+        raise UnreadableFileError.of(_Kind.EMPTY_FILE, "The file is empty.")
+    line = int(block.lines[0])
+    if int(block.ends[0] - block.starts[0]) > MAX_HEADER_BYTES:
+        message = f"The header on line {line} is longer than {MAX_HEADER_BYTES // 2**10} KiB."
+        raise UnreadableFileError.of(_Kind.ROW_TOO_LONG, message, line)
+    return line, block.text(0).lstrip(_BYTE_ORDER_MARK)
+
+
+def _next_lines(records: RecordReader) -> list[tuple[int, str]]:
+    """Return some lines after the first, to guess the format; none if they cannot be read."""
+    try:
+        block = records.take(LINES_LOOKED_AT)
+    except UnreadableFileError:
+        return []
+    if block is None:
+        return []
+    return [(int(block.lines[index]), block.text(index)[:MAX_HEADER_BYTES]) for index in range(len(block))]
+
+
+def check_row_names(block: Block, columns: ColumnPositions) -> None:
+    """Refuse a table written by R with row names, for which the header has no cell.
+
+    Raises:
+        UnreadableFileError: each of the first rows has an extra first cell, and is a song without it.
+    """
+    width = len(columns.names)
+    for index in range(min(len(block), LINES_LOOKED_AT)):
+        try:
+            cells = block.record(index)
+            if len(cells) != width + 1 or read_track_id(cells[columns.of[TRACK_ID] + 1]) is None:
+                return
+        except (UndoubledQuoteError, WrongCellError):
+            return
+        if any(read_number(cells[position + 1]) is None for position in columns.numbers):
+            return
+    line = int(block.lines[0])
+    shown = shortened(block.text(0)[:60])
+    message = (
+        f"Line {line} has {width + 1} cells, the header {width}, and starts with {shown!r}: "
+        "this looks like a table of R with row names. Write it with row.names = FALSE."
+    )
+    raise UnreadableFileError.of(_Kind.RAGGED_ROW, message, line)

@@ -1,0 +1,201 @@
+"""Read song CSV files into valid songs and a report of all problems.
+
+`ml.songs.csv_reader` reads blocks of whole records; `ml.songs.csv_cells` turns them into songs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from pydantic import TypeAdapter
+
+from ml.songs.columns import ColumnPositions
+from ml.songs.contract import Songs, is_storable
+from ml.songs.csv_cells import read_block
+from ml.songs.csv_header import check_row_names, read_header
+from ml.songs.csv_reader import RecordReader
+from ml.songs.csv_records import START, Block, FilePosition, UnreadableFileError
+from ml.songs.problems import (
+    InvalidSongFileError,
+    OnInvalidRow,
+    OnMissingValue,
+    SongFileProblem,
+    SongFileProblemKind,
+    SongFileReport,
+    TooManyRowsError,
+    shortened,
+)
+
+DEFAULT_CHUNK_ROWS = 2_000
+
+MAX_FILE_NAME_LENGTH = 255
+"""In characters, like most file systems."""
+
+_Kind = SongFileProblemKind
+
+
+@dataclass(frozen=True, slots=True)
+class SongFileState:
+    """The progress of reading a song file: enough to resume in another process.
+
+    Attributes:
+        position: the start of the next row.
+        header: the file's column names; None before the header was read.
+        report: the report so far.
+    """
+
+    position: FilePosition = START
+    header: tuple[str, ...] | None = None
+    report: SongFileReport = field(default_factory=SongFileReport)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows read."""
+        return self.report.rows
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON values."""
+        document: dict[str, Any] = _STATE.dump_python(self, mode="json")
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> SongFileState:
+        """Return the state from the result of `to_json`.
+
+        Raises:
+            pydantic.ValidationError: the document is not a state.
+        """
+        return _STATE.validate_python(document, strict=False)
+
+
+_STATE = TypeAdapter(SongFileState)
+
+
+class SongFile:
+    """A song CSV, read once in chunks, with bounded memory.
+
+    Args:
+        file: the file, opened in binary mode at the state's position; not closed.
+        name: the file's original name, which must end in `.csv`.
+        on_invalid_row: whether an invalid row rejects the whole file or is skipped.
+        on_missing_value: whether rows with missing values are skipped or returned as they are.
+        chunk_rows: maximum number of rows per chunk.
+        max_rows: maximum number of rows; None for no limit.
+        state: the progress of an earlier reader with the same name and options.
+
+    Attributes:
+        report: the report so far; complete when `chunks` has ended or raised.
+    """
+
+    def __init__(  # noqa: PLR0913  (options, by keyword)
+        self,
+        file: BinaryIO,
+        *,
+        name: str,
+        on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE,
+        on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
+        chunk_rows: int = DEFAULT_CHUNK_ROWS,
+        max_rows: int | None = None,
+        state: SongFileState | None = None,
+    ) -> None:
+        if chunk_rows < 1:
+            raise ValueError(f"chunk_rows is {chunk_rows}, must be 1 or more")
+        state = SongFileState() if state is None else state
+        self.report = state.report.copy()
+        self._name = name
+        self._on_invalid_row = on_invalid_row
+        self._on_missing_value = on_missing_value
+        self._chunk_rows = chunk_rows
+        self._max_rows = max_rows
+        self._records = RecordReader(file, state.position)
+        self._header = state.header
+        self._from_start = state.header is None
+
+    @property
+    def state(self) -> SongFileState:
+        """The progress: the end of the last chunk, or a little further."""
+        return SongFileState(self._records.position, self._header, self.report.copy())
+
+    def chunks(self) -> Iterator[Songs]:
+        """Yield the file's valid songs in order, in chunks.
+
+        No chunk is empty. If problems reject the file, there are no chunks after the first problem, but the
+        consumer must be able to undo earlier ones.
+
+        Raises:
+            InvalidSongFileError: the file is not a song file; or it has invalid rows that reject it (raised
+                at the end, so that the report has all problems).
+            TooManyRowsError: the file has more than `max_rows` rows.
+        """
+        reject = self._on_invalid_row is OnInvalidRow.REJECT_FILE
+        for block, columns in self._blocks():
+            checked = read_block(block, columns, self._on_missing_value)
+            checked.add_to(self.report)
+            if len(checked.songs) and not (reject and self.report.problem_count):
+                yield checked.songs
+        if reject and self.report.problem_count:
+            raise InvalidSongFileError(self.report)
+
+    def count_rows(self) -> int:
+        """Read to the end without parsing cells, and return the number of rows.
+
+        Raises:
+            InvalidSongFileError: the name, header, encoding or quotes are invalid.
+            TooManyRowsError: the file has more than `max_rows` rows.
+        """
+        for _ in self._blocks():
+            pass
+        return self.report.rows
+
+    def read_header(self) -> tuple[str, ...]:
+        """Read the header, and return the names of the columns.
+
+        Raises:
+            InvalidSongFileError: the name or header is invalid.
+        """
+        try:
+            self._check_name()
+            if self._header is None:
+                self._header = read_header(
+                    self._records, all_needed=self._on_missing_value is OnMissingValue.SKIP_ROW
+                )
+        except UnreadableFileError as error:
+            raise self._unreadable(error) from None
+        return self._header
+
+    def _blocks(self) -> Iterator[tuple[Block, ColumnPositions]]:
+        columns = ColumnPositions(self.read_header())
+        try:
+            while (block := self._records.take(self._chunk_rows)) is not None:
+                if self._from_start and not self.report.rows:
+                    check_row_names(block, columns)
+                self.report.rows += len(block)
+                if self._max_rows is not None and self.report.rows > self._max_rows:
+                    raise TooManyRowsError(self._max_rows)
+                yield block, columns
+        except UnreadableFileError as error:
+            raise self._unreadable(error) from None
+        if not self.report.rows:
+            message = "The file has a header line, but no songs after it."
+            self.report.add_first(SongFileProblem(_Kind.NO_ROWS, message))
+            raise InvalidSongFileError(self.report)
+
+    def _unreadable(self, error: UnreadableFileError) -> InvalidSongFileError:
+        for problem in reversed(error.problems):
+            self.report.add_first(problem)
+        return InvalidSongFileError(self.report)
+
+    def _check_name(self) -> None:
+        if not self._name.lower().endswith(".csv"):
+            name = shortened(self._name)
+            message = f"The name of a song file must end in .csv; this one is {name!r}."
+            raise UnreadableFileError.of(_Kind.FILE_NAME, message, value=name)
+        if len(self._name) > MAX_FILE_NAME_LENGTH or not is_storable(self._name):
+            name = shortened(self._name.encode(errors="backslashreplace").decode())
+            message = (
+                f"The name of a song file must be text of at most {MAX_FILE_NAME_LENGTH} characters; it "
+                f"has {len(self._name):,}: {name!r}."
+            )
+            raise UnreadableFileError.of(_Kind.FILE_NAME, message, value=name)

@@ -1,0 +1,173 @@
+"""Recognize files that do not start with the header of a song file, from their first lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ml.songs.columns import clean_name, count_song_columns
+from ml.songs.problems import SongFileProblem, SongFileProblemKind
+
+_Kind = SongFileProblemKind
+
+_MAX_QUOTED = 60
+"""Characters of a line quoted in a problem."""
+
+LINES_LOOKED_AT = 20
+"""Number of lines searched for a header."""
+
+_MIN_HEADER_COLUMNS = 3
+_MIN_DATA_CELLS = 10
+
+_AS_CSV = "Save it as CSV (comma-separated, UTF-8)."
+_UNPACK = "Unpack it and upload the CSV inside."
+
+_BINARY_STARTS = (
+    (b"PK\x03\x04", "an Excel workbook or another zip archive", _AS_CSV),
+    (b"PK\x05\x06", "an empty zip archive", _AS_CSV),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", _AS_CSV),
+    (b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (b"BZh", "a bzip2 archive", _UNPACK),
+    (b"\xfd7zXZ", "an xz archive", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
+    (b"7z\xbc\xaf", "a 7-Zip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"PAR1", "a Parquet file", _AS_CSV),
+    (b"ARROW1", "an Arrow file", _AS_CSV),
+    (b"Obj\x01", "an Avro file", _AS_CSV),
+    (b"\x89HDF", "an HDF5 file", _AS_CSV),
+    (b"SQLite format 3", "an SQLite database", _AS_CSV),
+    (b"%PDF", "a PDF document", _AS_CSV),
+    (b"{\\rtf", "an RTF document", _AS_CSV),
+    (b"\x80\x04\x95", "a Python pickle", _AS_CSV),
+    (b"\x89PNG", "a PNG image", _AS_CSV),
+    (b"\xff\xd8\xff", "a JPEG image", _AS_CSV),
+    (b"\xff\xfe\0\0", "UTF-32 text", "Save it as CSV UTF-8."),
+    (b"\0\0\xfe\xff", "UTF-32 text", "Save it as CSV UTF-8."),
+    (b"\xff\xfe", "UTF-16 text", "Save it as CSV UTF-8."),
+    (b"\xfe\xff", "UTF-16 text", "Save it as CSV UTF-8."),
+)
+
+_TEXT_STARTS = (
+    (
+        re.compile(r"<(?:!doctype html|html|head|body|title|meta|table|div|script)\b", re.IGNORECASE),
+        "an HTML page",
+        "Download the file itself, or export the table as CSV.",
+    ),
+    (re.compile(r"<(?:\?xml|!|[A-Za-z])"), "XML", "Export the songs as CSV."),
+    (
+        re.compile(r"\{.*\}[ \t]*[\r\n]+[ \t]*\{"),
+        "JSON Lines",
+        "Export the songs as CSV, or send them with classifySongs.",
+    ),
+    (
+        re.compile(r'\{\s*["}]|\[\s*[\[{"\]]|\[\s*-?[0-9]+(?:\.[0-9]+)?\s*[,\]]'),
+        "JSON",
+        "Export the songs as CSV, or send them with classifySongs.",
+    ),
+    (re.compile(r"version https://git-lfs"), "a Git LFS pointer", "Fetch the file itself with git lfs pull."),
+    (re.compile(r"(?:INSERT INTO|CREATE TABLE|COPY \w+)\b"), "SQL", "Export the table as CSV."),
+    (re.compile(r"(?i:@relation)\b"), "an ARFF file", "Export the songs as CSV."),
+)
+
+_SEPARATORS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    ":": "colons",
+    "^": "carets",
+    "~": "tildes",
+    "\x01": "the control character 1",
+    "\x1f": "the control character 31",
+    "\uff0c": "full-width commas",
+    " ": "spaces",
+}
+
+_SEPARATOR_LINE = re.compile(r'"?sep=(?:.|"")"?,*', re.IGNORECASE)
+_NUMBER = re.compile(r'\s*"?[+-]?[0-9]*[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?"?\s*')
+
+
+def foreign_format(start: bytes) -> SongFileProblem | None:
+    """Return a problem if a file's first bytes, after a UTF-8 byte order mark, are another format."""
+    for signature, what, advice in _BINARY_STARTS:
+        if start.startswith(signature):
+            codec = what.removesuffix(" text") if what.endswith(" text") else "utf-8"
+            return _looks_like(_Kind.NOT_TEXT, 1, start[:400].decode(codec, "backslashreplace"), what, advice)
+    for codec, zeros in (("UTF-32-LE", start[1:4]), ("UTF-16-LE", start[1:8:2]), ("UTF-16-BE", start[0:8:2])):
+        if len(zeros) > 2 and not any(zeros):  # noqa: PLR2004 - a single null byte proves nothing
+            text = start[:400].decode(codec, "replace")
+            return _looks_like(_Kind.NOT_TEXT, 1, text, f"{codec[:6]} text", "Save it as CSV UTF-8.")
+    text = start[:4_000].decode("utf-8", "replace")
+    shown = text.lstrip()
+    for pattern, what, advice in _TEXT_STARTS:
+        if pattern.match(shown):
+            line = 1 + len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(shown)]))
+            return _looks_like(_Kind.NOT_A_HEADER, line, shown, what, advice)
+    return None
+
+
+def is_separator_line(text: str) -> bool:
+    """Return whether a line is Excel's `sep=;`, which is not part of the table."""
+    return _SEPARATOR_LINE.fullmatch(text.strip()) is not None
+
+
+def wrong_first_line(
+    lines: Sequence[tuple[int, str]], *, separator_line: tuple[int, str] | None
+) -> SongFileProblem | None:
+    """Return the problem of a first line that is not the header of a song file; None if it may be one.
+
+    Args:
+        lines: the first records of the file with their line numbers, at least one.
+        separator_line: a `sep=` line above them.
+    """
+    line, text = lines[0]
+    here = _columns(text, ",")
+    if here and len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
+        advice = "Write quotes only around cells that need them."
+        return _looks_like(_Kind.NOT_A_HEADER, line, text, "a file with quotes around each line", advice)
+    separator = max(_SEPARATORS, key=lambda sign: _columns(text, sign))
+    if _columns(text, separator) > max(here, 1):
+        start = f"Line {line} starts with {_quoted(text)}"
+        if separator_line is not None:
+            start = f"Line {separator_line[0]} is {_quoted(separator_line[1])}, and line {line} starts with "
+            start += _quoted(text)
+        message = f"{start}: its columns are separated by {_SEPARATORS[separator]}. Save it with commas."
+        return SongFileProblem(_Kind.SEPARATOR, message, line=line)
+    if here >= _MIN_HEADER_COLUMNS:
+        return None
+    for below, other in lines[1:]:
+        if max(_columns(other, sign) for sign in (",", *_SEPARATORS)) >= _MIN_HEADER_COLUMNS:
+            what, advice = (
+                f"a line above the header, which is line {below}",
+                "Delete the lines above the header.",
+            )
+            return _looks_like(_Kind.NOT_A_HEADER, line, text, what, advice)
+    cells = re.split("|".join(map(re.escape, (",", ";", "\t", "|"))), text)
+    if len(cells) >= _MIN_DATA_CELLS and 2 * sum(map(bool, map(_NUMBER.fullmatch, cells))) > len(cells):
+        advice = "Add a line with the column names above it."
+        return _looks_like(_Kind.NOT_A_HEADER, line, text, "a song: the header is missing", advice)
+    return None
+
+
+def not_a_header(line: int, text: str) -> SongFileProblem:
+    """Return the problem of a first line without song columns."""
+    what, advice = (
+        "a file without song columns",
+        "The first line must name the columns trackID, title, tags and so on.",
+    )
+    return _looks_like(_Kind.NOT_A_HEADER, line, text, what, advice)
+
+
+def _columns(text: str, separator: str) -> int:
+    return count_song_columns([clean_name(name).strip("\"' ") for name in text.split(separator)])
+
+
+def _looks_like(kind: SongFileProblemKind, line: int, text: str, what: str, advice: str) -> SongFileProblem:
+    message = f"Line {line} starts with {_quoted(text)}: this looks like {what}. {advice}"
+    return SongFileProblem(kind, message, line=line)
+
+
+def _quoted(text: str) -> str:
+    first = (re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1))[0]
+    cut = first if len(first) <= _MAX_QUOTED else first[: _MAX_QUOTED - 1] + "…"
+    return repr(cut)

@@ -1,0 +1,92 @@
+"""Songs in JSON, with the same checks as song files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.songs.checks import SongRows, WrongCellError, check_rows
+from ml.songs.contract import AUDIO_FEATURE_COUNT, NUMBER_COLUMNS, NUMBER_NAMES, TRACK_ID, Songs
+from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileProblemKind, SongFileReport
+
+
+@dataclass(frozen=True, slots=True)
+class SongRecord:
+    """A song as received; None is a missing value.
+
+    Attributes:
+        track_id: a decimal integer.
+        title: the title.
+        tags: comma-separated stemmed words.
+        metadata: loudness, tempo, time signature, key, mode and duration.
+        audio: the 148 audio features, or the first of them; None if all are missing.
+    """
+
+    track_id: str
+    title: str | None
+    tags: str | None
+    metadata: Sequence[float | None]
+    audio: Sequence[float | None] | None
+
+
+class InvalidSongsError(Exception):
+    """A list of songs has at least one invalid song.
+
+    Attributes:
+        report: the report, with at least one problem; a problem's line is the song's index, from 0.
+    """
+
+    def __init__(self, report: SongFileReport) -> None:
+        self.report = report
+        message = f"The songs are invalid: {report.problems[0].message}"
+        if report.problem_count > 1:
+            message += f" (the first of {report.problem_count} problems)"
+        super().__init__(message)
+
+
+def read_song_records(
+    records: Sequence[SongRecord],
+    on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE,
+    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
+) -> tuple[Songs, SongFileReport]:
+    """Check songs and return those to classify, in order.
+
+    With `OnMissingValue.CLASSIFY`, songs may lack the last audio features, like the columns of a file.
+
+    Raises:
+        InvalidSongsError: a song is invalid, and `on_invalid_row` rejects all.
+    """
+    rows = SongRows(
+        "Song",
+        range(len(records)),
+        track_ids=[record.track_id for record in records],
+        titles=[record.title for record in records],
+        tags=[record.tags for record in records],
+        numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
+        shown=lambda row, column: _shown(records[row], column),
+    )
+    for row, record in enumerate(records):
+        audio = record.audio or ()
+        classified = on_missing_value is OnMissingValue.CLASSIFY and len(audio) < AUDIO_FEATURE_COUNT
+        if record.audio is None or classified or len(audio) == AUDIO_FEATURE_COUNT:
+            numbers = (*record.metadata, *audio)
+            rows.numbers[row, : len(numbers)] = numbers  # None becomes NaN
+        else:
+            error = WrongCellError(
+                SongFileProblemKind.RAGGED_ROW, f"the {AUDIO_FEATURE_COUNT} audio features"
+            )
+            rows.add_problem(row, "vect", error, f"{len(audio)} values")
+    checked = check_rows(rows, on_missing_value)
+    report = SongFileReport(rows=len(records))
+    checked.add_to(report)
+    if report.problem_count and on_invalid_row is OnInvalidRow.REJECT_FILE:
+        raise InvalidSongsError(report)
+    return checked.songs, report
+
+
+def _shown(record: SongRecord, column: str) -> str:
+    if column == TRACK_ID:
+        return record.track_id
+    return str((*record.metadata, *(record.audio or ()))[NUMBER_NAMES.index(column)])

@@ -1,0 +1,224 @@
+"""Songs in Parquet files, with the columns and checks of a song CSV, and row numbers instead of lines.
+
+Column types are checked once per file, cells as in a CSV: null, NaN and empty text are missing values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.songs.checks import SongRows, WrongCellError, check_rows
+from ml.songs.columns import column_problems
+from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from ml.songs.csv_songs import DEFAULT_CHUNK_ROWS
+from ml.songs.problems import (
+    InvalidSongFileError,
+    OnMissingValue,
+    SongFileProblem,
+    SongFileProblemKind,
+    SongFileReport,
+    shortened,
+)
+
+RANGE_ROWS = 4_000
+"""Minimum rows of a range."""
+
+MOST_RANGES_OF_A_GROUP = 32
+"""Reading from within a row group decodes the rows before, so large groups get fewer ranges."""
+
+_COLUMN_BUFFER_BYTES = 256 * 2**10
+"""Without a buffer, the reader loads whole columns of a row group into memory."""
+
+_Kind = SongFileProblemKind
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetRange:
+    """Consecutive rows of a Parquet file: how many precede them, and their number."""
+
+    rows_before: int
+    rows: int
+
+
+def find_parquet_ranges(
+    file: BinaryIO,
+    range_rows: int = RANGE_ROWS,
+    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
+) -> list[ParquetRange]:
+    """Check the columns of a Parquet file and split it into ranges.
+
+    Args:
+        file: the seekable file.
+        range_rows: minimum rows of a range; small row groups are combined.
+        on_missing_value: whether the file may lack columns.
+
+    Raises:
+        InvalidSongFileError: the file is not Parquet, has no rows, or lacks song columns.
+    """
+    parquet = _open(file)
+    report = SongFileReport()
+    for problem in _column_problems(parquet.schema_arrow, on_missing_value):
+        report.add(problem)
+    if not report.problem_count and not parquet.metadata.num_rows:
+        report.add(SongFileProblem(_Kind.NO_ROWS, "The file has columns, but no songs in them."))
+    if report.problem_count:
+        raise InvalidSongFileError(report)
+    ranges: list[ParquetRange] = []
+    start = end = 0
+    for group in range(parquet.metadata.num_row_groups):
+        rows = parquet.metadata.row_group(group).num_rows
+        end += rows
+        step = max(range_rows, -(-rows // MOST_RANGES_OF_A_GROUP))
+        while end - start >= step:
+            ranges.append(ParquetRange(start, step))
+            start += step
+    if end > start:
+        ranges.append(ParquetRange(start, end - start))
+    return ranges
+
+
+@dataclass(slots=True)
+class ParquetSongs:
+    """The songs in a range of a Parquet file with checked columns.
+
+    Attributes:
+        file: the seekable file.
+        range: the rows to read.
+        chunk_rows: maximum number of rows per chunk.
+        on_missing_value: whether rows with missing values are skipped or returned as they are.
+        report: the report so far; a problem's line is the row number, from 1.
+    """
+
+    file: BinaryIO
+    range: ParquetRange
+    chunk_rows: int = DEFAULT_CHUNK_ROWS
+    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW
+    report: SongFileReport = field(default_factory=SongFileReport)
+
+    def chunks(self) -> Iterator[Songs]:
+        """Yield the valid songs in order; invalid rows are skipped.
+
+        Raises:
+            InvalidSongFileError: the file is damaged.
+        """
+        try:
+            for row, batch in self._batches():
+                songs = self._read(batch, row)
+                if len(songs):
+                    yield songs
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(error, self.report) from error
+
+    def _batches(self) -> Iterator[tuple[int, Any]]:
+        """Yield the range's record batches, each with the number of rows before it."""
+        parquet = _open(self.file)
+        first, last = self.range.rows_before, self.range.rows_before + self.range.rows
+        bounds = np.cumsum(
+            [0, *(parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups))]
+        )
+        groups = [g for g in range(parquet.num_row_groups) if bounds[g] < last and bounds[g + 1] > first]
+        row = int(bounds[groups[0]])
+        columns = [name for name in SONG_COLUMNS if name in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(
+            self.chunk_rows, row_groups=groups, columns=columns, use_threads=False
+        ):
+            start, end = max(first - row, 0), min(last - row, batch.num_rows)
+            if start < end:
+                yield row + start, batch.slice(start, end - start)
+            row += batch.num_rows
+            if row >= last:
+                return
+
+    def _read(self, batch: Any, rows_before: int) -> Songs:
+        cells = {name: _plain(batch.column(name)) for name in batch.schema.names}
+        nothing = [None] * batch.num_rows
+        rows = SongRows(
+            "Row",
+            range(rows_before + 1, rows_before + batch.num_rows + 1),
+            track_ids=cells[TRACK_ID].to_pylist(),
+            titles=nothing,
+            tags=nothing,
+            numbers=np.full((batch.num_rows, len(NUMBER_COLUMNS)), np.nan),
+            shown=lambda row, column: str(cells[column][row].as_py()),
+        )
+        rows.titles = _texts(rows, cells, TITLE)
+        rows.tags = _texts(rows, cells, TAGS) if TAGS in cells else nothing
+        for position, name in enumerate(NUMBER_NAMES):
+            if name in cells:
+                numbers = cells[name].cast(pa.float64(), safe=False)
+                rows.numbers[:, position] = numbers.to_numpy(zero_copy_only=False)
+        self.report.rows += batch.num_rows
+        checked = check_rows(rows, self.on_missing_value)
+        checked.add_to(self.report)
+        return checked.songs
+
+
+def _open(file: BinaryIO) -> Any:
+    try:
+        return pq.ParquetFile(file, buffer_size=_COLUMN_BUFFER_BYTES, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(error, SongFileReport()) from error
+
+
+def _unreadable(error: Exception, report: SongFileReport) -> InvalidSongFileError:
+    reason = shortened(str(error).strip().partition("\n")[0])
+    report.add_first(SongFileProblem(_Kind.ENCODING, f"The Parquet file cannot be read: {reason}"))
+    return InvalidSongFileError(report)
+
+
+def _column_problems(schema: Any, on_missing_value: OnMissingValue) -> Iterator[SongFileProblem]:
+    all_needed = on_missing_value is OnMissingValue.SKIP_ROW
+    yield from column_problems(schema.names, "The file", None, all_needed=all_needed)
+    for column in SONG_COLUMNS:
+        if schema.names.count(column) == 1:
+            problem = _type_problem(column, schema.field(column).type)
+            if problem is not None:
+                yield problem
+
+
+def _type_problem(column: str, column_type: Any) -> SongFileProblem | None:
+    held = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
+    types = pa.types
+    if column in NUMBER_NAMES:
+        expected, kind = "numbers", _Kind.NOT_A_NUMBER
+        fits = types.is_integer(held) or types.is_floating(held) or types.is_decimal(held)
+    elif column == TRACK_ID:
+        expected, kind = "integers", _Kind.NOT_AN_INTEGER
+        fits = types.is_integer(held) or types.is_floating(held)
+    else:
+        expected, kind = "texts", _Kind.NOT_TEXT
+        fits = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
+    if fits or types.is_null(held):
+        return None
+    return SongFileProblem(
+        kind,
+        f"Column {column}: expected {expected}, found the type {column_type}.",
+        column=column,
+        value=shortened(str(column_type)),
+    )
+
+
+def _plain(array: Any) -> Any:
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _texts(rows: SongRows, cells: dict[str, Any], column: str) -> Sequence[str | None]:
+    """Return the texts of a column; add a problem for each that is not UTF-8."""
+    array = cells[column]
+    try:
+        texts: list[str | None] = array.to_pylist()
+    except UnicodeDecodeError:
+        texts = []
+        for row, raw in enumerate(array.cast(pa.string()).cast(pa.binary()).to_pylist()):
+            try:
+                texts.append((raw or b"").decode())
+            except UnicodeDecodeError:
+                rows.add_problem(row, column, WrongCellError(_Kind.ENCODING, "text in UTF-8"), "other bytes")
+                texts.append(None)
+    return texts

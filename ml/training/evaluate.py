@@ -1,0 +1,92 @@
+"""Evaluate a model on labelled songs that it was not trained on.
+
+Scores on training songs are meaningless. These songs are recognized by their fingerprints in the manifest. If
+the model was trained on all songs, the report has the out-of-fold scores of its training; if on some, those
+songs are skipped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.model.ensemble import Ensemble
+from ml.model.scores import Scores
+from ml.training.data import LabelledSongs, file_sha256, fingerprints, read_labelled_songs
+from ml.training.evaluation import permutation_importance, score
+from ml.training.reports import GROUPED_FOLDS, RANDOM_FOLDS, EvaluationReport
+from ml.training.tables import TrainingDataError
+
+
+def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationReport:
+    """Score a model on labelled songs.
+
+    Args:
+        ensemble: the model.
+        features: CSV of songs, with the 157 columns.
+        labels: CSV with trackID and genre, and artist if known.
+
+    Raises:
+        TrainingDataError: a file cannot be used, or does not match the model.
+    """
+    manifest = ensemble.manifest
+    data = read_labelled_songs(features, labels)
+    learned = manifest.learned
+    trained_on = frozenset(manifest.training_data.song_fingerprints)
+    if learned is not None:
+        trained_on |= frozenset(learned.song_fingerprints)
+    known = np.array([found in trained_on for found in fingerprints(data.songs)])
+    if known.all() and learned is not None:
+        raise TrainingDataError(
+            f"{features} has only songs that the model was trained on or learned from. Its card has their "
+            "scores out of fold; evaluate it on other songs."
+        )
+    if known.all():
+        metrics = manifest.metrics
+        splits = {GROUPED_FOLDS: metrics.grouped_folds, RANDOM_FOLDS: metrics.random_folds}
+    else:
+        _check_genres(data, ensemble.genres, labels)
+        name = f"held-out file {features.name}"
+        splits = {name: _score(ensemble, data, np.flatnonzero(~known), name)}
+    return EvaluationReport(
+        model_version=manifest.model_version,
+        model_manifest_sha256=manifest.manifest_sha256,
+        features_file=features.name,
+        features_sha256=file_sha256(features),
+        labels_file=labels.name,
+        labels_sha256=file_sha256(labels),
+        out_of_fold=bool(known.all()),
+        songs_left_out=0 if known.all() else int(known.sum()),
+        splits=splits,
+    )
+
+
+def _check_genres(data: LabelledSongs, genres: tuple[str, ...], labels: Path) -> None:
+    unknown = Counter(genre for genre in data.genres if genre not in genres)
+    if unknown:
+        genre, count = unknown.most_common(1)[0]
+        raise TrainingDataError(
+            f"{labels} has {count} songs of {genre!r}, which the model does not know. It knows "
+            f"{', '.join(genres)}: rename the genre or leave it out"
+        )
+
+
+def _score(ensemble: Ensemble, data: LabelledSongs, rows: npt.NDArray[np.intp], name: str) -> Scores:
+    numbers = np.array([ensemble.genres.index(data.genres[row]) for row in rows], np.int64)
+    features = ensemble.extractor.transform(data.songs.take(rows))
+    classify = ensemble.classifier.probabilities
+    left_out = len(data.genres) - len(rows)
+    scores = score(
+        classify(features),
+        numbers,
+        ensemble.genres,
+        data.groups[rows],
+        split=f"{name}: {len(rows)} songs that the model was not trained on, though it may know their "
+        f"artists; intervals over {len(np.unique(data.groups[rows]))} groups, each one {data.group_name}"
+        + (f"; left out: {left_out} songs that it was trained on" if left_out else ""),
+    )
+    importance = permutation_importance(classify, features, numbers, ensemble.extractor.names)
+    return scores.model_copy(update={"importance": importance})

@@ -1,0 +1,216 @@
+"""Score predicted probabilities against known genres."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+)
+
+from ml.model.features import LEXICAL_PREFIX
+from ml.model.scores import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
+from ml.model.word_lists import COMMON_WORDS, THEMES
+from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+COVERAGES = (1.0, 0.8, 0.6)
+"""Shares of the most confident songs whose accuracy is reported."""
+
+_BINS = 10
+_RESAMPLES = 1_000
+_SHUFFLES = 5
+
+
+def score(
+    probabilities: Floats, labels: Integers, genres: Sequence[str], groups: Integers, *, split: str
+) -> Scores:
+    """Score predictions.
+
+    Args:
+        probabilities: shape (n, genres), rows sum to 1.
+        labels: shape (n,), the position of each song's true genre.
+        genres: names of genres.
+        groups: shape (n,), the number of each song's artist or pseudo-artist.
+        split: description of how the songs relate to the training songs.
+    """
+    positions = range(len(genres))
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, _, support = precision_recall_fscore_support(
+        labels, predicted, labels=positions, zero_division=0
+    )
+    return Scores(
+        **totals(probabilities, labels).model_dump(),
+        split=split,
+        intervals=intervals(probabilities, labels, groups),
+        per_genre={
+            genre: GenreScore(recall=_rounded(found), precision=_rounded(right), support=int(songs))
+            for genre, found, right, songs in zip(genres, recall, precision, support, strict=True)
+        },
+        coverage_accuracy=tuple(coverage_score(probabilities, labels, coverage) for coverage in COVERAGES),
+        confusion=tuple(tuple(row) for row in confusion_matrix(labels, predicted, labels=positions).tolist()),
+        reliability=reliability(probabilities, labels),
+    )
+
+
+def totals(probabilities: Floats, labels: Integers) -> Totals:
+    """Compute the overall scores; arguments as for `score`.
+
+    Macro-F1 ignores genres that are neither true nor predicted for any song.
+    """
+    predicted = probabilities.argmax(axis=1)
+    return Totals(
+        accuracy=_rounded(accuracy_score(labels, predicted)),
+        macro_f1=_rounded(f1_score(labels, predicted, average="macro", zero_division=0)),
+        log_loss=_rounded(log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
+        calibration_error=_rounded(_calibration_error(probabilities, labels)),
+    )
+
+
+def intervals(
+    probabilities: Floats, labels: Integers, groups: Integers, *, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % confidence interval of each total by the percentile bootstrap.
+
+    Whole groups are resampled, because predictions for an artist's songs are correlated.
+
+    Args:
+        probabilities: shape (n, genres), rows sum to 1.
+        labels: shape (n,), the position of each song's true genre.
+        groups: shape (n,), the number of each song's artist or pseudo-artist.
+        seed: the random seed.
+    """
+    random = np.random.default_rng(seed)
+    rows = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    drawn = (
+        np.concatenate([rows[group] for group in random.integers(len(rows), size=len(rows))])
+        for _ in range(_RESAMPLES)
+    )
+    sums = np.array([_quick_totals(probabilities[songs], labels[songs]) for songs in drawn])
+    low, high = np.quantile(sums, (0.025, 0.975), axis=0)
+    return {
+        name: (_rounded(low[position]), _rounded(high[position]))
+        for position, name in enumerate(Totals.model_fields)
+    }
+
+
+def coverage_score(probabilities: Floats, labels: Integers, coverage: float) -> CoverageScore:
+    """Score only the most confident songs.
+
+    Args:
+        probabilities: shape (n, genres), rows sum to 1.
+        labels: shape (n,), the position of each song's true genre.
+        coverage: share of songs to score, above 0 up to 1; at least one song is scored.
+    """
+    confidence = probabilities.max(axis=1)
+    kept = np.argsort(-confidence, kind="stable")[: max(1, round(coverage * len(labels)))]
+    right = probabilities[kept].argmax(axis=1) == labels[kept]
+    return CoverageScore(
+        coverage=coverage,
+        accuracy=_rounded(right.mean()),
+        min_confidence=_rounded(confidence[kept[-1]]),
+    )
+
+
+def reliability(probabilities: Floats, labels: Integers) -> tuple[ReliabilityBin, ...]:
+    """Return confidence and accuracy in 10 bins of confidence, ascending."""
+    counts, confidence, right = _binned(probabilities, labels)
+    divisors = np.maximum(counts, 1)
+    return tuple(
+        ReliabilityBin(songs=int(songs), confidence=_rounded(mean), accuracy=_rounded(share))
+        for songs, mean, share in zip(counts, confidence / divisors, right / divisors, strict=True)
+    )
+
+
+def feature_group(name: str) -> str:
+    """Return the name of a feature's group."""
+    if name in NUMBER_NAMES[: len(METADATA_COLUMNS)]:
+        return "loudness, tempo, key …"
+    if name in NUMBER_NAMES:
+        return "audio statistics"
+    if name.startswith(LEXICAL_PREFIX):
+        return "lexical genre scores"
+    if name.removeprefix("share_") in {*COMMON_WORDS, "not_ascii"}:
+        return "lyric languages"
+    return "lyric themes" if name.removeprefix("share_") in THEMES else "other lyric statistics"
+
+
+def permutation_importance(
+    predict: Callable[[npt.NDArray[np.float32]], Floats],
+    features: npt.NDArray[np.float32],
+    labels: Integers,
+    names: Sequence[str],
+    *,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return the increase of the log-loss when a feature group is shuffled, by group.
+
+    Single features are not shuffled, because each of the 148 audio statistics is redundant.
+
+    Args:
+        predict: predicts probabilities from features; not trained on these songs.
+        features: shape (n, features).
+        labels: shape (n,).
+        names: the features' names.
+        seed: the random seed of the shuffles; the result is the mean of five.
+
+    Returns:
+        The increases in nats per song, largest first.
+    """
+    random = np.random.default_rng(seed)
+    group_of = np.array([feature_group(name) for name in names])
+    before = log_loss(labels, probabilities := predict(features), labels=range(probabilities.shape[1]))
+    rises = {}
+    for group in dict.fromkeys(group_of.tolist()):
+        losses = []
+        for _ in range(_SHUFFLES):
+            shuffled = features.copy()
+            columns = group_of == group
+            shuffled[:, columns] = features[random.permutation(len(features))][:, columns]
+            losses.append(log_loss(labels, predict(shuffled), labels=range(probabilities.shape[1])))
+        rises[group] = _rounded(np.mean(losses) - before)
+    return dict(sorted(rises.items(), key=lambda item: -item[1]))
+
+
+def _quick_totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
+    """Return `totals` without scikit-learn's checks, which take milliseconds per call."""
+    genres = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    hits = np.bincount(labels[predicted == labels], minlength=genres)
+    both = np.bincount(labels, minlength=genres) + np.bincount(predicted, minlength=genres)
+    return (
+        float((predicted == labels).mean()),
+        float((2 * hits[both > 0] / both[both > 0]).mean()),
+        float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
+        _calibration_error(probabilities, labels),
+    )
+
+
+def _calibration_error(probabilities: Floats, labels: Integers) -> float:
+    _, confidence, right = _binned(probabilities, labels)
+    return float(np.abs(right - confidence).sum() / len(labels))
+
+
+def _binned(probabilities: Floats, labels: Integers) -> tuple[Integers, Floats, Floats]:
+    """Return the number of songs, the sum of confidences and the correct predictions in each bin."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    return (
+        np.bincount(bins, minlength=_BINS).astype(np.int64),
+        np.bincount(bins, confidence, _BINS).astype(np.float64),
+        np.bincount(bins, right, _BINS).astype(np.float64),
+    )
+
+
+def _rounded(value: float) -> float:
+    """Round off digits that are insignificant and may differ between machines."""
+    return round(float(value), 6)

@@ -1,0 +1,149 @@
+"""Draw the figures of an evaluation report. Needs matplotlib from the extra `training`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ml.model.artifact import FIGURES
+from ml.model.scores import Scores
+from ml.training.reports import EvaluationReport
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so figures look the same everywhere
+    "font.size": 9,
+    "text.parse_math": False,  # genres and file names may contain dollar signs
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e5e5e5",
+    "grid.linewidth": 0.8,
+    "figure.dpi": 200,
+    "savefig.dpi": 200,
+}
+_COLOURS = ("#0072b2", "#d55e00")
+"""Colours of the splits, from Okabe and Ito's colour-blind safe palette."""
+
+_CHANCE = "#999999"
+
+
+def draw_figures(report: EvaluationReport) -> dict[str, bytes]:
+    """Return the contents of PNG files, by name; the same report gives the same bytes."""
+    draw = (_confusion_matrix, _reliability, _per_genre_recall, _feature_importance)
+    with mpl.rc_context(_STYLE):
+        return {name: _png(one(report), report) for name, one in zip(FIGURES, draw, strict=True)}
+
+
+def _png(figure: Figure, report: EvaluationReport) -> bytes:
+    figure.text(0.995, 0.005, f"model {report.model_version}", ha="right", va="bottom", size=7, color=_CHANCE)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _confusion_matrix(report: EvaluationReport) -> Figure:
+    genres = list(next(iter(report.splits.values())).per_genre)
+    side = 1.6 + 0.42 * len(genres)
+    figure = Figure(figsize=(1.2 + side * len(report.splits), side + 1.3), layout="constrained")
+    axes = figure.subplots(1, len(report.splits), sharey=True, squeeze=False)[0]
+    for ax, (name, split) in zip(axes, report.splits.items(), strict=True):
+        counts = np.array(split.confusion)
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "#333333"  # noqa: PLR2004 - half of the scale
+                ax.text(column, row, str(count), ha="center", va="center", color=colour, size=8)
+        ax.set_xticks(range(len(genres)), genres, rotation=45, ha="right", rotation_mode="anchor")
+        ax.set_yticks(range(len(genres)), genres)
+        ax.set_xlabel("predicted genre")
+        ax.grid(visible=False)
+        ax.set_title(f"{name}\naccuracy {split.accuracy:.3f}")
+    axes[0].set_ylabel("true genre")
+    figure.suptitle("Songs by true and predicted genre (shade: share of the true genre)", size=11)
+    return figure
+
+
+def _reliability(report: EvaluationReport) -> Figure:
+    figure = Figure(figsize=(6.4, 6.2), layout="constrained")
+    curve, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    curve.plot([0, 1], [0, 1], color=_CHANCE, linestyle="--", linewidth=1, label="confidence is true")
+    for (name, split), colour in _coloured(report):
+        bins = [part for part in split.reliability if part.songs]
+        curve.plot(
+            [part.confidence for part in bins],
+            [part.accuracy for part in bins],
+            color=colour,
+            marker="o",
+            label=f"{name} (calibration error {split.calibration_error:.3f})",
+        )
+        counts = [part.songs for part in split.reliability]
+        edges = np.linspace(0, 1, len(counts) + 1)
+        histogram.stairs(counts, edges, color=colour, fill=False, linewidth=1.6)
+    curve.set_ylabel("share of right answers")
+    curve.set_ylim(0, 1.02)
+    curve.legend(loc="lower right", frameon=False)
+    histogram.set_ylabel("songs")
+    histogram.set_xlabel("confidence")
+    histogram.set_xlim(0, 1)
+    figure.suptitle(_title("Confidence against share of right answers", report), size=11)
+    return figure
+
+
+def _per_genre_recall(report: EvaluationReport) -> Figure:
+    last = list(report.splits.values())[-1].per_genre
+    genres = sorted(last, key=lambda genre: last[genre].recall)
+    figure = Figure(figsize=(7.2, 1.5 + 0.42 * len(genres)), layout="constrained")
+    ax: Axes = figure.subplots()
+    heights = range(len(genres))
+    recalls = [[split.per_genre[genre].recall for genre in genres] for split in report.splits.values()]
+    ax.hlines(heights, np.min(recalls, axis=0), np.max(recalls, axis=0), color="#cccccc", linewidth=3)
+    for ((name, _), colour), recall in zip(_coloured(report), recalls, strict=True):
+        ax.plot(recall, heights, "o", color=colour, markersize=8, label=name)
+    ax.axvline(1 / len(genres), color=_CHANCE, linestyle="--", linewidth=1, label="chance")
+    ax.set_yticks(heights, [f"{genre} ({last[genre].support})" for genre in genres])
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_xlabel("recall: share of the genre's songs that are found")
+    _legend_below(figure, ax)
+    figure.suptitle(_title("Recall of each genre (songs)", report), size=11)
+    return figure
+
+
+def _feature_importance(report: EvaluationReport) -> Figure:
+    last = list(report.splits.values())[-1].importance
+    groups = sorted(last, key=last.__getitem__)
+    figure = Figure(figsize=(7.2, 1.6 + 0.5 * len(groups)), layout="constrained")
+    ax: Axes = figure.subplots()
+    thickness = 0.8 / len(report.splits)
+    for number, ((name, split), colour) in enumerate(_coloured(report)):
+        offset = (number - (len(report.splits) - 1) / 2) * thickness
+        rises = [split.importance[group] for group in groups]
+        ax.barh(np.arange(len(groups)) - offset, rises, thickness * 0.92, color=colour, label=name)
+    ax.axvline(0, color="#333333", linewidth=0.8)
+    ax.set_yticks(range(len(groups)), groups)
+    ax.set_xlabel("rise of the log-loss when the group is shuffled among songs")
+    _legend_below(figure, ax)
+    figure.suptitle(_title("Importance of groups of features", report), size=11)
+    return figure
+
+
+def _coloured(report: EvaluationReport) -> Iterable[tuple[tuple[str, Scores], str]]:
+    return zip(report.splits.items(), _COLOURS, strict=False)
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
+
+
+def _title(what: str, report: EvaluationReport) -> str:
+    """Return a title that names the splits, so that the figure cannot be misattributed."""
+    return f"{what}\n{' and '.join(report.splits)}"

@@ -1,0 +1,255 @@
+"""Improve a model with verified songs.
+
+The original training songs are not needed: see `ml.training.continuation`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from ml.model.artifact import FOLDS, check_replaceable, encode_model
+from ml.model.ensemble import Ensemble
+from ml.model.manifest import Learned, Manifest
+from ml.model.scores import Scores
+from ml.songs.contract import NUMBER_NAMES, Songs
+from ml.training.continuation import Continued, Start, continue_from
+from ml.training.data import fingerprints
+from ml.training.evaluation import score
+from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
+from ml.training.parameters import Parameters
+from ml.training.train import Progress, write_model
+
+MIN_SONGS = 10
+MIN_SONGS_OF_NEW_GENRE = 5
+
+STEPS = FOLDS + 3
+
+_CLUSTERS_OF_GENRE = 4
+
+_UNKNOWN = 1e-6
+"""Probability assumed for a genre unknown to the model, to avoid log(0)."""
+
+
+HitsAndLosses = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+"""Whether each prediction is correct, and its log-loss; shapes (n,)."""
+
+
+class LearningError(Exception):
+    """The model was not written; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSongs:
+    """Songs whose genres people verified.
+
+    Attributes:
+        songs: n songs.
+        genres: n names.
+        until: the time of the latest verification.
+    """
+
+    songs: Songs
+    genres: tuple[str, ...]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LearningReport:
+    """The result of learning.
+
+    Attributes:
+        manifest: the new model's manifest.
+        learned: its part about the verified songs.
+        left_out: number of skipped verified songs by genre; these new genres have too few.
+    """
+
+    manifest: Manifest
+    learned: Learned
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """Verified songs as arrays, and the model to continue from."""
+
+    start: Start
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+
+
+def learn(
+    ensemble: Ensemble,
+    verified: VerifiedSongs,
+    out: Path,
+    *,
+    progress: Progress = lambda _done, _total, _what: None,
+) -> LearningReport:
+    """Continue training with verified songs, and write the model unless it is worse on them out of fold.
+
+    Earlier learning is undone first, so that no song is learned twice and the comparison is fair. The same
+    model and songs write the same bytes.
+
+    Args:
+        ensemble: the model to continue from.
+        verified: the songs; genres unknown to the model need at least five.
+        out: the artifact's folder; an existing model is replaced.
+        progress: called before each step and after the last.
+
+    Raises:
+        LearningError: there are too few songs, or the model would be worse.
+        ArtifactError: `out` contains something other than a model.
+        OSError: the artifact cannot be written.
+    """
+    check_replaceable(out)
+    progress(0, STEPS, "read the songs")
+    before = _start(ensemble)
+    rows, left_out = _rows(verified.genres, before.genres)
+    songs, genres = verified.songs.take(rows), [verified.genres[row] for row in rows]
+    with threadpool_limits(limits=1):  # the number of threads changes BLAS's order of summing
+        lesson = _lesson(ensemble, before, songs, genres)
+        continued = continue_from(
+            lesson.start,
+            lesson.features,
+            lesson.labels,
+            lesson.groups,
+            before_fold=lambda fold: progress(1 + fold, STEPS, f"score fold {fold + 1}"),
+        )
+    progress(FOLDS + 1, STEPS, "compare with the model before")
+    learned = _compare(ensemble.manifest, before, lesson, continued, songs)
+    progress(FOLDS + 2, STEPS, "write the model")
+    update = {
+        "genres": lesson.start.genres,
+        "temperature": continued.classifier.temperature,
+        "verified_until": verified.until,
+        "learned": learned,
+    }
+    boosters = continued.classifier.boosters
+    contents = encode_model(ensemble.extractor, boosters, ensemble.training_ranges, ensemble.medians)
+    manifest = write_model(ensemble.manifest.model_copy(update=update), contents, out)
+    progress(STEPS, STEPS, "done")
+    return LearningReport(manifest, learned, left_out)
+
+
+def _start(ensemble: Ensemble) -> Start:
+    """Return the model without what it learned from verified songs."""
+    manifest = ensemble.manifest
+    parameters = Parameters.model_validate(manifest.parameters)
+    start = Start(ensemble.classifier, manifest.genres, parameters, manifest.features)
+    if manifest.learned is None:
+        return start
+    trained = start.with_genres(manifest.learned.base_genres)
+    classifier = replace(trained.classifier, temperature=manifest.learned.base_temperature)
+    return replace(trained, classifier=classifier)
+
+
+def _rows(genres: tuple[str, ...], known: tuple[str, ...]) -> tuple[list[int], dict[str, int]]:
+    """Return the indices of songs to learn from, and the number of others by genre."""
+    counts = Counter(genres)
+    left_out = {
+        genre: count
+        for genre, count in sorted(counts.items())
+        if genre not in known and count < MIN_SONGS_OF_NEW_GENRE
+    }
+    rows = [row for row, genre in enumerate(genres) if genre not in left_out]
+    if len(rows) < MIN_SONGS:
+        raise LearningError(
+            f"{len(rows)} verified songs can be learned from, {MIN_SONGS} are needed. Verify more songs; a "
+            f"genre that the model does not know counts from {MIN_SONGS_OF_NEW_GENRE} songs on."
+        )
+    if len(counts.keys() - left_out.keys()) == 1:
+        raise LearningError(f"All verified songs are of {genres[rows[0]]!r}. Verify songs of other genres.")
+    return rows, left_out
+
+
+def _lesson(ensemble: Ensemble, before: Start, songs: Songs, names: list[str]) -> _Lesson:
+    features = ensemble.extractor.transform(songs)
+    genres = tuple(sorted({*before.genres, *names}))
+    labels = np.array([genres.index(name) for name in names], np.int64)
+    return _Lesson(
+        start=before.with_genres(genres, score=before.typical_score(features)),
+        features=features,
+        labels=labels,
+        groups=pseudo_artists(_complete(songs, ensemble.medians), labels, size=group_size(labels)),
+    )
+
+
+def group_size(labels: npt.NDArray[np.int64]) -> int:
+    """Return the number of verified songs per pseudo-artist.
+
+    Verified songs are a sample of a catalogue, so an artist has fewer of them: the number of clusters per
+    genre is the one for which clusters were compared with artists.
+    """
+    size = round(len(labels) / (_CLUSTERS_OF_GENRE * len(np.unique(labels))))
+    return int(np.clip(size, 1, SONGS_PER_PSEUDO_ARTIST))
+
+
+def _complete(songs: Songs, medians: npt.NDArray[np.float32]) -> Songs:
+    """Return songs with missing values imputed, for clustering."""
+    usual = np.nan_to_num(medians[: len(NUMBER_NAMES)])
+    numbers = np.where(np.isnan(songs.numbers), usual, songs.numbers)
+    return Songs(songs.track_ids, songs.titles, songs.tags, numbers)
+
+
+def _compare(
+    manifest: Manifest, before: Start, lesson: _Lesson, continued: Continued, songs: Songs
+) -> Learned:
+    """Score both models on the verified songs.
+
+    The previous model does not know new genres, so log-loss only covers songs of known genres.
+
+    Raises:
+        LearningError: the new model is worse.
+    """
+    genres, labels = lesson.start.genres, lesson.labels
+    of_before = np.isin(genres, before.genres)
+    old = np.full((len(labels), len(genres)), _UNKNOWN)
+    old[:, of_before] = before.classifier.probabilities(lesson.features)
+    old /= old.sum(axis=1, keepdims=True)
+    was, now = (_hits_and_losses(found, labels, of_before) for found in (old, continued.probabilities))
+    if is_worse(was, now):
+        raise LearningError(
+            f"Nothing was written: out of fold, the model would be worse on the {len(labels):,} verified "
+            f"songs (accuracy {was[0].mean():.3f} before, {now[0].mean():.3f} after; log-loss "
+            f"{was[1].mean():.3f} before, {now[1].mean():.3f} after). Verify more songs."
+        )
+    earlier = manifest.learned
+    return Learned(
+        rows_per_genre=dict(sorted(Counter(genres[label] for label in labels).items())),
+        song_fingerprints=tuple(sorted(fingerprints(songs))),
+        rounds=continued.rounds,
+        base_version=manifest.model_version if earlier is None else earlier.base_version,
+        base_genres=before.genres,
+        base_temperature=before.classifier.temperature,
+        before=_scores(old, lesson, "the model before"),
+        after=_scores(continued.probabilities, lesson, f"{FOLDS} folds, no group in two of them"),
+    )
+
+
+def _hits_and_losses(
+    probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
+) -> HitsAndLosses:
+    """Return correctness, and log-losses over the known genres, 0 for songs of others."""
+    own = probabilities[np.arange(len(labels)), labels]
+    losses = np.log(probabilities[:, known].sum(axis=1) / own)
+    return probabilities.argmax(axis=1) == labels, np.where(known[labels], losses, 0.0)
+
+
+def is_worse(before: HitsAndLosses, after: HitsAndLosses) -> bool:
+    """Return whether accuracy falls, or the mean log-loss rises by more than its standard error."""
+    rises = after[1] - before[1]
+    error = rises.std() / np.sqrt(len(rises))
+    return bool(after[0].mean() < before[0].mean() or rises.mean() > error)
+
+
+def _scores(probabilities: npt.NDArray[np.float64], lesson: _Lesson, how: str) -> Scores:
+    groups = len(np.unique(lesson.groups))
+    split = f"{len(lesson.labels)} verified songs in {groups} groups of similar ones; {how}"
+    return score(probabilities, lesson.labels, lesson.start.genres, lesson.groups, split=split)

@@ -1,0 +1,95 @@
+"""The training parameters, and their JSON file, which `tune` writes and `train` reads.
+
+The file has an object with the member `parameters`; missing parameters have their defaults, and other members
+are ignored. So a model's manifest.json is a valid parameters file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ml.songs.contract import AUDIO_FEATURE_COUNT
+
+Share = Annotated[float, Ge(0.01), Le(1)]
+Count = Annotated[int, Ge(1)]
+
+
+class ParametersError(Exception):
+    """A parameters file cannot be used; the message says what is wrong and where."""
+
+
+class Parameters(BaseModel):
+    """The training parameters, stored with the model.
+
+    Attributes:
+        seed: the random seed.
+        further_weight: average weight of a further song; a labelled song has 1.
+        rounds: boosting rounds of each booster.
+        learning_rate, num_leaves, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l2, max_bin:
+            LightGBM's.
+        audio_columns: number of `vect` columns to use, from the first. Further songs lack the others, and a
+            few hundred labelled songs are not enough to learn from them.
+        lexical_c: inverse regularisation of the lexical genre scores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seed: Annotated[int, Ge(0), Le(2**31 - 1)] = 0
+    further_weight: Annotated[float, Ge(0)] = 2.0
+    rounds: Count = 120
+    learning_rate: Annotated[float, Gt(0)] = 0.1
+    num_leaves: Annotated[int, Ge(2)] = 4
+    min_data_in_leaf: Count = 30
+    feature_fraction: Share = 0.4
+    bagging_fraction: Share = 0.8
+    lambda_l2: Annotated[float, Ge(0)] = 5.0
+    max_bin: Annotated[int, Ge(2), Le(255)] = 63
+    audio_columns: Annotated[int, Ge(1), Le(AUDIO_FEATURE_COUNT)] = 24
+    lexical_c: Annotated[float, Gt(0)] = 0.3
+
+
+def read_parameters(path: Path) -> Parameters:
+    """Read training parameters.
+
+    Raises:
+        ParametersError: the file cannot be read, or has an unknown parameter or an invalid value.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParametersError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ParametersError(f"{path} is not JSON: {error}") from error
+    values = content.get("parameters") if isinstance(content, dict) else None
+    if not isinstance(values, dict):
+        raise ParametersError(f'{path} has no parameters: write {{"parameters": {{"rounds": 20}}}}')
+    try:
+        return Parameters.model_validate(values, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if name not in Parameters.model_fields:
+            known = ", ".join(Parameters.model_fields)
+            raise ParametersError(f"{path}: {name!r} is not a parameter. Known: {known}") from error
+        raise ParametersError(f"{path}: {name} is {first['input']!r}: {first['msg']}") from error
+
+
+def write_parameters(path: Path, parameters: Parameters, **origin: Any) -> None:
+    """Write training parameters.
+
+    Args:
+        path: the file, which is replaced if it exists; its folder is created if needed.
+        parameters: the parameters.
+        origin: informative JSON values about where they come from.
+
+    Raises:
+        OSError: writing failed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"parameters": parameters.model_dump(mode="json"), **origin}
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

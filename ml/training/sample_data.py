@@ -1,0 +1,269 @@
+"""Generate synthetic songs for the demo, tests and training without the real songs.
+
+Numbers and tags are sampled from statistics of real songs (`ml.training.sample_statistics`), titles from a
+small grammar. Songs have invented artists, whose songs sound similar and share words, so that random splits
+are misleading as with real data: they measure how well a model remembers artists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from ml.training.sample_statistics import INTEGER_COLUMNS, QUANTILES, REAL_COLUMNS, SampleStatistics
+
+DEFAULT_SEED = 0
+LABELLED_SONGS = 1_200
+UNLABELLED_ROWS = 428
+ROWS_WITH_MISSING_VALUES = 12
+REPEATED_ROWS = 2
+
+FIRST_LABELLED_ID = 1_000_001
+FIRST_UNLABELLED_ID = 2_000_001
+
+_SONGS_PER_ARTIST = 6
+_SEPARATION = 0.55
+"""Distance between genres relative to the real ones, which the means of few songs overstate."""
+_ARTIST_SHARE = 0.6
+"""Share of the variance within a genre that is between its artists."""
+_ARTIST_WORDS = 1.2
+"""Standard deviation of an artist's preference for a word, in log odds."""
+
+_WORD_PRIOR = 500.0
+"""Pseudo-count of songs of all genres of a language, added to a genre's word counts: the words of only
+fifty songs would separate genres far too well."""
+
+_SPANISH_GENRES = ("pop",)
+"""Genres that are almost entirely in Spanish in the real songs."""
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_ADJECTIVES = _words(
+    "Amber Broken Crooked Distant Electric Empty Faded Gentle Golden Hidden Hollow Lonely Midnight Northern "
+    "Paper Quiet Restless Silver Sleeping Velvet Wandering Wild"
+)
+_NOUNS = _words(
+    "Avenue Bridge Candle City Engine Garden Harbour Highway Lantern Letter Machine Mirror Mountain Orchard "
+    "Radio River Season Shadow Signal Station Summer Window Winter"
+)
+_VERBS = _words("Burning Calling Chasing Counting Dancing Drifting Falling Leaving Waiting Walking")
+_ADJETIVOS = _words("Azul Dorada Eterna Lejana Perdida Rota Salvaje Secreta Sola Suave")
+_SUSTANTIVOS = _words("Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana")
+_DE_QUE = [
+    "del Alma",
+    "del Mar",
+    "de Abril",
+    "de Cristal",
+    "de Fuego",
+    "de Invierno",
+    "de Papel",
+    "de Verano",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleData:
+    """Labelled and unlabelled synthetic songs, with different artists and track ids.
+
+    Attributes:
+        labelled: the labelled songs.
+        genres: shape (n,): their genres.
+        artists: shape (n,): indices of their invented artists; not written to any file.
+        unlabelled: rows to classify, two of which repeat an earlier track id.
+        unlabelled_genres: their true genres; not written to any file.
+        missing: empty cells of the unlabelled rows: row and column name.
+    """
+
+    labelled: Songs
+    genres: npt.NDArray[np.str_]
+    artists: npt.NDArray[np.intp]
+    unlabelled: Songs
+    unlabelled_genres: npt.NDArray[np.str_]
+    missing: tuple[tuple[int, str], ...]
+
+
+def generate(seed: int = DEFAULT_SEED) -> SampleData:
+    """Generate 1,200 labelled songs and 428 unlabelled rows, deterministically by seed."""
+    random = np.random.default_rng(seed)
+    statistics = SampleStatistics.load()
+    labelled, genres, artists = _songs(random, statistics, LABELLED_SONGS, FIRST_LABELLED_ID)
+    distinct, distinct_genres, _ = _songs(
+        random, statistics, UNLABELLED_ROWS - REPEATED_ROWS, FIRST_UNLABELLED_ID
+    )
+    # Repeated track ids have another title, which shows the row that won.
+    rows = random.permutation(len(distinct))
+    repeated, missing_rows = rows[:REPEATED_ROWS], rows[REPEATED_ROWS:][:ROWS_WITH_MISSING_VALUES]
+    order = np.concatenate([np.arange(len(distinct)), repeated])
+    unlabelled = distinct.take(order)
+    titles = list(unlabelled.titles)
+    titles[len(distinct) :] = [f"{title} (Live)" for title in titles[len(distinct) :]]
+    columns = [
+        TITLE,
+        TAGS,
+        *random.choice(NUMBER_NAMES, ROWS_WITH_MISSING_VALUES - 2, replace=False).tolist(),
+    ]
+    return SampleData(
+        labelled=labelled,
+        genres=genres,
+        artists=artists,
+        unlabelled=Songs(unlabelled.track_ids, titles, unlabelled.tags, unlabelled.numbers),
+        unlabelled_genres=distinct_genres[order],
+        missing=tuple(zip(np.sort(missing_rows).tolist(), columns, strict=True)),
+    )
+
+
+def write_sample_data(folder: Path, seed: int = DEFAULT_SEED) -> tuple[Path, Path, Path]:
+    """Write features.csv, labels.csv and songs.csv, deterministically by seed.
+
+    Args:
+        folder: an existing folder; files of these names in it are replaced.
+        seed: the random seed.
+
+    Returns:
+        The paths of the three files, in this order.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written to.
+    """
+    data = generate(seed)
+    labels = zip(data.labelled.track_ids, data.genres, strict=True)
+    contents = {
+        "features.csv": _csv(data.labelled),
+        "labels.csv": f"{TRACK_ID},genre\n" + "".join(f"{track_id},{genre}\n" for track_id, genre in labels),
+        "songs.csv": _csv(data.unlabelled, dict(data.missing)),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content.encode())
+    features, labels_path, songs = (folder / name for name in contents)
+    return features, labels_path, songs
+
+
+def _songs(
+    random: np.random.Generator, statistics: SampleStatistics, n: int, first_id: int
+) -> tuple[Songs, npt.NDArray[np.str_], npt.NDArray[np.intp]]:
+    """Generate n songs in random order, with their genres and artist indices."""
+    shares = np.array(statistics.songs) / sum(statistics.songs)
+    # Genres keep their shares, and artists have about the same number of songs.
+    genre = np.repeat(np.arange(len(shares)), np.diff(np.round(np.cumsum(shares) * n), prepend=0).astype(int))
+    genre = random.permutation(genre)
+    artists_of_genre = np.maximum(1, np.bincount(genre) // _SONGS_PER_ARTIST)
+    artist = (random.random(n) * artists_of_genre[genre]).astype(int) + np.concatenate(
+        [[0], np.cumsum(artists_of_genre)[:-1]]
+    )[genre]
+    songs = Songs(
+        track_ids=first_id + random.permutation(n).astype(np.int64),
+        titles=[_title(random, statistics.genres[number]) for number in genre],
+        tags=_tags(random, statistics, genre, artist),
+        numbers=_numbers(random, statistics, genre, artist).astype(np.float32),
+    )
+    return songs, np.array(statistics.genres)[genre], artist
+
+
+def _numbers(
+    random: np.random.Generator,
+    statistics: SampleStatistics,
+    genre: npt.NDArray[np.intp],
+    artist: npt.NDArray[np.intp],
+) -> npt.NDArray[np.float64]:
+    """Sample the numeric columns of songs, shape (n, 154)."""
+    factors, own = np.array(statistics.factors), np.array(statistics.own)
+
+    def variation(rows: int) -> npt.NDArray[np.float64]:
+        together = random.standard_normal((rows, len(factors))) @ factors
+        return np.asarray(together + random.standard_normal((rows, len(own))) * own)
+
+    n = len(genre)
+    normal = _SEPARATION * np.array(statistics.means)[genre]
+    normal += np.sqrt(_ARTIST_SHARE) * variation(int(artist.max()) + 1)[artist]
+    normal += np.sqrt(1 - _ARTIST_SHARE) * variation(n)
+    shares = ndtr(normal)
+    numbers = np.empty((n, len(NUMBER_NAMES)))
+    for column, name in enumerate(REAL_COLUMNS):
+        values = np.interp(shares[:, column], QUANTILES, statistics.quantiles[column])
+        numbers[:, NUMBER_NAMES.index(name)] = [float(f"{value:.4g}") for value in values]
+    for name in INTEGER_COLUMNS:
+        counts = np.array(statistics.integers[name])
+        cumulative = np.cumsum(counts / counts.sum(axis=1, keepdims=True), axis=1)
+        # Rounding can leave the last sum below 1, and the sample above it.
+        drawn = (random.random(n)[:, None] > cumulative[genre]).sum(axis=1)
+        numbers[:, NUMBER_NAMES.index(name)] = np.minimum(drawn, counts.shape[1] - 1)
+    return numbers
+
+
+def _tags(
+    random: np.random.Generator,
+    statistics: SampleStatistics,
+    genre: npt.NDArray[np.intp],
+    artist: npt.NDArray[np.intp],
+) -> list[str]:
+    """Sample the words of songs, with probabilities from their frequency in the genre."""
+    words = np.array(statistics.words)
+    counts = np.array(statistics.word_songs)
+    songs = np.array(statistics.songs)[:, None]
+    spanish = np.isin(statistics.genres, _SPANISH_GENRES)
+    background = np.array(
+        [counts[spanish == own].sum(axis=0) / songs[spanish == own].sum() for own in spanish]
+    )
+    everywhere = counts.sum(axis=0) / songs.sum()  # smoothing
+    shares = (counts + _WORD_PRIOR * background + everywhere) / (songs + _WORD_PRIOR + 1)
+    log_odds = np.log(shares) - np.log1p(-np.minimum(shares, 0.99))
+    liking = _ARTIST_WORDS * random.standard_normal((int(artist.max()) + 1, len(words)))
+    tags = []
+    for genre_number, artist_number in zip(genre, artist, strict=True):
+        count = round(float(np.interp(random.random(), QUANTILES, statistics.tags[genre_number])))
+        keys = log_odds[genre_number] + liking[artist_number] + random.gumbel(size=len(words))
+        chosen = np.sort(np.argsort(-keys, kind="stable")[: max(2, count)])
+        tags.append(", ".join(words[chosen]))
+    return tags
+
+
+def _title(random: np.random.Generator, genre: str) -> str:
+    def one_of(words: list[str]) -> str:
+        return words[int(random.integers(len(words)))]
+
+    form = int(random.integers(4))
+    if genre in _SPANISH_GENRES:
+        return (
+            f"{one_of(_SUSTANTIVOS)} {one_of(_ADJETIVOS)}",
+            f"{one_of(_SUSTANTIVOS)} {one_of(_DE_QUE)}",
+            f"La {one_of(_SUSTANTIVOS)}",
+            f"{one_of(_SUSTANTIVOS)} y {one_of(_SUSTANTIVOS)}",
+        )[form]
+    return (
+        f"{one_of(_ADJECTIVES)} {one_of(_NOUNS)}",
+        f"{one_of(_VERBS)} the {one_of(_NOUNS)}",
+        f"The {one_of(_ADJECTIVES)} {one_of(_NOUNS)}",
+        f"{one_of(_NOUNS)} and {one_of(_NOUNS)}, {one_of(_VERBS)}",
+    )[form]
+
+
+def _csv(songs: Songs, missing: dict[int, str] | None = None) -> str:
+    """Return songs as a song file, with one cell left empty in the rows of `missing`."""
+    lines = [",".join(SONG_COLUMNS)]
+    for row in range(len(songs)):
+        cells = {
+            TRACK_ID: str(songs.track_ids[row]),
+            TITLE: _quoted(songs.titles[row]),
+            TAGS: _quoted(songs.tags[row]),
+        }
+        cells |= dict(zip(NUMBER_NAMES, map(_decimal, songs.numbers[row]), strict=True))
+        if missing and row in missing:
+            cells[missing[row]] = ""
+        lines.append(",".join(cells[column] for column in SONG_COLUMNS))
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if "," in text else text
+
+
+def _decimal(number: float) -> str:
+    return np.format_float_positional(number, trim="-")

@@ -1,0 +1,289 @@
+"""Train a model from CSV files, score it, and write its artifact."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from ml.model.artifact import FOLDS, ArtifactError, check_replaceable, encode_model, read_manifest, save_model
+from ml.model.drift import TrainingRanges
+from ml.model.features import TAG_COUNT, FeatureExtractor
+from ml.model.manifest import FORMAT_VERSION, Manifest, Metrics, TrainingData
+from ml.model.scores import Scores, Totals
+from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS
+from ml.training.card import model_card
+from ml.training.data import LabelledSongs, check_trainable, file_sha256, fingerprints, read_labelled_songs
+from ml.training.evaluation import permutation_importance, score, totals
+from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
+from ml.training.lexical import fit_extractor
+from ml.training.parameters import Parameters
+from ml.training.recipe import Examples, OutOfFold, fit, predict_grouped, predict_random
+from ml.training.tables import read_further, read_lyrics
+
+Progress = Callable[[int, int, str], None]
+"""Called with the number of completed steps, the total, and the next step's description."""
+
+STEPS = 3 * FOLDS + 4
+WITHOUT_AUDIO = "vect_25 … vect_148"
+WITHOUT_TAGS = "tags"
+
+_LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFiles:
+    """The files to train on.
+
+    Attributes:
+        features: CSV of songs, with the 157 columns.
+        labels: CSV with trackID and genre, and artist if known.
+        lyrics: CSV of other songs with genre and tags; None for no lexical genre scores.
+        further: CSV of other songs with genre, some numeric columns, and artist if known; or None.
+    """
+
+    features: Path
+    labels: Path
+    lyrics: Path | None = None
+    further: Path | None = None
+
+    def sha256(self) -> dict[str, str]:
+        """Return the hash of each given file, by name."""
+        paths = {name: getattr(self, name) for name in ("features", "labels", "lyrics", "further")}
+        return {name: file_sha256(path) for name, path in paths.items() if path is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFiles:
+    """The loaded training files.
+
+    Attributes:
+        data: the labelled songs.
+        extractor: the feature extractor.
+        examples: the training examples.
+        rows: number of rows used, by file.
+    """
+
+    data: LabelledSongs
+    extractor: FeatureExtractor
+    examples: Examples
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """The result of a training.
+
+    Attributes:
+        manifest: the model's manifest, with all scores.
+        data: the labelled songs, with the numbers of skipped ones.
+    """
+
+    manifest: Manifest
+    data: LabelledSongs
+
+
+def load(files: TrainingFiles, parameters: Parameters) -> LoadedFiles:
+    """Read training files and extract the songs' features.
+
+    Raises:
+        TrainingDataError: a file cannot be used.
+    """
+    data = read_labelled_songs(files.features, files.labels)
+    genres = check_trainable(data, files.labels)
+    lyrics = None if files.lyrics is None else read_lyrics(files.lyrics)
+    further = None if files.further is None else read_further(files.further, genres)
+    extractor = fit_extractor(data.songs.tags, lyrics, parameters)
+    numbers = np.empty((0, len(NUMBER_NAMES)), np.float32) if further is None else further.numbers
+    further_genres = () if further is None else further.genres
+    return LoadedFiles(
+        data=data,
+        extractor=extractor,
+        examples=Examples(
+            names=extractor.names,
+            genres=genres,
+            features=extractor.transform(data.songs),
+            labels=np.array([genres.index(genre) for genre in data.genres], np.int64),
+            further_features=extractor.features(numbers, [""] * len(numbers)),
+            further_labels=np.array([genres.index(genre) for genre in further_genres], np.int64),
+        ),
+        rows={"features": len(data.genres), "labels": len(data.genres)}
+        | ({} if lyrics is None else {"lyrics": len(lyrics.tags)})
+        | ({} if further is None else {"further": len(further.genres)}),
+    )
+
+
+def train(
+    files: TrainingFiles,
+    out: Path,
+    *,
+    parameters: Parameters | None = None,
+    progress: Progress = lambda _done, _total, _what: None,
+) -> TrainingReport:
+    """Train a model, score its recipe by cross-validation, and write its artifact.
+
+    The same files and parameters write the same bytes on the same day, or on any day over the same model.
+
+    Args:
+        files: the training files.
+        out: the artifact's folder; an existing model is replaced.
+        parameters: the training parameters, by default the shipped model's.
+        progress: called before each step and after the last.
+
+    Raises:
+        TrainingDataError: a file cannot be used.
+        ArtifactError: `out` contains something other than a model.
+        OSError: the artifact cannot be written.
+    """
+    check_replaceable(out)
+    parameters = parameters or Parameters()
+    # The number of threads changes BLAS's order of summing, and with it the bytes.
+    with threadpool_limits(limits=1):
+        progress(0, STEPS, "read the files")
+        loaded = load(files, parameters)
+        metrics, temperature = _cross_validate(loaded, parameters, progress)
+        progress(3 * FOLDS + 2, STEPS, "train the model")
+        boosters = fit(loaded.examples, parameters).boosters
+    progress(3 * FOLDS + 3, STEPS, "write the model")
+    all_features = np.vstack([loaded.examples.features, loaded.examples.further_features])
+    contents = encode_model(
+        loaded.extractor,
+        boosters,
+        TrainingRanges.of(all_features),
+        pd.DataFrame(loaded.examples.features).median().to_numpy(np.float32),
+    )
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        model_version="",
+        created_at=datetime.min.replace(tzinfo=UTC),
+        genres=loaded.examples.genres,
+        columns=SONG_COLUMNS,
+        features=loaded.extractor.names,
+        library_versions={},
+        training_data=_training_data(loaded, files),
+        metrics=metrics,
+        parameters=parameters.model_dump(),
+        temperature=temperature,
+        files={},
+    )
+    manifest = write_model(manifest, contents, out)
+    progress(STEPS, STEPS, "done")
+    return TrainingReport(manifest, loaded.data)
+
+
+def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progress) -> tuple[Metrics, float]:
+    """Return the recipe's out-of-fold scores and the model's temperature.
+
+    Without artists, the temperature is the geometric mean of those fitted on small and on large clusters:
+    new artists are harder than held-out small clusters, and easier than large ones.
+    """
+    data, examples = loaded.data, loaded.examples
+    by_group = partial(predict_grouped, examples, parameters=parameters, group_name=data.group_name)
+    grouped = by_group(
+        data.groups, before_fold=lambda fold: progress(1 + fold, STEPS, f"score grouped fold {fold + 1}")
+    )
+    temperature, large_groups = grouped.temperature, None
+    if not data.groups_are_artists:
+        larger = by_group(
+            pseudo_artists(data.songs, examples.labels, size=SONGS_PER_LARGE_PSEUDO_ARTIST),
+            before_fold=lambda fold: progress(1 + FOLDS + fold, STEPS, f"calibrate on fold {fold + 1}"),
+        )
+        temperature = round(float(np.sqrt(temperature * larger.temperature)), 4)
+        large_groups = totals(larger.probabilities, examples.labels)
+    random = predict_random(
+        examples,
+        parameters,
+        temperature=temperature,
+        before_fold=lambda fold: progress(1 + 2 * FOLDS + fold, STEPS, f"score random fold {fold + 1}"),
+    )
+    progress(1 + 3 * FOLDS, STEPS, "score with missing values")
+    report = partial(_score, loaded)
+    metrics = Metrics(
+        grouped_folds=report(grouped),
+        random_folds=report(random),
+        large_groups=large_groups,
+        missing=_score_missing(loaded, grouped),
+    )
+    return metrics, temperature
+
+
+def _score(loaded: LoadedFiles, predicted: OutOfFold) -> Scores:
+    examples = loaded.examples
+    scores = score(
+        predicted.probabilities, examples.labels, examples.genres, loaded.data.groups, split=predicted.split
+    )
+    importance = permutation_importance(predicted.predict, examples.features, examples.labels, examples.names)
+    return scores.model_copy(update={"importance": importance})
+
+
+def _score_missing(loaded: LoadedFiles, grouped: OutOfFold) -> dict[str, Totals]:
+    """Score the grouped folds with some values removed."""
+    audio, tags = slice(NUMBER_NAMES.index("vect_25"), TAG_COUNT), slice(TAG_COUNT, None)
+    found = {}
+    for what, columns in {
+        WITHOUT_AUDIO: [audio],
+        WITHOUT_TAGS: [tags],
+        f"{WITHOUT_AUDIO} and {WITHOUT_TAGS}": [audio, tags],
+    }.items():
+        features = loaded.examples.features.copy()
+        for part in columns:
+            features[:, part] = np.nan
+        found[what] = totals(grouped.predict(features), loaded.examples.labels)
+    return found
+
+
+def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:
+    genres = loaded.examples.genres
+    further = Counter(loaded.examples.further_labels.tolist())
+    return TrainingData(
+        files_sha256=files.sha256(),
+        rows=loaded.rows,
+        rows_per_genre=dict(sorted(Counter(loaded.data.genres).items())),
+        further_rows_per_genre={genres[label]: count for label, count in sorted(further.items())},
+        groups="artists" if loaded.data.groups_are_artists else "pseudo-artists",
+        group_count=len(np.unique(loaded.data.groups)),
+        song_fingerprints=tuple(sorted(fingerprints(loaded.data.songs))),
+    )
+
+
+def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) -> Manifest:
+    """Write a model's artifact and return its manifest, with what follows from its files, the day and here.
+
+    The day is that on which `out` was first trained if it is the same model.
+
+    Args:
+        manifest: without version, day, versions of libraries and hashes of files.
+        contents: of the other files, by name.
+        out: folder of the artifact.
+
+    Raises:
+        ArtifactError: `out` contains something other than a model.
+        OSError: it cannot be written.
+    """
+    update = {
+        "created_at": datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0),
+        "library_versions": {name: version(name) for name in _LIBRARIES},
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
+    }
+    manifest = _with_first_day(manifest.model_copy(update=update).named(version("genregraph")), out)
+    save_model(manifest, contents, model_card(manifest, None), out)
+    return manifest
+
+
+def _with_first_day(manifest: Manifest, out: Path) -> Manifest:
+    """Return the manifest with the day of the model in `out`, if that is the same model."""
+    with suppress(ArtifactError):
+        old = read_manifest(out)
+        if (old.model_version, old.library_versions) == (manifest.model_version, manifest.library_versions):
+            return old
+    return manifest
