@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the revisions on the connection that `app.database.migrate` hands over."""
+"""Alembic's entry point: runs revisions on the connection from `app.database.migrate`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if context.is_offline_mode():
         context.run_migrations()
 elif (connection := context.config.attributes.get("connection")) is not None:
     run(connection)
-else:  # the bare `alembic` command, used to write new revisions
+else:  # the `alembic` command, for writing new revisions
     from app.database.migrate import run_on_configured_database
 
     run_on_configured_database(run)

@@ -1,1 +1,1 @@
-"""The database: tables, engine and migrations. SQL that reads or writes songs is in `app.repositories`."""
+"""Tables, connections and migrations. Each wing has its own SQL in `repository.py`."""

@@ -1,35 +1,43 @@
-"""Applying the Alembic migrations, safely when several replicas start at once."""
+"""Apply the Alembic migrations, safely even if several replicas start at once.
+
+Alembic is imported only if there is something to migrate, which saves half a second at startup.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from app.database.engine import asyncpg_url
+from app.database.check import UnsuitableDatabaseError, check_database
+from app.database.connect import Database
+from app.database.engine import create_engine
 from app.resources import resource
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MIGRATION_LOCK = 0x67_65_6E_72_65  # "genre"
-"""Key of the advisory lock that a migrating process holds."""
+"""Key of the advisory lock held while migrating."""
 
 LOCK_TIMEOUT_SECONDS = 10
-"""How long a statement may wait for a table: longer would queue every reader behind it."""
+"""Maximum wait for a table lock: every reader queues up after the waiting statement."""
 
 STATEMENT_TIMEOUT_SECONDS = 600
 
 ADVISORY_LOCK_TIMEOUT_SECONDS = 300
 
+_NAMES = re.compile(r"""^(revision|down_revision) = (?:["'](.+)["']|None)$""", re.MULTILINE)
+
 
 def alembic_config() -> Config:
-    """Return Alembic's configuration for the revisions that ship with this installation."""
+    """Return Alembic's configuration for this installation's revisions."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
     config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
     return config
@@ -37,34 +45,49 @@ def alembic_config() -> Config:
 
 def head_revision() -> str:
     """Return the newest revision that this code knows."""
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("this installation carries no migrations")
-    return head
+    return known_revisions()[0]
 
 
 @cache
 def known_revisions() -> tuple[str, ...]:
-    """Return the revisions that this code knows, the newest first."""
-    script = ScriptDirectory.from_config(alembic_config())
-    return tuple(revision.revision for revision in script.walk_revisions())
+    """Return the revisions that this code knows, newest first."""
+    following = {}
+    for path in (resource("migrations") / "versions").glob("*.py"):
+        names = dict(_NAMES.findall(path.read_text(encoding="utf-8")))
+        following[names["down_revision"]] = names["revision"]
+    known: list[str] = []
+    while (revision := following.get(known[0] if known else "")) is not None:
+        known.insert(0, revision)
+    if not known:
+        raise RuntimeError("this installation contains no migrations")
+    return tuple(known)
 
 
 def migrate(database_url: str, revision: str = "head") -> str | None:
-    """Bring the database to `revision` (`head`, `base` or an id) and return the revision reached.
+    """Migrate the database to `revision` (`head`, `base` or an id) and return the current revision.
 
-    Each revision that is missing is applied, all in one transaction. An advisory lock makes replicas
-    that start together take turns, and the later ones find nothing left to do.
+    All missing revisions are applied in one transaction. An advisory lock serializes replicas that start
+    together.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError, OSError: the database cannot be reached or refuses.
+        UnsuitableDatabaseError: the database does not meet the requirements.
+        app.database.errors.DATABASE_ERRORS: the database cannot be reached, or a statement failed.
     """
-    return asyncio.run(_with_connection(database_url, lambda connection: _move(connection, revision)))
+
+    async def check_and_move() -> str | None:
+        database = Database(database_url)
+        await check_database(database)
+        return await _with_connection(database, lambda connection: _move(connection, revision))
+
+    return asyncio.run(check_and_move())
 
 
 def current_revision(connection: Connection) -> str | None:
-    """Return the revision that the database is at, None if it has none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """Return the database's revision; None if it has none."""
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def _move(connection: Connection, revision: str) -> str | None:
@@ -72,12 +95,17 @@ def _move(connection: Connection, revision: str) -> str | None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
     connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'"))
+    before = current_revision(connection)
+    if revision == "head" and before is not None and before not in known_revisions()[1:]:
+        # Nothing to do, or a newer, compatible release has already migrated.
+        return before
+    if connection.scalar(text("SELECT current_setting('transaction_read_only')")) == "on":
+        state = "has no tables" if before is None else f"is at revision {before}"
+        raise UnsuitableDatabaseError(f"it is read-only and {state}. Migrate it while it is writable.")
+    from alembic import command  # noqa: PLC0415 - see above
+
     config = alembic_config()
     config.attributes["connection"] = connection
-    before = current_revision(connection)
-    if revision == "head" and before is not None and before not in known_revisions():
-        # A newer release has migrated already and keeps working with this one's code.
-        return before
     if revision == "head":
         command.upgrade(config, revision)
     else:
@@ -85,8 +113,8 @@ def _move(connection: Connection, revision: str) -> str | None:
     return current_revision(connection)
 
 
-async def _with_connection(database_url: str, work: Callable[[Connection], str | None]) -> str | None:
-    engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
+async def _with_connection(database: Database, work: Callable[[Connection], str | None]) -> str | None:
+    engine = create_engine(database, size=None)
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)
@@ -95,14 +123,20 @@ async def _with_connection(database_url: str, work: Callable[[Connection], str |
 
 
 def run_on_configured_database(run: Callable[[Connection], None]) -> None:
-    """Run Alembic's own commands (`alembic revision --autogenerate`) on `GENREGRAPH_DATABASE_URL`."""
-    from app.settings import load_settings  # noqa: PLC0415  (only this developer's path needs settings)
+    """Run an `alembic` command, such as `revision --autogenerate`, on `GENREGRAPH_DATABASE_URL`."""
+    from app.settings import (  # noqa: PLC0415  (only needed here)
+        SettingsError,
+        load_settings,
+    )
 
-    url = load_settings().database_url
+    try:
+        url = load_settings().database_url
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
     if url is None:
-        raise SystemExit("set GENREGRAPH_DATABASE_URL to the database that alembic should look at")
+        raise SystemExit("set GENREGRAPH_DATABASE_URL to the database for alembic")
 
     def work(connection: Connection) -> None:
         run(connection)
 
-    asyncio.run(_with_connection(url.get_secret_value(), work))
+    asyncio.run(_with_connection(Database(url.get_secret_value()), work))

@@ -1,4 +1,4 @@
-"""The tables, as SQLModel classes. Alembic's drift test compares them with the migrated schema."""
+"""The tables, as SQLModel classes. A test compares them with the migrated schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Double,
     ForeignKey,
@@ -35,38 +37,39 @@ NAMING_CONVENTION = {
 }
 
 CODE_POINT_ORDER = "C"
-"""Collation of every text we sort by: a locale's order can change under an index when a system
-library is upgraded, code points cannot."""
+"""Collation of every sorted text: unlike code points, a locale's order can change with a system
+upgrade, which corrupts indexes."""
 
 
 class Table(SQLModel):
-    """Base of our tables, with metadata of its own so that constraint names are predictable."""
+    """Base class of the tables, with predictable constraint names."""
 
     metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-    """Tell Alembic's comparisons to leave the queue library's tables alone."""
+    """Return whether Alembic should compare a table; excludes the queue library's."""
     return kind != "table" or name is None or not name.startswith("pgqueuer")
 
 
 class BatchStatus(StrEnum):
-    """How far a batch is."""
+    """Status of a batch."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    WAITING = "WAITING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
     @property
     def is_final(self) -> bool:
-        """Whether a batch stays as it is from here on."""
-        return self not in (BatchStatus.QUEUED, BatchStatus.RUNNING)
+        """Whether this status is final."""
+        return self in (BatchStatus.SUCCEEDED, BatchStatus.FAILED, BatchStatus.CANCELLED)
 
 
 class ClientRow(Table, table=True):
-    """A client that may call, unless it was revoked."""
+    """A client."""
 
     __tablename__ = "api_clients"
 
@@ -78,7 +81,7 @@ class ClientRow(Table, table=True):
 
 
 class ClientSecretRow(Table, table=True):
-    """The SHA-256 hash of a client's secret; several are valid at once while they are rotated."""
+    """The SHA-256 hash of a client's secret; several can be valid during a rotation."""
 
     __tablename__ = "api_client_secrets"
     __table_args__ = (Index(None, "client_name"),)
@@ -97,7 +100,7 @@ class ClientSecretRow(Table, table=True):
 
 
 class ModelRow(Table, table=True):
-    """A model that has classified songs here, so that their probabilities keep their meaning."""
+    """A model that has classified stored songs; gives their probabilities a meaning."""
 
     __tablename__ = "models"
 
@@ -107,10 +110,12 @@ class ModelRow(Table, table=True):
 
 
 class BatchRow(Table, table=True):
-    """One classification: what came in, what was stored, by which model.
+    """A classification: its input, result and model.
 
-    `drift` counts the songs outside the range of training, so far (`app.services.drift`); the release before
-    leaves it as it is.
+    `drift` counts the songs so far that are outside the training range (`app.batches.drift`). `selection`
+    selects the songs to reclassify; null if songs were sent. `songs_superseded`, maintained by a trigger on
+    `songs`, counts songs that a later batch has reclassified. The results of a successful batch are deleted
+    at `results_until`. `waiting_reason` says what a batch with the status WAITING waits for.
     """
 
     __tablename__ = "batches"
@@ -125,23 +130,32 @@ class BatchRow(Table, table=True):
         default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
     )
     rows_with_missing_values: int = Field(sa_column=Column(Integer, nullable=False))
+    rows_classified_with_missing_values: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
     rows_invalid: int = Field(sa_column=Column(Integer, nullable=False))
     rows_duplicated: int = Field(sa_column=Column(Integer, nullable=False))
     rows_classified: int = Field(sa_column=Column(Integer, nullable=False))
     problem_count: int = Field(sa_column=Column(Integer, nullable=False))
     min_confidence: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
     rows_uncertain: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")))
+    songs_superseded: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
     genre_counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
     drift: dict[str, int] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    selection: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     model_version: str = Field(sa_column=Column(ForeignKey("models.version"), nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     started_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     finished_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    results_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    waiting_reason: str | None = Field(default=None, sa_column=Column(Text))
     error: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class BatchProblemRow(Table, table=True):
-    """A row of a batch's file that was left out, and why."""
+    """A skipped row of a batch's file, with the reason."""
 
     __tablename__ = "batch_problems"
 
@@ -157,13 +171,12 @@ class BatchProblemRow(Table, table=True):
 
 
 class BatchUploadRow(Table, table=True):
-    """The file of a batch that is classified in the background, and how far the work on it is.
+    """The file and progress of a background batch.
 
-    `join_key` names what was asked for: the same file sent again by the same client with the same options
-    joins the batch. It is null once the batch has failed. `claim` names the worker that has the batch: one
-    that was thought dead, and lost it to another, finds another claim here and stops. `attempts` counts the
-    workers that took the batch since it last got further. `songs_staged` and `state`, a `SongFileState`,
-    tell where the next of them goes on.
+    `join_key` identifies the request: the same file from the same client with the same options joins this
+    batch, until it fails and the key is null. `claim` identifies the worker that owns the batch; a worker
+    that finds another claim here has lost the batch and stops. `attempts` counts workers since the last
+    progress. The next worker resumes at `songs_staged` and `state`, a `SongFileState`.
     """
 
     __tablename__ = "batch_uploads"
@@ -174,6 +187,9 @@ class BatchUploadRow(Table, table=True):
     join_key: str | None = Field(sa_column=Column(Text, unique=True))
     size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
     on_invalid_row: str = Field(sa_column=Column(Text, nullable=False))
+    on_missing_value: str = Field(
+        default="SKIP_ROW", sa_column=Column(Text, nullable=False, server_default=text("'SKIP_ROW'"))
+    )
     claim: uuid.UUID | None = Field(default=None, sa_column=Column(Uuid))
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
     songs_staged: int = Field(
@@ -184,7 +200,7 @@ class BatchUploadRow(Table, table=True):
 
 
 class BatchUploadPartRow(Table, table=True):
-    """A compressed part of a stored file; all but the last hold as many bytes of the file."""
+    """A compressed part of a stored file; all but the last cover the same number of bytes."""
 
     __tablename__ = "batch_upload_parts"
 
@@ -195,22 +211,22 @@ class BatchUploadPartRow(Table, table=True):
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class StagedSongRow(Table, table=True):
-    """A song of a background batch, classified, and not to be seen before the whole batch is.
+class BatchResultPartRow(Table, table=True):
+    """A compressed part of a batch's results (`app.batches.results`).
 
-    `batch_id` has no foreign key: checking it for each song would cost more than copying the song.
+    `first_ordinal` is the position of the first song in the batch. `features` holds the songs' features until
+    the batch is stored. `left_out` holds the ordinals of songs whose track id a later row repeats.
     """
 
-    __tablename__ = "staged_batch_songs"
+    __tablename__ = "batch_result_parts"
 
-    batch_id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    ordinal: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    track_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    title: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    title_folded: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    confidence: float = Field(sa_column=Column(Double, nullable=False))
-    probabilities: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
+    batch_id: uuid.UUID = Field(
+        sa_column=Column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
+    )
+    first_ordinal: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    songs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    features: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    left_out: list[int] | None = Field(default=None, sa_column=Column(ARRAY(BigInteger)))
 
 
 def _uncertain_index(*columns: str) -> Index:
@@ -218,18 +234,24 @@ def _uncertain_index(*columns: str) -> Index:
     return Index(name, *columns, postgresql_where=text("NOT confident"))
 
 
+_VERIFIED = "verified_genre IS NOT NULL"
+
+
 class SongRow(Table, table=True):
     """A classified song.
 
     `probabilities` follow the order of the genres in the manifest of `model_version`.
-    `title_folded` is the case-folded title that searches look in: PostgreSQL's own lower() knows
-    only ASCII under the collation we sort by.
-    `confident` is false where `confidence` was below the `min_confidence` of the song's batch. The indexes
-    of such songs alone make lists of them cost the same at any depth; a list of confident songs walks the
-    general indexes and steps over the others.
+    `title_folded` is the case-folded title for searches: PostgreSQL's lower() only handles ASCII in this
+    collation.
+    `genre` is the verified genre, if there is one, otherwise the model's `predicted_genre`. `verified_by` is
+    the client, and `verified_model_version` the model of the prediction at that time. `first_verified_at`
+    stays when a verification is changed or withdrawn, since a model may have been trained on it.
+    `confident` is false if `confidence` was below the batch's `min_confidence`. Partial indexes on uncertain
+    songs keep the cost of their pages by title constant; pages of confident songs, and pages by confidence,
+    use the general indexes and skip the others.
 
-    `batch_id` and `model_version` have no foreign keys: all songs of a merge have the same two, whose
-    rows the same transaction wrote, and checking them again for each song takes a third of the merge.
+    `batch_id` and `model_version` have no foreign keys: the same transaction writes the rows that they refer
+    to, and checking them for each song would take a third of the merge.
     """
 
     __tablename__ = "songs"
@@ -237,9 +259,19 @@ class SongRow(Table, table=True):
         Index(None, "title", "track_id"),
         Index(None, "genre", "title", "track_id"),
         Index(None, "batch_id", "title", "track_id"),
+        Index(None, "confidence", "track_id"),
+        Index(None, "genre", "confidence", "track_id"),
+        Index(None, "batch_id", "confidence", "track_id"),
         _uncertain_index("title", "track_id"),
         _uncertain_index("genre", "title", "track_id"),
         _uncertain_index("batch_id", "title", "track_id"),
+        Index("ix_songs_verified_title_track_id", "title", "track_id", postgresql_where=text(_VERIFIED)),
+        Index(
+            "ix_songs_verified_track_id",
+            "track_id",
+            postgresql_include=["verified_genre"],
+            postgresql_where=text(_VERIFIED),
+        ),
         Index(
             "ix_songs_title_folded_trigrams",
             "title_folded",
@@ -251,19 +283,44 @@ class SongRow(Table, table=True):
     track_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     title: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
     title_folded: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    predicted_genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    verified_genre: str | None = Field(default=None, sa_column=Column(Text(collation=CODE_POINT_ORDER)))
+    genre: str = Field(
+        sa_column=Column(
+            Text(collation=CODE_POINT_ORDER),
+            Computed("coalesce(verified_genre, predicted_genre)", persisted=True),
+            nullable=False,
+        )
+    )
     confidence: float = Field(sa_column=Column(Double, nullable=False))
     confident: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("true")))
     probabilities: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
     model_version: str = Field(sa_column=Column(Text, nullable=False))
     batch_id: uuid.UUID = Field(sa_column=Column(Uuid, nullable=False))
     classified_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    verified_by: str | None = Field(default=None, sa_column=Column(Text))
+    verified_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    verified_model_version: str | None = Field(default=None, sa_column=Column(Text))
+    first_verified_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class SongFeaturesRow(Table, table=True):
+    """The features of a stored song: `numbers` are 154 little-endian float32 values.
+
+    A trigger on `songs` deletes the features of deleted songs.
+    """
+
+    __tablename__ = "song_features"
+
+    track_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    numbers: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    tags: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
 
 
 class GenreCountRow(Table, table=True):
-    """How many songs of a genre are stored, and how many of them are uncertain.
+    """The number of stored songs of a genre, and how many of them are uncertain.
 
-    Triggers on `songs` keep the counts, so that reading them costs the same among any number of songs.
+    Triggers on `songs` maintain the counts, so that reading them does not depend on the number of songs.
     """
 
     __tablename__ = "genre_counts"
@@ -271,3 +328,18 @@ class GenreCountRow(Table, table=True):
     genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), primary_key=True))
     song_count: int = Field(sa_column=Column(BigInteger, nullable=False))
     uncertain_count: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+
+
+class CatalogueVersionRow(Table, table=True):
+    """The single row that identifies the state of `songs` and `genre_counts`; see `app.catalogue.version`.
+
+    A trigger on `songs` changes it in each transaction that writes songs.
+    """
+
+    __tablename__ = "catalogue_version"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: bool = Field(sa_column=Column(Boolean, primary_key=True, server_default=text("true")))
+    version: uuid.UUID = Field(
+        sa_column=Column(Uuid, nullable=False, server_default=text("gen_random_uuid()"))
+    )

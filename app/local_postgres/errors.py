@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class EmbeddedPostgresError(Exception):
-    """The server cannot run; the message says in one line what is wrong, where, and what to do."""
+    """The server cannot run; the message is one line that says what to do."""

@@ -1,4 +1,4 @@
-"""A server that was left on a data folder by a service killed a moment ago, or long ago."""
+"""Clean up a server that a killed service left running."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import sys
 import time
 from pathlib import Path
 
-from app.embedded_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.errors import EmbeddedPostgresError
 
 PATIENCE_SECONDS = 30.0
 
 
 def await_predecessor(data: Path) -> None:
-    """Stop the server that still runs on a folder, wait for it, and clear what keeps a next one away.
+    """Stop a server that still runs on a folder, and remove its stale lock file.
 
-    For the holder of the folder's lock alone: whatever server runs there, its service is gone.
+    Call this only with the folder's lock: it means that the server's service has ended.
 
     Raises:
-        EmbeddedPostgresError: it does not stop.
-        OSError: this account may not stop it.
+        EmbeddedPostgresError: the server does not stop.
+        OSError: this account is not permitted to stop it.
     """
     pid_file = data / "postmaster.pid"
     deadline = time.monotonic() + PATIENCE_SECONDS
     asked = False
     while (pid := _first_number(pid_file)) is not None and _exists(pid):
         if not _serves(pid, data):
-            # A zombie that nobody reaps (a container without an init), or another program that was
-            # given the number since: PostgreSQL would take either for a living server, for ever.
+            # An unreaped zombie (a container without an init) or another program that reuses the id.
+            # PostgreSQL would take either for a running server.
             pid_file.unlink(missing_ok=True)
             return
         if not asked:
@@ -37,7 +37,7 @@ def await_predecessor(data: Path) -> None:
             asked = True
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"a former server, process {pid}, still runs on {data} and does not stop; end it"
+                f"an earlier server, process {pid}, still uses {data} and does not stop; kill it"
             )
         time.sleep(0.02)
 
@@ -60,15 +60,15 @@ def _exists(pid: int) -> bool:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Tell whether a process is a PostgreSQL server on this very folder, and no zombie."""
+    """Return whether a process is a live PostgreSQL server on this folder."""
     if sys.platform != "linux":
-        command = subprocess.run(  # noqa: S603  (no input but a number)
+        command = subprocess.run(  # noqa: S603  (the only input is a number)
             ["/bin/ps", "-p", str(pid), "-o", "command="], check=False, capture_output=True, text=True
         ).stdout
         return "postgres" in command and str(data) in command
     process = Path("/proc") / str(pid)
     try:
-        # A server works in its data folder; a zombie works nowhere.
+        # A server's working directory is its data folder; a zombie has none.
         return (process / "comm").read_text().startswith("postgres") and (process / "cwd").samefile(data)
     except OSError:
         return False

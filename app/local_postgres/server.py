@@ -1,0 +1,319 @@
+"""Run the embedded server while this process runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from app.local_postgres.binaries import Binaries, find_binaries
+from app.local_postgres.data_folder import (
+    SUPERUSER,
+    as_account,
+    check_version,
+    make_data_folder,
+    says_ready,
+    set_aside,
+)
+from app.local_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.explanation import explain_os_error, explain_output
+from app.local_postgres.lock import FolderLock
+from app.local_postgres.parent_death import Watchdog, stop_with_parent
+from app.local_postgres.predecessor import await_predecessor
+from app.local_postgres.reachable_place import Place, choose_place, reachable_binaries
+
+HOST = "127.0.0.1"
+START_SECONDS = 300.0
+"""Long, because PostgreSQL replays its log after a power loss."""
+RETRY_SECONDS = 15.0
+STOP_SECONDS = 30.0
+
+PASSING_TROUBLES = (
+    "Address already in use",  # another program took the port
+    "pre-existing shared memory block",  # processes of a killed server have not ended yet
+)
+
+CREATE_DATABASE = r"""
+SELECT format('CREATE DATABASE %I', :'name')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name')
+\gexec
+"""
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server with its own data folder; a context manager that returns its URL.
+
+    The server listens on a random port of 127.0.0.1 and requires a password, kept in a file that only
+    this account can read. It stops when this process ends, on Linux when the *thread* that called `start`
+    ends, so call it from a thread that lives as long as the process.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        database: str = "genregraph",
+        settings: Mapping[str, str] | None = None,
+        binaries: Binaries | None = None,
+    ) -> None:
+        """Configure the server without starting it.
+
+        Args:
+            data_dir: folder for the data, the password and the log; created if missing.
+            database: name of the database to create.
+            settings: server settings that override ours.
+            binaries: the installation to use; by default the first one found.
+        """
+        # Resolve links now: the server's account may not be able to follow them.
+        self._folder = data_dir.resolve()
+        self._database = database
+        self._settings = dict(settings or {})
+        self._given_binaries = binaries
+        self._binaries: Binaries | None = None
+        self._place: Place | None = None
+        self._password = ""
+        self._port = 0
+        self._lock: FolderLock | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: Watchdog | None = None
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the running server, with the password; None if it is not running."""
+        return self._url
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running server."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def log_path(self) -> Path:
+        """The server's log since its last start."""
+        return self._folder / "postgres.log"
+
+    @property
+    def data_path(self) -> Path:
+        """The server's data folder: in the requested folder, or where its account can reach it.
+
+        Raises:
+            EmbeddedPostgresError: the data cannot be reached, or belongs to another folder.
+        """
+        return (self._place or choose_place(self._folder)).data
+
+    def running_url(self) -> str | None:
+        """Return the URL of the server that another process runs on this folder; None if none is ready.
+
+        Raises:
+            EmbeddedPostgresError: the folder or its password cannot be read.
+        """
+        place = choose_place(self._folder)
+        try:
+            lines = (place.data / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return None
+        if not any(line.strip() == "ready" for line in lines[7:]):
+            return None
+        return self._address(self._read_password(place), int(lines[3]))
+
+    def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> str:
+        """Start the server, create its data and database if missing, and return its URL.
+
+        If the server already runs, only return the URL.
+
+        Raises:
+            EmbeddedPostgresError: the server cannot run.
+        """
+        self.launch()
+        return self.wait()
+
+    def launch(self) -> None:
+        """Start the server process, and create its data if missing, without waiting until it is ready.
+
+        Raises:
+            EmbeddedPostgresError: the server cannot run.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return
+        if sys.platform == "win32":
+            raise EmbeddedPostgresError(
+                "the embedded PostgreSQL does not run on Windows; set GENREGRAPH_DATABASE_URL to a server"
+            )
+        self.stop()
+        with self._stopped_on_failure():
+            self._prepare()
+            self._launch()
+
+    def wait(self) -> str:
+        """Wait until the launched server accepts connections, create its database, and return its URL.
+
+        Raises:
+            EmbeddedPostgresError: the server cannot run.
+        """
+        if self._url is None:
+            with self._stopped_on_failure():
+                self._wait_until_ready()
+                if sys.platform != "linux" and self._process is not None:
+                    self._watchdog = Watchdog(self._process.pid)
+                self._create_database()
+                self._url = self._address(self._password, self._port)
+        return self._url
+
+    @contextmanager
+    def _stopped_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.stop()
+            raise EmbeddedPostgresError(explain_os_error(error, self._folder)) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server, if it is running, with a fast shutdown."""
+        process, self._process = self._process, None
+        watchdog, self._watchdog = self._watchdog, None
+        lock, self._lock = self._lock, None
+        self._url = None
+        if watchdog is not None:
+            watchdog.dismiss()
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT)
+                process.wait()
+        if lock is not None:
+            lock.release()
+
+    def _prepare(self) -> None:
+        """Lock the folder, and create the data if it is missing."""
+        binaries = self._given_binaries or find_binaries()
+        place = self._place = choose_place(self._folder)
+        place.make()
+        # Lock the data, not the requested folder: copies of that may refer to the same data.
+        self._lock = FolderLock(place.data.parent, shown=self._folder)
+        self._lock.acquire()
+        self._binaries = reachable_binaries(binaries, place.account)
+        await_predecessor(place.data)
+        if place.is_abandoned():
+            set_aside(place.data)
+        place.write_note()
+        if not place.has_data:
+            durable = self._settings.get("fsync") != "off"
+            make_data_folder(place.data, self._password_file, self._binaries, place.account, durable=durable)
+        check_version(place.data, self._binaries)
+        self._password = self._read_password(place)
+
+    def _address(self, password: str, port: int) -> str:
+        # PGSSLMODE, PGSERVICE and so on must not affect this server.
+        parameters = "sslmode=disable&target_session_attrs=any&service="
+        return (
+            f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{quote(self._database, safe='')}?{parameters}"
+        )
+
+    @property
+    def _password_file(self) -> Path:
+        return self._folder / "postgres.password"
+
+    def _read_password(self, place: Place) -> str:
+        try:
+            return self._password_file.read_text().strip()
+        except FileNotFoundError:
+            raise EmbeddedPostgresError(
+                f"{self._password_file} is missing, so the data in {place.data} cannot be opened; restore "
+                "the file, or move the data away to start with none"
+            ) from None
+
+    def _wait_until_ready(self) -> None:
+        """Wait until the server accepts connections; restart it after a temporary failure."""
+        assert self._place is not None
+        deadline = time.monotonic() + RETRY_SECONDS
+        while self._process is None or not self._becomes_ready(self._process, self._place.data):
+            log = self.log_path.read_text(errors="replace")
+            if time.monotonic() > deadline or not any(trouble in log for trouble in PASSING_TROUBLES):
+                raise EmbeddedPostgresError(explain_output(log, self._place.data.parent, self.log_path))
+            time.sleep(0.1)
+            self._launch()
+
+    def _launch(self) -> None:
+        assert self._place is not None
+        assert self._binaries is not None
+        self._port = _free_port()
+        settings = {
+            "listen_addresses": HOST,
+            "port": str(self._port),
+            "unix_socket_directories": "",
+            "logging_collector": "off",
+            # Details and statements would put uploaded rows into the log.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
+            **self._settings,
+        }
+        options = [f"-c{name}={value}" for name, value in settings.items()]
+        # Opened by us, since the account may not be able to enter the folder; truncated at each start.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+        descriptor = os.open(self.log_path, flags, 0o600)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (not user input)
+                [self._binaries.program("postgres"), "-D", str(self._place.data), *options],
+                stdout=descriptor,
+                stderr=descriptor,
+                # Ctrl-C in a terminal goes to the service, which then stops the server.
+                start_new_session=True,
+                preexec_fn=stop_with_parent(signal.SIGINT),  # noqa: PLW1509  (see there)
+                **as_account(self._place.account),
+            )
+        finally:
+            os.close(descriptor)
+
+    def _becomes_ready(self, process: subprocess.Popen[bytes], data: Path) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            if says_ready(data / "postmaster.pid", process.pid):
+                return True
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+        return False
+
+    def _create_database(self) -> None:
+        assert self._binaries is not None
+        done = subprocess.run(  # noqa: S603  (not user input)
+            [
+                self._binaries.program("psql"),
+                *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
+                *("--host", HOST, "--port", str(self._port), "--username", SUPERUSER),
+                *("--dbname", "postgres", f"--set=name={self._database}"),
+            ],
+            input=CREATE_DATABASE,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={"PGPASSWORD": self._password, "PGCONNECT_TIMEOUT": "10", "LC_ALL": "C"},
+        )
+        if done.returncode != 0:
+            raise EmbeddedPostgresError(explain_output(done.stderr, self._folder, self.log_path))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

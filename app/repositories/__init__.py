@@ -1,1 +1,0 @@
-"""Repositories: all SQL that reads or writes our tables, one module a table."""
