@@ -1,0 +1,1 @@
+"""Batches: classify song files and store the songs, in a request or in a worker."""

@@ -1,0 +1,188 @@
+"""Store the songs of a bulk run as one batch, all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.batches.drift import drift_of
+from app.batches.pipeline import BatchTransaction, Storage
+from app.batches.repository import BatchRepository
+from app.batches.rows import new_batch
+from app.batches.song_parts import SongPart, pack_to_stage
+from app.catalogue.models import ModelRepository
+from app.database.connect import Database
+from app.database.engine import SessionFactory, create_engine, create_session_factory
+from app.database.errors import DATABASE_ERRORS, is_outage, reason
+from app.database.migrate import current_revision, known_revisions
+from app.database.tables import BatchRow
+from app.database.url import DatabaseUrlError
+from ml.bulk.errors import BulkError, BulkUsageError
+from ml.bulk.report import BulkSummary
+from ml.bulk.run import OnResult, Run
+from ml.model.drift import by_group
+from ml.model.manifest import Manifest
+
+CLIENT_ID = "bulk"
+"""Client ID of bulk batches."""
+
+Result = TypeVar("Result")
+
+
+class DatabaseLostError(BulkError):
+    """The database is unreachable or the connection was lost; nothing was stored."""
+
+
+class BulkStore:
+    """Stores bulk runs in the database of a genregraph service."""
+
+    def __init__(self, database_url: str, manifest: Manifest, *, result_retention: timedelta) -> None:
+        """Create the store; it connects on first use.
+
+        Args:
+            database_url: `postgresql://user:password@host:port/database`.
+            manifest: manifest of the model.
+            result_retention: how long the batch's results can be downloaded.
+
+        Raises:
+            BulkUsageError: the URL is invalid.
+        """
+        try:
+            self._database = Database(database_url)
+        except DatabaseUrlError as error:
+            raise BulkUsageError(f"--output: {error}") from error
+        self._manifest = manifest
+        # Features are kept if the run gives them out.
+        self._storage = Storage(manifest.genres, keeps_features=True, result_retention=result_retention)
+
+    def check(self) -> None:
+        """Check that the database is reachable and its schema is current.
+
+        Raises:
+            DatabaseLostError: the database is unreachable or rejects the connection.
+            BulkError: the tables are missing or belong to an earlier release.
+        """
+
+        async def look(sessions: SessionFactory) -> str | None:
+            async with sessions() as session:
+                connection = await session.connection()
+                return await connection.run_sync(current_revision)
+
+        try:
+            revision = asyncio.run(self._with_sessions(look))
+        except DATABASE_ERRORS as error:
+            raise DatabaseLostError(
+                f"cannot reach the database {self._database.shown}: {reason(error)}"
+            ) from error
+        # An unknown revision belongs to a newer release, whose schema works with this code.
+        if revision is None or revision in known_revisions()[1:]:
+            state = "has no genregraph tables" if revision is None else f"is at revision {revision}"
+            raise BulkError(
+                f"the database {self._database.shown} {state}: run `genregraph migrate` with "
+                "GENREGRAPH_DATABASE_URL set to it"
+            )
+
+    def classify(self, min_confidence: float, run: Run, progress: OnResult) -> BulkSummary:
+        """Store the songs of a run as one batch in one transaction.
+
+        If rows repeat a track ID, the last one wins; songs stored before are updated.
+
+        Args:
+            min_confidence: songs with lower confidence are stored as uncertain.
+            run: the bulk run.
+            progress: called for each part of the input that was read.
+
+        Returns:
+            A summary; if the input was rejected, nothing was stored.
+
+        Raises:
+            DatabaseLostError: the connection was lost; nothing was stored.
+            BulkError: the run failed; nothing was stored.
+        """
+
+        async def work(sessions: SessionFactory) -> BulkSummary:
+            async with sessions.begin() as session:
+                await ModelRepository(session).register(
+                    self._manifest.model_version, self._manifest.to_json()
+                )
+            async with sessions.begin() as session:
+                batch = self._new_batch(_name(run), min_confidence)
+                await BatchRepository(session).add(batch)
+                transaction = BatchTransaction(session, batch, self._storage)
+                await transaction.open()
+                staged = await self._stage(transaction, run, progress)
+                if run.refused:
+                    await session.rollback()
+                    return BulkSummary(batch.model_version, run.findings, run.by_file, refused=True)
+                report = run.findings.report
+                batch.drift = drift_of(staged, by_group(run.findings.songs_outside))
+                await transaction.finish(report, report.problems)
+            return BulkSummary(
+                batch.model_version,
+                run.findings,
+                run.by_file,
+                rows_duplicated=batch.rows_duplicated,
+                rows_uncertain=batch.rows_uncertain,
+                genre_counts=batch.genre_counts,
+            )
+
+        with self._database_errors():
+            return asyncio.run(self._with_sessions(work))
+
+    async def _with_sessions(self, work: Callable[[SessionFactory], Coroutine[Any, Any, Result]]) -> Result:
+        engine = create_engine(self._database, size=2)
+        try:
+            return await work(create_session_factory(engine))
+        finally:
+            await engine.dispose()
+
+    @contextmanager
+    def _database_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DATABASE_ERRORS as error:
+            message = f"the database {self._database.shown} failed, nothing was stored: {reason(error)}"
+            lost = is_outage(error) or not isinstance(error, SQLAlchemyError | asyncpg.PostgresError)
+            raise (DatabaseLostError if lost else BulkError)(message) from error
+
+    async def _stage(self, transaction: BatchTransaction, run: Run, progress: OnResult) -> int:
+        """Stage songs as workers return them, and return their number."""
+        staged = 0
+        results = run.results()
+        try:
+            while (result := await asyncio.to_thread(next, results, None)) is not None:
+                if len(result.track_ids):
+                    columns = (result.track_ids, result.titles, result.probabilities, result.songs)
+                    part = SongPart(staged, *columns)
+                    packed = await asyncio.to_thread(pack_to_stage, part, keeps_features=True)
+                    await transaction.keep_and_stage(packed)
+                    staged += len(part)
+                progress(result)
+        finally:
+            with suppress(
+                ValueError
+            ):  # interrupted while a thread waits for a result: it ends with the client
+                results.close()
+        return staged
+
+    def _new_batch(self, file_name: str, min_confidence: float) -> BatchRow:
+        return new_batch(
+            file_name=file_name,
+            client_id=CLIENT_ID,
+            created_at=datetime.now(UTC),
+            min_confidence=min_confidence,
+            model_version=self._manifest.model_version,
+        )
+
+
+def _name(run: Run) -> str:
+    """Return the batch's name, made from its file names."""
+    first, *others = (posixpath.basename(file) for file in run.by_file)
+    return f"{first} and {len(others)} more" if others else first

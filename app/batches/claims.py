@@ -1,0 +1,253 @@
+"""Claims: which worker owns a batch.
+
+Every transaction locks the upload first, then the batch, and checks that this worker still owns the batch.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.batches.drift import Drift
+from app.batches.reclassification import ReadSongs
+from app.batches.repository import BatchRepository
+from app.batches.results import ResultRepository
+from app.batches.rows import note_end, problem_rows
+from app.batches.stored_songs import Selection
+from app.batches.uploads import UploadBusyError, UploadRepository
+from app.database.engine import SessionFactory
+from app.database.errors import is_conflict, is_disk_full, is_outage, is_read_only
+from app.database.tables import BatchRow, BatchStatus, BatchUploadRow
+from app.observability.metrics import Metrics
+from ml.songs.csv_songs import SongFileState
+from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileReport
+
+MAX_ATTEMPTS = 3
+"""Maximum consecutive failed attempts at a batch without progress."""
+
+BUSY_SECONDS = 5.0
+"""How long to wait for another transaction to release a batch that the queue assigned to this worker."""
+
+_FAILED = (
+    f"Processing failed {MAX_ATTEMPTS} times in a row at the same point. "
+    "Ask the operators to check the log, then send the file again."
+)
+_WORKER_DIED = (
+    f"The worker crashed {MAX_ATTEMPTS} times in a row at the same point. "
+    "Ask the operators to check the log, or try smaller files."
+)
+
+log = structlog.get_logger(__name__)
+
+
+class LostBatchError(Exception):
+    """This worker no longer owns the batch: it was cancelled or assigned to another worker."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch owned by this worker.
+
+    Attributes:
+        batch_id: ID of the batch.
+        name: name of its file.
+        claim: token in the database that marks this worker as the owner.
+        on_invalid_row: how to handle invalid rows.
+        on_missing_value: how to handle rows with missing values.
+        selection: stored songs to reclassify; None if the batch has a file.
+        state: read position after the songs kept so far.
+        songs_staged: number of songs kept so far.
+        drift: how many of these songs are outside the training range.
+    """
+
+    batch_id: uuid.UUID
+    name: str
+    claim: uuid.UUID
+    on_invalid_row: OnInvalidRow
+    on_missing_value: OnMissingValue
+    selection: Selection | None
+    state: SongFileState | ReadSongs
+    songs_staged: int
+    drift: Drift
+
+
+class Claims:
+    """Claims and releases batches for one worker."""
+
+    def __init__(self, sessions: SessionFactory, metrics: Metrics, *, model_version: str) -> None:
+        """Create the service.
+
+        Args:
+            sessions: creates database sessions.
+            metrics: counts batches.
+            model_version: version of this worker's model.
+        """
+        self._sessions = sessions
+        self._metrics = metrics
+        self._model_version = model_version
+        self._unreturned: dict[uuid.UUID, tuple[uuid.UUID, str]] = {}
+
+    async def take(self, batch_id: uuid.UUID) -> Work | None:
+        """Claim a batch; return None if there is nothing left to do."""
+        try:
+            return await self._take(batch_id)
+        except UploadBusyError:
+            pass
+        # The queue considers the previous worker dead, but its transaction is still open.
+        async with self._sessions.begin() as session:
+            if await UploadRepository(session).terminate_holder(batch_id):
+                log.warning("terminated the transaction of an unresponsive worker", batch_id=str(batch_id))
+        return await self._take(batch_id)
+
+    async def held(self, session: AsyncSession, work: Work) -> BatchRow:
+        """Return the batch, locked for the session's transaction.
+
+        Raises:
+            LostBatchError: this worker no longer owns the batch.
+        """
+        upload = await UploadRepository(session).locked(work.batch_id)
+        batch = await BatchRepository(session).locked(work.batch_id)
+        if upload is None or batch is None or upload.claim != work.claim:
+            raise LostBatchError
+        return batch
+
+    async def hand_over(self, work: Work) -> None:
+        """Release a batch because the worker is stopping; the attempt does not count."""
+        async with self._sessions.begin() as session:
+            upload = await UploadRepository(session).locked(work.batch_id)
+            if upload is not None and upload.claim == work.claim:
+                _discard_attempt(upload)
+
+    async def wait(self, work: Work, reason: str, error: Exception) -> None:
+        """Mark a batch as waiting; if the database is unavailable, this is recorded later."""
+        log.warning("batch waits", batch_id=str(work.batch_id), reason=reason, error=repr(error))
+        self._unreturned[work.batch_id] = (work.claim, reason)
+        try:
+            await self.return_waiting()
+        except Exception as further:  # noqa: BLE001 - the batch waits after any error
+            log.warning(
+                "could not record the waiting batch yet", batch_id=str(work.batch_id), error=repr(further)
+            )
+
+    async def return_waiting(self) -> None:
+        """Release batches that an outage interrupted; these attempts do not count."""
+        for batch_id, (claim, reason) in list(self._unreturned.items()):
+            async with self._sessions.begin() as session:
+                upload = await UploadRepository(session).locked(batch_id, timeout_seconds=BUSY_SECONDS)
+                batch = await BatchRepository(session).locked(batch_id)
+                if upload is not None and batch is not None and upload.claim == claim:
+                    _discard_attempt(upload)
+                    batch.status = BatchStatus.WAITING
+                    batch.waiting_reason = reason
+            self._unreturned.pop(batch_id, None)
+
+    async def refuse(self, work: Work, reason: str, report: SongFileReport) -> None:
+        """Fail a batch whose file is invalid, and delete the file."""
+        async with self._sessions.begin() as session:
+            try:
+                batch = await self.held(session, work)
+            except LostBatchError:
+                return
+            batch.rows_uploaded = batch.rows_processed = report.rows
+            batch.rows_with_missing_values = report.rows_with_missing_values
+            batch.rows_invalid = report.rows_invalid
+            batch.problem_count = report.problem_count
+            self._end_failed(batch, reason)
+            await BatchRepository(session).add_problems(problem_rows(batch.id, report.problems))
+            await ResultRepository(session).remove(batch.id)
+            await UploadRepository(session).remove(batch.id)
+
+    async def record_failure(self, work: Work, error: Exception) -> None:
+        """Fail the batch if this was the last attempt."""
+        log.warning("batch processing failed", batch_id=str(work.batch_id), exc_info=error)
+        try:
+            async with self._sessions.begin() as session:
+                upload = await UploadRepository(session).locked(work.batch_id)
+                batch = await BatchRepository(session).locked(work.batch_id)
+                if upload is None or batch is None or upload.claim != work.claim:
+                    return
+                if upload.attempts >= MAX_ATTEMPTS:
+                    await self._give_up(session, upload, batch, _FAILED)
+        except Exception as further:  # noqa: BLE001  (another worker retries the batch)
+            log.warning("could not record the failure", batch_id=str(work.batch_id), error=repr(further))
+
+    async def _take(self, batch_id: uuid.UUID) -> Work | None:
+        async with self._sessions.begin() as session:
+            upload = await UploadRepository(session).locked(batch_id, timeout_seconds=BUSY_SECONDS)
+            batch = await BatchRepository(session).locked(batch_id)
+            if upload is None or batch is None or BatchStatus(batch.status).is_final:
+                return None
+            if upload.attempts >= MAX_ATTEMPTS:
+                await self._give_up(session, upload, batch, _WORKER_DIED)
+                return None
+            selection = None if batch.selection is None else Selection(**batch.selection)
+            state = self._state(upload, batch)
+            if state is None and upload.songs_staged:
+                # Another model classified these songs, or the state has an unknown format.
+                await ResultRepository(session).remove(batch_id)
+                upload.songs_staged = batch.rows_processed = 0
+                upload.state = batch.drift = None
+            upload.attempts += 1
+            upload.claim = uuid.uuid4()
+            batch.status = BatchStatus.RUNNING
+            batch.waiting_reason = None
+            batch.started_at = batch.started_at or datetime.now(UTC)
+            batch.model_version = self._model_version
+            return Work(
+                batch_id=batch_id,
+                name=batch.file_name or "",
+                claim=upload.claim,
+                on_invalid_row=OnInvalidRow(upload.on_invalid_row),
+                on_missing_value=OnMissingValue(upload.on_missing_value),
+                selection=selection,
+                state=state or (SongFileState() if selection is None else ReadSongs()),
+                songs_staged=upload.songs_staged,
+                drift=batch.drift or {},
+            )
+
+    def _state(self, upload: BatchUploadRow, batch: BatchRow) -> SongFileState | ReadSongs | None:
+        """Return the read position; None to start from the beginning."""
+        if upload.state is None or batch.model_version != self._model_version:
+            return None
+        if batch.selection is not None:
+            return ReadSongs.from_json(upload.state)
+        try:
+            return SongFileState.from_json(upload.state)
+        except ValidationError:
+            return None
+
+    async def _give_up(
+        self, session: AsyncSession, upload: BatchUploadRow, batch: BatchRow, reason: str
+    ) -> None:
+        """Fail a batch after too many attempts; its file is kept for a while and may be sent again."""
+        self._end_failed(batch, reason)
+        upload.join_key = None
+        await ResultRepository(session).remove(batch.id)
+
+    def _end_failed(self, batch: BatchRow, reason: str) -> None:
+        batch.status = BatchStatus.FAILED
+        batch.error = reason
+        batch.finished_at = datetime.now(UTC)
+        note_end(batch, self._metrics)
+
+
+def waiting_reason(error: BaseException) -> str | None:
+    """Return why the database cannot be written to, as a sentence; None for other errors."""
+    if is_disk_full(error):
+        return "The database's disk is full."
+    if is_read_only(error):
+        return "The database is read-only."
+    if is_conflict(error):
+        return None  # conflicts could repeat forever
+    return "The database cannot be reached." if is_outage(error) else None
+
+
+def _discard_attempt(upload: BatchUploadRow) -> None:
+    """Undo the last attempt."""
+    upload.attempts = max(0, upload.attempts - 1)
+    upload.claim = None

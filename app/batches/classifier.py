@@ -1,0 +1,201 @@
+"""Classify songs on all cores, in threads, so that the event loop stays responsive."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from app.batches.drift import Drift, drift_of
+from app.batches.song_parts import SongPart
+from app.cores import usable_cores
+from app.observability.metrics import Metrics
+from app.observability.tracing import step
+from ml.model.drift import FeatureGroup, by_group
+from ml.model.ensemble import Ensemble
+from ml.songs.contract import Songs
+
+CHUNK_ROWS = 2_000
+"""Songs per chunk; a trade-off between speed and memory."""
+
+Result = TypeVar("Result")
+
+
+class ReadState(Protocol):
+    """Position up to which songs were read."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows read."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as a JSON object."""
+
+
+class SongSource(Protocol):
+    """Yields songs in chunks and tracks the read position."""
+
+    @property
+    def state(self) -> ReadState:
+        """Read position: at or shortly after the end of the last chunk."""
+
+    def chunks(self) -> Iterator[Songs]:
+        """Yield the songs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedChunk(Generic[Result]):
+    """Some songs of a batch.
+
+    Attributes:
+        packed: the packed songs, in file order.
+        drift: how many of them are outside the training range.
+        state: read position after the songs.
+    """
+
+    packed: Result
+    drift: Drift
+    state: ReadState
+
+
+class SongClassifier:
+    """Reads and classifies songs with one model.
+
+    Uses threads, not processes: pandas, numpy and LightGBM release the GIL while they work (see
+    `docs/performance.md`).
+    """
+
+    def __init__(self, ensemble: Ensemble, metrics: Metrics, *, threads: int | None = None) -> None:
+        """Start the threads.
+
+        Args:
+            ensemble: the model.
+            metrics: counts songs.
+            threads: number of threads; None for one per available core.
+        """
+        self.ensemble = ensemble
+        self._metrics = metrics
+        # Initialize the counters, so that rates can be computed from the start.
+        metrics.record_drift(by_group(np.zeros(len(FeatureGroup), np.int64)))
+        self.threads = threads or usable_cores()
+        self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="classify")
+
+    @property
+    def model_version(self) -> str:
+        """The version of the model."""
+        return self.ensemble.manifest.model_version
+
+    def close(self) -> None:
+        """Finish running work and stop the threads."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, work: Callable[..., Result], *arguments: object) -> asyncio.Future[Result]:
+        """Run CPU work in one of the threads, in the caller's trace context."""
+        context = copy_context()
+        return asyncio.get_running_loop().run_in_executor(self._executor, context.run, work, *arguments)
+
+    async def classify(self, songs: Songs) -> tuple[SongPart, Drift]:
+        """Classify songs, and return them with the number outside the training range."""
+        return await self.run(self._classify, songs, 0, self.threads)
+
+    async def classify_all(
+        self, source: SongSource, pack: Callable[[SongPart], Result], *, first_ordinal: int = 0
+    ) -> AsyncGenerator[ClassifiedChunk[Result], None]:
+        """Read and classify songs on all cores, and yield the chunks in order.
+
+        Args:
+            source: the songs; no thread reads it after the generator ends or is closed.
+            pack: called with each chunk's songs, in the thread that classified them.
+            first_ordinal: index in the batch of the first song.
+
+        Raises:
+            InvalidSongFileError, TooManyRowsError: see `SongFile.chunks`.
+        """
+        reader = _ChunkReader(source, first_ordinal)
+        running: set[asyncio.Future[tuple[int, ClassifiedChunk[Result]] | None]] = set()
+        ready: dict[int, ClassifiedChunk[Result]] = {}
+        due = 0
+        at_end = False
+        try:
+            while True:
+                # Count finished chunks, too; otherwise they would pile up behind a slow one.
+                while not at_end and len(running) + len(ready) < self.threads:
+                    running.add(self.run(self._classify_next, reader, pack))
+                if due in ready:
+                    yield ready.pop(due)
+                    due += 1
+                    continue
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                running |= done  # the finally block must also await these
+                for future in done:
+                    classified = await future
+                    running.discard(future)
+                    if classified is None:
+                        at_end = True
+                    else:
+                        ready[classified[0]] = classified[1]
+        finally:
+            # The upload is closed when the request ends, so no thread may still read it then.
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _classify_next(
+        self, reader: _ChunkReader, pack: Callable[[SongPart], Result]
+    ) -> tuple[int, ClassifiedChunk[Result]] | None:
+        with step("read"):
+            read = reader.next()
+        if read is None:
+            return None
+        # With several chunks, each core classifies its own; a single chunk is shared among the cores.
+        threads = self.threads if read.is_whole_file else 1
+        part, drift = self._classify(read.songs, read.ordinal, threads)
+        return read.index, ClassifiedChunk(pack(part), drift, read.state)
+
+    def _classify(self, songs: Songs, ordinal: int, threads: int) -> tuple[SongPart, Drift]:
+        with step("classify"):
+            prediction = self.ensemble.classify(songs, threads=threads)
+        part = SongPart.of(songs, prediction.probabilities, ordinal)
+        self._metrics.record_songs(self.ensemble.genres, part.best, part.confidences)
+        outside = by_group(prediction.songs_outside)
+        self._metrics.record_drift(outside)
+        return part, drift_of(len(songs), outside)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadChunk:
+    index: int
+    songs: Songs
+    ordinal: int
+    state: ReadState
+
+    @property
+    def is_whole_file(self) -> bool:
+        return self.index == 0 and len(self.songs) < CHUNK_ROWS
+
+
+class _ChunkReader:
+    """Distributes the chunks of a source, with their positions, to several threads."""
+
+    def __init__(self, source: SongSource, first_ordinal: int) -> None:
+        self._source = source
+        self._chunks = source.chunks()
+        self._lock = threading.Lock()
+        self._index = 0
+        self._ordinal = first_ordinal
+
+    def next(self) -> _ReadChunk | None:
+        with self._lock:
+            songs = next(self._chunks, None)
+            if songs is None:
+                return None
+            read = _ReadChunk(self._index, songs, self._ordinal, self._source.state)
+            self._index += 1
+            self._ordinal += len(songs)
+        return read

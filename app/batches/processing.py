@@ -1,0 +1,185 @@
+"""Process background batches in a worker, in durable steps.
+
+Each chunk is stored, invisible to readers, in one transaction with the read position. A worker that takes
+over a batch therefore resumes after the last chunk, and no song is stored twice. The final transaction merges
+all songs into the catalogue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from typing import BinaryIO
+
+import structlog
+
+from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
+from app.batches.classifier import CHUNK_ROWS, ReadState, SongClassifier
+from app.batches.drift import add_drift
+from app.batches.pipeline import BatchTransaction, Storage
+from app.batches.reclassification import ReadSongs, StoredSongs
+from app.batches.repository import BatchRepository
+from app.batches.results import ResultRepository
+from app.batches.rows import note_end
+from app.batches.song_parts import (
+    PackedPart,
+    SongPart,
+    bare,
+    copy_rows,
+    pack_to_keep,
+    unpack_answers,
+    with_features,
+)
+from app.batches.stored_file import open_stored
+from app.batches.uploads import UploadRepository
+from app.database.engine import SessionFactory
+from app.database.tables import BatchResultPartRow
+from app.observability.metrics import Metrics
+from ml.songs.csv_songs import SongFile, SongFileState
+from ml.songs.problems import InvalidSongFileError, SongFileReport
+
+log = structlog.get_logger(__name__)
+
+
+class HandedOverError(Exception):
+    """This worker is stopping; another one may resume the batch."""
+
+
+class WaitingError(Exception):
+    """The batch waits for the database to become available."""
+
+
+class BatchProcessing:
+    """Processes background batches with one model; several may run concurrently."""
+
+    def __init__(
+        self,
+        sessions: SessionFactory,
+        claims: Claims,
+        classifier: SongClassifier,
+        storage: Storage,
+        metrics: Metrics,
+    ) -> None:
+        """Create the service.
+
+        Args:
+            sessions: creates database sessions.
+            claims: claims batches for this worker.
+            classifier: classifies the songs.
+            storage: storage options.
+            metrics: counts batches.
+        """
+        self._sessions = sessions
+        self._claims = claims
+        self._classifier = classifier
+        self._storage = storage
+        self._pack = partial(pack_to_keep, keeps_features=storage.keeps_features)
+        self._metrics = metrics
+
+    async def process(self, batch_id: uuid.UUID, must_stop: Callable[[], bool]) -> None:
+        """Process a batch until it is finished; do nothing if it already is.
+
+        Args:
+            batch_id: ID of the batch.
+            must_stop: whether this worker is stopping; called after each chunk.
+
+        Raises:
+            HandedOverError: this worker is stopping; another one may resume the batch.
+            WaitingError: the database is unavailable, full or read-only; no attempt was used up.
+            Exception: processing failed and may be retried; the attempt counts.
+        """
+        await self._claims.return_waiting()
+        work = await self._claims.take(batch_id)
+        if work is None:
+            return
+        try:
+            report = await self._keep(work, must_stop)
+            await self._finish(work, report)
+        except InvalidSongFileError as error:
+            await self._claims.refuse(work, str(error), error.report)
+        except LostBatchError:
+            log.info("batch cancelled or taken over by another worker", batch_id=str(batch_id))
+        except HandedOverError:
+            await self._claims.hand_over(work)
+            raise
+        except Exception as error:
+            reason = waiting_reason(error)
+            if reason is not None:
+                await self._claims.wait(work, reason, error)
+                raise WaitingError(reason) from error
+            await self._claims.record_failure(work, error)
+            raise
+
+    async def _keep(self, work: Work, must_stop: Callable[[], bool]) -> SongFileReport:
+        """Classify and store the remaining songs, and return the report on all of them."""
+        source = await self._source(work)
+        chunks = self._classifier.classify_all(source, self._pack, first_ordinal=work.songs_staged)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                work.songs_staged += len(chunk.packed.part)
+                work.drift = add_drift(work.drift, chunk.drift)
+                await self._checkpoint(work, chunk.packed, chunk.state)
+                if must_stop():
+                    raise HandedOverError
+        return source.report
+
+    async def _source(self, work: Work) -> SongFile | StoredSongs:
+        if work.selection is not None:
+            assert isinstance(work.state, ReadSongs)
+            return StoredSongs(self._sessions, work.selection, work.state)
+        assert isinstance(work.state, SongFileState)
+        offset = work.state.position.offset
+        file = await self._classifier.run(self._open, work.batch_id, offset, asyncio.get_running_loop())
+        return SongFile(
+            file,
+            name=work.name,
+            on_invalid_row=work.on_invalid_row,
+            on_missing_value=work.on_missing_value,
+            chunk_rows=CHUNK_ROWS,
+            state=work.state,
+        )
+
+    async def _checkpoint(self, work: Work, packed: PackedPart, state: ReadState) -> None:
+        async with self._sessions.begin() as session:
+            if not await UploadRepository(session).checkpoint(
+                work.batch_id, work.claim, songs_staged=work.songs_staged, state=state.to_json()
+            ):
+                raise LostBatchError
+            await ResultRepository(session).add(work.batch_id, packed)
+            await BatchRepository(session).note_progress(work.batch_id, state.rows, work.drift)
+
+    async def _finish(self, work: Work, report: SongFileReport) -> None:
+        async with self._sessions.begin() as session:
+            batch = await self._claims.held(session, work)
+            results = ResultRepository(session)
+            transaction = BatchTransaction(session, batch, self._storage)
+            await transaction.open()
+            ordinal = -1
+            while (kept := await results.with_features(work.batch_id, ordinal)) is not None:
+                part, rows = await self._classifier.run(_unpack, kept)
+                await transaction.stage(part, rows)
+                ordinal = kept.first_ordinal
+            batch.drift = work.drift
+            await transaction.finish(report, report.problems)
+            await results.drop_features(batch.id)
+            await UploadRepository(session).remove(batch.id)
+        note_end(batch, self._metrics)
+
+    def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
+        def fetch(position: int) -> bytes | None:
+            return asyncio.run_coroutine_threadsafe(self._part(batch_id, position), loop).result()
+
+        return open_stored(fetch, offset)
+
+    async def _part(self, batch_id: uuid.UUID, position: int) -> bytes | None:
+        async with self._sessions() as session:
+            return await UploadRepository(session).part(batch_id, position)
+
+
+def _unpack(kept: BatchResultPartRow) -> tuple[SongPart, bytes]:
+    part = unpack_answers(kept.songs, kept.first_ordinal)
+    rows = copy_rows(part if kept.features is None else with_features(part, kept.features))
+    return bare(part), rows

@@ -1,0 +1,193 @@
+"""Classify and store songs within a request, or queue them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import BinaryIO
+
+from app.batches.background import BackgroundBatches
+from app.batches.classifier import CHUNK_ROWS, SongClassifier
+from app.batches.drift import add_drift
+from app.batches.options import BatchOptions
+from app.batches.pipeline import BatchTransaction, Storage
+from app.batches.reasons import Reasons
+from app.batches.repository import BatchRepository
+from app.batches.rows import new_batch, note_end
+from app.batches.song_parts import SongPart, pack_to_stage
+from app.catalogue.repository import StoredSong
+from app.catalogue.songs import SongRepository
+from app.database.engine import SessionFactory
+from app.database.tables import BatchRow
+from app.observability.metrics import Metrics
+from ml.model.explanation import Explanations, explain
+from ml.songs.contract import Songs
+from ml.songs.csv_songs import SongFile
+from ml.songs.json_songs import SongRecord, read_song_records
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedSongs:
+    """A batch of songs sent as JSON.
+
+    Attributes:
+        batch: the batch.
+        songs: its songs in input order, without duplicates.
+        reasons: explanations of their genres.
+    """
+
+    batch: BatchRow
+    songs: Sequence[StoredSong]
+    reasons: Reasons
+
+
+class ClassificationService:
+    """Classifies songs with one model and stores them.
+
+    A batch is all or nothing: its songs and its row in `batches` are written in one transaction.
+    """
+
+    def __init__(  # noqa: PLR0913 - its dependencies
+        self,
+        sessions: SessionFactory,
+        classifier: SongClassifier,
+        background: BackgroundBatches,
+        storage: Storage,
+        metrics: Metrics,
+        *,
+        max_sync_rows: int,
+    ) -> None:
+        """Create the service.
+
+        Args:
+            sessions: creates database sessions. Each batch holds a connection until it is stored, so the pool
+                must not be the one used by readers.
+            classifier: classifies the songs.
+            background: queues files that are not classified within the request.
+            storage: storage options.
+            metrics: counts batches.
+            max_sync_rows: maximum rows classified within the request.
+        """
+        self._sessions = sessions
+        self._classifier = classifier
+        self._background = background
+        self._storage = storage
+        self._pack = partial(pack_to_stage, keeps_features=storage.keeps_features)
+        self._metrics = metrics
+        self._max_sync_rows = max_sync_rows
+
+    async def classify_file(
+        self, file: BinaryIO, *, name: str, options: BatchOptions, background: bool, client_id: str
+    ) -> BatchRow:
+        """Classify and store the songs of a CSV file, or queue it.
+
+        Args:
+            file: the uploaded bytes, seekable.
+            name: the file's name, which must end in `.csv`.
+            options: how to classify it.
+            background: queue the file regardless of its size.
+            client_id: the client that sent it.
+
+        Returns:
+            The stored batch, or the queued one if `background` is set or the file exceeds `max_sync_rows`
+            rows.
+
+        Raises:
+            InvalidSongFileError: the file is invalid; nothing is stored.
+            TooManyRowsError: the file has too many rows for a background batch; nothing is stored.
+        """
+        created_at = datetime.now(UTC)
+        if background or await self._classifier.run(self._may_be_large, file):
+            queued = await self._background.queue(
+                file,
+                name=name,
+                options=options,
+                client_id=client_id,
+                more_rows_than=0 if background else self._max_sync_rows,
+            )
+            if queued is not None:
+                return queued
+        song_file = SongFile(
+            file,
+            name=name,
+            on_invalid_row=options.on_invalid_row,
+            on_missing_value=options.on_missing_value,
+            chunk_rows=CHUNK_ROWS,
+        )
+        batch = self._new_batch(name, client_id, created_at, options.min_confidence)
+        async with (
+            self._sessions.begin() as session,
+            aclosing(self._classifier.classify_all(song_file, self._pack)) as chunks,
+        ):
+            await BatchRepository(session).add(batch)
+            transaction = BatchTransaction(session, batch, self._storage)
+            await transaction.open()
+            drift: dict[str, int] = {}
+            async for chunk in chunks:
+                await transaction.keep_and_stage(chunk.packed)
+                drift = add_drift(drift, chunk.drift)
+            batch.drift = drift
+            await transaction.finish(song_file.report, song_file.report.problems)
+        note_end(batch, self._metrics)
+        return batch
+
+    async def classify_songs(
+        self, records: Sequence[SongRecord], *, options: BatchOptions, client_id: str
+    ) -> ClassifiedSongs:
+        """Classify and store songs sent as JSON; see `classify_file` for the arguments.
+
+        Raises:
+            InvalidSongsError: a song is invalid; nothing is stored.
+        """
+        created_at = datetime.now(UTC)
+        songs, report = await self._classifier.run(
+            read_song_records, records, options.on_invalid_row, options.on_missing_value
+        )
+        track_ids = songs.track_ids.tolist()
+        batch = self._new_batch(None, client_id, created_at, options.min_confidence)
+        part, batch.drift = await self._classifier.classify(songs)
+        packed = await self._classifier.run(self._pack, part)
+        async with self._sessions.begin() as session:
+            await BatchRepository(session).add(batch)
+            transaction = BatchTransaction(session, batch, self._storage)
+            await transaction.open()
+            if len(part):
+                await transaction.keep_and_stage(packed)
+            await transaction.finish(report)
+            stored = await SongRepository(session).by_track_ids(track_ids)
+        note_end(batch, self._metrics)
+        rows = [stored[track_id] for track_id in dict.fromkeys(track_ids)]
+        return ClassifiedSongs(batch, rows, self._reasons(songs, part))
+
+    def _may_be_large(self, file: BinaryIO) -> bool:
+        """Return whether a file has more lines than `max_sync_rows`, and rewind it."""
+        lines = 0
+        while lines <= self._max_sync_rows and (data := file.read(2**20)):
+            # An upper bound of the rows: quoted cells may contain line breaks. Lines end in \r, \n or both.
+            lines += max(data.count(b"\n"), data.count(b"\r"))
+        file.seek(0)
+        return lines > self._max_sync_rows
+
+    def _reasons(self, songs: Songs, part: SongPart) -> Reasons:
+        last = {track_id: place for place, track_id in enumerate(songs.track_ids.tolist())}
+
+        def work() -> Explanations:
+            rows = list(last.values())
+            genres = [self._storage.genres[part.best[row]] for row in rows]
+            return explain(self._classifier.ensemble, songs.take(rows), genres)
+
+        return Reasons(list(last), lambda: self._classifier.run(work))
+
+    def _new_batch(
+        self, file_name: str | None, client_id: str, created_at: datetime, min_confidence: float
+    ) -> BatchRow:
+        return new_batch(
+            file_name=file_name,
+            client_id=client_id,
+            created_at=created_at,
+            min_confidence=min_confidence,
+            model_version=self._classifier.model_version,
+        )

@@ -1,0 +1,250 @@
+"""Classified songs in columns: encode them as compressed parts and as rows for COPY."""
+
+from __future__ import annotations
+
+import json
+import struct
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+from app.catalogue.repository import fold
+from ml.songs.contract import NUMBER_COLUMNS, Songs
+
+_LEVEL = 1
+
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
+_FLOAT8_OID = 701
+_NULL = -1
+
+_length = struct.Struct(">i").pack
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueSongs(Songs):
+    """Stored songs to reclassify.
+
+    Attributes:
+        seen_in: n IDs of the batches that had classified the songs last when they were read.
+    """
+
+    seen_in: Sequence[uuid.UUID] = ()
+
+
+@dataclass(frozen=True)
+class SongPart:
+    """Some classified songs of a batch.
+
+    Attributes:
+        first_ordinal: index in the batch of the first song.
+        track_ids: shape (n,).
+        titles: n titles.
+        probabilities: shape (n, genres), float64, in the order of the model's genres.
+        songs: their features; None if only the results are known.
+    """
+
+    first_ordinal: int
+    track_ids: npt.NDArray[np.int64]
+    titles: Sequence[str]
+    probabilities: npt.NDArray[np.float64]
+    songs: Songs | None = None
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    @cached_property
+    def best(self) -> npt.NDArray[np.intp]:
+        """Column index of each song's genre, shape (n,)."""
+        best: npt.NDArray[np.intp] = self.probabilities.argmax(axis=1)
+        return best
+
+    @cached_property
+    def confidences(self) -> npt.NDArray[np.float64]:
+        """Probability of each song's genre, shape (n,)."""
+        return self.probabilities[np.arange(len(self)), self.best]
+
+    @classmethod
+    def of(cls, songs: Songs, probabilities: npt.NDArray[np.float64], first_ordinal: int) -> SongPart:
+        """Create a part from songs and their predicted probabilities."""
+        return cls(first_ordinal, songs.track_ids, songs.titles, probabilities, songs)
+
+
+def pack_answers(part: SongPart) -> bytes:
+    """Return the results for some songs, compressed."""
+    texts, lengths = _joined(part.titles)
+    probabilities = np.ascontiguousarray(part.probabilities, "<f8")
+    # Group bytes by significance, because exponent bytes repeat and compress well.
+    shuffled = probabilities.view(np.uint8).reshape(-1, 8).T.tobytes()
+    head = {"songs": len(part), "genres": probabilities.shape[1]}
+    return _packed(head, part.track_ids.astype("<i8").tobytes(), lengths, texts, shuffled)
+
+
+def unpack_answers(data: bytes, first_ordinal: int) -> SongPart:
+    """Return the songs from the output of `pack_answers`, without features."""
+    head, body = _unpacked(data)
+    songs, genres = head["songs"], head["genres"]
+    track_ids = np.frombuffer(body, "<i8", songs).astype(np.int64)
+    titles, end = _split(body, 8 * songs, songs)
+    shuffled = np.frombuffer(body, np.uint8, 8 * songs * genres, end).reshape(8, -1)
+    probabilities = np.ascontiguousarray(shuffled.T).view("<f8").reshape(songs, genres)
+    return SongPart(first_ordinal, track_ids, titles, probabilities.astype(np.float64))
+
+
+def pack_features(songs: Songs) -> bytes:
+    """Return the features of songs, compressed; for stored songs, only their batch IDs."""
+    if isinstance(songs, CatalogueSongs):
+        return _packed({"seen": True}, b"".join(key.bytes for key in songs.seen_in))
+    texts, lengths = _joined(songs.tags)
+    return _packed({"seen": False}, songs.numbers.astype("<f4").tobytes(), lengths, texts)
+
+
+def with_features(part: SongPart, data: bytes) -> SongPart:
+    """Return a part with the features from the output of `pack_features`."""
+    head, body = _unpacked(data)
+    n, width = len(part), len(NUMBER_COLUMNS)
+    if head["seen"]:
+        seen = [uuid.UUID(bytes=body[16 * row : 16 * (row + 1)]) for row in range(n)]
+        nothing = np.zeros((n, width), np.float32)
+        songs: Songs = CatalogueSongs(part.track_ids, part.titles, [""] * n, nothing, seen)
+    else:
+        numbers = np.frombuffer(body, "<f4", n * width).reshape(n, width).astype(np.float32)
+        tags, _ = _split(body, 4 * n * width, n)
+        songs = Songs(part.track_ids, part.titles, tags, numbers)
+    return SongPart(part.first_ordinal, part.track_ids, part.titles, part.probabilities, songs)
+
+
+STAGE_COLUMNS = (
+    *("ordinal", "track_id", "genre", "confidence", "probabilities"),
+    *("numbers", "seen_in", "title", "title_folded", "tags"),
+)
+"""Columns of the rows created by `copy_rows`: bigint, bigint, smallint (index of the genre),
+double precision, double precision[], bytea, uuid, text, text, text."""
+
+
+def copy_rows(part: SongPart) -> bytes:
+    """Return the songs in PostgreSQL's binary COPY format, with the columns of `STAGE_COLUMNS`.
+
+    Encoding records with asyncpg, value by value, takes several times as long.
+    """
+    songs = part.songs
+    seen_in = songs.seen_in if isinstance(songs, CatalogueSongs) else None
+    features = None if seen_in is not None else songs
+    fixed = _fixed_columns(part, None if features is None else features.numbers, seen_in)
+    rows, width = fixed.tobytes(), fixed.itemsize
+    pieces = [_COPY_HEADER]
+    no_tags = _length(_NULL)
+    for row, title in enumerate(part.titles):
+        shown, folded = title.encode(), fold(title).encode()
+        pieces += (rows[row * width : (row + 1) * width], _length(len(shown)), shown)
+        pieces += (_length(len(folded)), folded)
+        if features is None:
+            pieces.append(no_tags)
+        else:
+            tags = features.tags[row].encode()
+            pieces += (_length(len(tags)), tags)
+    pieces.append(_COPY_END)
+    return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedPart:
+    """An encoded part, created in a thread because encoding takes a while.
+
+    Attributes:
+        part: the songs.
+        answers: compressed results.
+        features: compressed features; None if the songs are staged immediately.
+        rows: rows for the staging table; None if the songs are staged later.
+    """
+
+    part: SongPart
+    answers: bytes
+    features: bytes | None = None
+    rows: bytes | None = None
+
+
+def pack_to_stage(part: SongPart, *, keeps_features: bool) -> PackedPart:
+    """Encode a part for the transaction that stores its batch."""
+    return PackedPart(part, pack_answers(part), rows=copy_rows(part if keeps_features else bare(part)))
+
+
+def pack_to_keep(part: SongPart, *, keeps_features: bool) -> PackedPart:
+    """Encode a part for storage until all parts of its batch are complete."""
+    songs = part.songs
+    assert songs is not None
+    seen = isinstance(songs, CatalogueSongs)
+    return PackedPart(part, pack_answers(part), pack_features(songs) if seen or keeps_features else None)
+
+
+def bare(part: SongPart) -> SongPart:
+    """Return a part without the features of its songs."""
+    return SongPart(part.first_ordinal, part.track_ids, part.titles, part.probabilities)
+
+
+def _fixed_columns(
+    part: SongPart, numbers: npt.NDArray[np.float32] | None, seen_in: Sequence[uuid.UUID] | None
+) -> npt.NDArray[np.void]:
+    """Return the fixed-width columns, each value preceded by its length as COPY requires."""
+    genres = part.probabilities.shape[1]
+    fields: list[tuple[Any, ...]] = [
+        *(("fields", ">i2"), ("l1", ">i4"), ("ordinal", ">i8"), ("l2", ">i4"), ("track_id", ">i8")),
+        *(("l3", ">i4"), ("genre", ">i2"), ("l4", ">i4"), ("confidence", ">f8")),
+        *(("l5", ">i4"), ("dimensions", ">i4"), ("flags", ">i4"), ("oid", ">i4")),
+        *(("length", ">i4"), ("first", ">i4")),
+        ("probabilities", [("l", ">i4"), ("value", ">f8")], (genres,)),
+        ("l6", ">i4"),
+        *([("numbers", "<f4", (len(NUMBER_COLUMNS),))] if numbers is not None else []),
+        ("l7", ">i4"),
+        *([("seen_in", "V16")] if seen_in is not None else []),
+    ]
+    rows = np.zeros(len(part), np.dtype(fields))
+    rows["fields"] = len(STAGE_COLUMNS)
+    rows["l1"] = rows["l2"] = rows["l4"] = 8
+    rows["ordinal"] = np.arange(part.first_ordinal, part.first_ordinal + len(part))
+    rows["track_id"] = part.track_ids
+    rows["l3"], rows["genre"] = 2, part.best
+    rows["confidence"] = part.confidences
+    rows["l5"] = 20 + 12 * genres
+    rows["dimensions"], rows["oid"], rows["length"], rows["first"] = 1, _FLOAT8_OID, genres, 1
+    rows["probabilities"]["l"] = 8
+    rows["probabilities"]["value"] = part.probabilities
+    rows["l6"] = rows["l7"] = _NULL
+    if numbers is not None:
+        rows["l6"], rows["numbers"] = 4 * len(NUMBER_COLUMNS), numbers
+    if seen_in is not None:
+        rows["l7"] = 16
+        rows["seen_in"] = np.frombuffer(b"".join(key.bytes for key in seen_in), "V16")
+    return rows
+
+
+def _joined(texts: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return the concatenated texts, and their lengths in bytes."""
+    encoded = [text.encode() for text in texts]
+    return b"".join(encoded), np.array([len(text) for text in encoded], "<u4").tobytes()
+
+
+def _split(body: bytes, start: int, count: int) -> tuple[list[str], int]:
+    """Return the texts stored after their lengths at `start`, and their end offset."""
+    ends = np.frombuffer(body, "<u4", count, start).cumsum(dtype=np.int64) + start + 4 * count
+    texts, begin = [], start + 4 * count
+    for end in ends.tolist():
+        texts.append(body[begin:end].decode())
+        begin = end
+    return texts, begin
+
+
+def _packed(head: dict[str, Any], *parts: bytes) -> bytes:
+    document = b"".join((json.dumps(head).encode(), b"\n", *parts))
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(document)
+
+
+def _unpacked(data: bytes) -> tuple[dict[str, Any], bytes]:
+    head, _, body = zstandard.ZstdDecompressor().decompress(data).partition(b"\n")
+    return json.loads(head), body

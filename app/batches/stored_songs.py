@@ -1,0 +1,128 @@
+"""SQL for stored songs with their features, to explain or reclassify them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import column, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.batches.song_parts import CatalogueSongs
+from ml.songs.contract import NUMBER_COLUMNS
+
+_SELECT = """
+    SELECT track_id, title, tags, numbers, batch_id FROM songs JOIN song_features USING (track_id)
+"""
+
+_VERIFIED = """
+    SELECT track_id, title, tags, numbers, batch_id, verified_genre, verified_at
+    FROM songs LEFT JOIN song_features USING (track_id) WHERE verified_genre IS NOT NULL ORDER BY track_id
+"""
+
+_CONDITIONS = {
+    "batch_id": "batch_id = CAST(:batch_id AS uuid)",
+    "genre": "genre = :genre",
+    "model_version": "model_version = :model_version",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Selects the stored songs that match all given conditions.
+
+    Attributes:
+        batch_id: ID of the batch that classified them last.
+        genre: their genre.
+        model_version: version of the model that classified them.
+    """
+
+    batch_id: str | None = None
+    genre: str | None = None
+    model_version: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the selection as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def join_key(self, client_id: str, model_version: str, min_confidence: float) -> str:
+        """Return the key that identifies an unfinished request for these songs."""
+        asked = ("reclassify", client_id, model_version, min_confidence, self.to_json())
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition, with the values of `to_json` as parameters."""
+        return " AND ".join(_CONDITIONS[name] for name in self.to_json()) or "true"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedRows:
+    """Songs whose genres people verified.
+
+    Attributes:
+        songs: n songs whose features are kept.
+        genres: n verified genres.
+        until: when the newest of these verifications was made; None without any.
+        without_features: how many other songs are verified, whose features are not kept.
+    """
+
+    songs: CatalogueSongs
+    genres: tuple[str, ...]
+    until: datetime | None
+    without_features: int
+
+
+class StoredSongsRepository:
+    """Reads stored songs with their features in the session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def count(self, selection: Selection) -> int:
+        """Return the number of selected songs that have stored features."""
+        chosen = text(f"{_SELECT} WHERE {selection.condition}").columns(column("track_id")).subquery()
+        statement = select(func.count()).select_from(chosen)
+        return int(await self._session.scalar(statement, selection.to_json()) or 0)
+
+    async def after(self, selection: Selection, track_id: int, limit: int) -> CatalogueSongs:
+        """Return the next selected songs after a track ID."""
+        chosen = f"{_SELECT} WHERE track_id > :after AND {selection.condition}"
+        statement = text(f"{chosen} ORDER BY track_id LIMIT {limit}")
+        found = await self._session.execute(statement, {"after": track_id, **selection.to_json()})
+        return _songs([tuple(row) for row in found])
+
+    async def by_track_ids(self, track_ids: Sequence[int]) -> CatalogueSongs:
+        """Return the given songs that have stored features."""
+        statement = f"{_SELECT} WHERE track_id = ANY(CAST(:track_ids AS bigint[]))"
+        found = await self._session.execute(text(statement), {"track_ids": list(track_ids)})
+        return _songs([tuple(row) for row in found])
+
+    async def verified(self) -> VerifiedRows:
+        """Return the songs whose genres people verified, by track id."""
+        found = await self._session.execute(text(_VERIFIED))
+        rows = [tuple(row) for row in found]
+        kept = [row for row in rows if row[3] is not None]
+        return VerifiedRows(
+            songs=_songs([row[:5] for row in kept]),
+            genres=tuple(row[5] for row in kept),
+            until=max((row[6] for row in kept), default=None),
+            without_features=len(rows) - len(kept),
+        )
+
+
+def _songs(rows: Sequence[tuple[int, str, str, bytes, uuid.UUID]]) -> CatalogueSongs:
+    numbers = np.frombuffer(b"".join(row[3] for row in rows), "<f4")
+    return CatalogueSongs(
+        track_ids=np.array([row[0] for row in rows], np.int64),
+        titles=[row[1] for row in rows],
+        tags=[row[2] for row in rows],
+        numbers=numbers.reshape(len(rows), len(NUMBER_COLUMNS)).astype(np.float32),
+        seen_in=[row[4] for row in rows],
+    )

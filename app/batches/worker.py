@@ -1,0 +1,154 @@
+"""A worker that processes batches from pgqueuer's queue and survives database outages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job
+from pgqueuer.queries import Queries
+
+from app.batches.processing import BatchProcessing, HandedOverError, WaitingError
+from app.batches.queue import CLASSIFY_BATCH, WORKER_APPLICATION, batch_of_job
+from app.batches.tidying import Tidying
+from app.database.connect import Database, close
+from app.database.errors import is_outage
+from app.observability.tracing import JobHandler
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+"""After this time without a heartbeat, a worker is considered dead and its batches are reassigned."""
+
+POLL_INTERVAL = timedelta(seconds=1)
+"""How often a worker polls for batches of dead workers; new batches are notified."""
+
+TIDY_SECONDS = 30.0
+RECONNECT_SECONDS = 1.0
+RETRY_DELAY = timedelta(seconds=1)
+WAITING_DELAY = timedelta(seconds=5)
+
+STOP_SECONDS = 20.0
+"""How long a stopping worker waits for a batch to reach its next chunk or be stored."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _OneByOne(QueueManager):
+    """A queue manager that fetches one job at a time; pgqueuer's own fetches at least two."""
+
+    concurrency: int = 1
+
+    async def fetch_jobs(
+        self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta
+    ) -> AsyncGenerator[Job, None]:
+        del batch_size, global_concurrency_limit
+        async for job in super().fetch_jobs(1, self.concurrency, heartbeat_timeout):
+            yield job
+
+
+class Worker:
+    """Processes background batches until it is stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        processing: BatchProcessing,
+        tidying: Tidying,
+        *,
+        concurrency: int,
+        traced: Callable[[JobHandler], JobHandler],
+    ) -> None:
+        """Create the worker.
+
+        Args:
+            database: database with the queue; the worker keeps its own connection for notifications.
+            processing: processes batches.
+            tidying: periodic cleanup.
+            concurrency: number of concurrent batches.
+            traced: wraps the job handler in trace spans, or returns it unchanged.
+        """
+        self._database = database
+        self._processing = processing
+        self._tidying = tidying
+        self._concurrency = concurrency
+        self._handler = traced(self._classify)
+        self._stopping = asyncio.Event()
+        self._manager: QueueManager | None = None
+
+    async def run(self) -> None:
+        """Process batches until `stop` is called; reconnect after database outages."""
+        while not self._stopping.is_set():
+            try:
+                await self._work()
+            except Exception as error:
+                known = is_outage(error)
+                log.warning("cannot reach the queue, retrying", error=repr(error), exc_info=not known)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), RECONNECT_SECONDS)
+
+    def stop(self) -> None:
+        """Make `run` return; batches are released at their next chunk."""
+        self._stopping.set()
+        if self._manager is not None:
+            self._manager.shutdown.set()
+
+    async def _work(self) -> None:
+        connection = await self._database.connect(application_name=WORKER_APPLICATION)
+        tidying: asyncio.Task[None] | None = None
+        try:
+            manager = _OneByOne(Queries(AsyncpgDriver(connection)), concurrency=self._concurrency)
+            manager.entrypoint(CLASSIFY_BATCH)(self._handler)
+            connection.add_termination_listener(lambda _: manager.shutdown.set())
+            self._manager = manager
+            if self._stopping.is_set():
+                return
+            tidying = asyncio.create_task(self._tidy(manager.shutdown))
+            await manager.run(
+                dequeue_timeout=POLL_INTERVAL, batch_size=1, heartbeat_timeout=HEARTBEAT_TIMEOUT
+            )
+        finally:
+            self._manager = None
+            if tidying is not None:
+                tidying.cancel()
+                with suppress(asyncio.CancelledError):
+                    await tidying
+            await close(connection)
+
+    async def _classify(self, job: Job) -> None:
+        try:
+            await self._processing.process(batch_of_job(job.payload), self._stopping.is_set)
+        except HandedOverError as error:
+            raise RetryRequested(delay=timedelta(0), reason="worker stopped") from error
+        except WaitingError as error:
+            raise RetryRequested(delay=WAITING_DELAY, reason=str(error)) from error
+        except Exception as error:
+            # `Claims` counts the attempts; the queue only retries.
+            raise RetryRequested(delay=RETRY_DELAY, reason=repr(error)) from error
+
+    async def _tidy(self, shutdown: asyncio.Event) -> None:
+        while not shutdown.is_set():
+            try:
+                await self._tidying.tidy()
+            except Exception as error:  # noqa: BLE001  (retried next time)
+                log.warning("cleanup failed", error=repr(error))
+            await asyncio.sleep(TIDY_SECONDS)
+
+
+async def run_until_stopped(worker: Worker, stopped: asyncio.Event) -> None:
+    """Run a worker until an event is set, then give its batches time to be released."""
+    running = asyncio.create_task(worker.run())
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    worker.stop()
+    try:
+        await asyncio.wait_for(running, STOP_SECONDS)
+    except TimeoutError:
+        log.warning("a batch did not stop in time; another worker will resume it")

@@ -1,0 +1,1 @@
+"""The catalogue: stored songs and genres."""

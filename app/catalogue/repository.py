@@ -1,0 +1,243 @@
+"""SQL that reads the catalogue: keyset pages of songs, maintained counts, models."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import starmap
+from typing import Any, Final, NamedTuple
+
+from app.catalogue.errors import InvalidCursorError
+from app.catalogue.paging import Page, decode_cursor, encode_cursor
+from app.database.read_pool import Fetch
+from ml.songs.contract import MAX_TRACK_ID
+
+
+@dataclass(frozen=True, slots=True)
+class SongFilter:
+    """Selects the songs that match all given conditions."""
+
+    genre: str | None = None
+    title_contains: str | None = None
+    batch_id: uuid.UUID | None = None
+    confident: bool | None = None
+    model_version: str | None = None
+    verified: bool | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+
+
+class SongOrder(StrEnum):
+    """Order of a list of songs."""
+
+    TITLE = "TITLE"
+    CONFIDENCE = "CONFIDENCE"
+    CONFIDENCE_DESC = "CONFIDENCE_DESC"
+
+
+_NOT_READ: Final[Any] = object()
+
+
+class StoredSong(NamedTuple):
+    """A row of the table `songs`; the columns from `batch_id` on are read only if needed."""
+
+    track_id: int
+    title: str
+    genre: str
+    confidence: float
+    confident: bool
+    model_version: str
+    batch_id: uuid.UUID = _NOT_READ
+    classified_at: datetime = _NOT_READ
+    probabilities: Sequence[float] = _NOT_READ
+    predicted_genre: str = _NOT_READ
+    verified_genre: str | None = _NOT_READ
+    verified_by: str | None = _NOT_READ
+    verified_at: datetime | None = _NOT_READ
+    verified_model_version: str | None = _NOT_READ
+
+    def cursor(self, order: SongOrder) -> str:
+        """Return the song's cursor in lists of this order."""
+        key = self.title if order is SongOrder.TITLE else repr(self.confidence)
+        return encode_cursor(order, key, str(self.track_id))
+
+
+_SONG_COLUMNS: Final = ", ".join(StoredSong._fields)
+
+_PAGE_COLUMNS: Final = ", ".join(StoredSong._fields[: -len(StoredSong._field_defaults)])
+
+_GENRE_COUNTS: Final = "SELECT genre, song_count FROM genre_counts WHERE song_count > 0 ORDER BY genre"
+
+_VERIFIED_GENRES: Final = """
+    SELECT track_id, verified_genre FROM songs WHERE track_id = ANY($1) AND verified_genre IS NOT NULL
+"""
+
+_VERIFIED_OUTCOMES: Final = """
+    SELECT verified_genre, least(floor(confidence * $3::int)::int, $3::int - 1) AS bin, count(*),
+           count(*) FILTER (WHERE judged), count(*) FILTER (WHERE judged AND predicted_genre = verified_genre)
+    FROM songs
+    CROSS JOIN LATERAL (
+        SELECT model_version = $1 AND ($2::timestamptz IS NULL OR first_verified_at > $2) AS judged
+    ) AS seen
+    WHERE verified_genre IS NOT NULL
+    GROUP BY verified_genre, bin
+"""
+
+_COUNT_COLUMN: Final = {
+    None: "song_count",
+    True: "song_count - uncertain_count",
+    False: "uncertain_count",
+}
+
+
+def fold(title: str) -> str:
+    """Return a title in NFC and case-folded, for searches."""
+    return unicodedata.normalize("NFC", title).casefold()
+
+
+class CatalogueRepository:
+    """Reads the catalogue; each call executes one statement."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        """Create the repository.
+
+        Args:
+            fetch: executes a statement: `ReadPool.fetch`, or the method of a connection in a transaction.
+        """
+        self._fetch = fetch
+
+    async def page(
+        self, wanted: SongFilter, order: SongOrder, first: int, after: str | None, *, whole: bool
+    ) -> Page[StoredSong]:
+        """Return up to `first` songs after the cursor `after`, with ties ordered by track ID.
+
+        Args:
+            wanted: the songs to list.
+            order: order of the list.
+            first: maximum number of songs.
+            after: a cursor, or None for the first page.
+            whole: whether to read all columns.
+
+        Raises:
+            InvalidCursorError: `after` is not a cursor of a song list in this order.
+        """
+        key = "title" if order is SongOrder.TITLE else "confidence"
+        comparison, direction = ("<", "DESC") if order is SongOrder.CONFIDENCE_DESC else (">", "ASC")
+        conditions = _Conditions(wanted)
+        if after is not None:
+            conditions.add(f"({key}, track_id) {comparison} ({{}}, {{}})", *_song_key(after, order))
+        # LIMIT is no parameter: PostgreSQL would then plan for a tenth of all songs or replan each page.
+        # Client values are passed as arguments, except for `first`, a checked integer.
+        columns = _SONG_COLUMNS if whole else _PAGE_COLUMNS
+        place = f"ORDER BY {key} {direction}, track_id {direction} LIMIT {first + 1}"
+        sql = f"SELECT {columns} FROM songs {conditions} {place}"  # nosec B608
+        rows = await self._fetch(sql, *conditions.arguments)
+        return Page.of(list(starmap(StoredSong, rows)), first)
+
+    async def song_count(self, wanted: SongFilter) -> int:
+        """Return the number of songs, from the maintained counts if the filter allows it."""
+        if wanted == SongFilter(genre=wanted.genre, confident=wanted.confident):
+            count = f"coalesce(sum({_COUNT_COLUMN[wanted.confident]}), 0)::bigint FROM genre_counts"
+            conditions = _Conditions(SongFilter(genre=wanted.genre))
+        else:
+            count, conditions = "count(*) FROM songs", _Conditions(wanted)
+        ((number,),) = await self._fetch(f"SELECT {count} {conditions}", *conditions.arguments)
+        return int(number)
+
+    async def songs_by_track_ids(self, track_ids: Iterable[int]) -> dict[int, StoredSong]:
+        """Return the given songs that are stored, by track ID."""
+        sql = f"SELECT {_SONG_COLUMNS} FROM songs WHERE track_id = ANY($1)"  # nosec B608 - constants
+        rows = await self._fetch(sql, list(track_ids))
+        return {song.track_id: song for song in starmap(StoredSong, rows)}
+
+    async def verified_genres(self, track_ids: Iterable[int]) -> dict[int, str]:
+        """Return the verified genres of the given songs, by track ID, omitting unverified songs."""
+        return dict(await self._fetch(_VERIFIED_GENRES, list(track_ids)))
+
+    async def verified_outcomes(
+        self, model_version: str, verified_until: datetime | None, bins: int
+    ) -> list[tuple[str, int, int, int, int]]:
+        """Count verified songs by verified genre and confidence range.
+
+        Args:
+            model_version: version of the evaluated model.
+            verified_until: songs first verified at or before this time are not evaluated; None evaluates all.
+            bins: number of confidence ranges.
+
+        Returns:
+            Genre, index of the range, all songs, evaluated songs, and correctly predicted songs.
+        """
+        return [
+            tuple(row) for row in await self._fetch(_VERIFIED_OUTCOMES, model_version, verified_until, bins)
+        ]
+
+    async def genre_song_counts(self) -> dict[str, int]:
+        """Return the number of stored songs by genre, ordered by name."""
+        return dict(await self._fetch(_GENRE_COUNTS))
+
+    async def version(self) -> uuid.UUID | None:
+        """Return the version of the catalogue, or None."""
+        rows = await self._fetch("SELECT version FROM catalogue_version")
+        return rows[0][0] if rows else None
+
+    async def manifests_by_versions(self, versions: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the manifests of the given models that are registered, by version."""
+        sql = "SELECT version, manifest FROM models WHERE version = ANY($1)"
+        return {version: json.loads(manifest) for version, manifest in await self._fetch(sql, list(versions))}
+
+
+class _Conditions:
+    """A WHERE clause and its arguments."""
+
+    def __init__(self, wanted: SongFilter) -> None:
+        self.arguments: list[object] = []
+        self._conditions: list[str] = []
+        if wanted.genre is not None:
+            self.add("genre = {}", wanted.genre)
+        if wanted.title_contains is not None:
+            self.add("title_folded LIKE {}", f"%{_escaped(fold(wanted.title_contains))}%")
+        if wanted.batch_id is not None:
+            self.add("batch_id = {}", wanted.batch_id)
+        if wanted.model_version is not None:
+            self.add("model_version = {}", wanted.model_version)
+        if wanted.min_confidence is not None:
+            self.add("confidence >= {}", wanted.min_confidence)
+        if wanted.max_confidence is not None:
+            self.add("confidence <= {}", wanted.max_confidence)
+        if wanted.confident is not None:
+            # Literally as in the partial indexes; a prepared plan could not use them with a parameter.
+            self.add("confident" if wanted.confident else "NOT confident")
+        if wanted.verified is not None:
+            self.add("verified_genre IS NOT NULL" if wanted.verified else "verified_genre IS NULL")
+
+    def add(self, condition: str, *arguments: object) -> None:
+        """Add a condition, with `{}` as the placeholder for each argument."""
+        first = len(self.arguments) + 1
+        self._conditions.append(condition.format(*(f"${first + n}" for n in range(len(arguments)))))
+        self.arguments += arguments
+
+    def __str__(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+def _escaped(text: str) -> str:
+    """Return a text with LIKE wildcards escaped."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _song_key(cursor: str, order: SongOrder) -> tuple[str | float, int]:
+    given, key, track_id = decode_cursor(cursor, parts=3)
+    try:
+        if (its_order := SongOrder(given)) is not order:
+            problem = f"is a cursor for orderBy: {its_order}, not {order}; use one order for all pages"
+            raise InvalidCursorError(cursor, problem)
+        if not track_id.isdecimal() or int(track_id) > MAX_TRACK_ID:
+            raise InvalidCursorError(cursor)
+        return key if order is SongOrder.TITLE else float(key), int(track_id)
+    except ValueError:
+        raise InvalidCursorError(cursor) from None

@@ -1,0 +1,1 @@
+"""Clients: authentication, roles and administration."""

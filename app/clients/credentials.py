@@ -1,0 +1,101 @@
+"""Create, parse and hash client secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.clients.roles import Role
+
+HASH_PREFIX = "sha256$"
+
+CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_ID = re.compile(r"""[!#-&(-9;-~]+""")
+"""Ids that survive in a header; quotes are probably left over from a shell or an env file."""
+
+_FORM = "client-id:client-secret, optionally followed by :reader, :writer or :admin"
+
+
+class ClientsError(ValueError):
+    """A list of clients is invalid; the message contains no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The hash of a client's secret.
+
+    Since secrets are long and random, one round of SHA-256 is as safe as a slow password hash.
+    """
+
+    client_id: str
+    role: Role
+    secret_hash: bytes
+    expires_at: datetime | None = None
+
+
+def new_secret() -> str:
+    """Return a new secret of 256 random bits, 43 characters of A-Z, a-z, 0-9, - and _."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> bytes:
+    """Return the hash that is stored for a secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def parse_clients(entries: Iterable[str]) -> list[Credential]:
+    """Parse entries of the form `id:secret`, `id:secret:role` or `id:sha256$HEX:role`.
+
+    An id can have several entries, one per secret. The role defaults to writer.
+
+    Raises:
+        ClientsError: an entry is malformed, or a client has two roles.
+    """
+    parsed = [_parse(number, entry.strip()) for number, entry in enumerate(entries, start=1)]
+    roles: dict[str, Role] = {}
+    for number, (client_id, _, role) in enumerate(parsed, start=1):
+        if role is not None and roles.setdefault(client_id, role) is not role:
+            raise ClientsError(f"entry {number} gives its client a different role than an earlier entry")
+    return [
+        Credential(client_id, roles.get(client_id, Role.WRITER), secret_hash)
+        for client_id, secret_hash, _ in parsed
+    ]
+
+
+def plain_secrets(entries: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the id and secret of each entry whose secret is not hashed."""
+    split = [_split(entry.strip()) for entry in entries]
+    return [(client_id, secret) for client_id, secret, _ in split if not secret.startswith(HASH_PREFIX)]
+
+
+def _split(entry: str) -> tuple[str, str, Role | None]:
+    client_id, _, secret = entry.partition(":")
+    beginning, colon, ending = secret.rpartition(":")
+    if colon and beginning and ending in {role.value for role in Role}:
+        return client_id, beginning, Role(ending)
+    return client_id, secret, None
+
+
+def _parse(number: int, entry: str) -> tuple[str, bytes, Role | None]:
+    client_id, secret, role = _split(entry)
+    if not (client_id and secret):
+        raise ClientsError(f"entry {number} is not of the form {_FORM}")
+    if not _ID.fullmatch(client_id):
+        raise ClientsError(
+            f"The id in entry {number} has spaces, quotes or other characters not allowed in a header."
+        )
+    if not secret.isascii() or not secret.isprintable() or secret != secret.strip():
+        raise ClientsError(
+            f"The secret in entry {number} starts or ends with a space or has non-ASCII characters."
+        )
+    if not secret.startswith(HASH_PREFIX):
+        return client_id, hash_secret(secret), role
+    digits = secret.removeprefix(HASH_PREFIX)
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ClientsError(f"entry {number} needs 64 hexadecimal digits after {HASH_PREFIX}")
+    return client_id, bytes.fromhex(digits), role

@@ -1,1 +1,0 @@
-"""Services: what the application does, each call a unit of work with transactions of its own."""

@@ -1,1 +1,0 @@
-"""Taking background batches from the queue and working on them."""
