@@ -1,1 +1,1 @@
-"""The GraphQL schema: thin types and resolvers over `app.services`."""
+"""The GraphQL schema: thin types and resolvers over the services."""

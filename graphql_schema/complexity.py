@@ -1,8 +1,8 @@
-"""What an operation may cost: the values it may return, and the statements it may send.
+"""The cost of an operation: the values it may return, and the SQL statements it may execute.
 
-A field costs 1, and the fields below it as often as there may be objects in its list: `first` says how many,
-or else a few. A field that sends a statement of its own to the database costs more. The cost is an upper
-bound: what `@include` or `@skip` may leave out, and fragments of types that exclude each other, all count.
+A field costs 1. The cost of a list's selection is multiplied by `first`, or by a default if there is none.
+Fields that execute their own statement cost more. The cost is an upper bound: selections with `@include` or
+`@skip`, and fragments on mutually exclusive types, always count.
 """
 
 from __future__ import annotations
@@ -26,86 +26,83 @@ from graphql import (
     SelectionSetNode,
     Undefined,
     ValueNode,
+    VariableNode,
+    Visitor,
     get_named_type,
     get_nullable_type,
     get_operation_ast,
     is_list_type,
     value_from_ast_untyped,
+    visit,
 )
-from strawberry.extensions import SchemaExtension
 
-from app.services.catalogue import MAX_PAGE_SIZE
-
-QUERY_TOO_COMPLEX: Final = "QUERY_TOO_COMPLEX"
+from app.catalogue.paging import MAX_PAGE_SIZE
+from app.errors import Code
 
 STATEMENT_COST: Final = 50
-"""What a statement to the database costs, in values returned."""
+"""Cost of a SQL statement, in values returned."""
+
+EXPLANATION_COST: Final = 10
+"""Additional cost of explaining a song, which takes the model two milliseconds."""
 
 INTROSPECTION_COST: Final = 1_000
-"""What a look at the schema costs, whatever of it is asked for: graphql-core bounds its depth."""
+"""Fixed cost of an introspection query; graphql-core limits its depth."""
 
 LIST_SIZE: Final = 10
-"""How many objects count for a list that takes no `first`: there are about so many genres."""
+"""Assumed length of lists without `first`, about the number of genres."""
 
 _MAX_TOLD: Final = 10**15
-"""A higher cost, as fragments within fragments can have, is told as this: JavaScript reads it exactly."""
+"""Maximum reported cost, which nested fragments can exceed; JavaScript represents it exactly."""
 
-_SIZED_BY_PARENT = "ClassifiedSongs"
-"""Beside connections, the type whose list is as long as the field that returns it says."""
+_MAX_KNOWN: Final = 128
+"""Number of cached costs per operation, one for each combination of page sizes."""
 
-
-class CostLimiter(SchemaExtension):
-    """Refuses operations that cost too much, before anything is executed.
-
-    It stands behind the cache of validations and looks at each request anew: the cost depends on variables.
-    """
-
-    def __init__(self, max_cost: int) -> None:
-        super().__init__()
-        self._max_cost = max_cost
-
-    def on_validate(self) -> Iterator[None]:
-        """Work out the cost of a valid operation."""
-        context = self.execution_context
-        document = context.graphql_document
-        if not context.pre_execution_errors and document is not None:
-            cost = operation_cost(
-                context.schema._schema,  # noqa: SLF001  (Strawberry has no other way to it)
-                document,
-                context.operation_name,
-                context.variables or {},
-            )
-            if cost > self._max_cost:
-                context.pre_execution_errors = [_too_complex(cost, self._max_cost)]
-        yield
+_SIZED_BY_PARENT: Final = ("ClassifiedSongs", "PredictedSongs", "VerifiedSongs")
+"""Types, other than connections, whose list length is determined by the field that returns them."""
 
 
-def operation_cost(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation_name: str | None = None,
-    variables: Mapping[str, Any] | None = None,
-) -> int:
-    """Return what one operation of a valid document costs.
+class OperationCost:
+    """The cost of one operation, cached by page sizes."""
 
-    Args:
-        schema: whose fields it asks for.
-        document: valid, so that its fragments do not contain themselves.
-        operation_name: which operation; None if there is one alone.
-        variables: as they came, not checked yet.
-    """
-    operation = get_operation_ast(document, operation_name)
-    if operation is None:
-        return 0
-    root = schema.get_root_type(operation.operation)
-    if root is None:
-        return 0
-    cost = _Costs(schema, document, operation, variables or {}).of(operation.selection_set, root, 1)
-    return min(cost, _MAX_TOLD)
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> None:
+        """Prepare the operation of a document.
+
+        Args:
+            schema: the schema.
+            document: a valid document, without cyclic fragments.
+            operation_name: name of the operation; None for the only one.
+        """
+        self._schema = schema
+        self._document = document
+        self._operation = get_operation_ast(document, operation_name)
+        self._sizes: tuple[str, ...] | None = None
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """Return the cost with the given variables, which have not been validated."""
+        sizes = None if self._sizes is None else tuple(variables.get(name, Undefined) for name in self._sizes)
+        if sizes is None or not all(type(size) is int or size is None or size is Undefined for size in sizes):
+            return self._work_out(variables)
+        known = self._known.get(sizes)
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[sizes] = self._work_out(variables)
+        return known
+
+    def _work_out(self, variables: Mapping[str, Any]) -> int:
+        operation = self._operation
+        root = None if operation is None else self._schema.get_root_type(operation.operation)
+        if operation is None or root is None:
+            return 0
+        costs = _Costs(self._schema, self._document, operation, variables)
+        cost = costs.of(operation.selection_set, root, 1)
+        self._sizes = tuple(sorted(costs.variables_used))
+        return min(cost, _MAX_TOLD)
 
 
 class _Costs:
-    """The costs of one operation. Each fragment is looked at once for each size of page it stands in."""
+    """Computes the cost of one operation. Each fragment is visited once per page size."""
 
     def __init__(
         self,
@@ -129,9 +126,10 @@ class _Costs:
             **variables,
         }
         self._known: dict[tuple[str, int], int] = {}
+        self.variables_used: set[str] = set()
 
     def of(self, selections: SelectionSetNode, parent: GraphQLNamedType, page: int) -> int:
-        """Return the cost of what is selected of one object; `page` is the size of its page, if it is one."""
+        """Return the cost of a selection on one object; `page` is the page size if the object is a page."""
         cost = 0
         for selection in selections.selections:
             if isinstance(selection, FieldNode):
@@ -162,6 +160,8 @@ class _Costs:
         field = parent.fields[name]
         below = get_named_type(field.type)
         cost = 1 + (STATEMENT_COST if _sends_statement(parent.name, name, below.name) else 0)
+        if name == "explanation":
+            cost += EXPLANATION_COST
         if node.selection_set is None:
             return cost
         is_list = is_list_type(get_nullable_type(field.type))
@@ -178,14 +178,14 @@ class _Costs:
     def _first(self, node: FieldNode, field: GraphQLField) -> int:
         given = self._argument(node, "first")
         first = field.args["first"].default_value if given in (None, Undefined) else given
-        # What is no number in range is refused later on; until then it counts as the most.
+        # Invalid numbers are rejected later; until then they count as the maximum.
         in_range = isinstance(first, int | float) and 0 <= first <= MAX_PAGE_SIZE
         return int(first) if in_range else MAX_PAGE_SIZE
 
     def _song_count(self, node: FieldNode) -> int:
-        """Return how many songs a `classifySongs` brings, and so may return; 1 for any other field."""
+        """Return the number of songs in a field's `input`, and therefore in its result; 1 without `input`."""
         given = self._argument(node, "input")
-        songs = given.get("songs") if isinstance(given, Mapping) else None
+        songs = given.get("songs") if isinstance(given, Mapping) else given
         return len(songs) if isinstance(songs, list) else 1
 
     def _argument(self, node: FieldNode, name: str) -> Any:
@@ -193,25 +193,39 @@ class _Costs:
             argument.value for argument in node.arguments or () if argument.name.value == name
         )
         value = next(values, None)
-        return Undefined if value is None else value_from_ast_untyped(value, self._variables)
+        if value is None:
+            return Undefined
+        visit(value, _VariablesUsed(self.variables_used))
+        return value_from_ast_untyped(value, self._variables)
 
     def _type(self, name: str) -> GraphQLNamedType:
         return self._schema.type_map[name]
 
 
+class _VariablesUsed(Visitor):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self._names.add(node.name.value)
+
+
 def _sends_statement(parent: str, field: str, below: str) -> bool:
     return (
-        below.endswith("Connection") or field == "totalCount" or (parent == "Batch" and field == "problems")
+        below.endswith("Connection")
+        or field in {"totalCount", "accuracyOnVerified"}
+        or (parent == "Batch" and field == "problems")
     )
 
 
 def _is_sized_by_parent(name: str) -> bool:
-    return name.endswith("Connection") or name == _SIZED_BY_PARENT
+    return name.endswith("Connection") or name in _SIZED_BY_PARENT
 
 
-def _too_complex(cost: int, limit: int) -> GraphQLError:
+def too_complex(cost: int, limit: int) -> GraphQLError:
+    """Return the error for an operation that exceeds the cost limit."""
     return GraphQLError(
-        f"The operation costs {cost:,}, and one may cost {limit:,}: ask for fewer objects at a time by "
-        "`first`, or for less of each.",
-        extensions={"code": QUERY_TOO_COMPLEX, "cost": cost, "limit": limit},
+        f"Query cost {cost:,} exceeds the limit of {limit:,}. Reduce `first` or select fewer fields.",
+        extensions={"code": Code.QUERY_TOO_COMPLEX, "cost": cost, "limit": limit},
     )

@@ -1,81 +1,80 @@
-"""What a resolver may use: the services, the loaders and who asks."""
+"""The context of resolvers: services, loaders and the caller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import strawberry
 from starlette.requests import HTTPConnection
-from strawberry.extensions import SchemaExtension
 
-from app.metrics.operation import Operation
-from app.services.background_batches import BackgroundBatches
-from app.services.catalogue import Catalogue
-from app.services.classification import ClassificationService
-from app.services.errors import ForbiddenError
-from app.services.roles import Caller
+from app.batches.background import BackgroundBatches
+from app.batches.deletion import Deletion
+from app.batches.following import Following
+from app.batches.predictions import Predictions
+from app.batches.reasons import StoredReasons
+from app.batches.receive import ClassificationService
+from app.batches.service import Batches
+from app.catalogue.accuracy import AccuracyOnVerified
+from app.catalogue.errors import ForbiddenError
+from app.catalogue.service import Catalogue
+from app.catalogue.verification import Verification
+from app.clients.roles import Caller
+from app.observability.metrics import Operation
 from graphql_schema.loaders import Loaders
-from ml.artifact import Manifest
+from ml.model.artifact import Manifest
 
 
 @dataclass
 class Context:
-    """The context of one request, or of all operations of one WebSocket."""
+    """The context of one request, or of all operations on one WebSocket."""
 
     caller: Caller
     catalogue: Catalogue
+    accuracy: AccuracyOnVerified
+    batches: Batches
     classification: ClassificationService
     background: BackgroundBatches
+    following: Following
+    reasons: StoredReasons
+    deletion: Deletion
+    predictions: Predictions
+    verification: Verification
     manifest: Manifest
     is_known: Callable[[Caller], bool]
     on_operation: Callable[[HTTPConnection | None, Caller, Operation], None]
     connection: HTTPConnection | None = None
-    connection_params: dict[str, object] | None = None  # what a WebSocket's client sent first
-    loaders: Loaders = field(init=False)
+    connection_params: dict[str, object] | None = None  # the payload of connection_init
+    _loaders: Loaders | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.forget_what_was_read()
+    @property
+    def loaders(self) -> Loaders:
+        """The loaders of the current operation, created on first use."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.catalogue, self.batches, self.reasons, self.caller)
+        return self._loaders
 
     @property
     def client_id(self) -> str:
-        """Who calls."""
+        """The caller."""
         return self.caller.client_id
 
     def check_caller(self) -> None:
-        """Make sure that who opened a WebSocket, perhaps hours ago, may still call.
+        """Check that the client of a WebSocket, opened perhaps hours ago, is still valid.
 
         Raises:
-            ForbiddenError: the client was revoked, or has another role now.
+            ForbiddenError: the client was revoked or its role has changed.
         """
         if not self.is_known(self.caller):
-            raise ForbiddenError("Your credentials are not valid any more; connect again.")
+            raise ForbiddenError("Your credentials are no longer valid. Reconnect with valid credentials.")
 
     def observe(self, operation: Operation) -> None:
-        """Take note of an operation that ended."""
+        """Record the end of an operation."""
         self.on_operation(self.connection, self.caller, operation)
 
-    def forget_what_was_read(self) -> None:
-        """Start with empty loaders: after a mutation, and later on a WebSocket, what is stored may differ."""
-        self.loaders = Loaders(self.catalogue, self.caller)
+    def reset_loaders(self) -> None:
+        """Discard the loaders, because stored data may have changed."""
+        self._loaders = None
 
 
 Info = strawberry.Info[Context, None]
-
-
-class ForgetWhatWasRead(SchemaExtension):
-    """Gives every operation loaders of its own: those of one WebSocket share a context for hours."""
-
-    def on_operation(self) -> Iterator[None]:
-        """Start afresh."""
-        self.execution_context.context.forget_what_was_read()
-        yield
-
-
-class CheckCaller(SchemaExtension):
-    """Refuses the operations of a client that was revoked since it opened its WebSocket."""
-
-    def on_execute(self) -> Iterator[None]:
-        """Look whether the client is still known."""
-        self.execution_context.context.check_caller()
-        yield

@@ -1,100 +1,123 @@
-"""What clients see of errors: expected ones in full, with a code; the rest masked, and logged here."""
+"""Errors as clients see them: expected ones with a code; unexpected ones logged and masked."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 
-import strawberry
 import structlog
+from graphql import ExecutionResult as GraphQLExecutionResult
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import MaskErrors
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.types import ExecutionResult
 
-from app.database.outage import is_disk_full, is_outage
-from app.repositories.paging import InvalidCursorError
-from app.services.errors import ForbiddenError, InvalidArgumentError, InvalidRequestError, UnknownGenreError
+from app.catalogue.errors import (
+    ForbiddenError,
+    InvalidArgumentError,
+    InvalidCursorError,
+    InvalidRequestError,
+    UnknownGenreError,
+)
+from app.database.errors import is_disk_full, is_outage, is_read_only, is_statement_timeout
+from app.errors import Code
 
 log = structlog.get_logger(__name__)
 
-INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
-UNAVAILABLE = "UNAVAILABLE"
-INSUFFICIENT_STORAGE = "INSUFFICIENT_STORAGE"
+_READ_ONLY = "The database is not accepting writes. Try again in a few seconds."
 
-_MESSAGES = {
-    UNAVAILABLE: "The database cannot be reached right now. Try again in a few seconds.",
-    INSUFFICIENT_STORAGE: "The disk is full, and nothing was stored. Try again when there is room.",
-}
+_DATABASE_CODES: Sequence[tuple[Callable[[BaseException], bool], Code]] = (
+    (is_disk_full, Code.INSUFFICIENT_STORAGE),
+    (is_statement_timeout, Code.QUERY_TIMEOUT),
+    (is_outage, Code.UNAVAILABLE),
+)
 
 _MAX_NAME_LENGTH = 40
 
 _SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
 
-_CODES: dict[type[Exception], str] = {
-    InvalidCursorError: "INVALID_CURSOR",
-    InvalidArgumentError: "INVALID_ARGUMENT",
-    UnknownGenreError: "UNKNOWN_GENRE",
-    ForbiddenError: "FORBIDDEN",
-    InvalidRequestError: "INVALID_REQUEST",
-    # Raised in a streamed answer alone; elsewhere Strawberry makes them a 400.
-    CannotGetOperationTypeError: "BAD_REQUEST",
-    InvalidOperationTypeError: "BAD_REQUEST",
+_CODES: dict[type[Exception], Code] = {
+    InvalidCursorError: Code.INVALID_CURSOR,
+    InvalidArgumentError: Code.INVALID_ARGUMENT,
+    UnknownGenreError: Code.UNKNOWN_GENRE,
+    ForbiddenError: Code.FORBIDDEN,
+    InvalidRequestError: Code.INVALID_REQUEST,
 }
 
 
-class CodedSchema(strawberry.Schema):
-    """A schema that gives every error its `extensions.code` and logs those that nobody expected."""
+class RefusedOperationError(CannotGetOperationTypeError):
+    """The document has no operation to run, or the kind of request does not support it.
 
-    def process_errors(
-        self,
-        errors: list[GraphQLError],
-        execution_context: ExecutionContext | None = None,  # noqa: ARG002  (Strawberry's signature)
-    ) -> None:
-        """Note the code on each error; Strawberry calls it before its extensions see them."""
-        for error in errors:
-            ours = isinstance(error.original_error, GraphQLError | None)
-            if ours and self.config.disable_field_suggestions:
-                # Strawberry leaves the suggestions of arguments, input fields, values and types.
-                error.message = _SUGGESTION.sub("", error.message)
-            code = _code(error)
-            error.extensions = {"code": code, **(error.extensions or {})}
-            if code == INTERNAL_SERVER_ERROR:
-                log.error("unexpected error", path=_place(error), exc_info=error.original_error)
-            elif code in _MESSAGES:
-                log.warning("not served", code=code, path=_place(error), error=repr(error.original_error))
-                error.message = _MESSAGES[code]
+    Derived from Strawberry's error, the only one that its streams report before an operation starts.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(None)
+        self.code = code
+        self.message = message
+
+    def as_http_error_reason(self) -> str:
+        """Return the message."""
+        return self.message
 
 
-class MaskUnexpectedErrors(MaskErrors):
-    """Hides from clients what nobody expected: its text may hold anything."""
+def note_codes(errors: Iterable[GraphQLError], *, suggestions: bool) -> None:
+    """Add the code to each error, and log unexpected errors.
 
-    def __init__(self) -> None:
-        super().__init__(
-            should_mask_error=lambda error: _code(error) == INTERNAL_SERVER_ERROR,
-            error_message="Something went wrong on our side; the log has the details.",
-        )
+    Args:
+        errors: errors to send to a client.
+        suggestions: whether messages may suggest names from the schema.
+    """
+    for error in errors:
+        if not suggestions and isinstance(error.original_error, GraphQLError | None):
+            # Strawberry does not remove suggestions for arguments, input fields, values and types.
+            error.message = _SUGGESTION.sub("", error.message)
+        code = code_of(error)
+        error.extensions = {"code": code, **(error.extensions or {})}
+        if code is Code.INTERNAL_SERVER_ERROR:
+            log.error("unexpected error", path=_place(error), exc_info=error.original_error)
+        elif code.message:
+            log.warning("operation failed", code=code, path=_place(error), error=repr(error.original_error))
+            read_only = error.original_error is not None and is_read_only(error.original_error)
+            error.message = _READ_ONLY if read_only else code.message
 
-    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
-        """Keep the place and the code, drop the rest."""
-        masked = super().anonymise_error(error)
-        masked.extensions = {"code": INTERNAL_SERVER_ERROR}
-        return masked
+
+def mask_unexpected(result: object) -> None:
+    """Mask unexpected errors in a result, because their messages may contain anything."""
+    if isinstance(result, GraphQLExecutionResult | ExecutionResult) and result.errors:
+        result.errors = [_masked(error) for error in result.errors]
+
+
+def _masked(error: GraphQLError) -> GraphQLError:
+    if code_of(error) is not Code.INTERNAL_SERVER_ERROR:
+        return error
+    return GraphQLError(
+        Code.INTERNAL_SERVER_ERROR.message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions={"code": Code.INTERNAL_SERVER_ERROR},
+    )
 
 
 def _place(error: GraphQLError) -> str:
-    """Return where an error happened, for the log; an alias in it may be any text."""
+    """Return the path of an error for the log, with names truncated, as aliases are client input."""
     return ".".join(str(key)[:_MAX_NAME_LENGTH] for key in error.path or ())
 
 
-def _code(error: GraphQLError) -> str:
+def code_of(error: GraphQLError) -> Code:
+    """Return the code of an error."""
     cause = error.original_error
     if cause is None or isinstance(cause, GraphQLError):
         if isinstance(error, GraphQLSyntaxError):
-            return "GRAPHQL_PARSE_FAILED"
-        return "BAD_USER_INPUT" if error.path else "GRAPHQL_VALIDATION_FAILED"
+            return Code.GRAPHQL_PARSE_FAILED
+        return Code.BAD_USER_INPUT if error.path else Code.GRAPHQL_VALIDATION_FAILED
+    if isinstance(cause, RefusedOperationError):
+        return cause.code
     for expected, code in _CODES.items():
         if isinstance(cause, expected):
             return code
-    if is_disk_full(cause):
-        return INSUFFICIENT_STORAGE
-    return UNAVAILABLE if is_outage(cause) else INTERNAL_SERVER_ERROR
+    for is_so, code in _DATABASE_CODES:
+        if is_so(cause):
+            return code
+    return Code.INTERNAL_SERVER_ERROR

@@ -1,65 +1,77 @@
-"""What mutations take."""
+"""Input types."""
 
 from __future__ import annotations
 
 import strawberry
 
-from app.services.batch_options import BatchOptions
-from graphql_schema.enums import OnInvalidRow
-from ml.song_records import SongRecord
+from app.batches.options import BatchOptions
+from app.catalogue.errors import InvalidArgumentError
+from graphql_schema.arguments import track_id_of
+from graphql_schema.enums import OnInvalidRow, OnMissingValue
+from ml.songs.json_songs import SongRecord
 
 MAX_SONGS = 1_000
-"""The most songs that one `classifySongs` may hold."""
+"""Maximum songs in `classifySongs`, `predictSongs` and `verifySongs`, and track IDs in `deleteSongs`."""
 
-_MIN_CONFIDENCE = (
-    "From 0 to 1. A song of lower confidence is stored as uncertain: it keeps its genre, and "
-    "`Song.confident` is false."
+MIN_CONFIDENCE = (
+    "The confidence threshold, from 0 to 1. Songs below it keep their genre and have `confident: false`."
 )
 
 
 @strawberry.input(description="How to classify a file.")
 class ClassifyBatchOptions:
     on_invalid_row: OnInvalidRow = strawberry.field(
-        default=OnInvalidRow.REJECT_FILE, description="What to do with a row that holds a wrong value."
+        default=OnInvalidRow.REJECT_FILE, description="What to do with a row that has an invalid value."
     )
-    min_confidence: float = strawberry.field(default=0.0, description=_MIN_CONFIDENCE)
+    on_missing_value: OnMissingValue = strawberry.field(
+        default=OnMissingValue.SKIP_ROW, description="What to do with a row that has missing values."
+    )
+    min_confidence: float = strawberry.field(default=0.0, description=MIN_CONFIDENCE)
     background: bool = strawberry.field(
         default=False,
         description=(
-            "Queue the file and answer at once. A file with too many rows for one request is queued anyway."
+            "Queue the file and return immediately. Files too large for one request are always queued."
         ),
     )
 
     def to_options(self) -> BatchOptions:
-        """Return the options as the services know them.
+        """Return the options for the services.
 
         Raises:
-            InvalidArgumentError: one is out of range.
+            InvalidArgumentError: an option is out of range.
         """
-        return BatchOptions(self.on_invalid_row, self.min_confidence).checked("options")
+        return BatchOptions(self.on_invalid_row, self.on_missing_value, self.min_confidence).checked(
+            "options"
+        )
 
 
 @strawberry.input(
-    description="A song; a null is a missing value, and a song with one is counted and left out."
+    description="A song to classify. Null means a missing value, handled according to `onMissingValue`."
 )
 class SongInput:
-    track_id: strawberry.ID = strawberry.field(description="A whole number, 0 or more, that names the song.")
-    title: str | None = strawberry.field(default=None, description="Title of the song.")
+    track_id: strawberry.ID = strawberry.field(description="A non-negative integer that identifies the song.")
+    title: str | None = strawberry.field(default=None, description="The title of the song.")
     tags: list[str] | None = strawberry.field(
-        default=None, description="Stemmed words of the lyrics, each once, in vocabulary order."
+        default=None, description="The stemmed words of the lyrics, each once."
     )
-    loudness: float | None = strawberry.field(default=None, description="Overall loudness, in dB.")
-    tempo: float | None = strawberry.field(default=None, description="Tempo, in beats per minute.")
-    time_signature: int | None = strawberry.field(default=None, description="Beats per bar, from 0 to 7.")
-    key: int | None = strawberry.field(default=None, description="Pitch class, from 0 (C) to 11 (B).")
-    mode: int | None = strawberry.field(default=None, description="1 major, 0 minor.")
-    duration: float | None = strawberry.field(default=None, description="Length, in seconds.")
-    vect: list[float | None] = strawberry.field(
-        default_factory=list, description="The 148 audio features, `vect_1` first."
+    loudness: float | None = strawberry.field(default=None, description="The overall loudness in dB.")
+    tempo: float | None = strawberry.field(default=None, description="The tempo in beats per minute.")
+    time_signature: int | None = strawberry.field(
+        default=None, description="The number of beats per bar, from 0 to 7."
+    )
+    key: int | None = strawberry.field(default=None, description="The pitch class, from 0 (C) to 11 (B).")
+    mode: int | None = strawberry.field(default=None, description="1 for major, 0 for minor.")
+    duration: float | None = strawberry.field(default=None, description="The duration in seconds.")
+    vect: list[float | None] | None = strawberry.field(
+        default=None,
+        description=(
+            "The 148 audio features, starting with `vect_1`. Null if all are missing. With "
+            "`onMissingValue: CLASSIFY`, a shorter list leaves the remaining features missing."
+        ),
     )
 
     def to_record(self) -> SongRecord:
-        """Return the song in the order of the song contract."""
+        """Return the song as a record in the order of the song contract."""
         metadata = (
             self.loudness,
             self.tempo,
@@ -77,18 +89,62 @@ class SongInput:
         )
 
 
-@strawberry.input(description="Songs to classify, the same as rows of a song file.")
+@strawberry.input(description="Songs to classify, with the same values as rows of a song file.")
 class ClassifySongsInput:
-    songs: list[SongInput] = strawberry.field(description=f"The songs, at most {MAX_SONGS:,}.")
+    songs: list[SongInput] = strawberry.field(description=f"The songs, up to {MAX_SONGS:,}.")
     on_invalid_row: OnInvalidRow = strawberry.field(
-        default=OnInvalidRow.REJECT_FILE, description="What to do with a song that holds a wrong value."
+        default=OnInvalidRow.REJECT_FILE, description="What to do with a song that has an invalid value."
     )
-    min_confidence: float = strawberry.field(default=0.0, description=_MIN_CONFIDENCE)
+    on_missing_value: OnMissingValue = strawberry.field(
+        default=OnMissingValue.SKIP_ROW, description="What to do with a song that has missing values."
+    )
+    min_confidence: float = strawberry.field(default=0.0, description=MIN_CONFIDENCE)
 
     def to_options(self) -> BatchOptions:
-        """Return the options as the services know them.
+        """Return the options for the services.
 
         Raises:
-            InvalidArgumentError: one is out of range.
+            InvalidArgumentError: an option is out of range.
         """
-        return BatchOptions(self.on_invalid_row, self.min_confidence).checked("input")
+        return BatchOptions(self.on_invalid_row, self.on_missing_value, self.min_confidence).checked("input")
+
+    def to_records(self) -> list[SongRecord]:
+        """Return the songs.
+
+        Raises:
+            InvalidArgumentError: there are no songs or too many.
+        """
+        if not 1 <= len(self.songs) <= MAX_SONGS:
+            raise InvalidArgumentError("input.songs", f"must contain 1 to {MAX_SONGS:,} songs")
+        return [song.to_record() for song in self.songs]
+
+
+@strawberry.input(description="A verified genre for a stored song.")
+class VerifiedSongInput:
+    track_id: strawberry.ID = strawberry.field(description="The song's track ID.")
+    genre: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=(
+            "The genre, up to 100 characters; it may be new to the model. Null removes the verification."
+        ),
+    )
+
+
+def verified_genres(songs: list[VerifiedSongInput]) -> dict[int, str | None]:
+    """Return the verified genres by track ID.
+
+    Raises:
+        InvalidArgumentError: there are no songs or too many, or a song is invalid.
+    """
+    if not 1 <= len(songs) <= MAX_SONGS:
+        raise InvalidArgumentError("input", f"must contain 1 to {MAX_SONGS:,} songs")
+    genres: dict[int, str | None] = {}
+    for place, song in enumerate(songs):
+        track_id = track_id_of(f"input[{place}].trackId", song.track_id)
+        if track_id in genres:
+            raise InvalidArgumentError(f"input[{place}].trackId", f"{track_id} appears more than once")
+        if song.genre is strawberry.UNSET:
+            problem = "genre is required; use null to remove the verification"
+            raise InvalidArgumentError(f"input[{place}].genre", problem)
+        genres[track_id] = song.genre
+    return genres

@@ -1,37 +1,44 @@
-"""One loader a relation, so that a list of songs costs one query a relation and not one a song."""
+"""Data loaders: one query per relation for a list of songs, instead of one per song."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from app.database.tables import BatchRow, ModelRow, SongRow
-from app.services.catalogue import Catalogue
-from app.services.roles import Caller
+from app.batches.reasons import Reason, SongToExplain, StoredReasons
+from app.batches.service import Batches
+from app.catalogue.repository import StoredSong
+from app.catalogue.service import Catalogue
+from app.clients.roles import Caller
+from app.database.tables import BatchRow
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
 class Loaders:
-    """The loaders of one request. They remember what they read, so a mutation needs new ones."""
+    """The loaders of one request. They cache what they read, so a mutation needs new ones."""
 
-    def __init__(self, catalogue: Catalogue, caller: Caller) -> None:
+    def __init__(
+        self, catalogue: Catalogue, batches: Batches, reasons: StoredReasons, caller: Caller
+    ) -> None:
         self._catalogue = catalogue
+        self._batches = batches
         self._caller = caller
-        self.song: DataLoader[int, SongRow | None] = _by_key(catalogue.songs_by_track_ids)
-        self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(self._batches)
-        self.model: DataLoader[str, ModelRow | None] = _by_key(catalogue.models_by_versions)
+        self.song: DataLoader[int, StoredSong | None] = _by_key(catalogue.songs_by_track_ids)
+        self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(self._batches_by_ids)
+        self.manifest: DataLoader[str, dict[str, Any] | None] = _by_key(catalogue.manifests_by_versions)
+        self.reason: DataLoader[SongToExplain, Reason | None] = _by_key(reasons.of)
         self.genre_song_count: DataLoader[str, int] = DataLoader(load_fn=self._genre_song_counts)
 
-    async def _batches(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
-        return await self._catalogue.batches_by_ids(batch_ids, self._caller)
+    async def _batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
+        return await self._batches.by_ids(batch_ids, self._caller)
 
     async def _genre_song_counts(self, genres: list[str]) -> list[int]:
-        # There are few genres: one statement for all of them is one statement for any of them.
+        # There are few genres, so one statement reads all of them.
         counts = await self._catalogue.genre_song_counts()
         return [counts.get(genre, 0) for genre in genres]
 

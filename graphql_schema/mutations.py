@@ -1,4 +1,4 @@
-"""What can be done."""
+"""Mutations."""
 
 from __future__ import annotations
 
@@ -9,51 +9,87 @@ from starlette.datastructures import UploadFile
 from strawberry import relay
 from strawberry.file_uploads import Upload
 
-from app.services.errors import ForbiddenError, InvalidArgumentError
-from app.services.roles import Role
+from app.batches.options import BatchOptions
+from app.batches.stored_songs import Selection
+from app.catalogue.errors import ForbiddenError, InvalidArgumentError
+from app.catalogue.service import check_model_version
+from app.clients.roles import Role
+from graphql_schema.arguments import track_id_of
 from graphql_schema.context import Info
-from graphql_schema.inputs import MAX_SONGS, ClassifyBatchOptions, ClassifySongsInput
-from graphql_schema.observation import note_rows
+from graphql_schema.inputs import (
+    MAX_SONGS,
+    MIN_CONFIDENCE,
+    ClassifyBatchOptions,
+    ClassifySongsInput,
+    VerifiedSongInput,
+    verified_genres,
+)
+from graphql_schema.operations import note_rows
 from graphql_schema.types.batch import Batch, batch_uuid
-from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge
+from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge, UnknownSongs
 from graphql_schema.types.song import Song
 
 
-def require_writer(info: Info) -> None:
-    """Make sure that the caller may change what is stored.
+def require_admin(info: Info) -> None:
+    """Check that the caller may change other clients' data.
 
     Raises:
-        ForbiddenError: its role is reader.
+        ForbiddenError: the caller is not an admin.
+    """
+    if not info.context.caller.role.includes(Role.ADMIN):
+        raise ForbiddenError("Reclassifying songs requires the admin role.")
+
+
+def require_writer(info: Info) -> None:
+    """Check that the caller may write.
+
+    Raises:
+        ForbiddenError: the caller is a reader.
     """
     if not info.context.caller.role.includes(Role.WRITER):
         raise ForbiddenError
 
 
-@strawberry.type(description="Songs that came as JSON, classified and stored.")
+@strawberry.type(description="Songs sent as JSON, now classified and stored.")
 class ClassifiedSongs:
-    batch: Batch = strawberry.field(description="The batch that they make up.")
+    batch: Batch = strawberry.field(description="The batch created for these songs.")
     songs: list[Song] = strawberry.field(
-        description="The songs in the order they were sent, without those left out; a repeated track id once."
+        description="The songs in the order sent, without skipped ones. A repeated track ID appears once."
     )
+
+
+@strawberry.type(description="The songs after verification.")
+class VerifiedSongs:
+    songs: list[Song] = strawberry.field(description="The songs in the order sent.")
+
+
+@strawberry.type(description="The result of a deletion.")
+class Deletion:
+    songs_deleted: int = strawberry.field(description="The number of songs deleted.")
 
 
 ClassifyBatchResult = Annotated[
     Batch | InvalidSongFile | SongFileTooLarge,
-    strawberry.union("ClassifyBatchResult", description="A stored batch, or why there is none."),
+    strawberry.union("ClassifyBatchResult", description="The batch, or the reason it was refused."),
 ]
 
 ClassifySongsResult = Annotated[
     ClassifiedSongs | InvalidSongs,
-    strawberry.union("ClassifySongsResult", description="The stored songs, or why there are none."),
+    strawberry.union("ClassifySongsResult", description="The songs, or the reason they were refused."),
+]
+
+VerifySongsResult = Annotated[
+    VerifiedSongs | UnknownSongs,
+    strawberry.union("VerifySongsResult", description="The songs, or the ones that are not stored."),
 ]
 
 
-@strawberry.type(description="What can be done.")
+@strawberry.type(description="Mutations.")
 class Mutation:
     @strawberry.mutation(
         description=(
-            "Predict the genre of every song in a CSV file and store them, all or nothing. "
-            "A song stored before is updated. A large file is queued: follow it with `batchProgress`."
+            "Classify every song in a CSV file and store the results, all or nothing. Songs already "
+            "stored are updated. Large files are queued; follow them with `batchProgress`."
         )
     )
     async def classify_batch(
@@ -61,12 +97,12 @@ class Mutation:
         info: Info,
         file: Annotated[Upload, strawberry.argument(description="A CSV file with the 157 song columns.")],
         options: Annotated[
-            ClassifyBatchOptions | None, strawberry.argument(description="How to classify the file.")
+            ClassifyBatchOptions | None, strawberry.argument(description="Classification options.")
         ] = None,
     ) -> ClassifyBatchResult:
         require_writer(info)
         chosen = options or ClassifyBatchOptions()
-        uploaded = cast("UploadFile", file)  # what our Upload scalar makes of a file part
+        uploaded = cast("UploadFile", file)  # as parsed by the Upload scalar
         row = await info.context.classification.classify_file(
             uploaded.file,
             name=uploaded.filename or "",
@@ -75,13 +111,13 @@ class Mutation:
             client_id=info.context.client_id,
         )
         note_rows(row.rows_uploaded)
-        info.context.forget_what_was_read()
+        info.context.reset_loaders()
         return Batch.of(row)
 
     @strawberry.mutation(
         description=(
-            "Stop a queued or running batch of yours and forget its file; a finished one stays as it is. "
-            "Admins may stop those of all clients."
+            "Cancel a queued or running batch of yours and delete its file. Finished batches are "
+            "unchanged. Admins can cancel the batches of all clients."
         )
     )
     async def cancel_batch(
@@ -91,30 +127,148 @@ class Mutation:
     ) -> Batch:
         require_writer(info)
         row = await info.context.background.cancel(batch_uuid("id", id), info.context.caller)
-        info.context.forget_what_was_read()
+        info.context.reset_loaders()
         return Batch.of(row)
 
-    @strawberry.mutation(
-        description="Predict the genre of songs sent as JSON and store them, all or nothing."
-    )
+    @strawberry.mutation(description="Classify songs sent as JSON and store the results, all or nothing.")
     async def classify_songs(
         self,
         info: Info,
         input: Annotated[
-            ClassifySongsInput, strawberry.argument(description="The songs and how to classify them.")
+            ClassifySongsInput, strawberry.argument(description="The songs and classification options.")
         ],
     ) -> ClassifySongsResult:
         require_writer(info)
-        if not 1 <= len(input.songs) <= MAX_SONGS:
-            raise InvalidArgumentError("input.songs", f"must hold from 1 to {MAX_SONGS:,} songs")
         classified = await info.context.classification.classify_songs(
-            [song.to_record() for song in input.songs],
+            input.to_records(),
             options=input.to_options(),
             client_id=info.context.client_id,
         )
         note_rows(classified.batch.rows_uploaded)
-        info.context.forget_what_was_read()
+        info.context.reset_loaders()
         return ClassifiedSongs(
             batch=Batch.of(classified.batch),
             songs=[Song.of(row, classified.reasons) for row in classified.songs],
         )
+
+    @strawberry.mutation(
+        description=(
+            "Store verified genres alongside the predicted ones, all or nothing. Later classifications "
+            "never change them."
+        )
+    )
+    async def verify_songs(
+        self,
+        info: Info,
+        input: Annotated[
+            list[VerifiedSongInput],
+            strawberry.argument(description=f"The songs, each listed once, up to {MAX_SONGS:,}."),
+        ],
+    ) -> VerifySongsResult:
+        require_writer(info)
+        rows = await info.context.verification.verify(verified_genres(input), info.context.client_id)
+        note_rows(len(rows))
+        info.context.reset_loaders()
+        return VerifiedSongs(songs=[Song.of(row) for row in rows])
+
+    @strawberry.mutation(
+        description=(
+            "Delete a finished batch of yours with its problems, file and results. Admins can delete the"
+            " batches of all clients. Its songs are kept unless `songs` is true; afterwards only admins "
+            "can delete them."
+        )
+    )
+    async def delete_batch(
+        self,
+        info: Info,
+        id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
+        songs: Annotated[
+            bool,
+            strawberry.argument(
+                description="Also delete the songs that this batch was the last to classify."
+            ),
+        ] = False,
+    ) -> Deletion:
+        require_writer(info)
+        deleted = await info.context.deletion.batch(batch_uuid("id", id), info.context.caller, songs=songs)
+        info.context.reset_loaders()
+        return Deletion(songs_deleted=deleted)
+
+    @strawberry.mutation(
+        description=(
+            "Delete stored songs; exactly one argument is required. Writers can delete songs last "
+            "classified by their own batches, admins any song; other songs are kept and not counted. "
+            "Batch downloads are unaffected."
+        )
+    )
+    async def delete_songs(
+        self,
+        info: Info,
+        track_ids: Annotated[
+            list[strawberry.ID] | None,
+            strawberry.argument(description=f"The track IDs of the songs, up to {MAX_SONGS:,}."),
+        ] = None,
+        batch_id: Annotated[
+            relay.GlobalID | None,
+            strawberry.argument(description="The songs that this batch was the last to classify."),
+        ] = None,
+        all: Annotated[
+            bool | None, strawberry.argument(description="All songs you are permitted to delete.")
+        ] = None,
+    ) -> Deletion:
+        require_writer(info)
+        deletion, caller = info.context.deletion, info.context.caller
+        if (track_ids is not None) + (batch_id is not None) + bool(all) != 1:
+            raise InvalidArgumentError(
+                "deleteSongs", "specify exactly one of trackIds, batchId and all: true"
+            )
+        if batch_id is not None:
+            deleted = await deletion.songs_of(batch_uuid("batchId", batch_id), caller)
+        elif track_ids is None:
+            deleted = await deletion.songs(caller)
+        elif len(track_ids) > MAX_SONGS:
+            raise InvalidArgumentError("trackIds", f"must contain at most {MAX_SONGS:,} track IDs")
+        else:
+            numbers = [track_id_of(f"trackIds[{n}]", track_id) for n, track_id in enumerate(track_ids)]
+            deleted = await deletion.songs(caller, numbers)
+        info.context.reset_loaders()
+        return Deletion(songs_deleted=deleted)
+
+    @strawberry.mutation(
+        description=(
+            "Reclassify stored songs with the current model in the background (admins only). Songs must "
+            "match all conditions given; `all: true` selects every song. Songs without stored features "
+            "are skipped. Follow the new batch with `batchProgress`."
+        )
+    )
+    async def reclassify_songs(
+        self,
+        info: Info,
+        batch_id: Annotated[
+            relay.GlobalID | None, strawberry.argument(description="Songs last classified by this batch.")
+        ] = None,
+        genre: Annotated[str | None, strawberry.argument(description="Songs of this genre.")] = None,
+        model_version: Annotated[
+            str | None, strawberry.argument(description="Songs last classified by this model version.")
+        ] = None,
+        all: Annotated[bool | None, strawberry.argument(description="All songs.")] = None,
+        min_confidence: Annotated[float, strawberry.argument(description=MIN_CONFIDENCE)] = 0.0,
+    ) -> Batch:
+        require_admin(info)
+        batch = None if batch_id is None else batch_uuid("batchId", batch_id)
+        if batch is not None and await info.context.loaders.batch.load(batch) is None:
+            raise InvalidArgumentError("batchId", "there is no such batch")
+        if genre is not None:
+            await info.context.catalogue.check_genre(genre)
+        if model_version is not None:
+            check_model_version(model_version)
+        options = BatchOptions(min_confidence=min_confidence).checked("reclassifySongs")
+        selection = Selection(None if batch is None else str(batch), genre, model_version)
+        if bool(selection.to_json()) == bool(all):
+            problem = "specify batchId, genre, modelVersion, or all: true"
+            raise InvalidArgumentError("reclassifySongs", problem)
+        row = await info.context.background.reclassify(
+            selection, min_confidence=options.min_confidence, client_id=info.context.client_id
+        )
+        info.context.reset_loaders()
+        return Batch.of(row)

@@ -1,4 +1,4 @@
-"""What the connections of songs and batches share."""
+"""Helpers shared by connections."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from strawberry import relay
 
-from app.repositories.paging import Page
+from app.catalogue.paging import Page
 
 Row = TypeVar("Row")
 
 
 def page_info(page: Page[Row], after: str | None, cursor: Callable[[Row], str]) -> relay.PageInfo:
-    """Return Relay's PageInfo of a page read forwards from behind `after`."""
+    """Return the PageInfo of a forward page that starts after `after`."""
     return relay.PageInfo(
         has_next_page=page.has_next_page,
         has_previous_page=after is not None,

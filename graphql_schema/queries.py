@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""Queries."""
 
 from __future__ import annotations
 
@@ -7,67 +7,116 @@ from typing import Annotated
 import strawberry
 from strawberry import relay
 
-from app.repositories.songs import SongFilter
-from app.services.errors import InvalidArgumentError
+from app.catalogue.errors import InvalidArgumentError
+from app.catalogue.repository import SongFilter
 from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
+from graphql_schema.enums import SongOrder
+from graphql_schema.inputs import ClassifySongsInput
+from graphql_schema.operations import note_rows
+from graphql_schema.types.accuracy import AccuracyOnVerified
 from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid
 from graphql_schema.types.genre import Genre
 from graphql_schema.types.model import Model
+from graphql_schema.types.prediction import PredictedSongs, PredictSongsResult
 from graphql_schema.types.song import Song, SongConnection, song_connection
 
 
-@strawberry.type(description="What can be asked.")
+@strawberry.type(description="Queries.")
 class Query:
-    @strawberry.field(description="The genres that songs are stored of, by name.")
+    @strawberry.field(description="The genres of all stored songs, ordered by name.")
     async def genres(self, info: Info) -> list[Genre]:
         counts = await info.context.catalogue.genre_song_counts()
-        for genre, count in counts.items():
-            info.context.loaders.genre_song_count.prime(genre, count)
-        return [Genre(name=genre) for genre in counts]
+        return [Genre(name=genre, known_count=count) for genre, count in counts.items()]
 
-    @strawberry.field(description="Songs by title, ties by track id. A song must fit every condition given.")
+    @strawberry.field(
+        description="Stored songs that match all conditions given, ordered by title by default."
+    )
     async def songs(
         self,
         info: Info,
         genre: Annotated[
             str | None,
             strawberry.argument(
-                description="Of this genre; an unknown one is an error that lists those there are."
+                description=(
+                    "Only songs of this genre. An unknown genre is an error that lists the known ones."
+                )
             ),
         ] = None,
         title_contains: Annotated[
             str | None,
-            strawberry.argument(description="With this text in the title, in whatever case."),
+            strawberry.argument(description="Only songs whose title contains this text, case-insensitively."),
         ] = None,
         batch_id: Annotated[
             relay.GlobalID | None,
-            strawberry.argument(description="Classified last in this batch: the `id` of a `Batch`."),
+            strawberry.argument(description="Only songs last classified by this batch."),
         ] = None,
         confident: Annotated[
             bool | None,
-            strawberry.argument(description="True for the confident ones alone, false for the uncertain."),
+            strawberry.argument(description="True for confident songs only, false for uncertain songs only."),
         ] = None,
+        model_version: Annotated[
+            str | None, strawberry.argument(description="Songs last classified by this model version.")
+        ] = None,
+        verified: Annotated[
+            bool | None,
+            strawberry.argument(description="True for verified songs only, false for unverified songs only."),
+        ] = None,
+        min_confidence: Annotated[
+            float | None,
+            strawberry.argument(description="Only songs with at least this confidence, from 0 to 1."),
+        ] = None,
+        max_confidence: Annotated[
+            float | None,
+            strawberry.argument(description="Only songs with at most this confidence, from 0 to 1."),
+        ] = None,
+        order_by: Annotated[
+            SongOrder | None,
+            strawberry.argument(description="The order of the songs. A cursor is valid for one order only."),
+        ] = SongOrder.TITLE,
         first: First = DEFAULT_SONGS,
         after: After = None,
     ) -> SongConnection:
         batch = None if batch_id is None else batch_uuid("batchId", batch_id)
         if batch is not None and await info.context.loaders.batch.load(batch) is None:
             raise InvalidArgumentError("batchId", "there is no such batch")
-        return await song_connection(info, SongFilter(genre, title_contains, batch, confident), first, after)
+        wanted = SongFilter(
+            genre,
+            title_contains,
+            batch,
+            confident,
+            model_version,
+            verified,
+            min_confidence,
+            max_confidence,
+        )
+        return await song_connection(info, wanted, first, after, order_by or SongOrder.TITLE)
 
-    @strawberry.field(description="The stored song of a track id; null if there is none.")
+    @strawberry.field(description="The stored song with this track ID, or null.")
     async def song(
         self,
         info: Info,
-        track_id: Annotated[strawberry.ID, strawberry.argument(description="The track id, as uploaded.")],
+        track_id: Annotated[strawberry.ID, strawberry.argument(description="The track ID, as uploaded.")],
     ) -> Song | None:
         if not (track_id.isascii() and track_id.isdecimal()):
             raise InvalidArgumentError("trackId", "must be a whole number, 0 or more")
         return await Song.find(track_id, info)
 
+    @strawberry.field(description="Classify songs sent as JSON without storing anything.")
+    async def predict_songs(
+        self,
+        info: Info,
+        input: Annotated[
+            ClassifySongsInput, strawberry.argument(description="The songs and classification options.")
+        ],
+    ) -> PredictSongsResult:
+        options = input.to_options()
+        predicted = await info.context.predictions.predict(input.to_records(), options)
+        note_rows(predicted.report.rows)
+        return PredictedSongs.of(predicted, info.context.manifest, options.min_confidence)
+
     @strawberry.field(
-        description="A batch of yours; null if there is none of this id. Admins see those of all clients."
+        description="One of your batches by ID, or null. Admins see the batches of all clients."
     )
     async def batch(
         self,
@@ -76,17 +125,21 @@ class Query:
     ) -> Batch | None:
         return await Batch.find(str(batch_uuid("id", id)), info)
 
-    @strawberry.field(description="Your batches, newest first; for admins those of all clients.")
+    @strawberry.field(description="Your batches, newest first. Admins see the batches of all clients.")
     async def batches(
         self, info: Info, first: First = DEFAULT_BATCHES, after: After = None
     ) -> BatchConnection:
         return await batch_connection(info, first, after)
 
-    @strawberry.field(description="The model that classifies songs now.")
+    @strawberry.field(description="The current model.")
     def model(self, info: Info) -> Model:
         return Model.of(info.context.manifest)
 
-    @strawberry.field(description="Anything that has an `id`; null if there is none of this one.")
+    @strawberry.field(description="The current model's accuracy on verified songs.")
+    async def accuracy_on_verified(self, info: Info) -> AccuracyOnVerified:
+        return AccuracyOnVerified.of(await info.context.accuracy.read())
+
+    @strawberry.field(description="Any object by its global ID, or null.")
     async def node(
         self,
         info: Info,

@@ -1,4 +1,4 @@
-"""The `Upload` scalar, which takes a file part of a multipart request and nothing else."""
+"""The `Upload` scalar, which accepts only file parts of multipart requests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import strawberry
 from graphql import GraphQLError, ValueNode
 from starlette.datastructures import UploadFile
 
+from app.errors import Code
+
 HOW_TO_UPLOAD = (
     "A file must be a part of a multipart request "
     "(https://github.com/jaydenseric/graphql-multipart-request-spec)"
@@ -16,12 +18,12 @@ HOW_TO_UPLOAD = (
 
 def _parse_value(value: object) -> UploadFile:
     if not isinstance(value, UploadFile):
-        raise GraphQLError(HOW_TO_UPLOAD, extensions={"code": "BAD_USER_INPUT"})
+        raise GraphQLError(HOW_TO_UPLOAD, extensions={"code": Code.BAD_USER_INPUT})
     return value
 
 
 def _parse_literal(_node: ValueNode, _variables: object = None) -> NoReturn:
-    raise GraphQLError(f"{HOW_TO_UPLOAD}, passed as a variable", extensions={"code": "BAD_USER_INPUT"})
+    raise GraphQLError(f"{HOW_TO_UPLOAD}, passed as a variable", extensions={"code": Code.BAD_USER_INPUT})
 
 
 UPLOAD = strawberry.scalar(

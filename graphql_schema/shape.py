@@ -1,7 +1,7 @@
-"""How deep a document may nest and how many aliases it may hold.
+"""Limits on the depth and the aliases of a document.
 
-Strawberry's own limiters follow a fragment wherever it is spread, so that fragments that spread each other
-twice cost them time without bound; here each is looked at once.
+Strawberry's limiters visit a fragment each time it is spread, so nested fragments take exponential time.
+Here, each fragment is visited once.
 """
 
 from __future__ import annotations
@@ -25,19 +25,17 @@ MAX_ALIASES: Final = 15
 
 
 class ShapeRule(ASTValidationRule):
-    """Reports operations nested too deep, and documents with too many aliases."""
+    """Reports operations that are too deep, and documents with too many aliases."""
 
     def enter_document(self, node: DocumentNode, *_: Any) -> None:
-        """Look at the whole document."""
+        """Check the document."""
         shape = _Shape(node)
         for definition in node.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 depth = shape.of(definition.selection_set)[0]
                 if depth > MAX_DEPTH:
                     name = definition.name.value if definition.name else "anonymous"
-                    message = (
-                        f"The operation '{name}' is nested too deep; at most {MAX_DEPTH} levels are allowed."
-                    )
+                    message = f"The operation '{name}' is too deep; at most {MAX_DEPTH} levels are allowed."
                     self.report_error(GraphQLError(message, definition))
         if shape.aliases > MAX_ALIASES:
             self.report_error(
@@ -62,14 +60,14 @@ class _Shape:
         )
 
     def of(self, selections: SelectionSetNode) -> tuple[int, int]:
-        """Return how many levels of fields with fields there are below, and how many aliases."""
+        """Return the depth and the number of aliases of a selection."""
         depth = aliases = 0
         for selection in selections.selections:
             below = (0, 0)
             if isinstance(selection, FieldNode):
                 if selection.selection_set is not None:
                     below = self.of(selection.selection_set)
-                    # A look at the schema is deep by nature; graphql-core bounds it.
+                    # Introspection queries are deep by nature; graphql-core limits them.
                     below = (0 if selection.name.value.startswith("__") else below[0] + 1, below[1])
                 aliases += selection.alias is not None
             elif isinstance(selection, InlineFragmentNode):
@@ -82,8 +80,8 @@ class _Shape:
     def _of_fragment(self, name: str) -> tuple[int, int]:
         fragment = self._fragments.get(name)
         if fragment is None:
-            return 0, 0  # another rule says so
+            return 0, 0  # reported by another rule
         if name not in self._known:
-            self._known[name] = (0, 0)  # should it contain itself, which another rule reports
+            self._known[name] = (0, 0)  # for cyclic fragments, which another rule reports
             self._known[name] = self.of(fragment.selection_set)
         return self._known[name]

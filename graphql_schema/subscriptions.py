@@ -1,4 +1,4 @@
-"""What can be followed."""
+"""Subscriptions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from graphql_schema.context import Info
 from graphql_schema.types.batch import Batch, batch_uuid
 
 
-@strawberry.type(description="What can be followed.")
+@strawberry.type(description="Subscriptions.")
 class Subscription:
     @strawberry.subscription(
-        description=(
-            "A batch of yours now and whenever it got further, at most four times a second; ends when the "
-            "batch has."
-        )
+        description="Progress of one of your batches, at most once a second. Completes when the batch ends."
     )
     async def batch_progress(
         self,
         info: Info,
         id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
     ) -> AsyncGenerator[Batch, None]:
-        rows_of = info.context.background.follow(batch_uuid("id", id), info.context.caller)
+        rows_of = info.context.following.follow(batch_uuid("id", id), info.context.caller)
         async with aclosing(rows_of) as rows:
             async for row in rows:
                 info.context.check_caller()
-                info.context.forget_what_was_read()
+                info.context.reset_loaders()
                 yield Batch.of(row)

@@ -1,1 +1,1 @@
-"""The types of the schema, one module a subject."""
+"""The types of the schema, one module per topic."""

@@ -1,4 +1,4 @@
-"""Batches: what came in, what was stored, what was wrong."""
+"""Batches, their results and problems."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import strawberry
 from pydantic import ValidationError
 from strawberry import relay
 
+from app.batches.drift import SONGS
+from app.batches.repository import batch_cursor
+from app.catalogue.errors import InvalidArgumentError
+from app.catalogue.paging import Page
+from app.catalogue.repository import SongFilter
 from app.database.tables import BatchRow
-from app.repositories.batches import batch_cursor
-from app.repositories.paging import Page
-from app.repositories.songs import SongFilter
-from app.services.drift import drift_of_all
-from app.services.errors import InvalidArgumentError
 from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
 from graphql_schema.enums import BatchStatus, FeatureGroup
@@ -24,30 +24,29 @@ from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
 from graphql_schema.types.song import SongConnection, song_connection
-from ml.artifact import Manifest
+from ml.model.artifact import Manifest
 
 
-@strawberry.type(description="How many songs of a batch are unlike those that the model was trained on.")
+@strawberry.type(description="The number of songs in a batch that are unlike the model's training songs.")
 class FeatureGroupDrift:
-    group: FeatureGroup = strawberry.field(description="In which features.")
+    group: FeatureGroup = strawberry.field(description="The feature group.")
     songs_outside: int = strawberry.field(
         description=(
-            "Songs with more than 5 % of the group's values below the lowest or above the highest one among "
-            "the songs that the model was trained on."
+            "The number of songs with more than 5 % of the group's values outside the range seen in training."
         )
     )
     share: float = strawberry.field(
         description=(
-            "Their share of the songs that the model saw, from 0 to 1. With the model that genregraph comes "
-            "with, 0.033 is usual of METADATA, 0.049 of AUDIO and 0.005 of LYRICS; far more means that "
-            "features are made in another way than they were for training."
+            "The share of these songs among those classified, from 0 to 1. For the shipped model, 0.033 "
+            "(METADATA), 0.049 (AUDIO) and 0.005 (LYRICS) are typical; much higher values suggest "
+            "features computed differently from the training data."
         )
     )
 
 
 @strawberry.type(
     description=(
-        "Songs that were classified together. `rowsUploaded` is the sum of `rowsWithMissingValues`, "
+        "A set of songs classified together. `rowsUploaded` equals the sum of `rowsWithMissingValues`, "
         "`rowsInvalid`, `rowsDuplicated` and `rowsClassified`."
     )
 )
@@ -55,43 +54,73 @@ class Batch(relay.Node):
     row: strawberry.Private[BatchRow]
     key: relay.NodeID[uuid.UUID]
     file_name: str | None = strawberry.field(
-        description="Name of the uploaded file; null if the songs came as JSON."
+        description="The name of the uploaded file. Null for songs sent as JSON and for reclassified songs."
     )
-    status: BatchStatus = strawberry.field(description="How far the batch is.")
-    rows_uploaded: int = strawberry.field(description="Rows of the file, without its header.")
+    status: BatchStatus = strawberry.field(description="The state of the batch.")
+    rows_uploaded: int = strawberry.field(
+        description="The number of rows in the file, excluding the header, or of songs."
+    )
     rows_processed: int = strawberry.field(
-        description="Rows looked at so far; they show in `songs` when all are, and the batch has succeeded."
+        description="The number of rows processed so far. Their songs become visible once the batch succeeds."
     )
-    rows_with_missing_values: int = strawberry.field(description="Rows left out because a value was missing.")
-    rows_invalid: int = strawberry.field(description="Rows left out because a value was wrong.")
+    rows_with_missing_values: int = strawberry.field(
+        description="The number of rows skipped because of a missing value."
+    )
+    rows_classified_with_missing_values: int = strawberry.field(
+        description=(
+            "The number of rows classified despite missing values (`onMissingValue: CLASSIFY`). They are"
+            " also counted in `rowsClassified` or `rowsDuplicated`."
+        )
+    )
+    rows_invalid: int = strawberry.field(
+        description="The number of rows skipped because of an invalid value."
+    )
     rows_duplicated: int = strawberry.field(
-        description="Rows left out because a later row has the same track id."
+        description="The number of rows skipped because a later row has the same track ID."
     )
-    rows_classified: int = strawberry.field(description="Songs classified and stored.")
+    rows_classified: int = strawberry.field(description="The number of songs classified and stored.")
     rows_uncertain: int = strawberry.field(
-        description="Classified rows below `minConfidence`; they count as `rowsClassified` too."
+        description=(
+            "The number of classified rows with a confidence below `minConfidence`. They are also counted in"
+            " `rowsClassified`."
+        )
     )
     min_confidence: float = strawberry.field(
-        description="The confidence that a song of the batch needs to be confident, from 0 to 1."
+        description="The confidence threshold of the batch, from 0 to 1."
     )
-    problem_count: int = strawberry.field(description="How many wrong values were found.")
-    created_at: datetime = strawberry.field(description="When the batch arrived.")
-    started_at: datetime | None = strawberry.field(description="When work on it began.")
-    finished_at: datetime | None = strawberry.field(description="When work on it ended.")
-    error: str | None = strawberry.field(description="Why the batch failed; null unless it did.")
+    problem_count: int = strawberry.field(description="The number of invalid values found.")
+    created_at: datetime = strawberry.field(description="When the batch was created.")
+    started_at: datetime | None = strawberry.field(description="When processing started.")
+    finished_at: datetime | None = strawberry.field(description="When processing ended.")
+    waiting_reason: str | None = strawberry.field(
+        description="What the batch is waiting for. Null unless its status is `WAITING`."
+    )
+    results_until: datetime | None = strawberry.field(
+        description=(
+            "When the downloads at `/batches/{id}/songs.csv`, `.jsonl` and `.parquet` expire. Null "
+            "unless the batch succeeded."
+        )
+    )
+    songs_superseded: int = strawberry.field(
+        description=(
+            "The number of its songs that a later batch classified again. `songs` excludes them; the "
+            "downloads include them."
+        )
+    )
+    error: str | None = strawberry.field(description="Why the batch failed. Null unless it did.")
 
     @classmethod
     def of(cls, row: BatchRow) -> Self:
-        """Make the batch of a stored row."""
+        """Create the batch from a stored row."""
         return cls(
             row=row,
             key=row.id,
             file_name=row.file_name,
             status=BatchStatus(row.status),
             rows_uploaded=row.rows_uploaded,
-            # The release before knew no progress: its batches came into being finished.
-            rows_processed=row.rows_uploaded if row.status == BatchStatus.SUCCEEDED else row.rows_processed,
+            rows_processed=row.rows_processed,
             rows_with_missing_values=row.rows_with_missing_values,
+            rows_classified_with_missing_values=row.rows_classified_with_missing_values,
             rows_invalid=row.rows_invalid,
             rows_duplicated=row.rows_duplicated,
             rows_classified=row.rows_classified,
@@ -101,23 +130,29 @@ class Batch(relay.Node):
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
+            waiting_reason=row.waiting_reason,
+            results_until=row.results_until,
+            songs_superseded=row.songs_superseded,
             error=row.error,
         )
 
-    @strawberry.field(description="The wrong values found in the file, by line; the first 100 are kept.")
+    @strawberry.field(
+        description="The invalid values found in the file, ordered by line. Only the first 100 are kept."
+    )
     async def problems(self, info: Info, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
-        rows = await info.context.catalogue.batch_problems(
-            self.row.id, DEFAULT_PROBLEMS if first is None else first
-        )
+        rows = await info.context.batches.problems(self.row.id, DEFAULT_PROBLEMS if first is None else first)
         return [SongFileProblem.of_row(row) for row in rows]
 
     @strawberry.field(
-        description="The batch's songs by title; a song classified again since belongs to the later batch."
+        description=(
+            "The stored songs that this batch was the last to classify, ordered by title. Songs that a "
+            "later batch classified again are counted in `songsSuperseded` instead."
+        )
     )
     async def songs(self, info: Info, first: First = DEFAULT_SONGS, after: After = None) -> SongConnection:
         return await song_connection(info, SongFilter(batch_id=self.row.id), first, after)
 
-    @strawberry.field(description="The genres that the model gave, by name.")
+    @strawberry.field(description="The genres predicted, ordered by name.")
     def genres(self) -> list[BatchGenre]:
         return [
             BatchGenre(genre=Genre(name=genre), song_count=count)
@@ -126,15 +161,15 @@ class Batch(relay.Node):
 
     @strawberry.field(
         description=(
-            "How far the songs differ from those that the model was trained on, by group of features; null "
-            "until the batch has succeeded, and of batches that an older release stored."
+            "How much the songs differ from the model's training songs, by feature group. Null until the"
+            " batch succeeds."
         )
     )
     def drift(self) -> list[FeatureGroupDrift] | None:
-        songs = self.row.rows_classified + self.row.rows_duplicated
-        drift = drift_of_all(self.row.drift, songs)
+        drift = self.row.drift
         if drift is None or self.row.status != BatchStatus.SUCCEEDED:
             return None
+        songs = drift.get(SONGS, 0)
         counts = [(group, drift.get(group, 0)) for group in FeatureGroup]
         return [
             FeatureGroupDrift(group=group, songs_outside=count, share=count / songs if songs else 0.0)
@@ -142,20 +177,20 @@ class Batch(relay.Node):
         ]
 
     @strawberry.field(
-        description="The model that decided; null if another release wrote it in a form unknown to this one."
+        description="The model used. Null if it was recorded in a format this release cannot read."
     )
     async def model(self, info: Info) -> Model | None:
-        row = await info.context.loaders.model.load(self.row.model_version)
-        if row is None:
+        manifest = await info.context.loaders.manifest.load(self.row.model_version)
+        if manifest is None:
             return None
         try:
-            return Model.of(Manifest.from_json(row.manifest))
+            return Model.of(Manifest.from_json(manifest))
         except ValidationError:
             return None
 
     @classmethod
     async def find(cls, node_id: str, info: Info) -> Self | None:
-        """Return the batch of an id, None if there is none."""
+        """Return a batch by ID, or None."""
         try:
             batch_id = uuid.UUID(node_id)
         except ValueError:
@@ -165,50 +200,50 @@ class Batch(relay.Node):
 
 
 def batch_uuid(argument: str, global_id: relay.GlobalID) -> uuid.UUID:
-    """Return the key in a batch's global id.
+    """Return the key in a batch's global ID.
 
     Raises:
-        InvalidArgumentError: it is the id of something else.
+        InvalidArgumentError: it is not a batch ID.
     """
     try:
         if global_id.type_name == "Batch":
             return uuid.UUID(global_id.node_id)
     except ValueError:
         pass
-    raise InvalidArgumentError(argument, "is not the id of a batch; pass `Batch.id`")
+    raise InvalidArgumentError(argument, "is not a batch ID; pass `Batch.id`")
 
 
-@strawberry.type(description="A batch in a list, with its place.")
+@strawberry.type(description="A batch and its cursor.")
 class BatchEdge:
-    cursor: str = strawberry.field(description="Pass it as `after` to continue behind this batch.")
+    cursor: str = strawberry.field(description="Pass as `after` to return the batches after this one.")
     node: Batch = strawberry.field(description="The batch.")
 
 
 @strawberry.type(description="A page of batches, newest first.")
 class BatchConnection:
     page: strawberry.Private[Page[BatchRow]]
-    page_info: relay.PageInfo = strawberry.field(description="Where this page is in the list.")
+    page_info: relay.PageInfo = strawberry.field(description="Information about this page.")
 
-    @strawberry.field(description="The batches of this page, each with its cursor.")
+    @strawberry.field(description="The batches on this page with their cursors.")
     def edges(self) -> list[BatchEdge]:
         return [BatchEdge(cursor=batch_cursor(row), node=Batch.of(row)) for row in self.page.rows]
 
-    @strawberry.field(description="The batches of this page.")
+    @strawberry.field(description="The batches on this page.")
     def nodes(self) -> list[Batch]:
         return [Batch.of(row) for row in self.page.rows]
 
-    @strawberry.field(description="How many batches the whole list has; worked out only when asked for.")
+    @strawberry.field(description="The total number of batches. Computed only when requested.")
     async def total_count(self, info: Info) -> int:
-        return await info.context.catalogue.batch_count(info.context.caller)
+        return await info.context.batches.count(info.context.caller)
 
 
 async def batch_connection(info: Info, first: int | None, after: str | None) -> BatchConnection:
     """Read a page of batches.
 
     Raises:
-        InvalidRequestError, InvalidCursorError: see `Catalogue.batches`.
+        InvalidRequestError, InvalidCursorError: see `Batches.page`.
     """
-    page = await info.context.catalogue.batches(
+    page = await info.context.batches.page(
         DEFAULT_BATCHES if first is None else first, after, info.context.caller
     )
     return BatchConnection(page=page, page_info=page_info(page, after, batch_cursor))

@@ -1,4 +1,4 @@
-"""The model and what its scores mean."""
+"""The model and its scores."""
 
 from __future__ import annotations
 
@@ -7,64 +7,66 @@ from typing import Self
 
 import strawberry
 
-from ml.artifact import Manifest
+from ml.model.artifact import Manifest
 
 
-@strawberry.type(description="How well the model finds one genre among songs of artists it has not seen.")
+@strawberry.type(description="The model's scores for one genre, on songs of artists it has not seen.")
 class GenreScore:
-    genre: str = strawberry.field(description="Name of the genre.")
-    recall: float = strawberry.field(description="Share of the genre's songs that it finds, from 0 to 1.")
-    precision: float = strawberry.field(
-        description="Share of the songs given this genre that are of it, from 0 to 1."
-    )
-    support: int = strawberry.field(description="How many labelled songs of the genre were scored.")
+    genre: str = strawberry.field(description="The name of the genre.")
+    recall: float = strawberry.field(description="The recall, from 0 to 1.")
+    precision: float = strawberry.field(description="The precision, from 0 to 1.")
+    support: int = strawberry.field(description="The number of labelled songs scored.")
 
 
 @strawberry.type(
-    description="How good the model is with the songs of new artists that it is most confident of."
+    description="The model's accuracy on its most confident predictions, for songs of new artists."
 )
 class Coverage:
-    coverage: float = strawberry.field(description="Share of songs, the most confident ones, from 0 to 1.")
-    accuracy: float = strawberry.field(description="Share of right answers among them.")
+    coverage: float = strawberry.field(
+        description="The share of songs covered, most confident first, from 0 to 1."
+    )
+    accuracy: float = strawberry.field(description="The accuracy on those songs.")
     min_confidence: float = strawberry.field(
-        description="The least confidence among them; as `minConfidence` it gives about this coverage."
+        description="The lowest confidence among them. Used as `minConfidence`, it gives about this coverage."
     )
 
 
 @strawberry.type(
     description=(
-        "A model and its out-of-fold scores on the labelled songs. Random folds share artists between "
-        "training and scoring and flatter the model; grouped folds do not and tell what to expect of "
-        "new artists."
+        "A model and its out-of-fold scores on the labelled songs. Grouped folds estimate performance on"
+        " new artists; random folds share artists between training and scoring and are optimistic."
     )
 )
 class Model:
-    version: str = strawberry.field(description="Version, made from the model's content.")
-    trained_at: datetime = strawberry.field(description="When it was trained.")
-    genres: list[str] = strawberry.field(description="The genres it tells apart, by name.")
-    accuracy: float = strawberry.field(description="Accuracy in random 4-fold cross-validation.")
+    version: str = strawberry.field(description="The version, derived from the model's content.")
+    trained_at: datetime = strawberry.field(description="When the model was trained.")
+    genres: list[str] = strawberry.field(description="The genres the model predicts, ordered by name.")
+    accuracy: float = strawberry.field(description="The accuracy in random 4-fold cross-validation.")
     macro_f1: float = strawberry.field(
-        name="macroF1", description="Macro-averaged F1 in random 4-fold cross-validation."
+        name="macroF1", description="The macro-averaged F1 score in random 4-fold cross-validation."
     )
     grouped_accuracy: float = strawberry.field(
-        description="Accuracy in 4-fold cross-validation grouped by artist."
+        description="The accuracy in artist-grouped 4-fold cross-validation."
     )
     grouped_macro_f1: float = strawberry.field(
-        name="groupedMacroF1", description="Macro-averaged F1 in 4-fold cross-validation grouped by artist."
+        name="groupedMacroF1",
+        description="The macro-averaged F1 score in artist-grouped 4-fold cross-validation.",
     )
     grouped_calibration_error: float = strawberry.field(
-        description="How far confidence and share of right answers differ in grouped folds, on average."
+        description=(
+            "The expected calibration error in grouped folds: the mean gap between confidence and accuracy."
+        )
     )
     coverages: list[Coverage] = strawberry.field(
-        description="Accuracy in grouped folds when only the most confident songs are answered."
+        description="The accuracy in grouped folds when only the most confident predictions are kept."
     )
-    genre_scores: list[GenreScore] = strawberry.field(description="Scores by genre, in grouped folds.")
-    training_songs: int = strawberry.field(description="How many labelled songs it was trained on.")
-    features: list[str] = strawberry.field(description="Names of the features it looks at.")
+    genre_scores: list[GenreScore] = strawberry.field(description="The scores by genre in grouped folds.")
+    training_songs: int = strawberry.field(description="The number of labelled training songs.")
+    features: list[str] = strawberry.field(description="The names of the features used.")
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Make it from a model's manifest."""
+        """Create it from a model's manifest."""
         random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
         return cls(
             version=manifest.model_version,

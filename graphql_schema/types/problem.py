@@ -1,4 +1,4 @@
-"""Problems and the errors that refuse a file or songs."""
+"""Problems, and the errors for rejected files and songs."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from typing import Annotated, Self, TypeVar
 
 import strawberry
 
+from app.catalogue.errors import InvalidArgumentError
+from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
-from app.services.errors import InvalidArgumentError
 from graphql_schema.enums import SongFileProblemKind
-from graphql_schema.observation import note_refusal, note_rows
-from ml.song_file import MAX_PROBLEMS, InvalidSongFileError, TooManyRowsError
-from ml.song_file import SongFileProblem as FileProblem
-from ml.song_records import InvalidSongsError
-from ml.song_records import SongProblem as RecordProblem
+from graphql_schema.operations import note_refusal, note_rows
+from ml.songs.json_songs import InvalidSongsError
+from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, TooManyRowsError
+from ml.songs.problems import SongFileProblem as FileProblem
 
 
-@strawberry.enum(description="Why a request could not be carried out.")
+@strawberry.enum(description="A machine-readable reason for an error.")
 class ErrorCode(Enum):
     INVALID_SONG_FILE = strawberry.enum_value(
-        "INVALID_SONG_FILE", description="The file is refused; nothing was stored."
+        "INVALID_SONG_FILE", description="The file was refused and nothing was stored."
     )
     SONG_FILE_TOO_LARGE = strawberry.enum_value(
-        "SONG_FILE_TOO_LARGE", description="The file has more rows than the service takes."
+        "SONG_FILE_TOO_LARGE", description="The file exceeds the maximum number of rows."
     )
     INVALID_SONGS = strawberry.enum_value(
-        "INVALID_SONGS", description="The songs are refused; nothing was stored."
+        "INVALID_SONGS", description="The songs were refused and nothing was stored."
+    )
+    UNKNOWN_SONGS = strawberry.enum_value(
+        "UNKNOWN_SONGS", description="Some songs are not stored, and nothing was changed."
     )
 
 
@@ -34,7 +37,9 @@ DEFAULT_PROBLEMS = 20
 
 Found = TypeVar("Found")
 
-First = Annotated[int | None, strawberry.argument(description=f"How many at most, from 0 to {MAX_PROBLEMS}.")]
+First = Annotated[
+    int | None, strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_PROBLEMS}.")
+]
 
 
 def _first(found: list[Found], first: int | None) -> list[Found]:
@@ -44,25 +49,27 @@ def _first(found: list[Found], first: int | None) -> list[Found]:
     return found[:wanted]
 
 
-@strawberry.interface(description="An error that a client can expect and act upon.")
+@strawberry.interface(description="An expected error that a client can act on.")
 class Error:
-    message: str = strawberry.field(description="What is wrong, in a sentence for people.")
-    code: ErrorCode = strawberry.field(description="What is wrong, for programs.")
+    message: str = strawberry.field(description="A human-readable description of the error.")
+    code: ErrorCode = strawberry.field(description="A machine-readable error code.")
 
 
-@strawberry.type(description="Something wrong in a song file.")
+@strawberry.type(description="A problem in a song file.")
 class SongFileProblem:
-    kind: SongFileProblemKind = strawberry.field(description="What kind of thing is wrong.")
+    kind: SongFileProblemKind = strawberry.field(description="The kind of problem.")
     line: int | None = strawberry.field(
-        description="Line of the file, the header being line 1; null if it is no single line's fault."
+        description="The line number; the header is line 1. Null if the problem is not specific to a line."
     )
-    column: str | None = strawberry.field(description="Name of the column; null if it is no single column's.")
-    value: str | None = strawberry.field(description="The value found, shortened to 100 characters.")
-    message: str = strawberry.field(description="What is wrong and what is expected, in a sentence.")
+    column: str | None = strawberry.field(
+        description="The name of the column. Null if the problem is not specific to a column."
+    )
+    value: str | None = strawberry.field(description="The invalid value, truncated to 100 characters.")
+    message: str = strawberry.field(description="A description of the problem and what is expected.")
 
     @classmethod
     def of(cls, problem: FileProblem) -> Self:
-        """Make it from a problem that the reader found."""
+        """Create it from a problem found by the reader."""
         return cls(
             kind=problem.kind,
             line=problem.line,
@@ -73,7 +80,7 @@ class SongFileProblem:
 
     @classmethod
     def of_row(cls, row: BatchProblemRow) -> Self:
-        """Make it from a stored problem."""
+        """Create it from a stored problem."""
         return cls(
             kind=SongFileProblemKind(row.kind),
             line=row.line,
@@ -83,53 +90,58 @@ class SongFileProblem:
         )
 
 
-@strawberry.type(description="Something wrong in a song sent as JSON.")
+@strawberry.type(description="A problem in a song sent as JSON.")
 class SongProblem:
-    kind: SongFileProblemKind = strawberry.field(description="What kind of thing is wrong.")
-    index: int = strawberry.field(description="Place of the song in the list, from 0.")
-    column: str | None = strawberry.field(description="The column at fault, by its name in a song file.")
-    value: str | None = strawberry.field(description="The value found, shortened to 100 characters.")
-    message: str = strawberry.field(description="What is wrong and what is expected, in a sentence.")
+    kind: SongFileProblemKind = strawberry.field(description="The kind of problem.")
+    index: int = strawberry.field(description="The zero-based index of the song in the list.")
+    column: str | None = strawberry.field(description="The name of the corresponding column in a song file.")
+    value: str | None = strawberry.field(description="The invalid value, truncated to 100 characters.")
+    message: str = strawberry.field(description="A description of the problem and what is expected.")
 
     @classmethod
-    def of(cls, problem: RecordProblem) -> Self:
-        """Make it from a problem that the check found."""
+    def of(cls, problem: FileProblem) -> Self:
+        """Create it from a problem in a list of songs, whose line is the index in the list."""
         return cls(
             kind=problem.kind,
-            index=problem.index,
+            index=problem.line or 0,
             column=problem.column,
             value=problem.value,
             message=problem.message,
         )
 
 
-@strawberry.type(description="A song file that is refused; nothing of it was stored.")
+@strawberry.type(description="A refused song file. Nothing was stored.")
 class InvalidSongFile(Error):
     found: strawberry.Private[list[FileProblem]]
-    problem_count: int = strawberry.field(description="How many there are; the first 100 are listed.")
+    problem_count: int = strawberry.field(description="The number of problems. The first 100 are listed.")
 
-    @strawberry.field(description="The problems, by line.")
+    @strawberry.field(description="The problems, ordered by line.")
     def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
         return [SongFileProblem.of(problem) for problem in _first(self.found, first)]
 
 
-@strawberry.type(description="A song file with more rows than the service takes; nothing was stored.")
+@strawberry.type(description="A song file with too many rows. Nothing was stored.")
 class SongFileTooLarge(Error):
-    max_rows: int = strawberry.field(description="The most rows that a file may have.")
+    max_rows: int = strawberry.field(description="The maximum number of rows in a file.")
 
 
-@strawberry.type(description="Songs that are refused; nothing of them was stored.")
+@strawberry.type(description="Refused songs. Nothing was stored.")
 class InvalidSongs(Error):
-    found: strawberry.Private[list[RecordProblem]]
-    problem_count: int = strawberry.field(description="How many there are; the first 100 are listed.")
+    found: strawberry.Private[list[FileProblem]]
+    problem_count: int = strawberry.field(description="The number of problems. The first 100 are listed.")
 
-    @strawberry.field(description="The problems, by place in the list.")
+    @strawberry.field(description="The problems, ordered by position in the list.")
     def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongProblem]:
         return [SongProblem.of(problem) for problem in _first(self.found, first)]
 
 
+@strawberry.type(description="Songs that are not stored. Nothing was changed.")
+class UnknownSongs(Error):
+    track_ids: list[strawberry.ID] = strawberry.field(description="The track IDs, in the order sent.")
+
+
 class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, InvalidSongFile]):
-    """Answers a refused file with a member of the mutation's union."""
+    """Converts the error for an invalid file to a union member."""
 
     def handle(self, exception: InvalidSongFileError, **_: object) -> InvalidSongFile:
         """Translate."""
@@ -144,7 +156,7 @@ class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, I
 
 
 class SongFileTooLargeHandler(strawberry.ExceptionHandler[TooManyRowsError, SongFileTooLarge]):
-    """Answers a file with too many rows with a member of the mutation's union."""
+    """Converts the error for a file with too many rows to a union member."""
 
     def handle(self, exception: TooManyRowsError, **_: object) -> SongFileTooLarge:
         """Translate."""
@@ -155,7 +167,7 @@ class SongFileTooLargeHandler(strawberry.ExceptionHandler[TooManyRowsError, Song
 
 
 class InvalidSongsHandler(strawberry.ExceptionHandler[InvalidSongsError, InvalidSongs]):
-    """Answers refused songs with a member of the mutation's union."""
+    """Converts the error for invalid songs to a union member."""
 
     def handle(self, exception: InvalidSongsError, **_: object) -> InvalidSongs:
         """Translate."""
@@ -169,4 +181,22 @@ class InvalidSongsHandler(strawberry.ExceptionHandler[InvalidSongsError, Invalid
         )
 
 
-EXCEPTION_HANDLERS = (InvalidSongFileHandler(), SongFileTooLargeHandler(), InvalidSongsHandler())
+class UnknownSongsHandler(strawberry.ExceptionHandler[UnknownSongsError, UnknownSongs]):
+    """Converts the error for unknown track IDs to a union member."""
+
+    def handle(self, exception: UnknownSongsError, **_: object) -> UnknownSongs:
+        """Translate."""
+        note_refusal(ErrorCode.UNKNOWN_SONGS.name)
+        return UnknownSongs(
+            message=str(exception),
+            code=ErrorCode.UNKNOWN_SONGS,
+            track_ids=[strawberry.ID(str(track_id)) for track_id in exception.track_ids],
+        )
+
+
+EXCEPTION_HANDLERS = (
+    InvalidSongFileHandler(),
+    SongFileTooLargeHandler(),
+    InvalidSongsHandler(),
+    UnknownSongsHandler(),
+)

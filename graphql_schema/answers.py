@@ -1,0 +1,144 @@
+"""An exact cache of answers: an entry is used only if no song was written since it was read.
+
+An operation that reads shared data only (`SHARED`) has the same answer for all clients. A cached answer is
+returned if the catalogue still has the version that it had before the answer was read; see
+`app.catalogue.version`. Everything else that belongs to a request still happens: authentication, cost and
+time limits, the log line and metrics.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, cast
+from uuid import UUID
+
+import orjson
+from graphql import ExecutionResult
+from strawberry.types import ExecutionContext
+
+from graphql_schema.documents import Document
+from graphql_schema.execution import provided_operation_name
+
+_FIELDS: Final = {
+    "Query": "genres songs song",
+    "Genre": "name songCount songs",
+    "Song": (
+        "id trackId title genre predictedGenre verifiedGenre confidence confident modelVersion classifiedAt "
+        "probabilities"
+    ),
+    "SongConnection": "pageInfo edges nodes totalCount",
+    "SongEdge": "cursor node",
+    "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
+    "GenreProbability": "genre probability",
+}
+_ARGUMENTS: Final = {
+    "Query.songs": (
+        "genre titleContains confident modelVersion verified minConfidence maxConfidence orderBy first after"
+    ),
+    "Query.song": "trackId",
+    "Genre.songs": "first after",
+}
+
+SHARED: Final = frozenset(
+    [f"{type_}.{field}" for type_, fields in _FIELDS.items() for field in (*fields.split(), "__typename")]
+    + [f"{field}({name}:)" for field, names in _ARGUMENTS.items() for name in names.split()]
+)
+"""Schema coordinates of what depends only on songs, their counts, and registered models, which never change;
+not on the client, nor on batches. A field or argument that is missing here is never cached."""
+
+_ENTRY_BYTES: Final = 500
+"""Estimated overhead of an entry, beside its query, variables and answer."""
+
+
+class _Key(NamedTuple):
+    query: str
+    operation_name: str | None
+    variables: bytes
+
+
+class _Kept(NamedTuple):
+    version: UUID | None
+    data: bytes
+
+
+_SEEN: Final = _Kept(None, b"")
+
+
+class Answers:
+    """A least-recently-used cache of answers, bounded in bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Make an empty cache.
+
+        Args:
+            max_bytes: of operations and answers together; 0 disables the cache.
+        """
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._bytes = 0
+
+    async def of(
+        self,
+        document: Document,
+        context: ExecutionContext,
+        execute: Callable[[], Awaitable[ExecutionResult]],
+    ) -> ExecutionResult:
+        """Return the answer to an operation: the cached one if current, otherwise what `execute` returns.
+
+        Args:
+            document: the operation's document, which must be valid.
+            context: the operation's name and variables, and the catalogue.
+            execute: executes the operation.
+        """
+        key = self._key(document, context)
+        if key is None:
+            return await execute()
+        kept = self._kept.get(key)
+        if kept is None:
+            # Most operations are sent once: they need not wait for the version.
+            self._keep(key, _SEEN)
+            return await execute()
+        self._kept.move_to_end(key)
+        version: UUID | None = None
+        with suppress(Exception):  # if the database has a problem, executing reports it
+            version = await context.context.catalogue.version()
+        if version is None:
+            return await execute()
+        if version == kept.version:
+            return ExecutionResult(cast("dict[str, Any]", orjson.Fragment(kept.data)), None)
+        result = await execute()
+        if not result.errors:
+            with suppress(TypeError):  # orjson cannot write it
+                self._keep(key, _Kept(version, orjson.dumps(result.data)))
+        return result
+
+    def _key(self, document: Document, context: ExecutionContext) -> _Key | None:
+        if not self._max_bytes or not document.coordinates <= SHARED:
+            return None
+        try:
+            variables = orjson.dumps(context.variables, option=orjson.OPT_SORT_KEYS)
+        except TypeError:
+            return None
+        assert context.query is not None
+        return _Key(context.query, provided_operation_name(context), variables)
+
+    def _keep(self, key: _Key, kept: _Kept) -> None:
+        self._forget(key)
+        size = _size(key, kept)
+        if size <= self._max_bytes:
+            self._kept[key] = kept
+            self._bytes += size
+        while self._bytes > self._max_bytes:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, key: _Key) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._bytes -= _size(key, kept)
+
+
+def _size(key: _Key, kept: _Kept) -> int:
+    return _ENTRY_BYTES + sys.getsizeof(key.query) + len(key.variables) + len(kept.data)

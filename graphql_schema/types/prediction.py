@@ -1,0 +1,97 @@
+"""Songs that were classified but not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+import strawberry
+
+from app.batches.predictions import PredictedSongs as Predicted
+from app.batches.reasons import MAX_REASONS, Reasons, check_reasons
+from graphql_schema.types.genre import Genre, GenreProbability
+from graphql_schema.types.problem import InvalidSongs
+from graphql_schema.types.song import DEFAULT_REASONS, FeatureContribution
+from ml.model.artifact import Manifest
+
+
+@strawberry.type(description="A classified song that is not stored.")
+class PredictedSong:
+    place: strawberry.Private[int]
+    reasons: strawberry.Private[Reasons]
+    by_genre: strawberry.Private[Sequence[tuple[str, float]]]
+    track_id: strawberry.ID = strawberry.field(description="The track ID, as sent.")
+    title: str = strawberry.field(description="The title, as sent.")
+    genre: Genre = strawberry.field(description="The most likely genre.")
+    confidence: float = strawberry.field(description="The probability of that genre, from 0 to 1.")
+    confident: bool = strawberry.field(description="Whether the confidence reaches `minConfidence`.")
+
+    @strawberry.field(description="The probability of every genre the model predicts, highest first.")
+    def probabilities(self) -> list[GenreProbability]:
+        return [
+            GenreProbability(genre=genre, probability=probability)
+            for genre, probability in sorted(self.by_genre, key=lambda pair: -pair[1])
+        ]
+
+    @strawberry.field(description="The features contributing most to the genre, strongest first.")
+    async def explanation(
+        self,
+        first: Annotated[
+            int | None,
+            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_REASONS}."),
+        ] = DEFAULT_REASONS,
+    ) -> list[FeatureContribution]:
+        wanted = DEFAULT_REASONS if first is None else first
+        check_reasons(wanted)
+        reason = await self.reasons.of(self.place)
+        return [FeatureContribution.of(found) for found in reason.strongest(wanted)]
+
+
+@strawberry.type(description="Songs sent as JSON, classified but not stored.")
+class PredictedSongs:
+    songs: list[PredictedSong] = strawberry.field(
+        description="The songs in the order sent, without skipped ones."
+    )
+    model_version: str = strawberry.field(description="The version of the model used.")
+    rows_with_missing_values: int = strawberry.field(
+        description="The number of songs skipped because of a missing value."
+    )
+    rows_classified_with_missing_values: int = strawberry.field(
+        description="The number of songs classified despite missing values."
+    )
+    rows_invalid: int = strawberry.field(
+        description="The number of songs skipped because of an invalid value."
+    )
+
+    @classmethod
+    def of(cls, predicted: Predicted, manifest: Manifest, min_confidence: float) -> Self:
+        """Create the songs from the predictions."""
+        part, genres = predicted.part, manifest.genres
+        best, confidences = part.best.tolist(), part.confidences.tolist()
+        rows = zip(part.track_ids.tolist(), part.titles, part.probabilities.tolist(), strict=True)
+        songs = [
+            PredictedSong(
+                place=place,
+                reasons=predicted.reasons,
+                by_genre=list(zip(genres, probabilities, strict=True)),
+                track_id=strawberry.ID(str(track_id)),
+                title=title,
+                genre=Genre(name=genres[best[place]]),
+                confidence=confidences[place],
+                confident=confidences[place] >= min_confidence,
+            )
+            for place, (track_id, title, probabilities) in enumerate(rows)
+        ]
+        return cls(
+            songs=songs,
+            model_version=manifest.model_version,
+            rows_with_missing_values=predicted.report.rows_with_missing_values,
+            rows_classified_with_missing_values=predicted.report.rows_with_missing_values_classified,
+            rows_invalid=predicted.report.rows_invalid,
+        )
+
+
+PredictSongsResult = Annotated[
+    PredictedSongs | InvalidSongs,
+    strawberry.union("PredictSongsResult", description="The songs, or the reason they were refused."),
+]
