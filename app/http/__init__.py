@@ -1,1 +1,1 @@
-"""HTTP: who may come in, how much they may send, the GraphQL endpoint and the health checks."""
+"""HTTP: authentication, limits, the GraphQL endpoint, pages, downloads and health checks."""

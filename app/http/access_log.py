@@ -1,7 +1,8 @@
-"""One log line a request, with what it was, whose, how it ended and how long it took."""
+"""Log one line per request: operation, client, outcome and duration."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, Final
 
@@ -10,26 +11,30 @@ from asgi_correlation_id import correlation_id
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.metrics.metrics import Metrics
-from app.metrics.operation import Operation
-from app.services.roles import Caller
+from app.clients.roles import Caller
+from app.observability.logs import write_line
+from app.observability.metrics import Metrics, Operation
 
 MONITORING: Final = frozenset({"/livez", "/healthcheck", "/metrics"})
-"""Asked every few seconds for ever; a line of the log only when something is wrong."""
+"""Polled every few seconds; only logged when something is wrong."""
 
 CLIENT_CLOSED_REQUEST: Final = 499
-"""The status, as nginx has it, of a request whose client was gone before the answer."""
+"""nginx's status for a request whose client disconnected before the response."""
 
 _SERVER_ERROR: Final = 500
+
+_REFUSED: Final = frozenset({401, 429, 1008, 4403, 4429})
+"""HTTP statuses and WebSocket close codes for which the client's address is logged."""
 
 log = structlog.get_logger(__name__)
 
 
 class AccessLog:
-    """ASGI middleware: logs and counts each request and WebSocket when it has ended.
+    """ASGI middleware: logs and counts each request and WebSocket when it ends.
 
-    The request's id is on each line that is logged meanwhile. Nothing that a client can fill at will is
-    logged: no path but the routes' own, no query string, no header, no body.
+    All lines logged during a request have its id. Client-controlled text is not logged: no path except the
+    routes' own, no query string, header or body. The address is only logged for refused credentials and
+    exceeded limits.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -37,7 +42,7 @@ class AccessLog:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, then log."""
+        """Handle a request, then log it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -48,6 +53,8 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif message["type"] == "websocket.close":
+                status = message.get("code")
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=correlation_id.get()):
@@ -57,28 +64,30 @@ class AccessLog:
                 status = status or _SERVER_ERROR
                 raise
             finally:
-                # Whoever is gone has got no answer, and none was due.
+                # The client disconnected: there is no response.
                 self._note(scope, status or CLIENT_CLOSED_REQUEST, time.perf_counter() - begin)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         state: dict[str, Any] = scope.get("state", {})
         facts: dict[str, Any] = {"route": route_of(scope["path"]), "client_id": state.get("client_id")}
+        if status in _REFUSED:
+            facts["address"] = scope["client"][0] if scope.get("client") else None
         if scope["type"] == "websocket":
             log.info("websocket closed", **_known(facts), seconds=round(seconds, 3))
             return
-        self._metrics.note_response(facts["route"], status)
+        self._metrics.record_response(facts["route"], status)
         if scope["path"] in MONITORING and status < _SERVER_ERROR:
             return
         facts |= {"method": scope["method"], "status": status}
         operation: Operation | None = state.get("operation")
         if operation is not None:
             facts |= _facts(operation)
-        write = log.warning if status >= _SERVER_ERROR else log.info
-        write("request", **_known(facts), seconds=round(seconds, 3))
+        level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
+        write_line(log, __name__, level, "request", {**_known(facts), "seconds": round(seconds, 3)})
 
 
-def note_operation(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
-    """Keep an operation for its request's line; one of a WebSocket gets a line of its own."""
+def record_operation(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
+    """Add an operation to its request's log line; WebSocket operations get their own line."""
     if connection is None:
         return
     if connection.scope["type"] == "http":
@@ -89,7 +98,7 @@ def note_operation(connection: HTTPConnection | None, caller: Caller, operation:
 
 
 def route_of(path: str) -> str:
-    """Return the route that a path belongs to: one of a few, whatever clients ask for."""
+    """Return the route of a path, out of a fixed set."""
     if path == "/graphql" or path in MONITORING:
         return path
     if path.startswith("/batches/"):
@@ -107,3 +116,24 @@ def _facts(operation: Operation) -> dict[str, Any]:
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
+
+
+class _QueryRedactor(logging.Filter):
+    """Removes query strings from uvicorn's log lines, which it only writes for WebSockets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "WebSocket" in str(record.msg) and isinstance(record.args, tuple):
+            record.args = tuple(
+                argument.partition("?")[0] if isinstance(argument, str) else argument
+                for argument in record.args
+            )
+        return True
+
+
+def redact_query_strings() -> None:
+    """Remove query strings from uvicorn's log; idempotent."""
+    # It warns about each invalid byte in an upload; the response reports those.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    logger = logging.getLogger("uvicorn.error")
+    if not any(isinstance(known, _QueryRedactor) for known in logger.filters):
+        logger.addFilter(_QueryRedactor())

@@ -1,4 +1,4 @@
-"""Client credentials on every path but the open ones."""
+"""Authenticate requests to all paths except the open ones."""
 
 from __future__ import annotations
 
@@ -12,66 +12,23 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.clients.authentication import (
+    CLIENT_ID_HEADER,
+    CLIENT_SECRET_HEADER,
+    Authenticator,
+    NotAuthenticatedError,
+    TooManyAttemptsError,
+)
+from app.errors import Code
 from app.http.graphql_error import graphql_error
-from app.http.login_limiter import LoginLimiter
-from app.services.client_directory import ClientDirectory
-from app.services.roles import Caller
 
-HEALTH_PATHS = frozenset({"/livez", "/healthcheck"})
+HEALTH_CHECK_PATH = "/healthcheck"
 
-CLIENT_ID_HEADER = "client-id"
-CLIENT_SECRET_HEADER = "client-secret"  # noqa: S105  (a header's name)
-
-
-class NotAuthenticatedError(Exception):
-    """Credentials are missing or wrong; the message says which."""
-
-
-class TooManyAttemptsError(Exception):
-    """Too many wrong credentials came from one address.
-
-    Attributes:
-        retry_after: seconds to wait.
-    """
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = retry_after
-        super().__init__(f"Too many wrong credentials; try again in {retry_after} seconds.")
-
-
-class Authenticator:
-    """Tells callers by their credentials."""
-
-    def __init__(self, directory: ClientDirectory, limiter: LoginLimiter) -> None:
-        self.directory = directory
-        self._limiter = limiter
-
-    async def caller(self, connection: HTTPConnection, client_id: object, secret: object) -> Caller:
-        """Return who calls.
-
-        Args:
-            connection: the request or WebSocket.
-            client_id: as sent, None if it was not.
-            secret: as sent.
-
-        Raises:
-            NotAuthenticatedError: something is missing or wrong.
-            TooManyAttemptsError: the address has sent too many wrong credentials.
-        """
-        if not (isinstance(client_id, str) and isinstance(secret, str) and client_id and secret):
-            raise NotAuthenticatedError(f"Send the headers {CLIENT_ID_HEADER} and {CLIENT_SECRET_HEADER}.")
-        address = connection.client.host if connection.client else ""
-        if wait := self._limiter.seconds_to_wait(address, client_id):
-            raise TooManyAttemptsError(wait)
-        caller = await self.directory.authenticate(client_id, secret)
-        if caller is None:
-            self._limiter.note_failure(address, client_id)
-            raise NotAuthenticatedError(f"The {CLIENT_ID_HEADER} or {CLIENT_SECRET_HEADER} is wrong.")
-        return caller
+HEALTH_PATHS = frozenset({"/livez", HEALTH_CHECK_PATH})
 
 
 class ClientAuthentication:
-    """ASGI middleware: answers 401 before a byte of the body is read; notes the `caller` in the state."""
+    """ASGI middleware: responds with 401 before the body is read; stores the `caller` in the state."""
 
     def __init__(
         self,
@@ -81,14 +38,14 @@ class ClientAuthentication:
         open_paths: AbstractSet[str] = HEALTH_PATHS,
         basic_paths: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Make the middleware.
+        """Initialize the middleware.
 
         Args:
-            app: what stands behind.
-            authenticator: tells callers.
-            open_paths: where everybody may go.
-            basic_paths: where credentials may come by HTTP Basic: Prometheus sends these more easily.
-                Elsewhere browsers, which would remember them, could be made to send them by other sites.
+            app: the wrapped application.
+            authenticator: authenticates callers.
+            open_paths: paths that need no credentials.
+            basic_paths: paths that accept HTTP Basic, which Prometheus supports. Elsewhere it would allow
+                CSRF, since browsers remember these credentials.
         """
         self._app = app
         self._authenticator = authenticator
@@ -96,13 +53,18 @@ class ClientAuthentication:
         self._basic_paths = basic_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a known client through."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in self._open_paths:
+        """Pass on requests of authenticated clients."""
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        # The health check shows details to authenticated clients.
+        named = scope["path"] == HEALTH_CHECK_PATH and CLIENT_ID_HEADER in headers
+        if scope["path"] in self._open_paths and not named:
+            await self._app(scope, receive, send)
+            return
         if scope["type"] == "websocket" and CLIENT_ID_HEADER not in headers:
-            await self._app(scope, receive, send)  # a browser's: its first message says who it is
+            await self._app(scope, receive, send)  # from a browser: the first message has the credentials
             return
         basic = scope["path"] in self._basic_paths
         client_id, secret = headers.get(CLIENT_ID_HEADER), headers.get(CLIENT_SECRET_HEADER)
@@ -134,7 +96,7 @@ def _basic_credentials(authorization: str) -> tuple[str, str] | tuple[None, None
 
 def _refusal(error: NotAuthenticatedError | TooManyAttemptsError, *, basic: bool) -> Response:
     if isinstance(error, TooManyAttemptsError):
-        return graphql_error(429, "RATE_LIMITED", str(error), {"Retry-After": str(error.retry_after)})
+        return graphql_error(Code.RATE_LIMITED, str(error), {"retry-after": str(error.retry_after)})
     scheme = "Basic" if basic else "Client-Credentials"
     challenge = {"WWW-Authenticate": f'{scheme} realm="genregraph"'}
-    return graphql_error(401, "UNAUTHENTICATED", str(error), challenge)
+    return graphql_error(Code.UNAUTHENTICATED, str(error), challenge)

@@ -1,4 +1,4 @@
-"""An application served from a thread of this process: for the demo, the tests and the benchmarks."""
+"""Serve an application from a background thread, for the demo, tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.http.http_protocol import CONNECTION_LIMITS
 
@@ -16,8 +16,8 @@ START_TIMEOUT_SECONDS = 30.0
 
 
 @contextmanager
-def running(app: Starlette) -> Iterator[int]:
-    """Serve an application over real HTTP on a free port of this machine, and give the port."""
+def running(app: ASGIApp) -> Iterator[int]:
+    """Serve an application over HTTP on a free local port; yields the port."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, **CONNECTION_LIMITS
     )

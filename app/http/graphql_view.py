@@ -1,42 +1,57 @@
-"""The GraphQL endpoint: Strawberry's, made to keep the GraphQL-over-HTTP and multipart specs."""
+"""The GraphQL endpoint: Strawberry's view, adapted to the GraphQL-over-HTTP and multipart specs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
 from starlette.datastructures import FormData as StarletteFormData
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry import Schema
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.http.types import HTTPMethod
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 
-from app.database.outage import is_disk_full
-from app.http.authentication import (
+from app.catalogue.errors import FORBIDDEN_MESSAGE
+from app.clients.authentication import (
     CLIENT_ID_HEADER,
     CLIENT_SECRET_HEADER,
     Authenticator,
     NotAuthenticatedError,
     TooManyAttemptsError,
 )
-from app.http.client_quota import ClientQuotas
-from app.http.event_stream import EventStream
-from app.http.graphql_error import GRAPHQL_RESPONSE, RETRY_AFTER, graphql_error
-from app.http.multipart import MultipartError, operations_with_file, read_form
-from app.http.query_length import MAX_QUERY_LENGTH, QUERY_TOO_LONG
+from app.clients.roles import NOBODY, Caller, Role
+from app.database.errors import is_disk_full
+from app.errors import Code
+from app.http.graphql_answer import JSON, accepted_type, answer, encoded, unless_known, without_data
+from app.http.graphql_error import RefusedRequestError, graphql_error
+from app.http.graphql_request import (
+    ALLOW,
+    MULTIPART,
+    check_head,
+    check_query,
+    media_type,
+    read_body,
+    read_json,
+    read_ordinary,
+    read_url,
+)
+from app.http.limits import ClientQuotas
+from app.http.multipart import operations_with_file, read_form
+from app.http.spool import Spool
+from app.http.streams import STREAMS
 from app.http.websocket_handler import TooManyConnectionsError, WebSocketHandler
-from app.services.errors import FORBIDDEN_MESSAGE
-from app.services.roles import NOBODY, Caller, Role
+from app.observability.tracing import step
 
 PREFLIGHT_HEADERS = (
     "graphql-preflight",
@@ -44,101 +59,140 @@ PREFLIGHT_HEADERS = (
     "apollo-require-preflight",
     "x-apollo-operation-name",
 )
-"""A browser sends none of these across origins without asking first, so that with one of them a
-multipart request cannot be a forged form."""
+"""Browsers send these across origins only after a preflight request, so a multipart request with one of
+them cannot be a forged form."""
 
 CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
-"""How long a WebSocket may stay open without saying who it is."""
+"""How long a WebSocket may stay open without authentication."""
+
+_NOTHING_YET: Final = Response()
+"""Placeholder for a response that is not known."""
 
 
-_STATUS_CODES: Mapping[str, int] = {
-    "INSUFFICIENT_STORAGE": 507,
-    "QUERY_TOO_COMPLEX": 400,
-    "REQUEST_TIMEOUT": 504,
-}
-"""Beside 503, the status of an answer that holds nothing but this error, in either media type."""
+class _Adapter(StarletteRequestAdapter):
+    """Gives Strawberry access to a request."""
 
+    @property
+    def method(self) -> HTTPMethod:
+        """The method, with GET for HEAD: the server omits the body."""
+        return "GET" if self._request.method == "HEAD" else super().method
 
-class _OneFileAdapter(StarletteRequestAdapter):
+    @property
+    def content_type(self) -> str:
+        """The media type, in lower case as Strawberry expects it."""
+        return media_type(self._request)
+
+    @property
+    def query_params(self) -> Any:
+        """The validated URL parameters with their JSON parsed."""
+        return read_url(self._request.scope["query_string"])
+
     async def get_form_data(self) -> FormData:
-        form = await read_form(self._request)
+        """Read a multipart request with at most one file."""
+        with step("upload"):
+            form = await read_form(self._request)
         return FormData(files=form, form=form)
 
 
 class GraphQLView(GraphQL[Any, None]):
     """Serves a schema at one path, by GET and POST."""
 
-    request_adapter_class = _OneFileAdapter
+    request_adapter_class = _Adapter
     graphql_transport_ws_handler_class = WebSocketHandler
-    stream_transport_classes_by_protocol = MappingProxyType({GRAPHQL_SSE_PROTOCOL: EventStream})
+    stream_transport_classes_by_protocol = STREAMS
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its dependencies
         self,
         schema: Schema,
         context: Callable[[Caller], Any],
         authenticator: Authenticator,
         *,
         quotas: ClientQuotas,
+        spool: Spool,
         allowed_origins: Sequence[str] = (),
     ) -> None:
-        """Make the view.
+        """Initialize the view.
 
         Args:
-            schema: what to serve.
-            context: makes the context of a request for the one who sends it.
-            authenticator: who may open a WebSocket: a browser's cannot send headers, and so says it later.
-            quotas: what a client may have open over WebSockets.
-            allowed_origins: of pages on other hosts that may open one.
+            schema: the schema to serve.
+            context: creates the context for a caller.
+            authenticator: authenticates WebSockets, since browsers cannot send headers with them.
+            quotas: limits of a client's WebSockets and their operations.
+            spool: limits the disk space of uploads.
+            allowed_origins: origins of pages that may open WebSockets.
         """
         super().__init__(
             schema,
             graphql_ide=None,
             multipart_uploads_enabled=True,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, *STREAMS),
             connection_init_wait_timeout=CONNECTION_INIT_TIMEOUT,
-            max_subscriptions_per_connection=None,  # those of a client are counted over all of them
+            max_subscriptions_per_connection=None,  # limited per client instead
             allowed_origins=allowed_origins,
         )
         self._context = context
         self._authenticator = authenticator
         self.quotas = quotas
+        self._spool = spool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; whatever is wrong with it is told in GraphQL's own shape."""
+        """Respond to a request; errors have GraphQL's format."""
         if scope["type"] == "websocket":
             await self.run(WebSocket(scope, receive, send))
             return
         request = Request(scope, receive)
-        try:
-            response = await self._response(request)
-            # A streamed answer, which a client may ask for with any operation, reads the upload only now.
-            if response is not None:
-                await response(scope, receive, send)
-        finally:
-            await request.close()  # the uploaded file, which Strawberry leaves open
+        with self._spool.share() as request.state.spool:
+            try:
+                response = await self._response(request)
+                # Clients can stream any operation, and a streamed response only reads the upload now.
+                if response is not None:
+                    await response(scope, receive, send)
+            finally:
+                await request.close()  # Strawberry leaves the uploaded file open
 
     async def _response(self, request: Request) -> Response | None:
-        """Return the answer to a request; None if nobody is left to be answered."""
+        """Return the response to a request; None if the client has disconnected."""
         try:
             return await self._respond(request)
         except ClientDisconnect:
             return None
+        except RefusedRequestError as error:
+            return graphql_error(error.code, str(error), error.headers)
         except HTTPException as error:
-            code = "BAD_REQUEST" if error.status_code < 500 else "INTERNAL_SERVER_ERROR"  # noqa: PLR2004
-            return graphql_error(error.status_code, code, error.reason)
+            return graphql_error(Code.BAD_REQUEST, error.reason)  # Strawberry only raises it for this
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            return graphql_error(507, "INSUFFICIENT_STORAGE", "The disk is full, and nothing was stored.")
+            return graphql_error(Code.INSUFFICIENT_STORAGE)
 
     async def _respond(self, request: Request) -> Response:
-        if _is_multipart(request) and not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
-            return graphql_error(
-                403, "PREFLIGHT_REQUIRED", "A multipart request needs the header GraphQL-Preflight: 1."
-            )
-        if _is_multipart(request) and not request.state.role.includes(Role.WRITER):
-            return graphql_error(403, "FORBIDDEN", FORBIDDEN_MESSAGE)  # before the file is read
-        return await self.run(request)
+        sent = await read_ordinary(request)
+        if sent is not None:
+            return await self._answer(request, sent)
+        check_head(request)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ALLOW})
+        if media_type(request) == MULTIPART:
+            if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
+                return graphql_error(Code.PREFLIGHT_REQUIRED)
+            if not request.state.role.includes(Role.WRITER):
+                return graphql_error(Code.FORBIDDEN, FORBIDDEN_MESSAGE)  # before the file is read
+        response = await self.run(request)
+        if request.method == "POST" or isinstance(response, StreamingResponse):
+            return response
+        return unless_known(response, request.headers.get("if-none-match", ""))
+
+    async def _answer(self, request: Request, sent: GraphQLRequestData) -> Response:
+        context = await self.get_context(request, None)
+        adapter = self.request_adapter_class(request)
+        result = await self.execute_single(request, adapter, _NOTHING_YET, context, None, sent)
+        data = await self.process_result(request, result) if result.errors else {"data": result.data}
+        return answer(data, accepted_type(request.headers.get("accept", "")))
+
+    def should_render_graphql_ide(self, request: object) -> bool:
+        """Return False: the pages are served elsewhere."""
+        del request
+        return False
 
     async def get_context(self, request: Request | WebSocket, response: object) -> Any:
         """Return the context of a request."""
@@ -147,11 +201,11 @@ class GraphQLView(GraphQL[Any, None]):
         return context
 
     async def on_ws_connect(self, context: Any) -> Any:
-        """Let a known client through, by the credentials of its first message if it sent no headers.
+        """Authenticate a client by the first message, if it sent no headers.
 
         Raises:
-            ConnectionRejectionError: it sent none, or wrong ones.
-            TooManyConnectionsError: it has as many WebSockets as it may have.
+            ConnectionRejectionError: the credentials are missing or wrong.
+            TooManyConnectionsError: the client has too many WebSockets.
         """
         if context.caller is NOBODY:
             sent = context.connection_params or {}
@@ -165,84 +219,82 @@ class GraphQLView(GraphQL[Any, None]):
             raise TooManyConnectionsError
         return await super().on_ws_connect(context)
 
+    def encode_json(self, data: object) -> str:
+        """Encode data as JSON."""
+        return encoded(data).decode()
+
     def decode_json(self, data: str | bytes) -> object:
-        """Read a JSON document.
+        """Parse a WebSocket message.
 
         Raises:
-            json.JSONDecodeError: it is none, not UTF-8, too deep, or has a number too long.
+            json.JSONDecodeError: the message is not JSON.
         """
         try:
-            return super().decode_json(data)
-        except json.JSONDecodeError:
-            raise
-        except (ValueError, RecursionError) as error:
+            return read_json(data, "The message")
+        except RefusedRequestError as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
 
-    def parse_json(self, data: str | bytes) -> Any:
-        """Read a JSON document; one that is neither object nor list cannot be a request."""
-        try:
-            parsed = super().parse_json(data)
-        except json.JSONDecodeError as error:
-            raise HTTPException(400, "Unable to parse request body as JSON") from error
-        if not isinstance(parsed, dict | list):
-            raise HTTPException(400, "The request body must be a JSON object.")
-        return parsed
+    def parse_json(self, data: str | bytes) -> dict[str, Any]:
+        """Parse a request's body."""
+        return read_body(data)
+
+    def parse_query_params(self, params: Any) -> dict[str, Any]:
+        """Return the URL parameters, which are already parsed."""
+        return cast("dict[str, Any]", params)
 
     async def parse_http_body(
         self, request: AsyncHTTPRequestAdapter
     ) -> GraphQLRequestData | list[GraphQLRequestData]:
-        """Read a request; one whose query is too long is refused before it is parsed."""
+        """Read a request; an empty operation name means none."""
         data = await super().parse_http_body(request)
-        if isinstance(data, GraphQLRequestData) and len(data.query or "") > MAX_QUERY_LENGTH:
-            raise HTTPException(400, QUERY_TOO_LONG)
+        if isinstance(data, GraphQLRequestData):
+            data.operation_name = data.operation_name or None
         return data
 
+    async def execute_single(  # noqa: PLR0913, PLR0917 - Strawberry's
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Any,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """Execute an operation with a single response, so not a subscription."""
+        queries = {OperationType.QUERY}
+        return await self.schema.execute(
+            request_data.query,
+            variable_values=request_data.variables,
+            context_value=context,
+            operation_name=request_data.operation_name,
+            allowed_operation_types=queries
+            if request_adapter.method == "GET"
+            else queries | {OperationType.MUTATION},
+        )
+
     async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
-        """Read a multipart request; one that breaks the spec is the client's mistake."""
-        try:
-            data = await request.get_form_data()
-            return operations_with_file(cast("StarletteFormData", data.form))
-        except MultipartError as error:
-            raise HTTPException(400, str(error)) from error
+        """Read a multipart request."""
+        data = await request.get_form_data()
+        operations = operations_with_file(cast("StarletteFormData", data.form))
+        check_query(operations)
+        return operations
 
     async def process_result(
         self, request: Request, result: ExecutionResult, strict: bool = False
     ) -> GraphQLHTTPResponse:
-        """Leave `data` out of the reply to a request that was not executed."""
+        """Remove `data` from the response if the request was not executed."""
         response = await super().process_result(request, result)
-        errors = cast("list[dict[str, Any]]", response.get("errors") or [])
-        if response.get("data") is None and errors and not any("path" in error for error in errors):
-            cast("dict[str, Any]", response).pop("data", None)
+        without_data(cast("dict[str, Any]", response))
         return response
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        """Note which media type the client asked for."""
+        """Store the accepted media type for `create_response`."""
         sub_response = await super().get_sub_response(request)
-        sub_response.media_type = (
-            GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in request.headers.get("accept", "") else "application/json"
-        )
+        sub_response.media_type = accepted_type(request.headers.get("accept", ""))
         return sub_response
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
-        """Answer in that media type; in GraphQL's own, a request that was not executed is a 400."""
-        response = super().create_response(response_data, sub_response)
-        if sub_response.media_type == GRAPHQL_RESPONSE:
-            response.headers["content-type"] = f"{GRAPHQL_RESPONSE}; charset=utf-8"
-            if isinstance(response_data, Mapping) and "data" not in response_data:
-                response.status_code = 400
-        if isinstance(response_data, Mapping) and response_data.get("data") is None:
-            errors = cast("list[dict[str, Any]]", response_data.get("errors") or [])
-            codes = {error.get("extensions", {}).get("code") for error in errors}
-            if "UNAVAILABLE" in codes:
-                response.status_code = 503
-                response.headers.update(RETRY_AFTER)
-            else:
-                for code in codes & _STATUS_CODES.keys():
-                    response.status_code = _STATUS_CODES[code]
-        return response
-
-
-def _is_multipart(request: Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith("multipart/")
+        """Return the response in the accepted media type."""
+        return answer(response_data, sub_response.media_type or JSON)

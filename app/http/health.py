@@ -1,36 +1,40 @@
-"""`/livez`: the process answers. `/healthcheck`: it can do its work, and should be sent some."""
+"""Liveness (`/livez`) and readiness (`/healthcheck`)."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app import __version__
+from app.batches.queue import QueueRepository
 from app.database.engine import SessionFactory
+from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import known_revisions
-from app.repositories.queue import QueueRepository
 
 DATABASE_TIMEOUT_SECONDS = 2.0
+
+KEPT_SECONDS = 1.0
+"""How long the database's state is cached."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Database:
-    """What the database says.
+    """The state of the database.
 
     Attributes:
-        state: `ok`, or what is wrong.
-        migrations: `current`; `ahead`, when a newer release has migrated, which is no harm; `behind`.
-        worker: `running` if any worker, in whatever process, is connected.
+        state: `ok`, `read-only` (queries work), or the problem.
+        migrations: `current`, `behind`, or `ahead` (migrated by a newer release; harmless).
+        worker: `running` if any worker is connected, in any process.
     """
 
     state: str
@@ -38,38 +42,59 @@ class _Database:
     worker: str = "unknown"
 
 
+async def livez(_: Request) -> JSONResponse:
+    """Report that the process responds."""
+    return JSONResponse({"status": "alive"})
+
+
 def health_routes(
     sessions: SessionFactory, model_version: str, is_stopping: Callable[[], bool]
 ) -> list[Route]:
-    """Return the two routes; both are open to everybody.
+    """Return both routes, which are open; the health check shows details to clients.
 
     Args:
-        sessions: of the database.
-        model_version: of the model that decides.
-        is_stopping: whether the process is about to end, and wants no more requests.
+        sessions: the session factory.
+        model_version: the version of the loaded model.
+        is_stopping: returns whether the process is shutting down.
     """
+    watched = _WatchedDatabase(sessions)
 
-    async def livez(_: Request) -> JSONResponse:
-        return JSONResponse({"status": "alive"})
-
-    async def healthcheck(_: Request) -> JSONResponse:
-        database = await _look(sessions)
-        ready = database.state == "ok" and database.migrations != "behind" and not is_stopping()
-        status = "ok" if ready else "stopping" if is_stopping() else "unavailable"
-        return JSONResponse(
-            {
-                "status": status,
+    async def healthcheck(request: Request) -> JSONResponse:
+        database = await watched.state()
+        reads = database.state in {"ok", "read-only"}
+        ready = reads and database.migrations != "behind" and not is_stopping()
+        working = "ok" if database.state == "ok" else "degraded"
+        status = working if ready else "stopping" if is_stopping() else "unavailable"
+        answer = {"status": status}
+        if "caller" in request.scope.get("state", {}):
+            answer |= {
                 "name": "genregraph",
                 "version": __version__,
                 "modelVersion": model_version,
                 "database": database.state,
                 "migrations": database.migrations,
                 "worker": database.worker,
-            },
-            status_code=200 if ready else 503,
-        )
+            }
+        return JSONResponse(answer, status_code=200 if ready else 503)
 
     return [Route("/livez", livez), Route("/healthcheck", healthcheck)]
+
+
+class _WatchedDatabase:
+    """Checks the database at most once a second, and waits at most two seconds."""
+
+    def __init__(self, sessions: SessionFactory) -> None:
+        self._sessions = sessions
+        self._looking: asyncio.Task[_Database] | None = None
+        self._looked_at = 0.0
+
+    async def state(self) -> _Database:
+        looking = self._looking
+        if looking is None or (looking.done() and time.monotonic() - self._looked_at > KEPT_SECONDS):
+            looking = self._looking = asyncio.create_task(_look(self._sessions))
+            self._looked_at = time.monotonic()
+        done, _ = await asyncio.wait({looking}, timeout=DATABASE_TIMEOUT_SECONDS)
+        return looking.result() if done else _Database("timed out")
 
 
 async def _look(sessions: SessionFactory) -> _Database:
@@ -77,13 +102,15 @@ async def _look(sessions: SessionFactory) -> _Database:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS), sessions() as session:
             await session.execute(text("SELECT 1 FROM songs LIMIT 1"))
             revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
+            read_only = await session.scalar(text("SELECT current_setting('transaction_read_only')"))
             workers = await QueueRepository(session).workers()
     except TimeoutError:
-        return _Database("no answer in time")
-    except (SQLAlchemyError, OSError) as error:
-        log.warning("database not reachable", error=str(error))
+        return _Database("timed out")
+    except DATABASE_ERRORS as error:
+        log.warning("the database cannot be reached", error=reason(error))
         return _Database("unreachable")
-    return _Database("ok", _migrations(revision), "running" if workers else "none")
+    state = "read-only" if read_only == "on" else "ok"
+    return _Database(state, _migrations(revision), "running" if workers else "none")
 
 
 def _migrations(revision: str | None) -> str:

@@ -1,36 +1,44 @@
-"""`/metrics`: what Prometheus asks for."""
+"""The `/metrics` route for Prometheus."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import make_asgi_app
+from prometheus_client import CollectorRegistry, make_asgi_app
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.metrics.metrics import Metrics
+from app.observability.metrics import Metrics
 
 METRICS_PATH = "/metrics"
 
 
-def metrics_route(metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> Route:
-    """Return the route; it answers with the database away, too.
+def metrics_route(
+    metrics: Metrics,
+    refresh: Callable[[], Awaitable[None]],
+    together: Callable[[], Awaitable[CollectorRegistry]] | None = None,
+) -> Route:
+    """Return the route, which also works without the database.
 
     Args:
-        metrics: what to show.
-        refresh: looks up what is known to the database alone; it raises nothing.
+        metrics: the process's metrics.
+        refresh: updates the metrics that come from the database; never raises.
+        together: returns the merged metrics of all processes on this port, if there are several.
     """
-    # prometheus_client's own application knows both of Prometheus' formats, and compression.
-    app = make_asgi_app(metrics.registry)
 
     class _Answer(Response):
+        def __init__(self, registry: CollectorRegistry) -> None:
+            # prometheus_client's own application supports both formats, and compression.
+            self._app = make_asgi_app(registry)
+            super().__init__()
+
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
 
     async def show(_: Request) -> Response:
         await refresh()
-        return _Answer()
+        return _Answer(metrics.registry if together is None else await together())
 
     return Route(METRICS_PATH, show, methods=["GET"])

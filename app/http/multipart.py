@@ -1,65 +1,132 @@
-"""The GraphQL multipart request specification: `operations`, `map`, and a file that the map puts in place.
+"""Parse GraphQL multipart requests: `operations`, `map` and one file.
 
 https://github.com/jaydenseric/graphql-multipart-request-spec
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from app.errors import RETRY_AFTER_SECONDS, Code
+from app.http.graphql_error import RefusedRequestError
+from app.http.graphql_request import read_json
+from app.http.spool import SpoolFullError, SpoolShare
+
 MAX_FIELD_BYTES = 64 * 1024
-"""The most bytes of a part that is not a file: `operations` and `map`."""
+"""Limit of a part that is not a file: `operations` and `map`."""
+
+SPOOL_FULL: Final = "The disk space for uploads is used up; nothing was stored. Try again in a few seconds."
+
+RETRY: Final = {"retry-after": str(RETRY_AFTER_SECONDS)}
 
 MAP_EXAMPLE = 'such as {"0": ["variables.file"]}'
 
 _REASONS = {
-    "Too many files": "A request can hold one file; send each file in a request of its own.",
-    "Part exceeded": f"A part without a filename is larger than {MAX_FIELD_BYTES:,} bytes; "
-    "if it is the file, give the part a filename.",
-    "Too many fields": "A multipart request holds the fields 'operations' and 'map' and one file; "
-    "this one has more parts. If one of them is the file, give it a filename.",
+    "Too many files": "A request can have one file. Send each file in its own request.",
+    "Part exceeded": f"A part without a filename is larger than {MAX_FIELD_BYTES:,} bytes. "
+    "If it is the file, add a filename.",
+    "Too many fields": "A multipart request has the fields 'operations' and 'map' and one file; this one has "
+    "more parts. If one of them is the file, add a filename.",
     "The Content-Disposition": "Each part needs a name in its Content-Disposition header.",
     "The body ends": "The body ends before the closing boundary of its multipart/form-data.",
     "Missing boundary": "The content type multipart/form-data needs a boundary.",
 }
-"""By how Starlette begins to say it: what is wrong and what to do."""
+"""Messages by the start of Starlette's message."""
 
 
-class MultipartError(Exception):
-    """A multipart request breaks the specification; the message says how."""
+class MultipartError(RefusedRequestError):
+    """A multipart request violates the specification."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.BAD_REQUEST, message)
 
 
 async def read_form(request: Request) -> FormData:
-    """Read the parts of a multipart request; its file goes to disk as it comes.
+    """Read the parts of a multipart request, spooling the file to disk.
 
     Raises:
-        MultipartError: it is no multipart body, or has more parts or larger fields than one may have.
+        MultipartError: the body is malformed, or has too many parts or too large fields.
+        RefusedRequestError: the disk space for uploads is used up.
     """
     parser = _Parser(
         request.headers, request.stream(), max_files=1, max_fields=4, max_part_size=MAX_FIELD_BYTES
     )
+    parser.spool = request.state.spool
     try:
         form = await parser.parse()
+    except _SpoolFullError as error:
+        raise RefusedRequestError(Code.INSUFFICIENT_STORAGE, SPOOL_FULL, RETRY) from error
     except MultiPartException as error:
         for beginning, reason in _REASONS.items():
             if error.message.startswith(beginning):
                 raise MultipartError(reason) from error
         raise MultipartError("The body is not valid multipart/form-data.") from error
-    request._form = form  # noqa: SLF001 - what Request.close() closes
+    request._form = form  # noqa: SLF001 - for Request.close()
     return form
 
 
-class _Parser(MultiPartParser):
-    """Starlette's parser, which takes a body that breaks off for one that has ended."""
+_NAME_FORM: Final = "The filename* of a part must look like UTF-8''songs.csv, percent-encoded."
+_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*\"?([^;\"]*)", re.IGNORECASE)
+_EXTENDED_VALUE: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.+)", re.IGNORECASE)
 
+
+class _SpoolFullError(MultiPartException):
+    """The spool is full; on this kind of error Starlette closes its files."""
+
+
+class _Parser(MultiPartParser):
+    """Starlette's parser, stricter and with support for more clients.
+
+    `operations` and `map` can be Blobs, which have a filename; a file can have only `filename*`. Starlette
+    accepts truncated bodies, and decodes invalid UTF-8 as Latin-1; this rejects both.
+    """
+
+    spool: SpoolShare
     _ended = False
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is not None:
+            try:
+                self.spool.take(end - start)
+            except SpoolFullError:
+                raise _SpoolFullError("Spool full") from None
+        super().on_part_data(data, start, end)
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        for field, value in part.item_headers:
+            encoding = value.strip().lower()
+            if field == b"content-transfer-encoding" and encoding not in {b"binary", b"8bit", b"7bit"}:
+                raise MultipartError(
+                    f"The Content-Transfer-Encoding {encoding[:100].decode('latin-1')} of a part is not "
+                    "supported. Send its bytes as they are."
+                )
+        disposition = part.content_disposition or b""
+        _, options = parse_options_header(disposition)
+        if (name := options.get(b"name")) in {b"operations", b"map"}:
+            part.content_disposition = b'form-data; name="' + name + b'"'
+        elif b"filename" not in options and (extended := _EXTENDED_NAME.search(disposition)):
+            part.content_disposition = disposition + b'; filename="' + _quoted_name(extended[1]) + b'"'
+        super().on_headers_finished()
+
+    def on_part_end(self) -> None:
+        part = self._current_part
+        if part.file is not None:
+            super().on_part_end()
+            return
+        try:
+            self.items.append((part.field_name, part.data.decode("utf-8-sig")))
+        except UnicodeDecodeError:
+            raise MultipartError(f"The part '{part.field_name}' is not UTF-8.") from None
 
     def on_end(self) -> None:
         self._ended = True
@@ -73,15 +140,27 @@ class _Parser(MultiPartParser):
         return form
 
 
+def _quoted_name(value: bytes) -> bytes:
+    """Decode `UTF-8''percent-encoded` to a quoted UTF-8 string."""
+    match = _EXTENDED_VALUE.fullmatch(value.decode("latin-1").strip())
+    if match is None:
+        raise MultipartError(_NAME_FORM)
+    try:
+        name = unquote_to_bytes(match[2]).decode(match[1])
+    except UnicodeDecodeError:
+        raise MultipartError(_NAME_FORM) from None
+    return name.replace("\\", "\\\\").replace('"', '\\"').encode()
+
+
 def operations_with_file(form: FormData) -> dict[str, Any]:
-    """Return `operations` with the file where `map` says.
+    """Return `operations` with the file inserted according to `map`.
 
     Raises:
-        MultipartError: a part is missing or double, or `operations`, `map` and the file do not fit.
+        MultipartError: a part is missing or repeated, or `operations`, `map` and the file do not match.
     """
     for name, count in Counter(name for name, _ in form.multi_items()).items():
         if count > 1:
-            raise MultipartError(f"{count} parts are named '{name}'; each part needs a name of its own.")
+            raise MultipartError(f"{count} parts are named '{name}'. Give each part a unique name.")
     operations = _json_field(form, "operations")
     if isinstance(operations, list):
         raise MultipartError("Batching is not supported: 'operations' must be one operation, not a list.")
@@ -94,20 +173,15 @@ def operations_with_file(form: FormData) -> dict[str, Any]:
             _put(operations, path, file)
     for name, part in form.multi_items():
         if isinstance(part, UploadFile) and name not in places:
-            raise MultipartError(f"'map' does not say where the file of the part '{name}' belongs.")
+            raise MultipartError(f"'map' has no path for the file in part '{name}'.")
     return operations
 
 
 def _json_field(form: FormData, name: str) -> Any:
     text = form.get(name)
-    if text is None:
+    if not isinstance(text, str):
         raise MultipartError(f"The multipart field '{name}' is missing.")
-    if isinstance(text, UploadFile):
-        raise MultipartError(f"The part '{name}' must be a plain field without a filename.")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MultipartError(f"The multipart field '{name}' is not JSON: {error}.") from error
+    return read_json(text, f"The multipart field '{name}'")
 
 
 def _places(mapping: object) -> Mapping[str, list[str]]:
@@ -115,7 +189,7 @@ def _places(mapping: object) -> Mapping[str, list[str]]:
         raise MultipartError(f"'map' must be a JSON object, {MAP_EXAMPLE}.")
     for name, paths in mapping.items():
         if not (isinstance(paths, list) and paths and all(isinstance(path, str) for path in paths)):
-            raise MultipartError(f"'map' must give '{name}' a list of paths, {MAP_EXAMPLE}.")
+            raise MultipartError(f"'map' must map '{name}' to a list of paths, {MAP_EXAMPLE}.")
     return mapping
 
 
@@ -129,10 +203,10 @@ def _file(form: FormData, name: str) -> UploadFile:
 
 
 def _put(operations: dict[str, Any], path: str, file: UploadFile) -> None:
-    """Replace the null at a path, such as `variables.file` or `variables.files.0`, by the file."""
+    """Replace the null at a path, such as `variables.file` or `variables.files.0`, with the file."""
     *parents, last = path.split(".")
     if not parents or parents[0] != "variables":
-        raise MultipartError(f"The map's path '{path}' must begin with 'variables.'.")
+        raise MultipartError(f"The map's path '{path}' must start with 'variables.'.")
     target: Any = operations
     try:
         for key in parents:
@@ -142,7 +216,7 @@ def _put(operations: dict[str, Any], path: str, file: UploadFile) -> None:
     except (KeyError, IndexError, TypeError, ValueError):
         is_null = False
     if not is_null:
-        raise MultipartError(f"'operations' has no null at the map's path '{path}' to put the file in.")
+        raise MultipartError(f"'operations' must have a null at the map's path '{path}'.")
     target[place] = file
 
 

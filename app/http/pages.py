@@ -1,7 +1,8 @@
-"""What people see in a browser: the page at `/`, the playground at `/graphql`, and what both load."""
+"""Serve the browser pages: the page at `/`, the playground at `/graphql`, and their assets."""
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.http.content_security_policy import PAGE_POLICY, PLAYGROUND_POLICY
+from app.http.headers import PAGE_POLICY, PLAYGROUND_POLICY
 
 SOURCES = Path(__file__).resolve().parent.parent / "playground"
 
@@ -21,39 +22,50 @@ CONFIGURATION_PATH = "/assets/configuration.json"
 SAMPLE_PATH = "/assets/songs.csv"
 
 REVALIDATE = "no-cache"
+COMPRESSED = ".gz"
+"""Suffixes of the compressed copies that Vite creates."""
+
 FOR_EVER = "public, max-age=31536000, immutable"
-"""For files that Vite names after their content."""
+"""For files with a content hash in their name."""
 
 
 @dataclass(frozen=True)
 class PageFile:
-    """A file that browsers get, and how."""
+    """A file with its response headers."""
 
     path: Path
     cache_control: str = REVALIDATE
     policy: str = PAGE_POLICY
 
-    def response(self) -> Response:
-        """Return it with its headers."""
+    def response(self, accept_encoding: str) -> Response:
+        """Return the file, compressed if there is a copy that the browser accepts."""
         headers = {"content-security-policy": self.policy, "cache-control": self.cache_control}
-        return FileResponse(self.path, headers=headers)
+        compressed = self.path.with_name(f"{self.path.name}{COMPRESSED}")
+        if not compressed.is_file():
+            return FileResponse(self.path, headers=headers)
+        headers["vary"] = "accept-encoding"
+        if "gzip" not in accept_encoding.lower():
+            return FileResponse(self.path, headers=headers)
+        headers["content-encoding"] = "gzip"
+        media_type, _ = mimetypes.guess_type(self.path.name)
+        return FileResponse(compressed, headers=headers, media_type=media_type)
 
 
 @dataclass(frozen=True)
 class PageFiles:
-    """The files of the pages by path: those that Vite built, or else a plain form of our own."""
+    """The pages' files by path: Vite's build if there is one, otherwise a plain form."""
 
     files: Mapping[str, PageFile]
 
     @classmethod
     def find(cls, sources: Path = SOURCES) -> Self:
-        """Look which files there are; only these are ever served."""
+        """Find the files; no others are ever served."""
         built = sources / "dist"
         if (built / "index.html").is_file():
             assets = {
                 f"/{path.relative_to(built).as_posix()}": PageFile(path, FOR_EVER)
                 for path in (built / "assets").rglob("*")
-                if path.is_file()
+                if path.is_file() and path.suffix != COMPRESSED
             }
             return cls(
                 {
@@ -76,29 +88,29 @@ class PageFiles:
 
 
 class Pages:
-    """ASGI middleware: answers browsers that ask for a page, and lets everything else through.
+    """ASGI middleware: serves pages to browsers, and passes on all other requests.
 
-    It stands before authentication: the pages are open to all and hold no data; what they show they
-    ask of the API, with the credentials that the user types.
+    It runs before authentication: the pages are public and contain no data; they query the API with the
+    credentials that the user enters.
     """
 
     def __init__(
         self, app: ASGIApp, *, files: PageFiles, configuration: Mapping[str, Any], sample: Path
     ) -> None:
-        """Make the middleware.
+        """Initialize the middleware.
 
         Args:
-            app: what stands behind.
-            files: the files of the pages.
-            configuration: what the pages must know of this server, as JSON; it is open to all.
-            sample: a song file to try the service with.
+            app: the wrapped application.
+            files: the pages' files.
+            configuration: the pages' configuration as JSON; public.
+            sample: a sample song file.
         """
         self._app = app
         self._files = {**files.files, SAMPLE_PATH: PageFile(sample)}
         self._configuration = dict(configuration)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with a page, or pass the request on."""
+        """Serve a page, or pass the request on."""
         response = self._response(scope) if scope["type"] == "http" else None
         await (response or self._app)(scope, receive, send)
 
@@ -113,12 +125,12 @@ class Pages:
         file = self._files.get(path)
         if file is None:
             return None
-        response = file.response()
+        response = file.response(Headers(scope=scope).get("accept-encoding", ""))
         if path == PLAYGROUND_PATH:
-            response.headers["vary"] = "accept"
+            response.headers.add_vary_header("accept")
         return response
 
 
 def _wants_html(headers: Headers) -> bool:
-    """Tell whether a browser asks to show something; programs name JSON or nothing."""
+    """Return whether the client is a browser that wants a page; programs accept JSON or anything."""
     return "text/html" in headers.get("accept", "").lower()

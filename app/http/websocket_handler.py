@@ -1,8 +1,8 @@
-"""Strawberry's graphql-transport-ws, with limits on what a client holds open, and proof against any text."""
+"""Strawberry's graphql-transport-ws handler, with limits per client and robust parsing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from graphql import GraphQLError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
@@ -12,41 +12,44 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from app.http.client_limits import TOO_MANY_SUBSCRIPTIONS, too_many
-from app.http.query_length import MAX_QUERY_LENGTH, QUERY_TOO_LONG
-
-if TYPE_CHECKING:
-    from app.http.graphql_view import GraphQLView
+from app.errors import Code
+from app.http.graphql_error import RefusedRequestError
+from app.http.graphql_request import check_query
+from app.http.limits import ClientQuotas, too_many
 
 TOO_MANY_CONNECTIONS: Final = 4429
-"""The close code for a client with too many WebSockets."""
+"""Close code for a client with too many WebSockets."""
+
+SUBSCRIBE_FORM: Final = 'A subscribe message needs an "id" and a "payload" with a "query".'
 
 MAX_REASON_BYTES: Final = 120
-"""A WebSocket's reason to close holds 123 bytes; a longer one is an error of ours."""
+"""Maximum bytes of a WebSocket's close reason."""
 
 
 class TooManyConnectionsError(Exception):
-    """A client has as many WebSockets as it may have."""
+    """A client has reached its limit of WebSockets."""
 
 
 class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
-    """Serves one WebSocket."""
+    """Handles one WebSocket."""
 
     _counted_for: str | None = None
 
     @property
-    def _view(self) -> GraphQLView:
-        return cast("GraphQLView", self.view)
+    def _quotas(self) -> ClientQuotas:
+        return cast("Any", self.view).quotas  # type: ignore[no-any-return]
 
     async def handle_message(self, message: Message) -> None:
-        """Answer a message; one that makes no sense ends the connection."""
+        """Handle a message; an invalid one closes the connection."""
         try:
             await super().handle_message(message)
-        except (TypeError, AttributeError):  # JSON, but of no such shape
+        except (TypeError, AttributeError):  # JSON of the wrong shape
             await self.handle_invalid_message("Failed to parse message")
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Greet a client that may come in, unless it has come in too often."""
+        """Acknowledge an authenticated client below its limit; the payload may be null."""
+        if message.get("payload", {}) is None:
+            message = {"type": "connection_init"}
         try:
             await super().handle_connection_init(message)
         except TooManyConnectionsError:
@@ -54,54 +57,68 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
         finally:
             if self.connection_acknowledged and self._counted_for is None:
                 self._counted_for = self.context.client_id
-                self._view.quotas.websockets.take(self.context.client_id)
+                self._quotas.websockets.acquire(self.context.client_id)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Start an operation, unless the client has as many under way as it may have."""
-        if not self.connection_acknowledged or message["id"] in self.operations:
+        """Start an operation, unless the client has reached its limit."""
+        if not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
-        payload: Any = message["payload"]
-        if not (
-            isinstance(message["id"], str)
-            and isinstance(payload["query"], str)
-            and isinstance(payload.get("variables"), dict | None)
-            and isinstance(payload.get("operationName"), str | None)
-        ):
-            raise TypeError
-        if len(payload["query"]) > MAX_QUERY_LENGTH:
-            await self._refuse(message["id"], QUERY_TOO_LONG, "BAD_REQUEST")
+        id_, payload = message.get("id"), cast("Any", message.get("payload"))
+        if not _is_operation(id_, payload):
+            await self.handle_invalid_message(SUBSCRIBE_FORM)
             return
-        client_id, quota = self.context.client_id, self._view.quotas.subscriptions
-        if not quota.take(client_id):
-            await self._refuse(message["id"], too_many("subscriptions", quota.limit), TOO_MANY_SUBSCRIPTIONS)
+        if id_ in self.operations:
+            await super().handle_subscribe(message)
+            return
+        try:
+            check_query(payload)
+        except RefusedRequestError as error:
+            await self._refuse(id_, str(error), error.code)
+            return
+        payload["operationName"] = payload.get("operationName") or None
+        client_id, quota = self.context.client_id, self._quotas.subscriptions
+        if not quota.acquire(client_id):
+            await self._refuse(id_, too_many("subscriptions", quota.limit), Code.TOO_MANY_SUBSCRIPTIONS)
             return
         await super().handle_subscribe(message)
-        task = self.operations[message["id"]].task
-        assert task is not None  # nothing can have ended it between
-        task.add_done_callback(lambda _: quota.give_back(client_id))
+        task = self.operations[id_].task
+        assert task is not None  # it cannot have ended yet
+        task.add_done_callback(lambda _: quota.release(client_id))
 
-    async def _refuse(self, operation_id: str, reason: str, code: str) -> None:
+    async def _refuse(self, operation_id: str, reason: str, code: Code) -> None:
         error = GraphQLError(reason, extensions={"code": code})
         await self.send_message({"id": operation_id, "type": "error", "payload": [error.formatted]})
 
     async def shutdown(self) -> None:
-        """End what is open."""
+        """End all operations, and release the client's quota."""
         try:
             await super().shutdown()
         finally:
             if self._counted_for is not None:
-                self._view.quotas.websockets.give_back(self._counted_for)
+                self._quotas.websockets.release(self._counted_for)
                 self._counted_for = None
 
     async def handle_invalid_message(self, error_message: str) -> None:
-        """Close the connection for a message that makes no sense."""
+        """Close the connection because of an invalid message."""
         await super().handle_invalid_message(_fitting(error_message))
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        reason = BaseGraphQLTransportWSHandler._get_pre_execution_close_reason(error)  # noqa: SLF001
-        return None if reason is None else _fitting(reason)
+        del error  # an invalid document must only end its own operation
+        return None
+
+
+def _is_operation(id_: object, payload: object) -> bool:
+    """Return whether a subscribe message is well-formed."""
+    return (
+        isinstance(id_, str)
+        and isinstance(payload, dict)
+        and bool(payload.keys() & {"query", "extensions", "documentId"})
+        and isinstance(payload.get("query"), str | None)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("operationName"), str | None)
+    )
 
 
 def _fitting(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""What stands before the routes, in the order in which a request meets it."""
+"""The gate: the middleware in front of the routes."""
 
 from __future__ import annotations
 
@@ -6,29 +6,21 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
+from app.clients.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, Authenticator
 from app.http.access_log import AccessLog
-from app.http.authentication import (
-    CLIENT_ID_HEADER,
-    CLIENT_SECRET_HEADER,
-    HEALTH_PATHS,
-    Authenticator,
-    ClientAuthentication,
-)
-from app.http.body_limit import BodyLimit
-from app.http.client_limits import ClientLimits
-from app.http.client_quota import ClientQuotas
+from app.http.authentication import HEALTH_PATHS, ClientAuthentication
+from app.http.compression import compression
 from app.http.graphql_view import PREFLIGHT_HEADERS
+from app.http.headers import SecurityHeaders, request_id
+from app.http.limits import ClientQuotas, RequestLimits
 from app.http.metrics_route import METRICS_PATH
 from app.http.pages import PageFiles, Pages
-from app.http.request_id import request_id
-from app.http.security_headers import SecurityHeaders
-from app.http.slow_body import SlowBody
-from app.metrics.metrics import Metrics
+from app.observability.metrics import Metrics
 from app.resources import resource
 from app.settings import Environment, MetricsAccess, Settings
 
 
-def middleware(
+def gate(
     settings: Settings,
     authenticator: Authenticator,
     metrics: Metrics,
@@ -36,14 +28,14 @@ def middleware(
     *,
     known_client: str | None,
 ) -> list[Middleware]:
-    """Return the middleware, the outermost first.
+    """Return the middleware, outermost first.
 
     Args:
-        settings: of the service.
-        authenticator: tells callers.
-        metrics: where responses are counted.
-        quotas: what a client may have open.
-        known_client: a client that the pages may fill in.
+        settings: the service's settings.
+        authenticator: authenticates callers.
+        metrics: counts responses.
+        quotas: limits of concurrent work per client.
+        known_client: a client that the pages fill in.
     """
     open_paths = HEALTH_PATHS | ({METRICS_PATH} if settings.metrics is MetricsAccess.OPEN else set())
     return [
@@ -52,16 +44,17 @@ def middleware(
         Middleware(SecurityHeaders, https=settings.environment is Environment.PRODUCTION),
         *_cors(settings),
         *_pages(settings, known_client),
+        compression(),
         Middleware(
             ClientAuthentication,
             authenticator=authenticator,
             open_paths=open_paths,
             basic_paths={METRICS_PATH},
         ),
-        Middleware(ClientLimits, uploads=quotas.uploads, subscriptions=quotas.subscriptions),
-        Middleware(BodyLimit, max_bytes=settings.max_upload_bytes),
         Middleware(
-            SlowBody,
+            RequestLimits,
+            quotas=quotas,
+            max_bytes=settings.max_upload_bytes,
             bytes_per_second=settings.upload_min_bytes_per_second,
             seconds=settings.request_timeout_seconds,
         ),

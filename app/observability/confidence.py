@@ -1,4 +1,4 @@
-"""A histogram that takes thousands of values at a time."""
+"""A histogram that observes thousands of values at a time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 BUCKETS: Final = tuple(tenth / 10 for tenth in range(1, 11))
-"""Upper bounds of confidence, from 0 to 1."""
+"""Upper bounds of the buckets, from 0 to 1."""
 
 
 class ConfidenceHistogram(Collector):
-    """How sure the model was of the songs' genres; that it becomes less sure shows that songs have changed.
+    """The model's confidence; a drop indicates that the songs have changed.
 
-    prometheus_client's own histogram takes one value at a time, which costs more than counting all of them.
+    prometheus_client's own histogram observes one value at a time, which is much slower.
     """
 
     def __init__(self, name: str, documentation: str) -> None:
@@ -38,7 +38,7 @@ class ConfidenceHistogram(Collector):
             self._sum += total
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Give the histogram as it is now."""
+        """Yield the current histogram."""
         with self._lock:
             below = self._counts.cumsum().tolist()
             total = self._sum

@@ -1,0 +1,194 @@
+"""Validate requests to the GraphQL endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from strawberry.http import GraphQLRequestData
+from strawberry.http.parse_content_type import parse_content_type
+
+from app.errors import Code
+from app.http.graphql_answer import JSON
+from app.http.graphql_error import RefusedRequestError
+
+METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
+ALLOW: Final = ", ".join(METHODS)
+
+MULTIPART: Final = "multipart/form-data"
+
+MAX_QUERY_LENGTH: Final = 64 * 1024
+"""In characters; the token limit ignores whitespace and comments, but the cache stores the whole text."""
+
+_TYPES: Final = "Send application/json, or multipart/form-data with a file."
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_MAX_SHOWN: Final = 100
+
+
+_STREAMED: Final = (b"event-stream", b"multipart")
+"""Media types in the `Accept` header of a client that may want a streamed response."""
+
+_ORDINARY: Final[Mapping[str, tuple[type, ...]]] = {
+    "query": (str,),
+    "variables": (dict, type(None)),
+    "operationName": (str, type(None)),
+}
+"""The members of an ordinary request, and their types."""
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a request's body, in lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_head(request: Request) -> None:
+    """Validate the method and the headers of a request's body.
+
+    Raises:
+        RefusedRequestError: the method or the type of body is not supported.
+    """
+    if request.method not in METHODS:
+        message = f"{_shown(request.method)} is not allowed here. Use GET, HEAD, POST or OPTIONS."
+        raise RefusedRequestError(Code.METHOD_NOT_ALLOWED, message, {"allow": ALLOW})
+    if request.method != "POST":
+        return
+    for encoding in request.headers.get("content-encoding", "").split(","):
+        name = encoding.strip().lower()
+        if name not in {"", "identity"}:
+            message = f"The content encoding {_shown(name)} is not supported. Send the body uncompressed."
+            raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message, {"accept-encoding": "identity"})
+    type_ = media_type(request)
+    if not type_:
+        raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, f"The request has no content type. {_TYPES}")
+    if type_ not in {JSON, MULTIPART}:
+        message = f"The content type {_shown(type_)} is not supported. {_TYPES}"
+        raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
+    charset = parse_content_type(request.headers["content-type"].lower())[1].get("charset", "utf-8")
+    if type_ == JSON and charset not in _CHARSETS:
+        message = f"The charset {_shown(charset)} is not supported. Send JSON in UTF-8."
+        raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
+
+
+def read_json(data: str | bytes, what: str) -> Any:
+    """Read a JSON document.
+
+    Args:
+        data: the document; a leading byte order mark is skipped.
+        what: its name in messages.
+
+    Raises:
+        RefusedRequestError: it is not valid UTF-8 or JSON, or is nested too deeply.
+    """
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+        return _DECODER.decode(text)
+    except UnicodeDecodeError:
+        raise _bad(f"{what} is not UTF-8.") from None
+    except RecursionError:
+        raise _bad(f"{what} is nested too deeply.") from None
+    except ValueError as error:
+        raise _bad(f"{what} is not JSON: {error}.") from None
+
+
+def read_body(data: bytes | str) -> dict[str, Any]:
+    """Read the body of a request.
+
+    Raises:
+        RefusedRequestError: it is not a JSON object, or has no query.
+    """
+    if not data:
+        raise _bad("The request body is empty. Send a JSON object with a query.")
+    parsed = read_json(data, "The request body")
+    if isinstance(parsed, list):
+        raise _bad("Batching is not supported. Send each operation in its own request.")
+    if not isinstance(parsed, dict):
+        raise _bad("The request body must be a JSON object.")
+    check_query(parsed)
+    return parsed
+
+
+async def read_ordinary(request: Request) -> GraphQLRequestData | None:
+    """Return what an ordinary POST of JSON asks for; None for what Strawberry has to read.
+
+    Raises:
+        RefusedRequestError: see `read_body`.
+    """
+    headers: dict[bytes, bytes] = dict(request.scope["headers"])
+    if (
+        request.method != "POST"
+        or headers.get(b"content-type") != JSON.encode()
+        or b"content-encoding" in headers
+    ):
+        return None
+    accept = headers.get(b"accept", b"").lower()
+    if any(streamed in accept for streamed in _STREAMED):
+        return None
+    sent = read_body(await request.body())
+    if any(type(value) not in _ORDINARY.get(key, ()) for key, value in sent.items()):
+        return None
+    return GraphQLRequestData(
+        sent["query"], sent.get("variables"), sent.get("operationName") or None, extensions=None
+    )
+
+
+def read_url(query_string: bytes) -> dict[str, Any]:
+    """Read the parameters of a GET request; empty ones are ignored.
+
+    Raises:
+        RefusedRequestError: a parameter is malformed or repeated, or there is no query.
+    """
+    try:
+        pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise _bad("The URL's parameters are not UTF-8.") from None
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            message = f"The URL has {count} parameters named `{_shown(name)}`; send one."
+            raise _bad(message)
+    parameters: dict[str, Any] = {name: value for name, value in pairs if value.strip()}
+    for name in parameters.keys() & {"variables", "extensions"}:
+        parameters[name] = read_json(parameters[name], f"The URL's `{name}`")
+        if not isinstance(parameters[name], dict | None):
+            raise _bad(f"The URL's `{name}` must be a JSON object.")
+    check_query(parameters)
+    return parameters
+
+
+def check_query(request: Mapping[str, Any]) -> None:
+    """Check that there is a query, and the types and length of query and operation name.
+
+    Raises:
+        RefusedRequestError: the query is missing, a persisted query or too long, or the operation name is not
+            a string.
+    """
+    query = request.get("query")
+    if query is None or query == "":
+        extensions = request.get("extensions")
+        if request.get("documentId") or (isinstance(extensions, dict) and "persistedQuery" in extensions):
+            raise RefusedRequestError(Code.PERSISTED_QUERY_NOT_SUPPORTED)
+        raise _bad("The request has no query.")
+    if isinstance(query, str) and len(query) > MAX_QUERY_LENGTH:
+        raise _bad(
+            f"The query is longer than {MAX_QUERY_LENGTH:,} characters. Pass long values as variables."
+        )
+    if not isinstance(request.get("operationName"), str | None):
+        raise _bad("`operationName` must be a string or null.")
+
+
+def _bad(message: str) -> RefusedRequestError:
+    return RefusedRequestError(Code.BAD_REQUEST, message)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}…"

@@ -1,0 +1,233 @@
+"""Limit requests: a client's concurrent uploads and streams, and the size and speed of bodies.
+
+Starlette's `max_body_size` is not used, because it replaces the response by plain text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import Code
+from app.http.graphql_error import RefusedRequestError, graphql_error
+from app.http.streams import wants_stream
+
+MAX_JSON_BYTES: Final = 16 * 1024 * 1024
+"""Limit of JSON bodies and WebSocket messages, which are read into memory. 1,000 songs take a fifth of it."""
+
+_MAX_DIGITS: Final = 18
+"""Maximum digits of a Content-Length that is parsed."""
+
+
+class ClientQuota:
+    """Counts a resource per client, in this process."""
+
+    def __init__(self, limit: int) -> None:
+        """Initialize the counts to 0.
+
+        Args:
+            limit: the maximum per client.
+        """
+        self.limit = limit
+        self._open: Counter[str] = Counter()
+
+    @property
+    def total(self) -> int:
+        """The count of all clients together."""
+        return self._open.total()
+
+    def has_room(self, client_id: str) -> bool:
+        """Return whether a client is below its limit."""
+        return self._open.get(client_id, 0) < self.limit
+
+    def acquire(self, client_id: str) -> bool:
+        """Count one more for a client; return False, without counting, if it is at its limit."""
+        if not self.has_room(client_id):
+            return False
+        self._open[client_id] += 1
+        return True
+
+    def release(self, client_id: str) -> None:
+        """Release one for a client."""
+        self._open[client_id] -= 1
+        if not self._open[client_id]:
+            del self._open[client_id]  # or ids of past clients would accumulate
+
+
+@dataclass(frozen=True)
+class ClientQuotas:
+    """The limits per client.
+
+    Attributes:
+        uploads: uploads in progress.
+        subscriptions: streams, and running operations on WebSockets.
+        websockets: WebSockets.
+    """
+
+    uploads: ClientQuota
+    subscriptions: ClientQuota
+    websockets: ClientQuota
+
+
+def too_many(what: str, limit: int) -> str:
+    """Return the message for a client at its limit."""
+    return (
+        f"This client has reached its limit of {limit:,} concurrent {what}. Try again when one has finished."
+    )
+
+
+class RequestLimits:
+    """ASGI middleware: responds with 429, 413 or 408 to too many, too large or too slow requests.
+
+    It runs after authentication, which sets `client_id` in the state. Bytes are counted as they arrive, so
+    chunked bodies are limited too. Only the time spent waiting for the client counts: enough bytes must
+    arrive in each interval of waiting. This allows slow but steady clients, not those that keep a connection
+    open with an occasional byte.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, quotas: ClientQuotas, max_bytes: int, bytes_per_second: int, seconds: float
+    ) -> None:
+        """Initialize the middleware.
+
+        Args:
+            app: the wrapped application.
+            quotas: the limits per client; WebSockets are counted elsewhere.
+            max_bytes: the maximum size of an upload.
+            bytes_per_second: the minimum speed of a body; 0 for none.
+            seconds: the interval over which the speed is averaged.
+        """
+        self._app = app
+        self._quotas = quotas
+        self._max_bytes = max_bytes
+        self._bytes_per_second = bytes_per_second
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on requests within the limits."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        upload = headers.get("content-type", "").lower().startswith("multipart/")
+        quota, client_id = None, scope.get("state", {}).get("client_id")
+        if client_id is not None:
+            if upload:
+                quota, code, what = self._quotas.uploads, Code.TOO_MANY_UPLOADS, "uploads"
+            elif wants_stream(headers.get("accept", "")):
+                quota, code, what = self._quotas.subscriptions, Code.TOO_MANY_SUBSCRIPTIONS, "subscriptions"
+        if quota is None:
+            await self._serve(scope, receive, send, upload=upload)
+            return
+        if not quota.acquire(client_id):
+            await graphql_error(code, too_many(what, quota.limit))(scope, receive, send)
+            return
+        try:
+            await self._serve(scope, receive, send, upload=upload)
+        finally:
+            quota.release(client_id)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, upload: bool) -> None:
+        body = _Body(
+            receive,
+            max_bytes=self._max_bytes if upload else min(self._max_bytes, MAX_JSON_BYTES),
+            advice="Send the songs in several files." if upload else "Send fewer songs at a time, or a file.",
+            bytes_per_second=self._bytes_per_second,
+            seconds=self._seconds,
+        )
+        started = False
+
+        async def tracked_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            body.check_content_length(Headers(scope=scope).get("content-length", ""))
+            await self._app(scope, body.receive, tracked_send)
+        except _RefusedBodyError as error:
+            if started:
+                raise
+            await graphql_error(error.code, str(error), error.headers)(scope, receive, send)
+
+
+class _RefusedBodyError(RefusedRequestError):
+    """A body is too large or too slow."""
+
+
+class _Body:
+    """Receives a request's body, and checks its size and speed."""
+
+    def __init__(
+        self, receive: Receive, *, max_bytes: int, advice: str, bytes_per_second: int, seconds: float
+    ) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._advice = advice
+        self._bytes_per_second = bytes_per_second
+        self._seconds = seconds
+        self._waited = 0.0
+        self._received_in_interval = 0
+        self._received = 0
+        self._complete = not bytes_per_second
+
+    def check_content_length(self, length: str) -> None:
+        """Refuse a body whose Content-Length is too large.
+
+        Raises:
+            _RefusedBodyError: it is too large.
+        """
+        if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > self._max_bytes):
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            _RefusedBodyError: the body is too large or too slow.
+        """
+        message = await (self._receive() if self._complete else self._receive_in_time())
+        self._received += len(message.get("body", b""))
+        if self._received > self._max_bytes:
+            raise self._too_large()
+        return message
+
+    async def _receive_in_time(self) -> Message:
+        while True:
+            message = await self._receive_in_interval()
+            if message is not None:
+                self._received_in_interval += len(message.get("body", b""))
+                self._complete = not message.get("more_body", False)
+            if not self._complete and self._waited >= self._seconds:
+                if self._received_in_interval < self._bytes_per_second * self._seconds:
+                    raise self._too_slow()
+                self._waited, self._received_in_interval = 0.0, 0
+            if message is not None:
+                return message
+
+    async def _receive_in_interval(self) -> Message | None:
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds - self._waited):
+                return await self._receive()
+        except TimeoutError:
+            return None
+        finally:
+            self._waited += time.monotonic() - start
+
+    def _too_large(self) -> _RefusedBodyError:
+        message = f"The request is larger than {self._max_bytes:,} bytes. {self._advice}"
+        return _RefusedBodyError(Code.PAYLOAD_TOO_LARGE, message)
+
+    def _too_slow(self) -> _RefusedBodyError:
+        message = (
+            f"The request was slower than {self._bytes_per_second:,} bytes per second over "
+            f"{self._seconds:g} seconds."
+        )
+        return _RefusedBodyError(Code.REQUEST_TIMEOUT, message, {"connection": "close"})

@@ -1,0 +1,74 @@
+"""Streamed responses: server-sent events, and Apollo's multipart subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from strawberry.http.parse_content_type import parse_content_type
+from strawberry.http.streaming import HTTPStreamTransport, MultipartSubscriptionTransport, SSETransport
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
+from strawberry.types.graphql import OperationType
+
+
+class EventStream(SSETransport):
+    """Strawberry's server-sent events, with LF line endings.
+
+    urql only recognizes LF as the end of a line.
+    """
+
+    def accepts(self, accept: str) -> bool:
+        """Return whether an `Accept` header lists event streams before JSON."""
+        return any(_media_type(part) == "text/event-stream" for part in _before_json(accept))
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        """Encode one event."""
+        return super().encode_event(event, data).replace("\r\n", "\n")
+
+    def encode_comment(self, comment: str) -> str:
+        """Encode a keep-alive comment."""
+        return super().encode_comment(comment).replace("\r\n", "\n")
+
+
+class MultipartStream(MultipartSubscriptionTransport):
+    """Strawberry's multipart subscriptions, also for queries and mutations."""
+
+    def accepts(self, accept: str) -> bool:
+        """Return whether an `Accept` header lists multipart subscriptions before JSON."""
+        return any(
+            _media_type(part) == "multipart/mixed" and self.accepts_content_type(*parse_content_type(part))
+            for part in _before_json(accept)
+        )
+
+    def allowed_operation_types(self, allowed_operation_types: set[OperationType]) -> Iterable[OperationType]:
+        """Return all operation types that the method allows."""
+        return allowed_operation_types
+
+
+STREAMS: Final[Mapping[str, type[HTTPStreamTransport]]] = MappingProxyType(
+    {GRAPHQL_SSE_PROTOCOL: EventStream, MULTIPART_SUBSCRIPTION_PROTOCOL: MultipartStream}
+)
+
+
+def wants_stream(accept: str) -> bool:
+    """Return whether an `Accept` header requests a streamed response."""
+    lowered = accept.lower()
+    if "event-stream" not in lowered and "multipart" not in lowered:
+        return False  # the usual case
+    return any(stream().accepts(accept) for stream in (EventStream, MultipartStream))
+
+
+def _before_json(accept: str) -> Iterator[str]:
+    """Yield the media types of an `Accept` header, with parameters, up to the first JSON type.
+
+    urql lists event streams last for every operation, but wants JSON for simple queries.
+    """
+    for part in accept.lower().split(","):
+        if _media_type(part).endswith("json"):
+            return
+        yield part.strip()
+
+
+def _media_type(part: str) -> str:
+    return part.partition(";")[0].strip()

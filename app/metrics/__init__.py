@@ -1,1 +1,0 @@
-"""What a process counts about its own work, for Prometheus."""

@@ -1,0 +1,263 @@
+"""The metrics of one process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from app.observability.confidence import ConfidenceHistogram
+from app.observability.process_health import ProcessHealth
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+"""Upper bounds of durations in seconds, from a cached query to a large upload."""
+
+MAX_ADDRESSES: Final = 100
+"""Maximum number of addresses with their own label."""
+
+_WAITING: Final = {
+    "queued_batches": "Batches waiting for a worker.",
+    "running_batches": "Batches being processed by a worker.",
+    "oldest_queued_batch_seconds": "Age of the oldest batch in the queue.",
+    "workers": "Workers connected to the database, in any process.",
+}
+
+_ACCURACY: Final = {
+    "verified_songs": "Verified songs that the model was not trained on.",
+    "verified_accuracy": "Share of these songs whose genre the model predicted correctly.",
+    "verified_accuracy_lower": "Lower end of the 95 % interval of that share.",
+    "verified_accuracy_upper": "Upper end of the 95 % interval of that share.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A completed GraphQL operation.
+
+    Attributes:
+        type: `query`, `mutation` or `subscription`; `invalid` if it is not valid for the schema.
+        field: its root field, or `several` or `introspection`.
+        outcome: `ok`, or the code of the first error.
+        seconds: its duration, excluding reading the request.
+        rows: the number of song rows sent with it; None if none.
+    """
+
+    type: str
+    field: str
+    outcome: str
+    seconds: float
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingWork:
+    """The state of the queue.
+
+    Attributes:
+        queued_batches: the number of batches waiting for a worker.
+        running_batches: the number of batches owned by a worker, which may have died.
+        oldest_queued_batch_seconds: the age of the oldest queued batch.
+        workers: the number of workers connected to the database.
+        database_bytes: size of the database on disk.
+    """
+
+    queued_batches: int
+    running_batches: int
+    oldest_queued_batch_seconds: float
+    workers: int
+    database_bytes: int
+
+
+class Metrics:
+    """The metrics of an application; several applications in one process do not share them.
+
+    Labels only have bounded sets of values, whatever clients send: root fields, error codes, genres.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._operations = Counter(
+            "genregraph_operations",
+            "Completed GraphQL operations, by type, root field and outcome: ok or an error code.",
+            ["type", "field", "outcome"],
+            registry=self.registry,
+        )
+        self._operation_seconds = Histogram(
+            "genregraph_operation_duration_seconds",
+            "Duration of queries and mutations, excluding reading the request.",
+            ["type", "field"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._responses = Counter(
+            "genregraph_http_responses",
+            "HTTP responses, by route and status, including requests without a GraphQL operation.",
+            ["route", "status"],
+            registry=self.registry,
+        )
+        # Looking up a child by its labels is slower than counting.
+        self._operations_of = cache(self._operations.labels)
+        self._operation_seconds_of = cache(self._operation_seconds.labels)
+        self._responses_of = cache(self._responses.labels)
+        self._songs = Counter(
+            "genregraph_songs_classified",
+            "Classified songs by genre, including those whose batch was not stored.",
+            ["genre"],
+            registry=self.registry,
+        )
+        self._confidence = ConfidenceHistogram(
+            "genregraph_song_confidence", "Confidence of the model in its predicted genres."
+        )
+        self.registry.register(self._confidence)
+        self._outside = Counter(
+            "genregraph_songs_outside_training_range",
+            "Classified songs outside the training range, by feature group.",
+            ["group"],
+            registry=self.registry,
+        )
+        self._batches = Counter(
+            "genregraph_batches_ended", "Finished batches, by status.", ["status"], registry=self.registry
+        )
+        self._batch_seconds = Histogram(
+            "genregraph_batch_duration_seconds",
+            "Duration of successful batches, from the request to the last song stored.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._waiting = {
+            field: Gauge(f"genregraph_{field}", documentation, registry=self.registry)
+            for field, documentation in _WAITING.items()
+        }
+        self._database_up = Gauge(
+            "genregraph_database_up",
+            "Whether the database responded to the last check.",
+            registry=self.registry,
+        )
+        self._database_size = Gauge(
+            "genregraph_database_size_bytes", "Size of the database on disk.", registry=self.registry
+        )
+        self._pool_wait = Histogram(
+            "genregraph_database_pool_wait_seconds",
+            "Wait for a database connection, by pool: reads, others, writes or work.",
+            ["pool"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._accuracy = {
+            name: Gauge(f"genregraph_{name}", documentation, registry=self.registry)
+            for name, documentation in _ACCURACY.items()
+        }
+        self._pool_wait_of = cache(self._pool_wait.labels)
+        self._wrong_credentials = Counter(
+            "genregraph_wrong_credentials",
+            "Requests with wrong credentials; addresses over the limit have their own label.",
+            ["address"],
+            registry=self.registry,
+        )
+        self._guessing: set[str] = set()
+        self.health = ProcessHealth(self.registry)
+        self._info = Info("genregraph_build", "Version of the service and its model.", registry=self.registry)
+
+    def describe(self, command: str, version: str, model_version: str, genres: Sequence[str]) -> None:
+        """Set the build information, and initialize counters to 0.
+
+        Args:
+            command: `serve` or `worker`.
+            version: the service's version.
+            model_version: the model's version.
+            genres: the model's genres, whose counters start at 0 so that rates are available at once.
+        """
+        self._info.info({"command": command, "version": version, "model_version": model_version})
+        self._responses.labels("/graphql", "507")  # so that the first one counts as an increase
+        for genre in genres:
+            self._songs.labels(genre)
+        for status in ("SUCCEEDED", "FAILED", "CANCELLED"):
+            self._batches.labels(status)
+
+    def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Register a gauge whose value is read at each scrape.
+
+        Args:
+            name: the metric's name, without `genregraph_`.
+            documentation: its help text.
+            read: returns the value.
+        """
+        Gauge(f"genregraph_{name}", documentation, registry=self.registry).set_function(read)
+
+    def record_operation(self, operation: Operation) -> None:
+        """Count a completed operation, with its duration unless it is a subscription."""
+        self._operations_of(operation.type, operation.field, operation.outcome).inc()
+        if operation.type in ("query", "mutation"):
+            self._operation_seconds_of(operation.type, operation.field).observe(operation.seconds)
+
+    def record_response(self, route: str, status: int) -> None:
+        """Count an HTTP response."""
+        self._responses_of(route, status).inc()
+
+    def record_songs(
+        self,
+        genres: Sequence[str],
+        best: npt.NDArray[np.intp],
+        confidences: npt.NDArray[np.float64],
+    ) -> None:
+        """Count classified songs.
+
+        Args:
+            genres: the model's genres.
+            best: shape (n,), the index of each song's genre in `genres`.
+            confidences: shape (n,).
+        """
+        for genre, count in zip(genres, np.bincount(best, minlength=len(genres)).tolist(), strict=True):
+            if count:
+                self._songs.labels(genre).inc(count)
+        self._confidence.observe(confidences)
+
+    def record_drift(self, songs_outside: Mapping[str, int]) -> None:
+        """Count songs outside the training range, by feature group."""
+        for group, count in songs_outside.items():
+            self._outside.labels(group).inc(count)
+
+    def record_pool_wait(self, pool: str, seconds: float) -> None:
+        """Observe the wait for a connection of a pool."""
+        self._pool_wait_of(pool).observe(seconds)
+
+    def record_wrong_credentials(self, address: str, *, over_limit: bool) -> None:
+        """Count a request with wrong credentials.
+
+        Args:
+            address: the client's address.
+            over_limit: whether the address has sent too many. Only such addresses get their own label, up to
+                `MAX_ADDRESSES`, since an attacker may have many.
+        """
+        if over_limit and len(self._guessing) < MAX_ADDRESSES:
+            self._guessing.add(address)
+        self._wrong_credentials.labels(address if address in self._guessing else "other").inc()
+
+    def record_waiting(self, work: WaitingWork | None) -> None:
+        """Set the queue's gauges; None if the database does not respond."""
+        self._database_up.set(work is not None)
+        self._database_size.set(math.nan if work is None else work.database_bytes)
+        for field, gauge in self._waiting.items():
+            gauge.set(math.nan if work is None else getattr(work, field))
+
+    def record_accuracy(self, songs: float, share: float, lower: float, upper: float) -> None:
+        """Set the accuracy on verified songs, with its 95 % interval; NaN if unknown."""
+        for gauge, value in zip(self._accuracy.values(), (songs, share, lower, upper), strict=True):
+            gauge.set(value)
+
+    def record_batch(self, status: str, seconds: float) -> None:
+        """Count a finished batch that took `seconds`."""
+        self._batches.labels(status).inc()
+        if status == "SUCCEEDED":
+            self._batch_seconds.observe(seconds)

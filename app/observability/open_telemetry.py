@@ -1,0 +1,244 @@
+"""Trace requests, jobs and their SQL statements, exported by OTLP over HTTP.
+
+The standard variables apply, such as OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and
+OTEL_EXPORTER_OTLP_HEADERS. OTEL_TRACES_SAMPLER_ARG is the share of requests to trace if the caller has not
+decided.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import Link, SpanKind, StatusCode, Tracer, TraceState
+from opentelemetry.util.http import parse_excluded_urls
+from opentelemetry.util.types import Attributes
+from pgqueuer.adapters.tracing.opentelemetry import OpenTelemetryTracing
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job
+from pgqueuer.ports.tracing import TRACER
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import __version__
+from app.observability.metrics import Operation
+from app.observability.tracing import JobAttributes, JobHandler, traced_steps
+
+
+class OpenTelemetry:
+    """Tracing with one tracer provider."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        """Initialize the tracing.
+
+        Args:
+            provider: samples and exports the spans.
+        """
+        self._provider = provider
+
+    def requests(self, app: ASGIApp) -> ASGIApp:
+        """Return the application with each request traced."""
+        return traced_requests(app, self._provider)
+
+    def jobs(
+        self, handler: JobHandler, *, attributes: JobAttributes, handed_over: type[Exception]
+    ) -> JobHandler:
+        """Return the handler with each job traced, within the trace of the request that queued it."""
+        return traced_jobs(handler, self._provider.get_tracer(__name__), attributes, handed_over)
+
+    def statements(self, engines: Sequence[AsyncEngine]) -> None:
+        """Trace the SQL statements of requests and jobs on these engines."""
+        # It declares support for SQLAlchemy up to 2.0; a test shows that it works with 2.1.
+        SQLAlchemyInstrumentor().instrument(
+            skip_dep_check=True,
+            engines=[engine.sync_engine for engine in engines],
+            tracer_provider=self._provider,
+        )
+
+    def statement(self, sql: str) -> AbstractContextManager[object]:
+        """Return a span for a statement that does not go through an engine."""
+        return self._provider.get_tracer(__name__).start_as_current_span(
+            sql.partition(" ")[0],
+            kind=SpanKind.CLIENT,
+            attributes={"db.system": "postgresql", "db.statement": sql},
+        )
+
+
+@contextmanager
+def open_telemetry(processor: SpanProcessor | None = None) -> Iterator[OpenTelemetry]:
+    """Yield the tracing; the remaining spans are exported at the end.
+
+    Args:
+        processor: the span processor; None exports by OTLP.
+    """
+    os.environ.setdefault("OTEL_SERVICE_NAME", "genregraph")
+    provider = TracerProvider(
+        sampler=ParentBased(RequestsAndJobs(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")))),
+        resource=Resource.create({"service.version": __version__}),
+    )
+    provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
+    tracer = provider.get_tracer(__name__)
+    TRACER.tracer = QueuedJobs(tracer)
+    try:
+        with traced_steps(tracer.start_as_current_span):
+            yield OpenTelemetry(provider)
+    finally:
+        TRACER.tracer = None
+        SQLAlchemyInstrumentor().uninstrument()
+        provider.shutdown()
+
+
+class QueuedJobs(OpenTelemetryTracing):
+    """Traces the queueing of a job, and adds the trace context to its headers.
+
+    pgqueuer's own span of a job would report success whenever the job is retried.
+    """
+
+    @asynccontextmanager
+    async def trace_process(self, job: Job) -> AsyncIterator[None]:
+        """Do nothing: see `traced_jobs`."""
+        del job
+        yield
+
+
+def traced_jobs(
+    handler: JobHandler, tracer: Tracer, attributes_of: JobAttributes, handed_over_error: type[Exception]
+) -> JobHandler:
+    """Trace each job, with its attributes, and add the trace id to its log lines.
+
+    Names and attributes follow OpenTelemetry's messaging conventions.
+    """
+
+    async def traced(job: Job) -> None:
+        attributes = {
+            "messaging.system": "pgqueuer",
+            "messaging.destination.name": job.entrypoint,
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.message.id": str(job.id),
+            **attributes_of(job),
+        }
+        with tracer.start_as_current_span(
+            f"process {job.entrypoint}",
+            context=propagate.extract(job.otel_headers() or {}),
+            kind=SpanKind.CONSUMER,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            trace_id = trace.format_trace_id(span.get_span_context().trace_id)
+            with structlog.contextvars.bound_contextvars(trace_id=trace_id):
+                try:
+                    await handler(job)
+                except RetryRequested as error:
+                    # Handing a batch over at shutdown is not a failure.
+                    handed_over = isinstance(error.__cause__, handed_over_error)
+                    span.set_attribute("genregraph.handed_over", handed_over)
+                    if not handed_over:
+                        span.set_status(StatusCode.ERROR, error.reason)
+                    raise
+
+    return traced
+
+
+_QUERY_STRING: Final = "genregraph.query_string"
+
+
+def traced_requests(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
+    """Trace each request of an application, except health checks."""
+    traced = OpenTelemetryMiddleware(
+        _Named(app),
+        excluded_urls=parse_excluded_urls("/livez$,/healthcheck$,/metrics$"),
+        exclude_spans=["receive", "send"],
+        tracer_provider=provider,
+    )
+
+    async def without_query_string(scope: Scope, receive: Receive, send: Send) -> None:
+        # It may contain a whole query with values, which would end up in the span.
+        hidden = {**scope, "query_string": b"", _QUERY_STRING: scope.get("query_string", b"")}
+        await traced(hidden, receive, send)
+
+    return without_query_string
+
+
+class _Named:
+    """Names the request's span after its operation, and adds the trace id to its log lines."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        scope["query_string"] = scope.pop(_QUERY_STRING)
+        state = scope.setdefault("state", {})
+        span = trace.get_current_span()
+        trace_id = trace.format_trace_id(span.get_span_context().trace_id)
+
+        async def name_and_send(message: Message) -> None:
+            # The span ends with the last message and cannot be changed afterwards.
+            _describe(span, state)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(trace_id=trace_id):
+            await self._app(scope, receive, name_and_send)
+
+
+def _describe(span: trace.Span, state: dict[str, Any]) -> None:
+    operation: Operation | None = state.get("operation")
+    if operation is not None:
+        span.update_name(f"{operation.type} {operation.field}")
+        span.set_attribute("graphql.operation.type", operation.type)
+        span.set_attribute("genregraph.outcome", operation.outcome)
+    if "client_id" in state:
+        span.set_attribute("genregraph.client_id", state["client_id"])
+
+
+_BEGINNINGS: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
+
+
+class RequestsAndJobs(Sampler):
+    """Samples a share of requests and jobs, and nothing else, such as queue polling."""
+
+    def __init__(self, share: float) -> None:
+        """Initialize the sampler.
+
+        Args:
+            share: from 0 to 1.
+        """
+        self._share = TraceIdRatioBased(share)
+
+    def should_sample(  # noqa: PLR0913, PLR0917 - OpenTelemetry's signature
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide on a root span."""
+        sampler: Sampler = self._share if kind in _BEGINNINGS else ALWAYS_OFF
+        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        """Describe the sampler."""
+        return f"requests and jobs, {self._share.get_description()}"

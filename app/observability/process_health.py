@@ -1,0 +1,65 @@
+"""Metrics of resources that can run out: event loop time and disk space for uploads."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
+LOOK_SECONDS: Final = 0.25
+"""Interval of the event loop measurements."""
+
+LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""Upper bounds of the lag in seconds."""
+
+
+class ProcessHealth:
+    """Measures the event loop's lag and the free space for uploads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics.
+
+        Args:
+            registry: the process's registry.
+        """
+        self._lag = Histogram(
+            "genregraph_event_loop_lag_seconds",
+            "Event loop lag, which delays every request.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        free = Gauge(
+            "genregraph_spool_free_bytes",
+            "Free space on the disk for uploads in progress.",
+            registry=registry,
+        )
+        free.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).free)
+        size = Gauge(
+            "genregraph_spool_size_bytes",
+            "Size of the disk for uploads in progress.",
+            registry=registry,
+        )
+        size.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).total)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Measure the event loop in this context."""
+        looking = asyncio.create_task(self._look())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LOOK_SECONDS
+            await asyncio.sleep(LOOK_SECONDS)
+            self._lag.observe(max(0.0, loop.time() - due))

@@ -1,0 +1,161 @@
+"""Merge the metrics of all processes that serve one port.
+
+Each process serves its metrics to its siblings on a socket, and keeps a copy in a file: the counts of ended
+processes stay in the sum, which would otherwise fall as if everything had restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.registry import Collector
+
+ANSWER_SECONDS: Final = 1.0
+"""Time limit for a sibling's response; then its last known metrics count."""
+
+_ADDED: Final = frozenset({"counter", "histogram"})
+"""Types that are summed, including ended processes."""
+
+_ADDED_GAUGES: Final = frozenset(
+    {
+        "genregraph_database_connections_max",
+        "genregraph_database_connections_used",
+        "genregraph_subscriptions_open",
+        "genregraph_uploads_under_way",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+    }
+)
+"""Gauges that are summed over running processes; others have the responding process's value."""
+
+_NEWEST: Final = "process_start_time_seconds"
+"""The latest start of any process: changes with a restart, but not with the responding process."""
+
+Snapshot = list[list[Any]]
+"""For each metric: name, type, documentation and samples, each with name, labels and value."""
+
+
+class Siblings:
+    """The processes that serve one port and share a folder."""
+
+    def __init__(self, folder: Path, registry: CollectorRegistry) -> None:
+        """Prepare this process's part.
+
+        Args:
+            folder: the folder of all sockets and files, readable only by their account.
+            registry: this process's registry.
+        """
+        self._folder = folder
+        self._registry = registry
+        self._name = uuid.uuid4().hex
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve this process's metrics to siblings in this context."""
+        socket = self._folder / f"{self._name}.socket"
+        server = await asyncio.start_unix_server(self._answer, socket)
+        try:
+            yield
+        finally:
+            self._write()
+            socket.unlink(missing_ok=True)
+            server.close()
+
+    async def together(self) -> CollectorRegistry:
+        """Return a registry with the merged metrics of all processes."""
+        own = json.loads(self._write())
+        files = [file for file in self._folder.glob("*.json") if file.stem != self._name]
+        sockets = {socket.stem: socket for socket in self._folder.glob("*.socket")}
+        living = [name for name in sockets if name != self._name]
+        answers = await asyncio.gather(*(_ask(sockets[name]) for name in living))
+        running = [json.loads(answer) for answer in answers if answer is not None]
+        answered = {name for name, answer in zip(living, answers, strict=True) if answer is not None}
+        ended = [json.loads(file.read_bytes()) for file in files if file.stem not in answered]
+        registry = CollectorRegistry()
+        registry.register(_Together(_merged(own, running, ended)))
+        return registry
+
+    def _write(self) -> bytes:
+        snapshot = json.dumps(_snapshot(self._registry)).encode()
+        path = self._folder / f"{self._name}.json"
+        whole = path.with_suffix(".part")
+        whole.write_bytes(snapshot)
+        whole.replace(path)
+        return snapshot
+
+    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self._write())
+        writer.close()
+
+
+class _Together(Collector):
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics
+
+
+async def _ask(socket: Path) -> bytes | None:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                return await reader.read() or None
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return None
+
+
+def _snapshot(registry: CollectorRegistry) -> Snapshot:
+    return [
+        [
+            metric.name,
+            metric.type,
+            metric.documentation,
+            [[s.name, s.labels, s.value] for s in metric.samples],
+        ]
+        for metric in registry.collect()
+    ]
+
+
+def _merged(own: Snapshot, running: Iterable[Snapshot], ended: Iterable[Snapshot]) -> list[Metric]:
+    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
+    described: dict[str, tuple[str, str]] = {}
+    for snapshot, is_own, runs in (
+        (own, True, True),
+        *((snapshot, False, True) for snapshot in running),
+        *((snapshot, False, False) for snapshot in ended),
+    ):
+        for name, kind, documentation, samples in snapshot:
+            described.setdefault(name, (kind, documentation))
+            added = kind in _ADDED or (runs and name in _ADDED_GAUGES)
+            if not (is_own or added or (runs and name == _NEWEST)):
+                continue
+            of_metric = values.setdefault(name, {})
+            for sample, labels, value in samples:
+                key = (sample, tuple(sorted(labels.items())))
+                if sample.endswith("_created"):
+                    of_metric[key] = min(of_metric.get(key, value), value)
+                elif name == _NEWEST:
+                    of_metric[key] = max(of_metric.get(key, value), value)
+                else:
+                    of_metric[key] = of_metric.get(key, 0.0) + value
+    metrics = []
+    for name, samples in values.items():
+        kind, documentation = described[name]
+        metric = Metric(name, documentation, kind)
+        for (sample, labels), value in samples.items():
+            metric.add_sample(sample, dict(labels), value)
+        metrics.append(metric)
+    return metrics
