@@ -1,4 +1,5 @@
 import { count, percent } from '../shared/format';
+import { driftNotes } from './drift';
 import type { BatchFragment } from './operations.generated';
 import { Problems } from './Problems';
 
@@ -7,10 +8,12 @@ export function BatchSummary({ batch }: { batch: BatchFragment }) {
   const facts: Array<[label: string, value: number]> = [
     ['rows in the file', batch.rowsUploaded],
     ['songs classified', batch.rowsClassified],
-    [`of them under ${percent(batch.minConfidence)} confidence`, batch.rowsUncertain],
-    ['left out, values missing', batch.rowsWithMissingValues],
-    ['left out, values wrong', batch.rowsInvalid],
-    ['left out, repeated', batch.rowsDuplicated],
+    [`uncertain: below ${percent(batch.minConfidence)}`, batch.rowsUncertain],
+    ['classified with missing values', batch.rowsClassifiedWithMissingValues],
+    ['skipped: missing values', batch.rowsWithMissingValues],
+    ['skipped: invalid values', batch.rowsInvalid],
+    ['skipped: duplicates', batch.rowsDuplicated],
+    ['classified again later', batch.songsSuperseded],
   ];
   return (
     <>
@@ -24,10 +27,15 @@ export function BatchSummary({ batch }: { batch: BatchFragment }) {
             </div>
           ))}
       </dl>
+      {driftNotes(batch).map((note) => (
+        <p key={note} className="notice plain">
+          {note}
+        </p>
+      ))}
       {batch.error && <p className="notice bad">{batch.error}</p>}
       {batch.problemCount > 0 && (
         <details>
-          <summary>What was wrong in the rows left out</summary>
+          <summary>Problems in the skipped rows</summary>
           <Problems problems={batch.problems} problemCount={batch.problemCount} />
         </details>
       )}

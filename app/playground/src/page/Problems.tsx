@@ -1,38 +1,42 @@
-import { count } from '../shared/format';
+import { count, counted } from '../shared/format';
 import type { ProblemFragment } from './operations.generated';
+import { groupProblems, lineRanges } from './problemGroups';
 
 interface Props {
   problems: readonly ProblemFragment[];
   problemCount: number;
 }
 
-/** What was wrong in a file, by line and column. */
+/** What was wrong in a file, put together by what is wrong. */
 export function Problems({ problems, problemCount }: Props) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-    <section className="scroll" tabIndex={0} aria-label="What is wrong in the file">
+    <section className="scroll" tabIndex={0} aria-label="Problems in the file">
       <table className="problems">
         <caption>
           {problems.length < problemCount
             ? `The first ${count(problems.length)} of ${count(problemCount)} problems`
-            : `${count(problemCount)} ${problemCount === 1 ? 'problem' : 'problems'}`}
+            : counted(problemCount, 'problem')}
         </caption>
         <thead>
           <tr>
-            <th scope="col">Line</th>
             <th scope="col">Column</th>
+            <th scope="col">Problem</th>
             <th scope="col">Found</th>
-            <th scope="col">What is wrong</th>
+            <th scope="col">Lines</th>
           </tr>
         </thead>
         <tbody>
-          {problems.map((problem, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the list never changes
-            <tr key={index}>
-              <td>{problem.line === null ? '–' : count(problem.line)}</td>
-              <td>{problem.column === null ? '–' : <code>{problem.column}</code>}</td>
-              <td>{problem.value === null ? '–' : <code>{problem.value}</code>}</td>
-              <td>{problem.message}</td>
+          {groupProblems(problems).map(({ column, summary, values, lines }) => (
+            <tr key={`${column} ${summary}`}>
+              <td>{column === null ? '–' : <code>{column}</code>}</td>
+              <td>{summary}</td>
+              <td>
+                {values.length === 0
+                  ? '–'
+                  : values.map((value) => <code key={value}>{value || '(empty)'}</code>)}
+              </td>
+              <td>{lines.length === 0 ? '–' : lineRanges(lines)}</td>
             </tr>
           ))}
         </tbody>

@@ -1,166 +1,90 @@
 import { useEffect, useRef, useState } from 'react';
 import { count, counted, percent } from '../shared/format';
-import { batchSongsFile, execute } from './api';
-import { BYTE_ORDER_MARK, saveFile, songsCsv } from './csv';
-import { SongsDocument } from './operations.generated';
+import { ConfidenceRange } from './ConfidenceRange';
 import { genreClass } from './palette';
-import { allSongs, type SongFilter, songVariables, wholeBatch } from './songs';
-import { asFailure, useRequest } from './useRequest';
+import { go, NO_FILTERS, type Route, SORTS, type Sort } from './route';
+import { SaveSongs } from './SaveSongs';
+import type { SongRow } from './songs';
+import type { SongPage } from './useSongs';
 
 interface Props {
-  batchId: string | null;
-  genre: string | null;
+  shown: Route;
+  page: SongPage;
   order: readonly string[];
-  /** Changes when songs were stored, so that the list is read anew. */
-  revision: number;
-  onOpen: (trackId: string) => void;
 }
 
-const PAGE = 25;
 const TYPING_MS = 250;
 
-/** The songs of a genre, or all: searched, page by page, and as a file. */
-export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
-  const [typed, setTyped] = useState('');
-  const titleContains = useSettled(typed, TYPING_MS);
-  const [confident, setConfident] = useState<boolean | null>(null);
-  const filter: SongFilter = { batchId, genre, titleContains, confident };
-  const filterKey = JSON.stringify([filter, revision]);
-  // The cursors of the pages before this one; another filter starts at its first page.
-  const [trail, setTrail] = useState<{ of: string; cursors: string[] }>({ of: '', cursors: [] });
-  const cursors = trail.of === filterKey ? trail.cursors : [];
-  const after = cursors.at(-1) ?? null;
+const SORT_LABELS: Record<Sort, string> = {
+  title: 'By title',
+  'most-confident': 'Most confident first',
+  'least-confident': 'Least confident first',
+};
+
+/** The songs of a genre, or all: searched, filtered, page by page, and as a file. */
+export function SongList({ shown, page, order }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
+  const { rows, from, total } = page;
 
-  const page = useRequest(`${filterKey} ${after}`, async (signal) => {
-    const place = { first: PAGE, after, count: false };
-    const { songs } = await execute(SongsDocument, songVariables(filter, place), { signal });
-    return { songs, from: cursors.length * PAGE };
-  });
-  const total = useRequest(filterKey, async (signal) => {
-    const first = { first: 0, after: null, count: true };
-    const { songs } = await execute(SongsDocument, songVariables(filter, first), { signal });
-    return songs.totalCount ?? 0;
-  });
-  // A number about other songs than those in the list would be wrong.
-  const known = total.loading || page.loading ? null : total.value;
-  const songs = page.value?.songs;
-  const from = page.value?.from ?? 0;
-
-  function turn(next: string[]) {
-    setTrail({ of: filterKey, cursors: next });
+  function turn(move: () => void) {
+    move();
     heading.current?.focus();
   }
 
   return (
-    <section className="card songs" aria-labelledby="songs-title">
+    <section className="card songs" aria-labelledby="songs-title" aria-busy={page.loading}>
       <header>
         <h2 className="card-title" id="songs-title" tabIndex={-1} ref={heading}>
-          {genre ? (
+          {shown.genre ? (
             <>
-              <span className={`dot ${genreClass(genre, order)}`} aria-hidden="true" /> {genre}
+              <span className={`dot ${genreClass(shown.genre, order)}`} aria-hidden="true" />{' '}
+              {shown.genre}
             </>
           ) : (
             'All songs'
           )}
           <span className="quiet" role="status">
-            {known === null ? '' : counted(known, 'song')}
+            {total === null ? '' : counted(total, 'song')}
           </span>
         </h2>
-        <Download filter={filter} total={known} />
+        <SaveSongs shown={shown} all={page.all} total={total} />
       </header>
-      <search className="filters">
-        <input
-          type="search"
-          placeholder="Search in titles"
-          aria-label="Search in titles"
-          value={typed}
-          onChange={(event) => setTyped(event.target.value)}
-        />
-        <select
-          aria-label="Confidence"
-          value={String(confident)}
-          onChange={(event) =>
-            setConfident(event.target.value === 'null' ? null : event.target.value === 'true')
-          }
-        >
-          <option value="null">Any confidence</option>
-          <option value="true">Confident only</option>
-          <option value="false">Uncertain only</option>
-        </select>
-      </search>
+      <Filters shown={shown} page={page} />
       {page.failure && (
         <p className="notice bad" role="alert">
           {page.failure.message}
         </p>
       )}
-      {songs && (
+      {page.loading && rows.length === 0 && <Skeleton />}
+      {!page.loading && !page.failure && rows.length === 0 && (
+        <p className="empty">
+          No songs match.{' '}
+          <button type="button" className="link" onClick={() => go(NO_FILTERS)}>
+            Clear filters
+          </button>
+        </p>
+      )}
+      {rows.length > 0 && (
         <>
-          {songs.nodes.length === 0 ? (
-            <p className="empty">No song fits.</p>
-          ) : (
-            <table className={`list ${page.loading ? 'loading' : ''}`}>
-              <thead>
-                <tr>
-                  <th scope="col">Title</th>
-                  <th scope="col">Genre</th>
-                  <th scope="col">Confidence</th>
-                </tr>
-              </thead>
-              <tbody>
-                {songs.nodes.map((song) => (
-                  <tr key={song.trackId}>
-                    <td>
-                      <button type="button" className="link" onClick={() => onOpen(song.trackId)}>
-                        {song.title || '(no title)'}
-                      </button>
-                    </td>
-                    <td>
-                      <span
-                        className={`dot ${genreClass(song.genre.name, order)}`}
-                        aria-hidden="true"
-                      />{' '}
-                      {song.genre.name}
-                    </td>
-                    <td>
-                      <span className="confidence">
-                        <span className="meter" aria-hidden="true">
-                          <span
-                            className={genreClass(song.genre.name, order)}
-                            style={{ width: `${song.confidence * 100}%` }}
-                          />
-                        </span>
-                        {percent(song.confidence)}
-                        {!song.confident && <span className="tag">uncertain</span>}
-                      </span>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          )}
+          <SongTable rows={rows} order={order} loading={page.loading} />
           <nav className="pages" aria-label="Pages of songs">
             <button
               type="button"
               className="secondary"
-              disabled={cursors.length === 0}
-              onClick={() => turn(cursors.slice(0, -1))}
+              disabled={!page.previous}
+              onClick={() => page.previous && turn(page.previous)}
             >
               Previous
             </button>
-            <span className="quiet">
-              {songs.nodes.length > 0 &&
-                `${count(from + 1)}–${count(from + songs.nodes.length)}${
-                  known === null ? '' : ` of ${count(known)}`
-                }`}
+            <span className="quiet number">
+              {`${count(from + 1)}–${count(from + rows.length)}`}
+              {total === null ? '' : ` of ${count(total)}`}
             </span>
             <button
               type="button"
               className="secondary"
-              disabled={!songs.pageInfo.hasNextPage}
-              onClick={() =>
-                songs.pageInfo.endCursor && turn([...cursors, songs.pageInfo.endCursor])
-              }
+              disabled={!page.next}
+              onClick={() => page.next && turn(page.next)}
             >
               Next
             </button>
@@ -171,54 +95,117 @@ export function SongList({ batchId, genre, order, revision, onOpen }: Props) {
   );
 }
 
-/** Everything that the list shows as a CSV file: a whole batch in one piece, anything else by pages. */
-function Download({ filter, total }: { filter: SongFilter; total: number | null }) {
-  const [note, setNote] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-  const stop = useRef<AbortController | null>(null);
-  useEffect(() => () => stop.current?.abort(), []);
-
-  async function download() {
-    const controller = new AbortController();
-    stop.current = controller;
-    setBusy(true);
-    try {
-      const batchId = wholeBatch(filter);
-      if (batchId) {
-        setNote('Reading …');
-        saveFile('songs.csv', BYTE_ORDER_MARK, await batchSongsFile(batchId, controller.signal));
-        setNote(`${counted(total ?? 0, 'song')} saved`);
-        return;
-      }
-      const progress = (done: number) => setNote(`${counted(done, 'song')} read`);
-      const songs = await allSongs(filter, progress, controller.signal);
-      saveFile(`${(filter.genre ?? 'songs').replaceAll(' ', '-')}.csv`, songsCsv(songs));
-      setNote(`${counted(songs.length, 'song')} saved`);
-    } catch (error) {
-      setNote(asFailure(error).message);
-    } finally {
-      setBusy(false);
-    }
-  }
-
+function Filters({ shown, page }: { shown: Route; page: SongPage }) {
   return (
-    <div className="download">
-      <span className="quiet" role="status">
-        {note}
-      </span>
-      <button type="button" className="secondary" disabled={busy || !total} onClick={download}>
-        Download CSV
-      </button>
-    </div>
+    <search className="filters">
+      <SearchField search={shown.search} />
+      <select
+        aria-label="Order"
+        value={shown.sort}
+        onChange={(event) =>
+          go({ sort: SORTS.find((sort) => sort === event.target.value) ?? 'title' })
+        }
+      >
+        {SORTS.map((sort) => (
+          <option key={sort} value={sort}>
+            {SORT_LABELS[sort]}
+          </option>
+        ))}
+      </select>
+      {!page.ofAnyConfidence && (
+        <select
+          aria-label="Confidence"
+          value={String(shown.confident)}
+          onChange={(event) =>
+            go({ confident: event.target.value === 'null' ? null : event.target.value === 'true' })
+          }
+        >
+          <option value="null">Any confidence</option>
+          <option value="true">Confident only</option>
+          <option value="false">Uncertain only</option>
+        </select>
+      )}
+      <ConfidenceRange
+        songs={page.ofAnyConfidence}
+        from={shown.from}
+        to={shown.to}
+        selected={page.total}
+        onChange={(range) => go(range, { replace: true })}
+      />
+    </search>
   );
 }
 
-/** The value once it has not changed for a while. */
-function useSettled(value: string, ms: number): string {
-  const [settled, setSettled] = useState(value);
+/** What is typed goes into the address once it has not changed for a while. */
+function SearchField({ search }: { search: string }) {
+  const [typed, setTyped] = useState(search);
+  useEffect(() => setTyped(search), [search]);
   useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), ms);
+    if (typed === search) return;
+    const timer = setTimeout(() => go({ search: typed }, { replace: true }), TYPING_MS);
     return () => clearTimeout(timer);
-  }, [value, ms]);
-  return settled;
+  }, [typed, search]);
+  return (
+    <input
+      type="search"
+      placeholder="Search titles"
+      aria-label="Search titles"
+      value={typed}
+      onChange={(event) => setTyped(event.target.value)}
+    />
+  );
+}
+
+interface TableProps {
+  rows: readonly SongRow[];
+  order: readonly string[];
+  loading: boolean;
+}
+
+function SongTable({ rows, order, loading }: TableProps) {
+  return (
+    <table className={`list ${loading ? 'loading' : ''}`}>
+      <thead>
+        <tr>
+          <th scope="col">Title</th>
+          <th scope="col">Genre</th>
+          <th scope="col">Confidence</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((song) => (
+          <tr key={song.trackId} className={genreClass(song.genre.name, order)}>
+            <td>
+              <button type="button" className="link" onClick={() => go({ song: song.trackId })}>
+                {song.title || '(no title)'}
+              </button>
+            </td>
+            <td>
+              <span className="dot" aria-hidden="true" /> {song.genre.name}
+            </td>
+            <td>
+              <span className="confidence">
+                <span className="meter" aria-hidden="true">
+                  <span className="fill" style={{ width: `${song.confidence * 100}%` }} />
+                </span>
+                {percent(song.confidence)}
+                {!song.confident && <span className="tag">uncertain</span>}
+              </span>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function Skeleton({ lines = 8 }: { lines?: number }) {
+  return (
+    <div className="skeleton" role="status" aria-label="Loading">
+      {Array.from({ length: lines }, (_, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: they are all the same
+        <span key={index} />
+      ))}
+    </div>
+  );
 }

@@ -1,7 +1,7 @@
 /** The public API, typed by the operations that the page uses. */
 
 import { Failure } from '../shared/failure';
-import { fetchFile, type SendOptions, send } from '../shared/transport';
+import { type SendOptions, send } from '../shared/transport';
 import type { TypedDocumentString } from './operations.generated';
 
 export const ENDPOINT = new URL('graphql', document.baseURI).href;
@@ -25,14 +25,4 @@ export async function execute<Result, Variables extends Record<string, unknown>>
     );
   }
   return reply.data;
-}
-
-/**
- * All songs of a batch as a CSV file, made by the service.
- *
- * @throws Failure when there is none; an AbortError when it was stopped.
- */
-export function batchSongsFile(batchId: string, signal: AbortSignal): Promise<Blob> {
-  const path = `batches/${encodeURIComponent(batchId)}/songs.csv`;
-  return fetchFile(new URL(path, document.baseURI).href, signal);
 }

@@ -34,12 +34,3 @@ export function songsCsv(songs: readonly SongRow[]): string {
   ];
   return `${BYTE_ORDER_MARK}${lines.map((line) => `${line.join(',')}\r\n`).join('')}`;
 }
-
-export function saveFile(name: string, ...parts: Array<string | Blob>): void {
-  const url = URL.createObjectURL(new Blob(parts, { type: 'text/csv;charset=utf-8' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
-}

@@ -21,7 +21,7 @@ export interface Follower {
 }
 
 export const isUnfinished = ({ status }: { status: BatchFragment['status'] }): boolean =>
-  status === 'QUEUED' || status === 'RUNNING';
+  status === 'QUEUED' || status === 'RUNNING' || status === 'WAITING';
 
 /**
  * Follow a batch by its subscription, and ask for it each second where that breaks off: in proxies
@@ -48,7 +48,7 @@ export async function followBatch(
   for (; ; await pause(POLL_MS, signal)) {
     try {
       const { batch } = await execute(BatchDocument, { id }, { signal });
-      if (!batch) throw new Failure('gone', 'The service does not know this batch any more.');
+      if (!batch) throw new Failure('gone', 'This file was deleted.');
       if (!isUnfinished(batch)) return batch;
       onProgress(batch);
     } catch (error) {

@@ -4,77 +4,127 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
-/** How far a batch is. */
+/** The state of a batch. */
 export type BatchStatus =
-  /** It waits for a worker. */
+  /** Waiting for a worker. */
   | 'QUEUED'
-  /** Its songs are being classified. */
+  /** Being classified. */
   | 'RUNNING'
-  /** All its songs are stored. */
+  /** Waiting for the cause in `waitingReason` to clear; it then resumes on its own. */
+  | 'WAITING'
+  /** All songs are stored. */
   | 'SUCCEEDED'
-  /** Nothing of it is stored; `error` says why. */
+  /** Failed, with nothing stored; see `error`. */
   | 'FAILED'
-  /** It was stopped by `cancelBatch`; nothing of it is stored. */
+  /** Stopped by `cancelBatch`, with nothing stored. */
   | 'CANCELLED';
 
 /** How to classify a file. */
 export type ClassifyBatchOptions = {
-  /** What to do with a row that holds a wrong value. */
+  /** What to do with a row that has an invalid value. */
   onInvalidRow?: OnInvalidRow;
-  /** From 0 to 1. A song of lower confidence is stored as uncertain: it keeps its genre, and `Song.confident` is false. */
+  /** What to do with a row that has missing values. */
+  onMissingValue?: OnMissingValue;
+  /** The confidence threshold, from 0 to 1. Songs below it keep their genre and have `confident: false`. */
   minConfidence?: number;
-  /** Queue the file and answer at once. A file with too many rows for one request is queued anyway. */
+  /** Queue the file and return immediately. Files too large for one request are always queued. */
   background?: boolean;
 };
 
-/** What to do with a row that holds a wrong value. */
+/** A group of song features with a common source. */
+export type FeatureGroup =
+  /** Loudness, tempo, time signature, key, mode and duration. */
+  | 'METADATA'
+  /** The 148 audio features. */
+  | 'AUDIO'
+  /** Lyric statistics: languages, themes, rarity of words, and similarity to genres. */
+  | 'LYRICS';
+
+/** What to do with a row that has an invalid value. */
 export type OnInvalidRow =
-  /** Refuse everything and store nothing. */
+  /** Refuse the entire file and store nothing. */
   | 'REJECT_FILE'
-  /** Leave the row out, count it and report it. */
+  /** Skip the row, count it and report it. */
   | 'SKIP_ROW';
 
-/** What kind of thing is wrong. */
+/** What to do with a row that has missing values. */
+export type OnMissingValue =
+  /** Skip the row and count it. */
+  | 'SKIP_ROW'
+  /** Classify the row with the values present. A track ID, a title and at least one number or tag are required; all other columns may be absent. Accuracy decreases with the amount of missing data. */
+  | 'CLASSIFY';
+
+/** The kind of problem. */
 export type SongFileProblemKind =
-  /** The file's name does not end in .csv, or is too long. */
+  /** The file name does not end in .csv or is too long. */
   | 'FILE_NAME'
   /** The file is empty. */
   | 'EMPTY_FILE'
-  /** The file has a header and no rows. */
+  /** The file has a header but no rows. */
   | 'NO_ROWS'
-  /** It is no text: a workbook, an archive, a NUL in a title. */
+  /** The file is not text: a workbook, an archive, or text containing a NUL character. */
   | 'NOT_TEXT'
-  /** It is not UTF-8. */
+  /** The file is not valid UTF-8. */
   | 'ENCODING'
   /** The columns are not separated by commas. */
   | 'SEPARATOR'
+  /** The first line does not name the columns of a song file. */
+  | 'NOT_A_HEADER'
   /** A column is missing. */
   | 'MISSING_COLUMN'
-  /** A column is there twice. */
+  /** A column appears twice. */
   | 'DUPLICATE_COLUMN'
-  /** The file has more columns than a song file may have. */
+  /** The file has too many columns. */
   | 'TOO_MANY_COLUMNS'
-  /** A quote is opened and never closed. */
+  /** A quote is never closed. */
   | 'UNCLOSED_QUOTE'
-  /** A row, or the header, is too long to be a song's. */
+  /** A quote inside a quoted cell is not doubled. */
+  | 'UNDOUBLED_QUOTE'
+  /** A row or the header is too long. */
   | 'ROW_TOO_LONG'
-  /** A row has more or fewer values than there are columns. */
+  /** A row has a different number of values than the header. */
   | 'RAGGED_ROW'
-  /** A number is expected. */
+  /** The value is not a number. */
   | 'NOT_A_NUMBER'
-  /** A whole number is expected. */
+  /** The value is not an integer. */
   | 'NOT_AN_INTEGER'
   /** The number is outside the column's range. */
   | 'OUT_OF_RANGE'
-  /** The text is longer than the column allows. */
+  /** The text exceeds the maximum length of the column. */
   | 'TEXT_TOO_LONG';
+
+/** The order of a list of songs. */
+export type SongOrder =
+  /** By title in code point order, then by track ID. */
+  | 'TITLE'
+  /** Least confident first, then by track ID. */
+  | 'CONFIDENCE'
+  /** Most confident first, then by descending track ID. */
+  | 'CONFIDENCE_DESC';
+
+/** A verified genre for a stored song. */
+export type VerifiedSongInput = {
+  /** The song's track ID. */
+  trackId: string | number;
+  /** The genre, up to 100 characters; it may be new to the model. Null removes the verification. */
+  genre?: string | null | undefined;
+};
 
 export type OverviewQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, rowsClassified: number, createdAt: string }> }, model: { version: string, genres: Array<string>, trainingSongs: number, accuracy: number, groupedAccuracy: number, groupedMacroF1: number } };
+export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, accuracy: number, groupedAccuracy: number, groupedMacroF1: number } };
 
-export type BatchFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> };
+export type FilesQueryVariables = Exact<{
+  first: number;
+}>;
+
+
+export type FilesQuery = { batches: { pageInfo: { hasNextPage: boolean }, nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number }> } };
+
+export type FileFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number };
+
+export type BatchFragment = { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null };
 
 export type ProblemFragment = { kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string };
 
@@ -83,7 +133,7 @@ export type BatchQueryVariables = Exact<{
 }>;
 
 
-export type BatchQuery = { batch: { id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> } | null };
+export type BatchQuery = { batch: { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null } | null };
 
 export type ClassifyBatchMutationVariables = Exact<{
   file: File;
@@ -92,7 +142,7 @@ export type ClassifyBatchMutationVariables = Exact<{
 
 
 export type ClassifyBatchMutation = { classifyBatch:
-    | { __typename: 'Batch', id: string, fileName: string | null, status: BatchStatus, error: string | null, createdAt: string, minConfidence: number, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, rowsUncertain: number, rowsWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }> }
+    | { __typename: 'Batch', minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null }
     | { __typename: 'InvalidSongFile', message: string, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }> }
     | { __typename: 'SongFileTooLarge', message: string, maxRows: number }
    };
@@ -102,9 +152,9 @@ export type BatchProgressSubscriptionVariables = Exact<{
 }>;
 
 
-export type BatchProgressSubscription = { batchProgress: { status: BatchStatus, rowsUploaded: number, rowsProcessed: number } };
+export type BatchProgressSubscription = { batchProgress: { status: BatchStatus, waitingReason: string | null, rowsUploaded: number, rowsProcessed: number } };
 
-export type ProgressFragment = { status: BatchStatus, rowsUploaded: number, rowsProcessed: number };
+export type ProgressFragment = { status: BatchStatus, waitingReason: string | null, rowsUploaded: number, rowsProcessed: number };
 
 export type CancelBatchMutationVariables = Exact<{
   id: string | number;
@@ -118,6 +168,9 @@ export type SongsQueryVariables = Exact<{
   titleContains?: string | null | undefined;
   batchId?: string | number | null | undefined;
   confident?: boolean | null | undefined;
+  minConfidence?: number | null | undefined;
+  maxConfidence?: number | null | undefined;
+  orderBy: SongOrder;
   first: number;
   after?: string | null | undefined;
   count: boolean;
@@ -131,7 +184,47 @@ export type SongQueryVariables = Exact<{
 }>;
 
 
-export type SongQuery = { song: { trackId: string, title: string, confidence: number, confident: boolean, modelVersion: string, classifiedAt: string, genre: { name: string }, probabilities: Array<{ genre: string, probability: number }>, batch: { fileName: string | null, minConfidence: number } | null } | null };
+export type SongQuery = { song: { trackId: string, title: string, confidence: number, confident: boolean, modelVersion: string, classifiedAt: string, predictedGenre: { name: string }, verifiedGenre: { name: string } | null, probabilities: Array<{ genre: string, probability: number }>, explanation: Array<{ text: string, contribution: number }> | null, batch: { id: string, fileName: string | null, minConfidence: number } | null } | null };
+
+export type ReviewSongsQueryVariables = Exact<{
+  genre: string;
+}>;
+
+
+export type ReviewSongsQuery = { songs: { nodes: Array<{ trackId: string, title: string, confidence: number, predictedGenre: { name: string }, probabilities: Array<{ genre: string, probability: number }>, batch: { id: string, fileName: string | null } | null }> } };
+
+export type VerifySongsMutationVariables = Exact<{
+  input: Array<VerifiedSongInput> | VerifiedSongInput;
+}>;
+
+
+export type VerifySongsMutation = { verifySongs:
+    | { __typename: 'VerifiedSongs' }
+    | { __typename: 'UnknownSongs', message: string }
+   };
+
+export type VerifiedAccuracyQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type VerifiedAccuracyQuery = { accuracyOnVerified: { songsVerified: number, overall: { songs: number, share: number | null, lower: number, upper: number }, byGenre: Array<{ genre: string, accuracy: { songs: number, share: number | null, lower: number, upper: number } }>, byConfidence: Array<{ minConfidence: number, maxConfidence: number, accuracy: { songs: number, share: number | null, lower: number, upper: number } }> } };
+
+export type AccuracyFragment = { songs: number, share: number | null, lower: number, upper: number };
+
+export type ReclassifySongsMutationVariables = Exact<{
+  batchId: string | number;
+  minConfidence: number;
+}>;
+
+
+export type ReclassifySongsMutation = { reclassifySongs: { id: string } };
+
+export type DeleteBatchMutationVariables = Exact<{
+  id: string | number;
+  songs: boolean;
+}>;
+
+
+export type DeleteBatchMutation = { deleteBatch: { songsDeleted: number } };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -151,6 +244,23 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
+export const FileFragmentDoc = new TypedDocumentString(`
+    fragment File on Batch {
+  id
+  fileName
+  status
+  error
+  waitingReason
+  createdAt
+  finishedAt
+  resultsUntil
+  rowsUploaded
+  rowsProcessed
+  rowsClassified
+  songsSuperseded
+  problemCount
+}
+    `, {"fragmentName":"File"}) as unknown as TypedDocumentString<FileFragment, unknown>;
 export const ProblemFragmentDoc = new TypedDocumentString(`
     fragment Problem on SongFileProblem {
   kind
@@ -162,20 +272,13 @@ export const ProblemFragmentDoc = new TypedDocumentString(`
     `, {"fragmentName":"Problem"}) as unknown as TypedDocumentString<ProblemFragment, unknown>;
 export const BatchFragmentDoc = new TypedDocumentString(`
     fragment Batch on Batch {
-  id
-  fileName
-  status
-  error
-  createdAt
+  ...File
   minConfidence
-  rowsUploaded
-  rowsProcessed
-  rowsClassified
   rowsUncertain
   rowsWithMissingValues
+  rowsClassifiedWithMissingValues
   rowsInvalid
   rowsDuplicated
-  problemCount
   problems(first: 100) {
     ...Problem
   }
@@ -185,8 +288,28 @@ export const BatchFragmentDoc = new TypedDocumentString(`
       name
     }
   }
+  drift {
+    group
+    songsOutside
+    share
+  }
 }
-    fragment Problem on SongFileProblem {
+    fragment File on Batch {
+  id
+  fileName
+  status
+  error
+  waitingReason
+  createdAt
+  finishedAt
+  resultsUntil
+  rowsUploaded
+  rowsProcessed
+  rowsClassified
+  songsSuperseded
+  problemCount
+}
+fragment Problem on SongFileProblem {
   kind
   line
   column
@@ -196,10 +319,19 @@ export const BatchFragmentDoc = new TypedDocumentString(`
 export const ProgressFragmentDoc = new TypedDocumentString(`
     fragment Progress on Batch {
   status
+  waitingReason
   rowsUploaded
   rowsProcessed
 }
     `, {"fragmentName":"Progress"}) as unknown as TypedDocumentString<ProgressFragment, unknown>;
+export const AccuracyFragmentDoc = new TypedDocumentString(`
+    fragment Accuracy on Accuracy {
+  songs
+  share
+  lower
+  upper
+}
+    `, {"fragmentName":"Accuracy"}) as unknown as TypedDocumentString<AccuracyFragment, unknown>;
 export const OverviewDocument = new TypedDocumentString(`
     query Overview {
   genres {
@@ -208,11 +340,13 @@ export const OverviewDocument = new TypedDocumentString(`
   }
   batches(first: 20) {
     nodes {
-      id
-      fileName
-      status
-      rowsClassified
-      createdAt
+      ...File
+      genres {
+        songCount
+        genre {
+          name
+        }
+      }
     }
   }
   model {
@@ -224,28 +358,76 @@ export const OverviewDocument = new TypedDocumentString(`
     groupedMacroF1
   }
 }
-    `) as unknown as TypedDocumentString<OverviewQuery, OverviewQueryVariables>;
+    fragment File on Batch {
+  id
+  fileName
+  status
+  error
+  waitingReason
+  createdAt
+  finishedAt
+  resultsUntil
+  rowsUploaded
+  rowsProcessed
+  rowsClassified
+  songsSuperseded
+  problemCount
+}`) as unknown as TypedDocumentString<OverviewQuery, OverviewQueryVariables>;
+export const FilesDocument = new TypedDocumentString(`
+    query Files($first: Int!) {
+  batches(first: $first) {
+    pageInfo {
+      hasNextPage
+    }
+    nodes {
+      ...File
+    }
+  }
+}
+    fragment File on Batch {
+  id
+  fileName
+  status
+  error
+  waitingReason
+  createdAt
+  finishedAt
+  resultsUntil
+  rowsUploaded
+  rowsProcessed
+  rowsClassified
+  songsSuperseded
+  problemCount
+}`) as unknown as TypedDocumentString<FilesQuery, FilesQueryVariables>;
 export const BatchDocument = new TypedDocumentString(`
     query Batch($id: ID!) {
   batch(id: $id) {
     ...Batch
   }
 }
-    fragment Batch on Batch {
+    fragment File on Batch {
   id
   fileName
   status
   error
+  waitingReason
   createdAt
-  minConfidence
+  finishedAt
+  resultsUntil
   rowsUploaded
   rowsProcessed
   rowsClassified
+  songsSuperseded
+  problemCount
+}
+fragment Batch on Batch {
+  ...File
+  minConfidence
   rowsUncertain
   rowsWithMissingValues
+  rowsClassifiedWithMissingValues
   rowsInvalid
   rowsDuplicated
-  problemCount
   problems(first: 100) {
     ...Problem
   }
@@ -254,6 +436,11 @@ export const BatchDocument = new TypedDocumentString(`
     genre {
       name
     }
+  }
+  drift {
+    group
+    songsOutside
+    share
   }
 }
 fragment Problem on SongFileProblem {
@@ -283,21 +470,29 @@ export const ClassifyBatchDocument = new TypedDocumentString(`
     }
   }
 }
-    fragment Batch on Batch {
+    fragment File on Batch {
   id
   fileName
   status
   error
+  waitingReason
   createdAt
-  minConfidence
+  finishedAt
+  resultsUntil
   rowsUploaded
   rowsProcessed
   rowsClassified
+  songsSuperseded
+  problemCount
+}
+fragment Batch on Batch {
+  ...File
+  minConfidence
   rowsUncertain
   rowsWithMissingValues
+  rowsClassifiedWithMissingValues
   rowsInvalid
   rowsDuplicated
-  problemCount
   problems(first: 100) {
     ...Problem
   }
@@ -306,6 +501,11 @@ export const ClassifyBatchDocument = new TypedDocumentString(`
     genre {
       name
     }
+  }
+  drift {
+    group
+    songsOutside
+    share
   }
 }
 fragment Problem on SongFileProblem {
@@ -323,6 +523,7 @@ export const BatchProgressDocument = new TypedDocumentString(`
 }
     fragment Progress on Batch {
   status
+  waitingReason
   rowsUploaded
   rowsProcessed
 }`) as unknown as TypedDocumentString<BatchProgressSubscription, BatchProgressSubscriptionVariables>;
@@ -334,12 +535,15 @@ export const CancelBatchDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<CancelBatchMutation, CancelBatchMutationVariables>;
 export const SongsDocument = new TypedDocumentString(`
-    query Songs($genre: String, $titleContains: String, $batchId: ID, $confident: Boolean, $first: Int!, $after: String, $count: Boolean!) {
+    query Songs($genre: String, $titleContains: String, $batchId: ID, $confident: Boolean, $minConfidence: Float, $maxConfidence: Float, $orderBy: SongOrder!, $first: Int!, $after: String, $count: Boolean!) {
   songs(
     genre: $genre
     titleContains: $titleContains
     batchId: $batchId
     confident: $confident
+    minConfidence: $minConfidence
+    maxConfidence: $maxConfidence
+    orderBy: $orderBy
     first: $first
     after: $after
   ) {
@@ -371,17 +575,99 @@ export const SongDocument = new TypedDocumentString(`
     confident
     modelVersion
     classifiedAt
-    genre {
+    predictedGenre {
+      name
+    }
+    verifiedGenre {
       name
     }
     probabilities {
       genre
       probability
     }
+    explanation(first: 6) {
+      text
+      contribution
+    }
     batch {
+      id
       fileName
       minConfidence
     }
   }
 }
     `) as unknown as TypedDocumentString<SongQuery, SongQueryVariables>;
+export const ReviewSongsDocument = new TypedDocumentString(`
+    query ReviewSongs($genre: String!) {
+  songs(genre: $genre, verified: false, orderBy: CONFIDENCE, first: 20) {
+    nodes {
+      trackId
+      title
+      confidence
+      predictedGenre {
+        name
+      }
+      probabilities {
+        genre
+        probability
+      }
+      batch {
+        id
+        fileName
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ReviewSongsQuery, ReviewSongsQueryVariables>;
+export const VerifySongsDocument = new TypedDocumentString(`
+    mutation VerifySongs($input: [VerifiedSongInput!]!) {
+  verifySongs(input: $input) {
+    __typename
+    ... on UnknownSongs {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<VerifySongsMutation, VerifySongsMutationVariables>;
+export const VerifiedAccuracyDocument = new TypedDocumentString(`
+    query VerifiedAccuracy {
+  accuracyOnVerified {
+    songsVerified
+    overall {
+      ...Accuracy
+    }
+    byGenre {
+      genre
+      accuracy {
+        ...Accuracy
+      }
+    }
+    byConfidence {
+      minConfidence
+      maxConfidence
+      accuracy {
+        ...Accuracy
+      }
+    }
+  }
+}
+    fragment Accuracy on Accuracy {
+  songs
+  share
+  lower
+  upper
+}`) as unknown as TypedDocumentString<VerifiedAccuracyQuery, VerifiedAccuracyQueryVariables>;
+export const ReclassifySongsDocument = new TypedDocumentString(`
+    mutation ReclassifySongs($batchId: ID!, $minConfidence: Float!) {
+  reclassifySongs(batchId: $batchId, minConfidence: $minConfidence) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<ReclassifySongsMutation, ReclassifySongsMutationVariables>;
+export const DeleteBatchDocument = new TypedDocumentString(`
+    mutation DeleteBatch($id: ID!, $songs: Boolean!) {
+  deleteBatch(id: $id, songs: $songs) {
+    songsDeleted
+  }
+}
+    `) as unknown as TypedDocumentString<DeleteBatchMutation, DeleteBatchMutationVariables>;

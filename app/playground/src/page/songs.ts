@@ -2,16 +2,21 @@
 
 import { execute } from './api';
 import { SongsDocument, type SongsQuery, type SongsQueryVariables } from './operations.generated';
+import type { Route, Sort } from './route';
 
 export type SongRow = SongsQuery['songs']['nodes'][number];
 
-/** The conditions that a song must fit; null means any. */
-export interface SongFilter {
-  batchId: string | null;
-  genre: string | null;
-  titleContains: string;
-  confident: boolean | null;
-}
+/** Which songs, and in which order. */
+export type SongFilter = Pick<
+  Route,
+  'file' | 'genre' | 'search' | 'confident' | 'from' | 'to' | 'sort'
+>;
+
+const ORDERS: Record<Sort, SongsQueryVariables['orderBy']> = {
+  title: 'TITLE',
+  'most-confident': 'CONFIDENCE_DESC',
+  'least-confident': 'CONFIDENCE',
+};
 
 /** The most songs that the API gives at once. */
 const LARGEST_PAGE = 1000;
@@ -20,17 +25,29 @@ export function songVariables(
   filter: SongFilter,
   page: { first: number; after: string | null; count: boolean },
 ): SongsQueryVariables {
-  return { ...filter, titleContains: filter.titleContains.trim() || null, ...page };
+  return {
+    batchId: filter.file,
+    genre: filter.genre,
+    titleContains: filter.search.trim() || null,
+    confident: filter.confident,
+    minConfidence: filter.from / 100,
+    maxConfidence: filter.to / 100,
+    orderBy: ORDERS[filter.sort],
+    ...page,
+  };
 }
 
 /** The batch that a filter shows all songs of, if it is one. */
 export function wholeBatch({
-  batchId,
+  file,
   genre,
-  titleContains,
+  search,
   confident,
+  from,
+  to,
 }: SongFilter): string | null {
-  return genre === null && titleContains.trim() === '' && confident === null ? batchId : null;
+  const everyConfidence = confident === null && from === 0 && to === 100;
+  return genre === null && search.trim() === '' && everyConfidence ? file : null;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
-import { useGraphiQLActions, useMonaco } from '@graphiql/react';
+import { useGraphiQL, useGraphiQLActions, useMonaco } from '@graphiql/react';
 import { GraphiQL } from 'graphiql';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { CredentialsForm } from '../shared/CredentialsForm';
@@ -7,16 +7,22 @@ import type { Configuration } from '../shared/configuration';
 import { credentials } from '../shared/credentials';
 import { percent } from '../shared/format';
 import { useStore } from '../shared/store';
+import { theme } from '../shared/theme';
+import { AnswerFacts } from './AnswerFacts';
+import { CopyAs } from './CopyAs';
 import { FILES_PLUGIN } from './FilesPanel';
-import { createFetcher, failure, uploaded } from './fetcher';
+import { FilesWhenNeeded } from './FilesWhenNeeded';
+import { answer, createFetcher, failure, uploaded } from './fetcher';
 import { repairMarkup } from './graphiqlMarkup';
 import { READY_TABS } from './tabs';
+import { VariablesCheck } from './VariablesCheck';
 
 /** GraphiQL, with a bar above it for the credentials, the upload's progress and what went wrong. */
 export function App({ configuration }: { configuration: Configuration }) {
   const { maxUploadBytes, introspection } = configuration;
   const fetcher = useMemo(() => createFetcher(maxUploadBytes), [maxUploadBytes]);
   const client = useStore(credentials);
+  const chosen = useStore(theme);
   const main = useRef<HTMLElement>(null);
   useEffect(() => (main.current ? repairMarkup(main.current) : undefined), []);
   return (
@@ -26,7 +32,7 @@ export function App({ configuration }: { configuration: Configuration }) {
           <img src="icon.svg" alt="" width="28" height="28" /> genregraph
         </a>
         <h1>Playground</h1>
-        <CredentialsForm submitLabel="Use" />
+        <CredentialsForm submitLabel="Sign in" />
       </header>
       <Status introspection={introspection} />
       <main aria-label="GraphQL editor" ref={main}>
@@ -35,18 +41,32 @@ export function App({ configuration }: { configuration: Configuration }) {
           // Without credentials, or where the service keeps its schema to itself, asking for it only
           // brings an error.
           {...(introspection && client ? {} : { schema: null })}
+          {...(chosen === 'system' ? {} : { forcedTheme: chosen })}
           plugins={[HISTORY_PLUGIN, FILES_PLUGIN]}
           visiblePlugin={FILES_PLUGIN}
           defaultTabs={READY_TABS}
           defaultEditorToolsVisibility="variables"
           shouldPersistHeaders={false}
-          // A file comes from its picker; in the variables there is only its place.
-          customScalarSchemas={{ Upload: {} }}
         >
           <GraphiQL.Logo> </GraphiQL.Logo>
+          <GraphiQL.Toolbar>
+            {({ prettify, merge, copy }) => (
+              <>
+                {prettify}
+                {merge}
+                {copy}
+                <CopyAs />
+              </>
+            )}
+          </GraphiQL.Toolbar>
           <GraphiQL.Footer>
+            <AnswerFacts />
+            <FilesWhenNeeded />
+            <AnswerInView />
+            <MonospaceFont />
             <FreshSchema />
             <ReadableComments />
+            <VariablesCheck />
           </GraphiQL.Footer>
         </GraphiQL>
       </main>
@@ -92,6 +112,33 @@ function ReadableComments() {
   return null;
 }
 
+/** The editors in the page's own monospaced font; GraphiQL's would be half a megabyte. */
+function MonospaceFont() {
+  const query = useGraphiQL((state) => state.queryEditor);
+  const variables = useGraphiQL((state) => state.variableEditor);
+  const headers = useGraphiQL((state) => state.headerEditor);
+  const response = useGraphiQL((state) => state.responseEditor);
+  useEffect(() => {
+    const fontFamily = getComputedStyle(document.body).getPropertyValue('--mono');
+    for (const editor of [query, variables, headers, response]) {
+      editor?.updateOptions({ fontFamily });
+    }
+  }, [query, variables, headers, response]);
+  return null;
+}
+
+/** Brings an answer into view where it is below the editors, as on a phone. */
+function AnswerInView() {
+  const arrived = useStore(answer);
+  useEffect(() => {
+    const place = document.querySelector('.graphiql-response');
+    if (arrived && place && place.getBoundingClientRect().top > innerHeight * 0.75) {
+      place.scrollIntoView();
+    }
+  }, [arrived]);
+  return null;
+}
+
 /** What there is to say, over the editors and not above them: a button must not move under the mouse. */
 function Status({ introspection }: { introspection: boolean }) {
   const share = useStore(uploaded);
@@ -102,7 +149,7 @@ function Status({ introspection }: { introspection: boolean }) {
     return (
       <div className="bar" role="status">
         <progress aria-label="Upload" {...(share < 1 ? { value: share } : {})} />
-        {share < 1 ? `Uploading, ${percent(share)}` : 'Uploaded; the service is at work …'}
+        {share < 1 ? `Uploading, ${percent(share)}` : 'Uploaded. Classifying …'}
       </div>
     );
   }
@@ -117,13 +164,13 @@ function Status({ introspection }: { introspection: boolean }) {
     );
   }
   if (!client) {
-    return <p className="bar">Enter your client id and secret above to begin.</p>;
+    return <p className="bar">Enter your client ID and secret above to begin.</p>;
   }
   if (!introspection && !explained) {
     return (
       <div className="bar">
-        This service keeps its schema to itself (GENREGRAPH_INTROSPECTION), so there are no
-        completions and no documentation here.
+        Introspection is off on this service (GENREGRAPH_INTROSPECTION), so there is no completion
+        and no documentation here.
         <button type="button" onClick={() => setExplained(true)}>
           Close
         </button>

@@ -14,7 +14,8 @@ function FilesPanel() {
       <div className="graphiql-doc-explorer-title">Files</div>
       {variables.length === 0 ? (
         <p>
-          This operation takes no file. A variable of type <code>Upload</code> gets its picker here.
+          This operation takes no file. Each variable of type <code>Upload</code> gets a picker
+          here.
         </p>
       ) : (
         variables.map((variable) => <Picker key={variable.name} variable={variable} />)

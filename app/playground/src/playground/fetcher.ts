@@ -15,19 +15,29 @@ export const ENDPOINT = location.origin + location.pathname;
 /** The last failure, for the bar above the editors. */
 export const failure = new Store<Failure | null>(null);
 
+export interface AnswerFacts {
+  status: number;
+  milliseconds: number;
+  bytes: number;
+}
+
+/** The last answer over HTTP; null while one is on its way. */
+export const answer = new Store<AnswerFacts | null>(null);
+
 /** How much of an upload has gone out, from 0 to 1; null when there is none. */
 export const uploaded = new Store<number | null>(null);
 
 export function createFetcher(maxUploadBytes: number): Fetcher {
   return ((params: FetcherParams, options) => {
     failure.set(null);
+    answer.set(null);
     const definition = definitionOf(params);
     const operation = operationOf(params, definition);
     const headers = (options?.headers ?? {}) as Record<string, string>;
     if (definition?.operation === 'subscription') {
       return observe<unknown>(async (next, signal) => {
         try {
-          await follow(ENDPOINT, operation, next, signal);
+          await follow(ENDPOINT, await withLastBatch(operation, headers), next, signal);
         } catch (error) {
           if (signal.aborted) throw error;
           next(Array.isArray(error) ? { errors: error } : tell(error));
@@ -56,12 +66,38 @@ export function createFetcher(maxUploadBytes: number): Fetcher {
 
 /** Send; a failure becomes a reply that says so, and is shown above the editors too. */
 async function told(operation: Operation, options: SendOptions): Promise<GraphQLReply<unknown>> {
+  const began = performance.now();
+  const aside = operation.operationName === 'IntrospectionQuery'; // GraphiQL's own question
+  const onReply = ({ status, text }: { status: number; text: string }) =>
+    aside ||
+    answer.set({
+      status,
+      milliseconds: performance.now() - began,
+      bytes: new TextEncoder().encode(text).length,
+    });
   try {
-    return await send(ENDPOINT, operation, options);
+    return await send(ENDPOINT, operation, { ...options, onReply });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     return tell(error);
   }
+}
+
+/** An operation with an empty `id` is about the client's last batch. */
+async function withLastBatch(
+  operation: Operation,
+  headers: Record<string, string>,
+): Promise<Operation> {
+  if (operation.variables?.id !== '') return operation;
+  const query = '{ batches(first: 1) { nodes { id } } }';
+  const { data } = await send<{ batches: { nodes: Array<{ id: string }> } }>(
+    ENDPOINT,
+    { query },
+    { headers },
+  );
+  const id = data?.batches.nodes[0]?.id;
+  if (!id) throw new Failure('refused', 'There is no batch yet. Run ClassifyBatch first.');
+  return { ...operation, variables: { ...operation.variables, id } };
 }
 
 function tell(error: unknown): GraphQLReply<unknown> {

@@ -5,7 +5,7 @@ interface ReadyTab {
   variables?: string;
 }
 
-const classifyBatch = `# 1. Choose a CSV under Files.
+const classifyBatch = `# 1. Choose a CSV file under Files.
 # 2. Press the play button.
 mutation ClassifyBatch(
   $file: Upload!
@@ -49,7 +49,7 @@ mutation ClassifyBatch(
 }
 `;
 
-const genres = `# The genres, and how many songs of each.
+const genres = `# The genres, and how many songs each has.
 query Genres {
   genres {
     name
@@ -90,7 +90,7 @@ query SongsOfGenre(
 }
 `;
 
-const modelCard = `# What the model is and how well it does.
+const modelCard = `# What the model is and how accurate it is.
 query ModelCard {
   model {
     version
@@ -111,10 +111,9 @@ query ModelCard {
 }
 `;
 
-const batchProgress = `# Follows a batch to its end.
-# 1. Run ClassifyBatch with
-#    "background": true.
-# 2. Put its id into "id" below.
+const batchProgress = `# Follows a batch to its end: the last
+# one, or that of "id". ClassifyBatch with
+# "background": true takes longest.
 subscription BatchProgress(
   $id: ID!
 ) {
@@ -122,6 +121,7 @@ subscription BatchProgress(
     id
     fileName
     status
+    waitingReason
     rowsUploaded
     rowsProcessed
     rowsClassified

@@ -7,7 +7,7 @@ interface Props {
   submitLabel: string;
 }
 
-/** Two fields for the client's id and secret; what is typed is kept for this tab only. */
+/** Two fields for the client ID and secret; what is typed is kept for this tab only. */
 export function CredentialsForm({ onDone, submitLabel }: Props) {
   const known = useStore(credentials);
   const id = useId();
@@ -25,7 +25,7 @@ export function CredentialsForm({ onDone, submitLabel }: Props) {
   return (
     <form className="credentials" onSubmit={submit} key={known?.clientId}>
       <label htmlFor={`${id}-id`}>
-        Client id
+        Client ID
         <input
           id={`${id}-id`}
           name="client-id"

@@ -16,6 +16,11 @@ export function remember(given: Credentials): void {
   credentials.set(given);
 }
 
+export function signOut(): void {
+  sessionStorage.removeItem(KEY);
+  credentials.set(null);
+}
+
 /** The same two names are HTTP headers and fields of a WebSocket's `connection_init`. */
 export function credentialHeaders(given: Credentials | null): Record<string, string> {
   return given ? { 'client-id': given.clientId, 'client-secret': given.clientSecret } : {};

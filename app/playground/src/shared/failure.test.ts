@@ -19,11 +19,12 @@ describe('readReply', () => {
   });
 
   it.each([
-    [401, errors('The secret is wrong.'), 'unauthenticated', 'Not let in. The secret is wrong.'],
-    [401, '', 'unauthenticated', 'Not let in. Check your credentials.'],
+    [401, errors('no'), 'unauthenticated', 'Sign-in failed. Check your client ID and secret.'],
+    [401, '', 'unauthenticated', 'Sign-in failed. Check your client ID and secret.'],
+    [403, errors('This client is read-only.'), 'refused', 'This client is read-only.'],
     [413, errors('At most 1 byte.'), 'too-large', 'Too large. At most 1 byte.'],
-    [413, '<h1>nginx</h1>', 'too-large', 'The file is too large. Send the songs in several files.'],
-    [503, 'x', 'busy', 'The service is busy or about to start. Try again in a moment.'],
+    [413, '<h1>nginx</h1>', 'too-large', 'The file is too large. Split it into several files.'],
+    [503, 'x', 'busy', 'The service is busy or starting. Try again in a moment.'],
   ])('puts status %i into words', (status, text, kind, message) => {
     const told = failure(status, text);
     expect([told.kind, told.message]).toEqual([kind, message]);
@@ -35,7 +36,7 @@ describe('readReply', () => {
 });
 
 it('says how much a request may hold', () => {
-  expect(tooLarge(128 * 1024 * 1024).message).toContain('One request may hold 128 MB.');
+  expect(tooLarge(128 * 1024 * 1024).message).toContain('The limit is 128 MB.');
   expect(
     [0, 1, 700 * 1024, 1.25 * 1024 ** 2, 12.4 * 1024 ** 2, 4 * 1024 ** 3].map(fileSize),
   ).toEqual(['0 kB', '1 kB', '700 kB', '1.3 MB', '12 MB', '4 GB']);

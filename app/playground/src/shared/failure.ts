@@ -27,39 +27,39 @@ export interface GraphQLReply<Data> {
 export function unreachable(): Failure {
   return new Failure(
     'unreachable',
-    'The service cannot be reached. Check the connection and that the service runs, then try again.',
+    'The service cannot be reached. Check your connection, then try again.',
   );
 }
 
+export function signInFailed(): Failure {
+  return new Failure('unauthenticated', 'Sign-in failed. Check your client ID and secret.');
+}
+
 export function tooLarge(maxBytes?: number): Failure {
-  const limit = maxBytes ? ` One request may hold ${fileSize(maxBytes)}.` : '';
-  return new Failure(
-    'too-large',
-    `The file is too large.${limit} Send the songs in several files.`,
-  );
+  const limit = maxBytes ? ` The limit is ${fileSize(maxBytes)}.` : '';
+  return new Failure('too-large', `The file is too large.${limit} Split it into several files.`);
 }
 
 /**
  * The GraphQL reply in an HTTP response. A reply with errors is still a reply.
  *
- * @throws Failure when the response is none, or says that the client may not come in or sent too much.
+ * @throws Failure when the response is not GraphQL, or says that sign-in failed or the request is too large.
  */
 export function readReply<Data>(status: number, text: string): GraphQLReply<Data> {
   const reply = parse<Data>(text);
   const message = reply?.errors?.map((error) => error.message).join(' ') ?? '';
-  if (status === 401 || status === 403) {
-    throw new Failure('unauthenticated', `Not let in. ${message || 'Check your credentials.'}`);
-  }
+  if (status === 401) throw signInFailed();
+  if (status === 403) throw new Failure('refused', message || 'You are not allowed to do this.');
   if (status === 413) {
     throw message ? new Failure('too-large', `Too large. ${message}`) : tooLarge();
   }
   if (status === 429 || status === 503) {
-    throw new Failure('busy', 'The service is busy or about to start. Try again in a moment.');
+    throw new Failure('busy', 'The service is busy or starting. Try again in a moment.');
   }
   if (!reply) {
     throw new Failure(
       'unexpected',
-      `The answer (status ${status}) is not GraphQL. Something between the browser and the service may have sent it.`,
+      `The answer (status ${status}) is not GraphQL. A proxy in front of the service may have sent it.`,
     );
   }
   return reply;

@@ -2,7 +2,7 @@
 
 import { type Client, createClient } from 'graphql-ws';
 import { credentialHeaders, credentials } from './credentials';
-import { Failure, readReply, unreachable } from './failure';
+import { Failure, readReply, signInFailed, unreachable } from './failure';
 import type { Operation } from './multipart';
 import { eventResults } from './serverSentEvents';
 
@@ -98,7 +98,7 @@ function readable(error: unknown): unknown {
   if (error instanceof Failure || Array.isArray(error)) return error;
   const code = closeCode(error);
   if (code !== null && NOT_LET_IN.has(code)) {
-    return new Failure('unauthenticated', 'Not let in. Check your credentials.');
+    return signInFailed();
   }
   return unreachable();
 }

@@ -10,6 +10,8 @@ export interface SendOptions {
   maxUploadBytes?: number;
   /** How much of the request has gone out, from 0 to 1. */
   onProgress?: (share: number) => void;
+  /** Hears what came back, before it is read. */
+  onReply?: (reply: { status: number; text: string }) => void;
   signal?: AbortSignal;
 }
 
@@ -38,8 +40,9 @@ export async function send<Data>(
     ...options.headers,
   };
   const body = multipart ? multipartBody(operation, files) : JSON.stringify(operation);
-  const { status, text } = await request(endpoint, headers, body, options);
-  return readReply<Data>(status, text);
+  const reply = await request(endpoint, headers, body, options);
+  options.onReply?.(reply);
+  return readReply<Data>(reply.status, reply.text);
 }
 
 /**
@@ -56,7 +59,10 @@ export async function fetchFile(url: string, signal: AbortSignal): Promise<Blob>
   if (response.ok) return response.blob().catch(lost);
   const { errors } = readReply(response.status, await response.text().catch(lost));
   const message = errors?.map((error) => error.message).join(' ');
-  throw new Failure('refused', message || `The service has no such file (${response.status}).`);
+  throw new Failure(
+    'refused',
+    message || `The file does not exist on the service (${response.status}).`,
+  );
 }
 
 /** fetch cannot tell how much of a body has gone out; XMLHttpRequest can. */
@@ -77,7 +83,7 @@ function request(
     try {
       for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
     } catch {
-      const message = 'The credentials hold a character that a header cannot carry.';
+      const message = 'The client ID or secret has a character that an HTTP header cannot carry.';
       reject(new Failure('unauthenticated', message));
       return;
     }

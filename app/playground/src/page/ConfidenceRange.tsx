@@ -1,0 +1,73 @@
+import { counted } from '../shared/format';
+import type { SongRow } from './songs';
+import { histogram } from './songsInMemory';
+
+interface Props {
+  /** For the histogram; null where they are not all here. */
+  songs: readonly SongRow[] | null;
+  /** In percent. */
+  from: number;
+  to: number;
+  /** How many songs are in the range; null while that is not known. */
+  selected: number | null;
+  onChange: (range: { from?: number; to?: number }) => void;
+}
+
+const STEP = 5;
+
+/** How confident the model is of the songs, with a range to drag. */
+export function ConfidenceRange({ songs, from, to, selected, onChange }: Props) {
+  const bins = histogram(songs ?? []);
+  const highest = Math.max(1, ...bins);
+  const all = from === 0 && to === 100;
+  return (
+    <fieldset className="range">
+      <legend>
+        Confidence{' '}
+        <span className="quiet number">
+          {all
+            ? 'any'
+            : `${from}–${to}%${selected === null ? '' : `: ${counted(selected, 'song')}`}`}
+        </span>
+        {!all && (
+          <button type="button" className="link" onClick={() => onChange({ from: 0, to: 100 })}>
+            Reset
+          </button>
+        )}
+      </legend>
+      <div className={songs ? 'bins' : 'bins flat'} aria-hidden="true">
+        {bins.map((value, index) => (
+          <span
+            // biome-ignore lint/suspicious/noArrayIndexKey: a bin is its place
+            key={index}
+            className={index * STEP >= from && index * STEP < to ? 'in' : ''}
+            style={{ height: `${value === 0 ? 0 : Math.max(4, (value / highest) * 100)}%` }}
+            title={`${index * STEP}–${(index + 1) * STEP}%: ${counted(value, 'song')}`}
+          />
+        ))}
+      </div>
+      <div className="thumbs">
+        <input
+          type="range"
+          aria-label="Lowest confidence"
+          aria-valuetext={`${from}%`}
+          min={0}
+          max={100}
+          step={STEP}
+          value={from}
+          onChange={(event) => onChange({ from: Math.min(Number(event.target.value), to - STEP) })}
+        />
+        <input
+          type="range"
+          aria-label="Highest confidence"
+          aria-valuetext={`${to}%`}
+          min={0}
+          max={100}
+          step={STEP}
+          value={to}
+          onChange={(event) => onChange({ to: Math.max(Number(event.target.value), from + STEP) })}
+        />
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,38 @@
+import { count, percent } from '../shared/format';
+import type { OverviewQuery } from './operations.generated';
+
+/** What will happen, for whoever comes first. */
+export function Steps() {
+  return (
+    <ol className="steps">
+      <li>
+        <strong>Drop a file</strong> One row for each song: its sound in numbers and the words of
+        its lyrics.
+      </li>
+      <li>
+        <strong>See the genres</strong> Each song gets its most likely genre, with the model’s
+        confidence.
+      </li>
+      <li>
+        <strong>Look closer</strong> Open a genre, search its songs, see why, and download the
+        results.
+      </li>
+    </ol>
+  );
+}
+
+/** How far to trust the genres: the model's own scores, on artists it had not heard. */
+export function ModelNote({ model, version }: { model: OverviewQuery['model']; version: string }) {
+  return (
+    <footer className="bottom">
+      <p>
+        Predictions can be wrong. The model was trained on {count(model.trainingSongs)} songs and
+        picks the right one of {model.genres.length} genres for {percent(model.groupedAccuracy)} of
+        songs by artists not in its training data.
+      </p>
+      <p className="quiet">
+        Model {model.version} · genregraph {version}
+      </p>
+    </footer>
+  );
+}

@@ -1,0 +1,79 @@
+import { credentials } from '../shared/credentials';
+import { useStore } from '../shared/store';
+import { chooseTheme, THEMES, type Theme, theme } from '../shared/theme';
+import { EVERYTHING, go, type Route } from './route';
+
+interface Props {
+  shown: Route;
+  unfinished: number;
+  onClient: () => void;
+}
+
+const THEME_LABELS: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' };
+
+/** The name, the views, and what is about the whole page. */
+export function TopBar({ shown, unfinished, onClient }: Props) {
+  const client = useStore(credentials);
+  const chosen = useStore(theme);
+  const current = (view: Route['view']) => (shown.view === view ? 'page' : undefined);
+  return (
+    <header className="top">
+      <a className="brand" href="./" aria-label="genregraph, start">
+        <img src="icon.svg" alt="" width="32" height="32" /> genregraph
+      </a>
+      {client && (
+        <nav className="views" aria-label="Views">
+          <button
+            type="button"
+            aria-current={current('songs')}
+            onClick={() => go(shown.view === 'songs' ? EVERYTHING : { view: 'songs', song: null })}
+          >
+            Songs
+          </button>
+          <button
+            type="button"
+            aria-current={current('files')}
+            onClick={() => go({ view: 'files', song: null })}
+          >
+            Files
+            {unfinished > 0 && (
+              <span className="badge">
+                {unfinished}
+                <span className="unseen"> being classified</span>
+              </span>
+            )}
+          </button>
+          <button
+            type="button"
+            aria-current={current('review')}
+            onClick={() => go({ view: 'review', song: null })}
+          >
+            Review
+          </button>
+        </nav>
+      )}
+      <nav className="tools" aria-label="More">
+        <a href="graphql">Playground</a>
+        <select
+          aria-label="Theme"
+          value={chosen}
+          onChange={(event) =>
+            chooseTheme(THEMES.find((one) => one === event.target.value) ?? 'system')
+          }
+        >
+          {THEMES.map((one) => (
+            <option key={one} value={one}>
+              {THEME_LABELS[one]}
+            </option>
+          ))}
+        </select>
+        {client && (
+          <button type="button" className="secondary client" onClick={onClient}>
+            <span className="unseen">Client </span>
+            {client.clientId}
+          </button>
+        )}
+      </nav>
+    </header>
+  );
+}

@@ -1,0 +1,25 @@
+/** Sends a file to be classified. */
+
+import { execute } from './api';
+import { ClassifyBatchDocument } from './operations.generated';
+import type { Send } from './uploadQueue';
+
+/** A larger file is not waited for in the request, which a proxy might cut off. */
+const LARGE_BYTES = 20 * 1024 ** 2;
+
+export function sender(maxUploadBytes: number): Send {
+  return async (file, given, onProgress, signal) => {
+    const options = {
+      onInvalidRow: given.skipInvalidRows ? ('SKIP_ROW' as const) : ('REJECT_FILE' as const),
+      onMissingValue: given.classifyIncompleteRows ? ('CLASSIFY' as const) : ('SKIP_ROW' as const),
+      minConfidence: given.minConfidence,
+      background: file.size > LARGE_BYTES,
+    };
+    const result = await execute(
+      ClassifyBatchDocument,
+      { file, options },
+      { files: { file }, maxUploadBytes, onProgress, signal },
+    );
+    return result.classifyBatch;
+  };
+}

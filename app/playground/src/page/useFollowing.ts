@@ -1,0 +1,78 @@
+import { useEffect, useRef, useState } from 'react';
+import type { Failure } from '../shared/failure';
+import { followBatch } from './followBatch';
+import type { BatchFragment, ProgressFragment } from './operations.generated';
+import { asFailure } from './useRequest';
+
+export interface Following {
+  progress: ProgressFragment | null;
+  /** Why there is no news of it at the moment. */
+  failure: Failure | null;
+}
+
+export interface EndListener {
+  onEnd: (batch: BatchFragment) => void;
+  onFailure: (failure: Failure, id: string) => void;
+}
+
+/**
+ * Follow batches to their end, each by its own subscription.
+ *
+ * @param ids of those unfinished; one that is no longer among them is not followed further.
+ * @param clientKey changes with the credentials, which may be the right ones then.
+ */
+export function useFollowing(
+  ids: readonly string[],
+  clientKey: string,
+  listener: EndListener,
+): Readonly<Record<string, Following>> {
+  const [followed, setFollowed] = useState<Record<string, Following>>({});
+  const heard = useRef(listener);
+  heard.current = listener;
+  const running = useRef(new Map<string, AbortController>());
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other credentials start all of them anew
+  useEffect(
+    () => () => {
+      for (const controller of running.current.values()) controller.abort();
+      running.current.clear();
+    },
+    [clientKey],
+  );
+
+  const wanted = ids.join(' ');
+  // biome-ignore lint/correctness/useExhaustiveDependencies: as above
+  useEffect(() => {
+    const now = new Set(wanted.split(' ').filter(Boolean));
+    for (const [id, controller] of running.current) {
+      if (now.has(id)) continue;
+      controller.abort();
+      running.current.delete(id);
+    }
+    for (const id of now) {
+      if (running.current.has(id)) continue;
+      const controller = new AbortController();
+      running.current.set(id, controller);
+      const tell = (change: Partial<Following>) =>
+        setFollowed((all) => ({
+          ...all,
+          [id]: { ...(all[id] ?? { progress: null, failure: null }), ...change },
+        }));
+      const follower = {
+        onProgress: (progress: ProgressFragment) => tell({ progress, failure: null }),
+        onTrouble: (failure: Failure) => tell({ failure }),
+      };
+      followBatch(id, follower, controller.signal).then(
+        (batch) => heard.current.onEnd(batch),
+        (error: unknown) => {
+          if (controller.signal.aborted) return;
+          const failure = asFailure(error);
+          tell({ failure });
+          heard.current.onFailure(failure, id);
+        },
+      );
+    }
+  }, [wanted, clientKey]);
+
+  return followed;
+}

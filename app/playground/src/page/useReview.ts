@@ -1,0 +1,122 @@
+import { useEffect, useRef, useState } from 'react';
+import { Failure } from '../shared/failure';
+import { execute } from './api';
+import {
+  ReviewSongsDocument,
+  VerifiedAccuracyDocument,
+  type VerifiedAccuracyQuery,
+  VerifySongsDocument,
+} from './operations.generated';
+import { type ReviewSong, reviewOrder } from './review';
+import { asFailure, useRequest } from './useRequest';
+
+interface Step {
+  song: ReviewSong;
+  /** What was verified; null if the song was skipped. */
+  genre: string | null;
+}
+
+export interface Review {
+  /** The song to verify; null if there is none, or none yet. */
+  song: ReviewSong | null;
+  loading: boolean;
+  /** How many songs were verified here. */
+  verified: number;
+  accuracy: VerifiedAccuracyQuery['accuracyOnVerified'] | null;
+  failure: Failure | null;
+  verify: (genre: string) => void;
+  skip: () => void;
+  /** Take the last step back; null if there is none. */
+  undo: (() => void) | null;
+}
+
+/**
+ * The queue of songs to verify, and what was done with them. The next song is there at once; what is
+ * sent is sent in order, and a song that was refused comes back.
+ */
+export function useReview(genres: readonly string[], clientKey: string): Review {
+  const [steps, setSteps] = useState<readonly Step[]>([]);
+  // Songs that came back: the queue may have been asked for again since.
+  const [back, setBack] = useState<readonly ReviewSong[]>([]);
+  const [fetches, setFetches] = useState(0);
+  const [sent, setSent] = useState(0);
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const sending = useRef<Promise<void>>(Promise.resolve());
+  const queue = useRequest(`${clientKey} ${fetches}`, async (signal) => {
+    await sending.current; // else songs come back that are being verified
+    const lists = genres.map(async (genre) => {
+      return (await execute(ReviewSongsDocument, { genre }, { signal })).songs.nodes;
+    });
+    return reviewOrder(await Promise.all(lists));
+  });
+  const accuracy = useRequest(`${clientKey} ${sent}`, async (signal) => {
+    return (await execute(VerifiedAccuracyDocument, {}, { signal })).accuracyOnVerified;
+  });
+  const done = new Set(steps.map(({ song }) => song.trackId));
+  const left = [...back, ...(queue.value ?? [])].filter(({ trackId }) => !done.has(trackId));
+  const song = left[0] ?? null;
+  const anyVerified = steps.some(({ genre }) => genre !== null);
+  const exhausted = !queue.loading && !queue.failure && song === null && anyVerified;
+  const asked = useRef(0);
+
+  // When the queue ends there may be more; a fetch that brings nothing new ends it.
+  useEffect(() => {
+    if (exhausted && asked.current < steps.length) {
+      asked.current = steps.length;
+      setFetches((last) => last + 1);
+    }
+  }, [exhausted, steps.length]);
+
+  function send(
+    track: ReviewSong,
+    genre: string | null,
+    onRefused: (failed: Failure) => void,
+  ): void {
+    sending.current = sending.current.then(async () => {
+      try {
+        const input = [{ trackId: track.trackId, genre }];
+        const { verifySongs } = await execute(VerifySongsDocument, { input });
+        if (verifySongs.__typename === 'UnknownSongs') {
+          throw new Failure('gone', `“${track.title}” is no longer stored.`);
+        }
+        setFailure(null);
+      } catch (error) {
+        const failed = asFailure(error);
+        setFailure(failed);
+        onRefused(failed);
+      }
+      setSent((last) => last + 1);
+    });
+  }
+
+  function verify(genre: string): void {
+    if (!song) return;
+    const step = { song, genre };
+    setSteps([...steps, step]);
+    send(song, genre, ({ kind }) => {
+      // A song that is gone is skipped; any other comes back.
+      if (kind !== 'gone') setBack((all) => [song, ...all]);
+      const instead = kind === 'gone' ? [{ song, genre: null }] : [];
+      setSteps((all) => all.flatMap((one) => (one === step ? instead : [one])));
+    });
+  }
+
+  function undo(): void {
+    const last = steps.at(-1);
+    if (!last) return;
+    setSteps(steps.slice(0, -1));
+    setBack((all) => [last.song, ...all]);
+    if (last.genre !== null) send(last.song, null, () => setSteps((all) => [...all, last]));
+  }
+
+  return {
+    song,
+    loading: queue.loading,
+    verified: steps.filter(({ genre }) => genre !== null).length,
+    accuracy: accuracy.value,
+    failure: failure ?? queue.failure,
+    verify,
+    skip: () => song && setSteps([...steps, { song, genre: null }]),
+    undo: steps.length > 0 ? undo : null,
+  };
+}

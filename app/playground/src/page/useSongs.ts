@@ -1,0 +1,111 @@
+import { useState } from 'react';
+import type { Failure } from '../shared/failure';
+import { batchAnswers } from './answers';
+import { execute } from './api';
+import { SongsDocument } from './operations.generated';
+import { EVERYTHING, type Route } from './route';
+import { allSongs, type SongRow, songVariables } from './songs';
+import { matching, sorted, withinRange } from './songsInMemory';
+import { useRequest } from './useRequest';
+
+/** Up to so many songs are loaded at once, to be sorted and filtered without asking again. */
+export const IN_MEMORY = 5000;
+
+const PAGE = 25;
+
+export interface SongPage {
+  rows: readonly SongRow[];
+  /** Place of the first row in the list, from 0. */
+  from: number;
+  /** How many songs the list has; null while that is not known. */
+  total: number | null;
+  /** Songs of all confidences, for the histogram; null of a list that is not in memory. */
+  ofAnyConfidence: readonly SongRow[] | null;
+  /** The songs of all pages; null of a list that is not in memory. */
+  all: readonly SongRow[] | null;
+  loading: boolean;
+  failure: Failure | null;
+  previous: (() => void) | null;
+  next: (() => void) | null;
+}
+
+/**
+ * The songs that the route asks for, a page of them.
+ *
+ * @param answersKept whether the file's own results can be had, as they were.
+ * @param expected how many there are without filters; null while that is not known.
+ * @param key changes when songs were stored or the client changed.
+ */
+export function useSongs(
+  shown: Route,
+  answersKept: boolean,
+  expected: number | null,
+  key: string,
+): SongPage {
+  const small = expected !== null && expected <= IN_MEMORY;
+  const inMemory = useInMemory(shown, small, answersKept, key);
+  const paged = usePaged(shown, expected !== null && !small, key);
+  return small ? inMemory : paged;
+}
+
+function useInMemory(shown: Route, active: boolean, answersKept: boolean, key: string): SongPage {
+  const request = useRequest(`${active} ${answersKept} ${shown.file} ${key}`, async (signal) =>
+    active
+      ? await (answersKept && shown.file
+          ? batchAnswers(shown.file, signal)
+          : allSongs({ ...EVERYTHING, file: shown.file }, () => {}, signal))
+      : null,
+  );
+  const filterKey = JSON.stringify({ ...shown, song: null, view: null });
+  const [page, setPage] = useState({ of: '', number: 0 });
+  const ofAnyConfidence = request.value ? matching(request.value, shown) : null;
+  const all = ofAnyConfidence && sorted(withinRange(ofAnyConfidence, shown), shown.sort);
+  const number = page.of === filterKey ? page.number : 0;
+  const from = number * PAGE;
+  const turn = (to: number) => () => setPage({ of: filterKey, number: to });
+  return {
+    rows: all?.slice(from, from + PAGE) ?? [],
+    from,
+    total: request.loading ? null : (all?.length ?? null),
+    ofAnyConfidence,
+    all,
+    loading: request.loading,
+    failure: request.failure,
+    previous: number > 0 ? turn(number - 1) : null,
+    next: all && from + PAGE < all.length ? turn(number + 1) : null,
+  };
+}
+
+function usePaged(shown: Route, active: boolean, key: string): SongPage {
+  const filterKey = `${active} ${JSON.stringify({ ...shown, song: null, view: null })} ${key}`;
+  // The cursors of the pages before this one; another filter starts at its first page.
+  const [trail, setTrail] = useState<{ of: string; cursors: string[] }>({ of: '', cursors: [] });
+  const cursors = trail.of === filterKey ? trail.cursors : [];
+  const after = cursors.at(-1) ?? null;
+  const page = useRequest(`${filterKey} ${after}`, async (signal) => {
+    if (!active) return null;
+    const place = { first: PAGE, after, count: false };
+    const { songs } = await execute(SongsDocument, songVariables(shown, place), { signal });
+    return { songs, from: cursors.length * PAGE };
+  });
+  const total = useRequest(filterKey, async (signal) => {
+    if (!active) return null;
+    const place = { first: 0, after: null, count: true };
+    const { songs } = await execute(SongsDocument, songVariables(shown, place), { signal });
+    return songs.totalCount ?? 0;
+  });
+  const end = page.value?.songs.pageInfo;
+  const turn = (next: string[]) => () => setTrail({ of: filterKey, cursors: next });
+  return {
+    rows: page.value?.songs.nodes ?? [],
+    from: page.value?.from ?? 0,
+    // A number about other songs than those in the list would be wrong.
+    total: total.loading || page.loading ? null : total.value,
+    ofAnyConfidence: null,
+    all: null,
+    loading: page.loading,
+    failure: page.failure,
+    previous: cursors.length > 0 ? turn(cursors.slice(0, -1)) : null,
+    next: end?.hasNextPage && end.endCursor ? turn([...cursors, end.endCursor]) : null,
+  };
+}
