@@ -1,4 +1,4 @@
-"""The genregraph service: settings, database, repositories, services, HTTP and command line."""
+"""The genregraph service."""
 
 from importlib.metadata import version
 

@@ -1,168 +1,261 @@
-"""`create_app`: the one place where everything is wired."""
+"""Application wiring."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
 
 from app import __version__
-from app.database.engine import (
-    MOST_CONNECTIONS,
-    SessionFactory,
-    connections_in_use,
-    create_engine,
-    create_session_factory,
-)
-from app.http.access_log import note_operation
-from app.http.authentication import Authenticator
-from app.http.batch_songs import batch_songs_route
-from app.http.client_quota import ClientQuota, ClientQuotas
-from app.http.graphql_view import GraphQLView
-from app.http.health import health_routes
-from app.http.login_limiter import LoginLimiter
-from app.http.metrics_route import metrics_route
-from app.http.middleware import middleware
-from app.http.security_headers import internal_server_error
-from app.http.server_log import leave_queries_out
-from app.metrics.metrics import Metrics
-from app.metrics.operation import Operation
-from app.services.background_batches import BackgroundBatches
-from app.services.batch_processing import BatchProcessing
-from app.services.catalogue import Catalogue
-from app.services.classification import ClassificationService
-from app.services.client_directory import (
+from app.batches.background import BackgroundBatches
+from app.batches.claims import Claims
+from app.batches.classifier import SongClassifier
+from app.batches.deletion import Deletion
+from app.batches.following import Following
+from app.batches.model_registry import model_registered
+from app.batches.pipeline import Storage
+from app.batches.predictions import Predictions
+from app.batches.processing import BatchProcessing, HandedOverError
+from app.batches.queue import batch_of_job
+from app.batches.reasons import StoredReasons
+from app.batches.receive import ClassificationService
+from app.batches.results import Results
+from app.batches.service import Batches
+from app.batches.tidying import Retention, Tidying
+from app.batches.waiting import WorkWaiting
+from app.batches.worker import Worker, run_until_stopped
+from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
+from app.catalogue.service import Catalogue
+from app.catalogue.verification import Verification
+from app.clients.authentication import Authenticator
+from app.clients.directory import (
     ClientDirectory,
     CredentialSource,
     FileClients,
     SettingsClients,
     StoredClients,
 )
-from app.services.model_registry import register_model
-from app.services.roles import Caller
-from app.services.song_classifier import SongClassifier
-from app.services.work_waiting import WorkWaiting
+from app.clients.login_limiter import LoginLimiter
+from app.clients.roles import Caller
+from app.database.connect import Database
+from app.database.engine import SessionFactory
+from app.database.pools import Pools
+from app.http.access_log import record_operation, redact_query_strings
+from app.http.batch_songs import batch_songs_routes
+from app.http.gate import gate
+from app.http.graphql_error import http_error, internal_server_error
+from app.http.graphql_view import GraphQLView
+from app.http.health import health_routes
+from app.http.limits import ClientQuota, ClientQuotas
+from app.http.metrics_route import metrics_route
+from app.http.spool import Spool
+from app.observability.metrics import Metrics, Operation
+from app.observability.siblings import Siblings
+from app.observability.tracing import NoTracing, Tracing
 from app.settings import MetricsAccess, Settings
-from app.telemetry.tracing import NoTracing, Tracing
-from app.worker.worker import Worker, run_until_stopped
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
-from ml.artifact import load_ensemble
+from ml.model.artifact import load_ensemble
+from ml.model.ensemble import Ensemble
 
 
 def create_app(
-    settings: Settings, *, known_client: str | None = None, tracing: Tracing | None = None
+    settings: Settings,
+    *,
+    known_client: str | None = None,
+    tracing: Tracing | None = None,
+    siblings: Path | None = None,
 ) -> Starlette:
-    """Make the application. It needs a migrated database from its first request on.
+    """Create the application; the database must be migrated before the first request.
 
-    `app.state.stop()` tells it that the server is about to stop: followers of batches are let go, and the
-    worker hands its batches over.
+    `app.state.stop()` starts the shutdown: subscriptions end, and the worker hands over its batches.
 
     Args:
         settings: `database_url` must be set.
-        known_client: a client whose secret is its id and no secret, which the pages may fill in.
-        tracing: traces the worker and statements; requests are for who serves them to trace.
+        known_client: a demo client whose secret equals its id; the pages fill it in.
+        tracing: traces the worker and SQL statements; the server traces requests.
+        siblings: a folder shared by all processes on one port, used to merge their `/metrics`.
 
     Raises:
-        ArtifactError: the model cannot be used.
+        ArtifactError: the model cannot be loaded.
         ClientsError: the list of clients cannot be read.
         ValueError: `database_url` is missing.
     """
     if settings.database_url is None:
         raise ValueError("create_app needs settings with a database_url")
-    leave_queries_out()
+    redact_query_strings()
+    tracing = tracing or NoTracing()
     ensemble = load_ensemble(settings.model_dir)
     metrics = Metrics()
-    metrics.describe(__version__, ensemble.manifest.model_version, ensemble.genres)
-    engine = create_engine(settings.database_url.get_secret_value())
-    tracing = tracing or NoTracing()
-    tracing.statements(engine)
-    sessions = create_session_factory(engine)
-    catalogue = Catalogue(sessions, ensemble.genres, read_timeout_seconds=settings.request_timeout_seconds)
-    classifier = SongClassifier(ensemble, metrics)
-    background = BackgroundBatches(sessions, classifier, metrics, max_rows=settings.max_rows)
-    classification = ClassificationService(
-        sessions,
-        classifier,
-        background,
-        metrics,
-        max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
-    )
-    directory = ClientDirectory(_credential_sources(settings, sessions), sessions)
-    authenticator = Authenticator(directory, LoginLimiter(settings.login_attempts_per_minute))
-    schema = build_schema(
-        introspection=settings.introspection_allowed,
-        max_cost=settings.max_query_cost,
-        timeout_seconds=settings.request_timeout_seconds,
-    )
-
-    def observe(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
-        metrics.note_operation(operation)
-        note_operation(connection, caller, operation)
-
-    def context(caller: Caller) -> Context:
-        return Context(
-            caller, catalogue, classification, background, ensemble.manifest, directory.is_known, observe
-        )
-
+    metrics.describe("serve", __version__, ensemble.manifest.model_version, ensemble.genres)
+    others = None if siblings is None else Siblings(siblings, metrics.registry)
+    database = Database(settings.database_url.get_secret_value())
+    pools = _make_pools(settings, database, metrics, tracing)
+    classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
+    following = Following(pools.sessions)
+    directory = ClientDirectory(_credential_sources(settings, pools.sessions), pools.sessions)
+    limiter = LoginLimiter(settings.login_attempts_per_minute)
+    authenticator = Authenticator(directory, limiter, metrics.record_wrong_credentials)
     worker = None
     if settings.worker_concurrency:
-        worker = make_worker(settings, sessions, classifier, metrics, tracing)
+        worker = make_worker(settings, database, pools.work, classifier, metrics, tracing)
     stopping = asyncio.Event()
 
     def stop() -> None:
         stopping.set()
-        background.stop()
+        following.stop()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await register_model(sessions, ensemble)
-        async with directory.running(), _worker(worker, stopping):
+        registered = model_registered(pools.sessions, ensemble)
+        answering = nullcontext() if others is None else others.running()
+        watched = metrics.health.watched()
+        async with registered, answering, watched, directory.running(), _worker(worker, stopping):
             yield
             stop()
         classifier.close()
-        await engine.dispose()
+        await pools.close()
 
     quotas = ClientQuotas(
         uploads=ClientQuota(settings.max_uploads_per_client),
         subscriptions=ClientQuota(settings.max_subscriptions_per_client),
         websockets=ClientQuota(settings.max_subscriptions_per_client),
     )
-    view = GraphQLView(
-        schema,
-        context,
-        authenticator,
-        quotas=quotas,
-        allowed_origins=settings.cors_origins,
+    _register_usage_gauges(metrics, quotas, pools, settings)
+    catalogue = Catalogue(pools.reads.fetch, ensemble.genres)
+    batches = Batches(pools.sessions, read_timeout_seconds=settings.request_timeout_seconds)
+    accuracy = AccuracyOnVerified(
+        pools.reads.fetch, ensemble.manifest.model_version, ensemble.manifest.verified_until
     )
+    context = _context_factory(
+        settings, pools, classifier, metrics, catalogue, accuracy, batches, following, directory
+    )
+    view = _make_view(settings, database, context, authenticator, quotas)
     app = Starlette(
         routes=[
             Route("/graphql", view, methods=None),
             WebSocketRoute("/graphql", view),
-            batch_songs_route(catalogue),
-            *health_routes(sessions, ensemble.manifest.model_version, stopping.is_set),
-            *_metrics_routes(settings, sessions, metrics),
+            *batch_songs_routes(
+                batches,
+                Results(pools.sessions, read_timeout_seconds=settings.request_timeout_seconds),
+                catalogue,
+            ),
+            *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
+            *_metrics_routes(settings, pools.sessions, accuracy, metrics, others),
         ],
-        middleware=middleware(settings, authenticator, metrics, quotas, known_client=known_client),
-        exception_handlers={Exception: internal_server_error},
+        middleware=gate(settings, authenticator, metrics, quotas, known_client=known_client),
+        exception_handlers={HTTPException: http_error, Exception: internal_server_error},
         lifespan=lifespan,
     )
-    metrics.gauge("uploads_under_way", "Uploads read or classified now.", lambda: quotas.uploads.total)
-    metrics.gauge("subscriptions_open", "Subscriptions followed now.", lambda: quotas.subscriptions.total)
-    metrics.gauge("database_connections_used", "Connections in use.", lambda: connections_in_use(engine))
-    metrics.gauge("database_connections_most", "The most that may be.", lambda: MOST_CONNECTIONS)
     app.state.stop = stop
     return app
 
 
+def _make_pools(settings: Settings, database: Database, metrics: Metrics, tracing: Tracing) -> Pools:
+    pools = Pools(
+        database,
+        settings.database_pool_size,
+        worker_batches=settings.worker_concurrency,
+        read_timeout_seconds=settings.request_timeout_seconds,
+        on_wait=metrics.record_pool_wait,
+    )
+    pools.reads.span = tracing.statement
+    tracing.statements(pools.engines)
+    return pools
+
+
+def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers use
+    settings: Settings,
+    pools: Pools,
+    classifier: SongClassifier,
+    metrics: Metrics,
+    catalogue: Catalogue,
+    accuracy: AccuracyOnVerified,
+    batches: Batches,
+    following: Following,
+    directory: ClientDirectory,
+) -> Callable[[Caller], Context]:
+    """Return the factory of operation contexts."""
+    background = BackgroundBatches(
+        pools.sessions, pools.writes, classifier, metrics, max_rows=settings.max_rows
+    )
+    classification = ClassificationService(
+        pools.writes,
+        classifier,
+        background,
+        make_storage(settings, classifier.ensemble),
+        metrics,
+        max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
+    )
+
+    def observe(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
+        metrics.record_operation(operation)
+        record_operation(connection, caller, operation)
+
+    def context(caller: Caller) -> Context:
+        return Context(
+            caller,
+            catalogue,
+            accuracy,
+            batches,
+            classification,
+            background,
+            following,
+            StoredReasons(pools.sessions, classifier, read_timeout_seconds=settings.request_timeout_seconds),
+            Deletion(pools.writes),
+            Predictions(classifier),
+            Verification(pools.writes, classifier.ensemble.genres),
+            classifier.ensemble.manifest,
+            directory.is_known,
+            observe,
+        )
+
+    return context
+
+
+def _make_view(
+    settings: Settings,
+    database: Database,
+    context: Callable[[Caller], Context],
+    authenticator: Authenticator,
+    quotas: ClientQuotas,
+) -> GraphQLView:
+    schema = build_schema(
+        introspection=settings.introspection_allowed,
+        max_cost=settings.max_query_cost,
+        timeout_seconds=settings.request_timeout_seconds,
+        answer_cache_bytes=settings.answer_cache_bytes if database.is_one_server else 0,
+    )
+    return GraphQLView(
+        schema,
+        context,
+        authenticator,
+        quotas=quotas,
+        spool=Spool(settings.max_spool_bytes),
+        allowed_origins=settings.cors_origins,
+    )
+
+
+def _register_usage_gauges(metrics: Metrics, quotas: ClientQuotas, pools: Pools, settings: Settings) -> None:
+    metrics.gauge("uploads_under_way", "Uploads in progress.", lambda: quotas.uploads.total)
+    metrics.gauge("subscriptions_open", "Open subscriptions.", lambda: quotas.subscriptions.total)
+    metrics.gauge(
+        "database_connections_used", "Connections in use, excluding the worker's.", lambda: pools.in_use
+    )
+    metrics.gauge("database_connections_max", "Connection limit.", lambda: settings.database_pool_size)
+
+
 @asynccontextmanager
 async def _worker(worker: Worker | None, stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Work on background batches beside the requests, if there is a worker."""
+    """Run the worker, if there is one, while the app serves requests."""
     if worker is None:
         yield
         return
@@ -171,38 +264,69 @@ async def _worker(worker: Worker | None, stopping: asyncio.Event) -> AsyncIterat
     await running
 
 
-def make_worker(
+def make_storage(settings: Settings, ensemble: Ensemble) -> Storage:
+    """Return the storage options for batches."""
+    return Storage(
+        ensemble.genres,
+        keeps_features=settings.keep_features,
+        result_retention=timedelta(hours=settings.result_retention_hours),
+    )
+
+
+def make_worker(  # noqa: PLR0913, PLR0917 - its dependencies
     settings: Settings,
+    database: Database,
     sessions: SessionFactory,
     classifier: SongClassifier,
     metrics: Metrics,
     tracing: Tracing,
 ) -> Worker:
-    """Make a worker on background batches.
+    """Create a worker for background batches.
 
     Args:
-        settings: `database_url` must be set.
-        sessions: of that database.
-        classifier: what decides.
-        metrics: where batches are counted.
-        tracing: traces the work on each.
+        settings: the service's settings.
+        database: the database with the queue.
+        sessions: the session factory of that database.
+        classifier: classifies the songs.
+        metrics: counts the batches.
+        tracing: traces each job.
     """
-    assert settings.database_url is not None
-    processing = BatchProcessing(
-        sessions, classifier, metrics, retention=timedelta(hours=settings.retention_hours)
+    days = settings.batch_retention_days
+    retention = Retention(
+        files=timedelta(hours=settings.retention_hours),
+        batches=None if days is None else timedelta(days=days),
     )
+    claims = Claims(sessions, metrics, model_version=classifier.model_version)
+    storage = make_storage(settings, classifier.ensemble)
     return Worker(
-        settings.database_url.get_secret_value(),
-        processing,
+        database,
+        BatchProcessing(sessions, claims, classifier, storage, metrics),
+        Tidying(sessions, claims, retention),
         concurrency=settings.worker_concurrency,
-        traced=tracing.jobs,
+        traced=partial(
+            tracing.jobs,
+            attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
+            handed_over=HandedOverError,
+        ),
     )
 
 
-def _metrics_routes(settings: Settings, sessions: SessionFactory, metrics: Metrics) -> list[Route]:
+def _metrics_routes(
+    settings: Settings,
+    sessions: SessionFactory,
+    accuracy: AccuracyOnVerified,
+    metrics: Metrics,
+    siblings: Siblings | None,
+) -> list[Route]:
     if settings.metrics is MetricsAccess.OFF:
         return []
-    return [metrics_route(metrics, WorkWaiting(sessions, metrics).refresh)]
+    together = None if siblings is None else siblings.together
+    waiting, gauges = WorkWaiting(sessions, metrics), AccuracyGauges(accuracy, metrics)
+
+    async def refresh() -> None:
+        await asyncio.gather(waiting.refresh(), gauges.refresh())
+
+    return [metrics_route(metrics, refresh, together)]
 
 
 def _credential_sources(settings: Settings, sessions: SessionFactory) -> list[CredentialSource]:

@@ -1,4 +1,4 @@
-"""Where the files that ship with the code are: in a checkout at its top, in a wheel beside `app`."""
+"""Paths of the files that ship with the code."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def resource(name: str) -> Path:
-    """Return the folder `name` (`migrations`, `model`, `data`) that ships with this installation.
+    """Return the path of a folder (`migrations`, `model`, `data`) that ships with this installation.
 
-    A wheel carries these folders in `app/_resources`, so that they do not claim top-level names in
-    somebody's site-packages; a checkout has them at its top.
+    A wheel has these folders in `app/_resources`, which avoids top-level names in site-packages; a
+    checkout has them at its root.
     """
     installed = _PACKAGE / "_resources" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

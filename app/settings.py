@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.addresses import check_host, check_origin, check_proxy
+from app.cores import usable_cores
 from app.resources import resource
+from app.setting_sources import EnvFileError, problems, read_env_file
 
 PREFIX = "GENREGRAPH_"
 
@@ -18,7 +22,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Environment(StrEnum):
-    """Where the service runs."""
+    """Deployment environment."""
 
     LOCAL = "local"
     STAGING = "staging"
@@ -26,58 +30,70 @@ class Environment(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How log lines look."""
+    """Log line format."""
 
     CONSOLE = "console"
     JSON = "json"
 
 
 class MetricsAccess(StrEnum):
-    """Who may read `/metrics`."""
+    """Access to `/metrics`."""
 
     CLIENTS = "clients"
     OPEN = "open"
     OFF = "off"
 
 
+_WHOLE_NUMBER: Final = "must be a whole number"
+_NUMBER: Final = "must be a number, such as 30 or 0.5"
+_MESSAGES: Final = {
+    "int_parsing": _WHOLE_NUMBER,
+    "int_parsing_size": _WHOLE_NUMBER,
+    "int_from_float": _WHOLE_NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "bool_parsing": "must be true or false",
+    "enum": "must be {expected}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+"""Messages by pydantic error type."""
+
+
 class SettingsError(Exception):
-    """A setting is wrong; the message names each, one a line."""
+    """Settings are invalid; the message has one line per setting."""
 
 
-class Settings(BaseSettings):
-    """Every setting of the service. `.env.example` explains them for operators."""
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+
+def _checked_host(host: str) -> str:
+    check_host(host)
+    return host
+
+
+def _checked_origin(origin: str) -> str:
+    check_origin(origin)
+    return origin
+
+
+def _checked_proxies(proxies: str) -> str:
+    addresses = _split(proxies)
+    if addresses != ["*"]:
+        for address in addresses:
+            check_proxy(address)
+    return ",".join(addresses)
+
+
+class DatabaseSettings(BaseSettings):
+    """PostgreSQL."""
 
     database_url: SecretStr | None = None
     data_dir: Path = Path(".genregraph")
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
-    model_dir: Path = Field(default_factory=lambda: resource("model"))
-    clients: SecretStr | None = None
-    clients_file: Path | None = None
-    login_attempts_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
-    trusted_proxies: str = "127.0.0.1"
-    environment: Environment = Environment.LOCAL
-    max_upload_bytes: Annotated[int, Field(ge=1024)] = 4096 * MEBIBYTE
-    max_sync_rows: Annotated[int, Field(ge=1)] = 50_000
-    max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
-    max_query_cost: Annotated[int, Field(ge=1_000)] = 50_000
-    max_uploads_per_client: Annotated[int, Field(ge=1)] = 32
-    max_subscriptions_per_client: Annotated[int, Field(ge=1)] = 100
-    request_timeout_seconds: Annotated[float, Field(gt=0)] = 30
-    upload_min_bytes_per_second: Annotated[int, Field(ge=0)] = 1024
-    worker_concurrency: Annotated[int, Field(ge=0, le=64)] = 1
-    retention_hours: Annotated[int, Field(ge=1)] = 24
-    introspection: bool | None = None
-    playground: bool = True
-    shutdown_delay_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
-    shutdown_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    log_format: LogFormat | None = None
-    metrics: MetricsAccess = MetricsAccess.CLIENTS
+    database_pool_size: Annotated[int, Field(ge=4, le=1000)] = 20
+    answer_cache_bytes: Annotated[int, Field(ge=0, le=MEBIBYTE * MEBIBYTE)] = 32 * MEBIBYTE
 
     @field_validator("database_url")
     @classmethod
@@ -87,18 +103,100 @@ class Settings(BaseSettings):
             raise ValueError("must look like postgresql://user:password@host:5432/database")
         return value
 
+
+class ServerSettings(BaseSettings):
+    """Server process."""
+
+    environment: Environment = Environment.LOCAL
+    host: Annotated[str, AfterValidator(_checked_host)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    trusted_proxies: Annotated[str, AfterValidator(_checked_proxies)] = "127.0.0.1"
+    processes: Annotated[int, Field(ge=1, le=256)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    model_dir: Path = Field(default_factory=lambda: resource("model"))
+    shutdown_delay_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
+    shutdown_grace_seconds: Annotated[int, Field(ge=1, le=86_400)] = 30
+
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _auto_is_all_cores(cls, value: object) -> object:
+        return usable_cores() if value == "auto" else value
+
+
+class ClientSettings(BaseSettings):
+    """Clients and browser access."""
+
+    clients: SecretStr | None = None
+    clients_file: Path | None = None
+    login_attempts_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
+    introspection: bool | None = None
+    playground: bool = True
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_checked_origin)], ...], NoDecode] = ()
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(_split(value)) if isinstance(value, str) else value
+
+
+class LimitSettings(BaseSettings):
+    """Request limits."""
+
+    max_upload_bytes: Annotated[int, Field(ge=1024, le=MEBIBYTE * MEBIBYTE)] = 4096 * MEBIBYTE
+    max_spool_bytes: Annotated[int, Field(ge=1024, le=MEBIBYTE * MEBIBYTE)] = 16 * 1024 * MEBIBYTE
+    max_sync_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000
+    max_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000_000
+    max_query_cost: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 50_000
+    max_uploads_per_client: Annotated[int, Field(ge=1, le=100_000)] = 32
+    max_subscriptions_per_client: Annotated[int, Field(ge=1, le=100_000)] = 100
+    request_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 30
+    upload_min_bytes_per_second: Annotated[int, Field(ge=0, le=1024 * MEBIBYTE)] = 1024
+
+
+class BatchSettings(BaseSettings):
+    """Background batches and retention."""
+
+    worker_concurrency: Annotated[int, Field(ge=0, le=64)] = 1
+    retention_hours: Annotated[int, Field(ge=1, le=876_000)] = 24
+    result_retention_hours: Annotated[int, Field(ge=1, le=876_000)] = 168
+    batch_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    keep_features: bool = True
+
+
+class MonitoringSettings(BaseSettings):
+    """Logs and metrics."""
+
+    log_format: LogFormat | None = None
+    metrics: MetricsAccess = MetricsAccess.CLIENTS
+
+
+GROUPS: Final = (
+    DatabaseSettings,
+    ServerSettings,
+    ClientSettings,
+    LimitSettings,
+    BatchSettings,
+    MonitoringSettings,
+)
+
+
+class Settings(
+    MonitoringSettings, BatchSettings, LimitSettings, ClientSettings, ServerSettings, DatabaseSettings
+):
+    """All settings. `.env.example` documents them for operators."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+    )
 
     @property
     def introspection_allowed(self) -> bool:
-        """Whether clients may read the schema: as set, else everywhere but in production."""
+        """Whether introspection is allowed; by default everywhere except production."""
         return (
             self.introspection
             if self.introspection is not None
@@ -107,7 +205,7 @@ class Settings(BaseSettings):
 
     @property
     def effective_log_format(self) -> LogFormat:
-        """The log format: as set, else readable locally and JSON elsewhere."""
+        """The log format; by default readable locally and JSON elsewhere."""
         if self.log_format is not None:
             return self.log_format
         return LogFormat.CONSOLE if self.environment is Environment.LOCAL else LogFormat.JSON
@@ -117,21 +215,40 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings from the environment and the file that `GENREGRAPH_ENV_FILE` names.
 
     Args:
-        overrides: settings given on the command line; they win, and `None` means not given.
+        overrides: settings from the command line, which take precedence; `None` means not given.
 
     Raises:
-        SettingsError: a value cannot be used, or the named env file does not exist.
+        SettingsError: a setting is unknown or invalid, or the env file cannot be read.
     """
     named_file = os.environ.get(f"{PREFIX}ENV_FILE")
-    if named_file and not Path(named_file).is_file():
-        raise SettingsError(f"{PREFIX}ENV_FILE names {named_file}, which does not exist")
+    env_file = Path(named_file or ".env")
+    if named_file and not env_file.is_file():
+        raise SettingsError(f"{PREFIX}ENV_FILE: {named_file} does not exist.")
+    known = {name.upper() for name in Settings.model_fields}
+    try:
+        from_file = read_env_file(env_file) if env_file.is_file() else {}
+    except EnvFileError as error:
+        raise SettingsError(f"{PREFIX}ENV_FILE: {error}" if named_file else str(error)) from None
+    wrong = list(problems(from_file, prefix=PREFIX, known=known))
+    wrong += problems(os.environ, prefix=PREFIX, known=known | {"ENV_FILE"})
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(_env_file=named_file or ".env", **given)  # type: ignore[arg-type]
+        settings = Settings(_env_file=env_file, **given)  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = [
-            f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        ]
-        raise SettingsError("\n".join(lines)) from None
+        reported = {line.partition(":")[0].upper() for line in wrong}
+        for problem in error.errors():
+            name = f"{PREFIX}{str(problem['loc'][0]).upper()}"
+            if name not in reported:
+                reported.add(name)
+                wrong.append(f"{name}: {_describe(problem)}")
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return settings
+
+
+def _describe(problem: ErrorDetails) -> str:
+    """Return the message for a validation error, without the value, which may be a secret."""
+    message = _MESSAGES.get(problem["type"])
+    if message is None:
+        return problem["msg"].removeprefix("Value error, ")
+    return message.format(**problem.get("ctx", {})).replace("'", "")

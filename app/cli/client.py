@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Self
+from urllib.parse import quote
 
 import httpx
+import typer
 
+from app.cli.failure import FAILED, INTERRUPTED, NOT_REACHED, fail
 from app.cli.retrying import Attempts, TryAgainError, seconds_until
-from app.http.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
-
-LOCAL_CLIENT = "test"
-"""Id and secret of the client that the service knows on its embedded database."""
+from app.cli.shown import plain
+from app.clients.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
@@ -132,7 +134,36 @@ class GraphQLClient:
         except (ValueError, KeyError, AttributeError) as error:  # events, but not of GraphQL
             raise NotStreamedError from error
         except httpx.HTTPError as error:
-            raise NotReachedError(f"{self._url} cannot be reached: {error}") from error
+            raise _not_reached(self._url, error, retriable=False) from error
+
+    def download(self, batch_id: str, extension: str, file: BinaryIO) -> None:
+        """Write what a batch answered to a file, as it arrives.
+
+        Args:
+            batch_id: `Batch.id`, or the UUID in it.
+            extension: csv, jsonl or parquet.
+            file: open for writing.
+
+        Raises:
+            NotReachedError: no connection, wrong credentials, or a download that broke off.
+            RefusedError: there is no such batch, or its results are not kept any more.
+            OSError: the file cannot be written.
+        """
+        url = httpx.URL(self._url).join(f"batches/{quote(batch_id, safe='')}/songs.{extension}")
+        self._attempts.of(lambda: self._download_once(url, file))
+
+    def _download_once(self, url: httpx.URL, file: BinaryIO) -> None:
+        arriving = False
+        try:
+            with self._http.stream("GET", url) as response:
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    self._answer(response)
+                arriving = True
+                file.writelines(response.iter_bytes())
+        except httpx.HTTPError as error:
+            # What is written already cannot be taken back from a pipe.
+            raise _not_reached(url, error, retriable=not arriving) from error
 
     def _send(self, **request: Any) -> dict[str, Any]:
         return self._attempts.of(lambda: self._send_once(**request))
@@ -141,9 +172,10 @@ class GraphQLClient:
         try:
             response = self._http.post(self._url, **request)
         except httpx.HTTPError as error:
-            raise NotReachedError(
-                f"{self._url} cannot be reached: {error}", retriable=isinstance(error, _BROKEN)
-            ) from error
+            raise _not_reached(self._url, error) from error
+        return self._answer(response)
+
+    def _answer(self, response: httpx.Response) -> dict[str, Any]:
         status = response.status_code
         unavailable = status in UNAVAILABLE
         after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
@@ -154,7 +186,7 @@ class GraphQLClient:
         if not _is_graphql(body):
             elsewhere = response.headers.get("location")
             raise NotReachedError(
-                f"{self._url} answers {status}, and not in GraphQL"
+                f"{response.url} answers {status}, and not in GraphQL"
                 + (f"; it points to {elsewhere}" if elsewhere else ""),
                 retriable=unavailable,
                 after=after,
@@ -165,6 +197,12 @@ class GraphQLClient:
             if unavailable or status in {401, 403}:
                 raise NotReachedError(str(error), retriable=unavailable, after=after) from error
             raise
+
+
+def _not_reached(url: httpx.URL | str, error: httpx.HTTPError, *, retriable: bool = True) -> NotReachedError:
+    return NotReachedError(
+        f"{url} cannot be reached: {error}", retriable=retriable and isinstance(error, _BROKEN)
+    )
 
 
 def _is_graphql(body: object) -> bool:
@@ -198,3 +236,21 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
             event = value.strip()
         elif field == "data":
             data += value.strip()
+
+
+@contextmanager
+def connected(url: str, client_id: str, client_secret: str, retries: int) -> Iterator[GraphQLClient]:
+    """Give a client of a service, and end the command with a line and a code if the service says no."""
+    try:
+        with GraphQLClient(url, client_id, client_secret, retries=retries, on_retry=_tell_retry) as client:
+            yield client
+    except NotReachedError as error:
+        fail(str(error), NOT_REACHED)
+    except RefusedError as error:
+        fail(str(error), NOT_REACHED if error.code == "FORBIDDEN" else FAILED)
+    except KeyboardInterrupt:
+        fail("interrupted", INTERRUPTED)
+
+
+def _tell_retry(message: str, seconds: float) -> None:
+    typer.echo(f"genregraph: {plain(message).removesuffix('.')}; trying again in {seconds:.1f} s", err=True)

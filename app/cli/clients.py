@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from datetime import timedelta
+from typing import Annotated
 
-import asyncpg
 import typer
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.failure import USAGE, fail
-from app.cli.startup import database_url_of, settings_or_fail
-from app.database.engine import create_engine, create_session_factory
-from app.services.client_directory import FileClients, SettingsClients
-from app.services.clients import ClientAccount, ClientAccountError, ClientAccounts
-from app.services.credentials import ClientsError, Credential
-from app.services.roles import Role
-from app.settings import Settings
-
-Answer = TypeVar("Answer")
+from app.cli.help import Command, QuickGroup
+from app.clients.roles import Role
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 clients = typer.Typer(
     name="clients",
-    help="Look after the clients that may call. A change is noticed within seconds, without a restart.",
+    help="""Look after the clients that may call. A change is noticed within seconds, without a restart.
+
+Examples:
+  genregraph clients add nightly > nightly.secret
+  genregraph clients list
+""",
+    cls=QuickGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -41,98 +32,63 @@ clients = typer.Typer(
 Name = Annotated[str, typer.Argument(help="The client's id.", show_default=False)]
 
 
-@clients.command()
+@clients.command(cls=Command)
 def add(name: Name, role: Annotated[Role, typer.Option(help="What it may do.")] = Role.WRITER) -> None:
-    """Add a client. Its secret goes to standard output, this once, and is kept nowhere."""
-    secret = _with_accounts(lambda accounts: accounts.add(name, role))
-    typer.secho(f"Client {name} added as {role.value}. Its secret, shown this once:", err=True)
-    typer.echo(secret)
+    """Add a client. Its secret goes to standard output, this once, and is kept nowhere.
+
+    Examples:
+      genregraph clients add nightly > nightly.secret
+      genregraph clients add dashboard --role reader
+    """
+    from app.cli.run_clients import add_client
+
+    add_client(name, role)
 
 
-@clients.command()
+@clients.command(cls=Command)
 def rotate(
     name: Name,
     grace: Annotated[
         str, typer.Option(help="How long the old secret stays valid beside the new one: 30m, 24h, 7d, 0.")
     ] = "24h",
 ) -> None:
-    """Give a client a new secret, which goes to standard output; the old one is valid for the grace."""
-    until = datetime.now(UTC) + (length := _duration(grace))
-    secret = _with_accounts(lambda accounts: accounts.rotate(name, length))
-    ending = f"is valid until {until:%Y-%m-%d %H:%M} UTC" if length else "is not valid any more"
-    typer.secho(f"The old secret of {name} {ending}. The new one, shown this once:", err=True)
-    typer.echo(secret)
+    """Give a client a new secret, which goes to standard output; the old one is valid for the grace.
+
+    Examples:
+      genregraph clients rotate nightly
+      genregraph clients rotate nightly --grace 0
+    """
+    length = _duration(grace)
+    from app.cli.run_clients import rotate_secret
+
+    rotate_secret(name, length)
 
 
-@clients.command()
+@clients.command(cls=Command)
 def revoke(name: Name) -> None:
-    """End all secrets of a client now. Its batches and songs stay."""
-    _with_accounts(lambda accounts: accounts.revoke(name))
-    typer.secho(f"Client {name} may not call any more; running services notice within seconds.", err=True)
+    """End all secrets of a client now. Its batches and songs stay.
+
+    Examples:
+      genregraph clients revoke nightly
+    """
+    from app.cli.run_clients import revoke_client
+
+    revoke_client(name)
 
 
-@clients.command(name="list")
+@clients.command(name="list", cls=Command)
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """List the clients: those in the database, and those of the settings."""
-    settings = settings_or_fail()
-    accounts = _with_accounts(ClientAccounts.all, settings)
-    configured = asyncio.run(_configured(settings))
-    if as_json:
-        entries = [{**asdict(account), "source": "database"} for account in accounts]
-        entries += [
-            {"name": known.client_id, "role": known.role.value, "source": source}
-            for source, known in configured
-        ]
-        typer.echo(json.dumps(entries, default=lambda moment: moment.isoformat(), indent=2))
-        return
-    table = Table("client", "role", "kept in", "added", "last used", "secrets")
-    for account in accounts:
-        table.add_row(
-            account.name,
-            account.role.value,
-            "database",
-            _day(account.created_at),
-            _day(account.last_used_at) or "never",
-            _secrets(account),
-        )
-    for source, known in configured:
-        table.add_row(known.client_id, known.role.value, source, "", "", "valid while it stands there")
-    Console().print(table)
+    """List the clients: those in the database, and those of the settings.
 
+    Examples:
+      genregraph clients list
+      genregraph clients list --json
+    """
+    from app.cli.run_clients import list_clients
 
-def _with_accounts(
-    work: Callable[[ClientAccounts], Awaitable[Answer]], settings: Settings | None = None
-) -> Answer:
-    async def run(url: str) -> Answer:
-        engine = create_engine(url)
-        try:
-            return await work(ClientAccounts(create_session_factory(engine)))
-        finally:
-            await engine.dispose()
-
-    with database_url_of(settings or settings_or_fail()) as url:
-        try:
-            return asyncio.run(run(url))
-        except ClientAccountError as error:
-            fail(str(error))
-        except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
-            fail(f"the database cannot be reached: {str(error).splitlines()[0]}")
-
-
-async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
-    found: list[tuple[str, Credential]] = []
-    try:
-        if settings.clients is not None:
-            of_settings = SettingsClients(settings.clients.get_secret_value())
-            found += [("GENREGRAPH_CLIENTS", known) for known in await of_settings.read()]
-        if settings.clients_file is not None:
-            of_file = FileClients(settings.clients_file)
-            found += [("GENREGRAPH_CLIENTS_FILE", known) for known in await of_file.read()]
-    except ClientsError as error:
-        fail(str(error))
-    return found
+    list_clients(as_json=as_json)
 
 
 def _duration(text: str) -> timedelta:
@@ -142,16 +98,3 @@ def _duration(text: str) -> timedelta:
     if match is None:
         fail(f"--grace: {text!r} is no length of time such as 30m, 24h, 7d or 0", USAGE)
     return timedelta(**{UNITS[match[2]]: int(match[1])})
-
-
-def _secrets(account: ClientAccount) -> str:
-    if account.revoked_at is not None:
-        return f"revoked {_day(account.revoked_at)}"
-    now = datetime.now(UTC)
-    valid = [expires_at for _, expires_at in account.secrets if expires_at is None or expires_at > now]
-    ends = [f"until {_day(expires_at)}" if expires_at else "no end" for expires_at in valid]
-    return f"{len(valid)} valid: {', '.join(ends)}" if valid else "none valid"
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from app.cli.client import LOCAL_CLIENT, GraphQLClient, NotReachedError, RefusedError
-from app.cli.failure import FAILED, fail
-from app.cli.results import print_result
-from app.cli.sending import upload
-from app.cli.startup import app_or_fail, database_of, settings_or_fail
-from app.http.background_server import running
-from app.logs import configure_logs
-from app.resources import resource
+from app.cli.failure import FAILED
+from app.cli.options import LOCAL_CLIENT
+from app.cli.song_paths import song_path
+
+if TYPE_CHECKING:
+    from app.cli.client import GraphQLClient
 
 SONGS_BY_GENRE = """
 query SongsByGenre {
@@ -29,11 +24,29 @@ query SongsByGenre {
 
 def demo(
     file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Classify this file, not the sample.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            callback=song_path,
+            help="Classify this file, - for standard input, not the sample.",
+        ),
     ] = None,
 ) -> None:
-    """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop."""
-    console = Console()
+    """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop.
+
+    Examples:
+      genregraph demo
+      genregraph demo --file songs.csv
+    """
+    from app.cli.client import connected
+    from app.cli.local_database import settings_or_fail
+    from app.cli.startup import app_or_fail, database_of
+    from app.http.background_server import running
+    from app.observability.logs import configure_logs
+    from app.resources import resource
+
     settings = settings_or_fail()
     configure_logs(settings.effective_log_format, logging.WARNING)
     path = file or resource("data") / "sample" / "songs.csv"
@@ -43,26 +56,26 @@ def demo(
     )
     with database_of(own, start_empty=True) as ready, running(app_or_fail(ready)) as port:
         url = f"http://127.0.0.1:{port}/graphql"
-        console.print(f"Serving on {url}, with PostgreSQL of its own.", highlight=False)
-        with GraphQLClient(url, LOCAL_CLIENT, LOCAL_CLIENT) as client:
-            try:
-                result = upload(client, path, {})
-                print_result(console, path.name, result)
-                if result["__typename"] != "Batch":
-                    raise typer.Exit(FAILED)
-                _print_genres(console, client)
-            except (NotReachedError, RefusedError) as error:
-                fail(str(error))
+        typer.echo(f"Serving on {url}, with PostgreSQL of its own.")
+        with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:
+            _show(client, path)
 
 
-def _print_genres(console: Console, client: GraphQLClient) -> None:
-    table = Table("genre", "songs stored", "one of them", "confidence")
-    for genre in client.execute(SONGS_BY_GENRE)["genres"]:
-        song = genre["songs"]["nodes"][0]
-        table.add_row(
-            escape(genre["name"]),
-            f"{genre['songCount']:,}",
-            escape(song["title"]),
-            f"{song['confidence']:.2f}",
-        )
-    console.print(table)
+def _show(client: GraphQLClient, path: Path) -> None:
+    from app.cli.listing import print_rows
+    from app.cli.results import Outcome, print_result
+    from app.cli.sending import upload
+    from app.cli.song_paths import named
+
+    outcome = Outcome(named(path), upload(client, path, {}))
+    print_result(outcome)
+    if not outcome.stored:
+        raise typer.Exit(FAILED)
+    print_rows(
+        ("genre", "songs stored", "one of them", "confidence"),
+        (
+            (genre["name"], genre["songCount"], song["title"], song["confidence"])
+            for genre in client.execute(SONGS_BY_GENRE)["genres"]
+            for song in genre["songs"]["nodes"]
+        ),
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,15 @@ from rich.console import Console
 from app.cli.client import GraphQLClient
 from app.cli.failure import USAGE, fail
 from graphql_schema.inputs import MAX_SONGS
-from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport, TooManyRowsError
-from ml.songs import METADATA_COLUMNS, Songs
+from ml.songs.contract import METADATA_COLUMNS, Songs
+from ml.songs.csv_songs import SongFile
+from ml.songs.problems import (
+    InvalidSongFileError,
+    OnInvalidRow,
+    OnMissingValue,
+    SongFileReport,
+    TooManyRowsError,
+)
 
 CLASSIFY_SONGS = """
 mutation ClassifySongs($input: ClassifySongsInput!) {
@@ -21,10 +29,13 @@ mutation ClassifySongs($input: ClassifySongsInput!) {
     __typename
     ... on ClassifiedSongs {
       batch {
-        rowsDuplicated rowsClassified rowsUncertain minConfidence
+        id rowsDuplicated rowsClassified rowsUncertain minConfidence
         genres { genre { name } songCount }
       }
-      songs { title genre { name } confidence confident explanation(first: 5) { label value contribution } }
+      songs {
+        title genre: predictedGenre { name } confidence confident
+        explanation(first: 5) { text contribution }
+      }
     }
     ... on Error { message code }
     ... on InvalidSongs { problemCount problems(first: 100) { index column value message } }
@@ -42,7 +53,7 @@ class SongsRead:
     refusal: str | None = None
 
 
-def read_songs(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
+def read_songs(path: Path, on_invalid_row: OnInvalidRow, on_missing_value: OnMissingValue) -> SongsRead:
     """Read and check a song file here, as the service would.
 
     Raises:
@@ -50,7 +61,13 @@ def read_songs(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        song_file = SongFile(file, name=path.name, on_invalid_row=on_invalid_row, max_rows=MAX_SONGS)
+        song_file = SongFile(
+            file,
+            name=path.name,
+            on_invalid_row=on_invalid_row,
+            on_missing_value=on_missing_value,
+            max_rows=MAX_SONGS,
+        )
         try:
             songs = [song for chunk in song_file.chunks() for song in _as_json(chunk)]
         except InvalidSongFileError as error:
@@ -59,20 +76,20 @@ def read_songs(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
 
 
 def explainer(
-    client: GraphQLClient, paths: list[Path], options: dict[str, Any], *, quiet: bool = False
+    client: GraphQLClient, paths: list[Path], options: Mapping[str, Any], *, quiet: bool = False
 ) -> Callable[[Path], dict[str, Any]]:
     """Return what classifies and explains one of the files, after all of them have been read.
 
     It ends the command if a file has too many rows: nothing has been sent then.
     """
-    on_invalid_row = OnInvalidRow(options["onInvalidRow"])
-    read = {path: _read_or_fail(path, on_invalid_row) for path in paths}
+    chosen = OnInvalidRow(options["onInvalidRow"]), OnMissingValue(options["onMissingValue"])
+    read = {path: _read_or_fail(path, *chosen) for path in paths}
     return lambda path: classify_and_explain(client, read[path], options, quiet=quiet)
 
 
-def _read_or_fail(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
+def _read_or_fail(path: Path, on_invalid_row: OnInvalidRow, on_missing_value: OnMissingValue) -> SongsRead:
     try:
-        return read_songs(path, on_invalid_row)
+        return read_songs(path, on_invalid_row, on_missing_value)
     except TooManyRowsError as error:
         fail(
             f"{path.name}: --explain takes at most {error.max_rows:,} rows a file and this has more; "
@@ -84,7 +101,7 @@ def _read_or_fail(path: Path, on_invalid_row: OnInvalidRow) -> SongsRead:
 
 
 def classify_and_explain(
-    client: GraphQLClient, read: SongsRead, options: dict[str, Any], *, quiet: bool = False
+    client: GraphQLClient, read: SongsRead, options: Mapping[str, Any], *, quiet: bool = False
 ) -> dict[str, Any]:
     """Send songs and return what came of them, in the form of `classifyBatch`, with its `songs`.
 
@@ -121,6 +138,7 @@ def classify_and_explain(
         "__typename": "Batch",
         "rowsUploaded": report.rows,
         "rowsWithMissingValues": report.rows_with_missing_values,
+        "rowsClassifiedWithMissingValues": report.rows_with_missing_values_classified,
         "rowsInvalid": report.rows_invalid,
         **_problems(report),
         "songs": result["songs"],
@@ -144,7 +162,7 @@ def _as_json(songs: Songs) -> list[dict[str, Any]]:
             # Joined again it is the same text, and so as long as the file's.
             "tags": tags.split(", "),
             **_metadata(numbers[:metadata]),
-            "vect": numbers[metadata:],
+            "vect": [_or_null(number) for number in numbers[metadata:]],
         }
         for track_id, title, tags, numbers in zip(
             songs.track_ids.tolist(), songs.titles, songs.tags, songs.numbers.tolist(), strict=True
@@ -152,10 +170,13 @@ def _as_json(songs: Songs) -> list[dict[str, Any]]:
     ]
 
 
-def _metadata(numbers: list[float]) -> dict[str, float | int]:
+def _or_null(number: float) -> float | None:
+    return None if math.isnan(number) else number
+
+
+def _metadata(numbers: list[float]) -> dict[str, float | None]:
+    # An integer column's number is 4.0 here, which JSON and GraphQL take for the integer 4.
     return {
-        "timeSignature" if column.name == "time_signature" else column.name: (
-            int(number) if column.integer else number
-        )
+        "timeSignature" if column.name == "time_signature" else column.name: _or_null(number)
         for column, number in zip(METADATA_COLUMNS, numbers, strict=True)
     }

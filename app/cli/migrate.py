@@ -5,11 +5,17 @@ from __future__ import annotations
 import typer
 
 from app.cli.failure import USAGE, fail
-from app.cli.startup import migrate_or_fail, settings_or_fail
 
 
 def migrate() -> None:
-    """Bring the database of GENREGRAPH_DATABASE_URL to the newest revision."""
+    """Bring the database of GENREGRAPH_DATABASE_URL to the newest revision.
+
+    Examples:
+      GENREGRAPH_DATABASE_URL=postgresql://… genregraph migrate
+    """
+    from app.cli.local_database import settings_or_fail
+    from app.cli.startup import migrate_or_fail
+
     settings = settings_or_fail()
     if settings.database_url is None:
         fail("set GENREGRAPH_DATABASE_URL; the embedded database is migrated whenever it starts", USAGE)

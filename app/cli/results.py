@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from app.cli.shown import as_json, shown
+from app.cli.song_paths import STANDARD_INPUT
 
 MOST_PRINTED = 10
 """Problems of a file that are printed; JSON has as many as the service tells."""
 
 STORED = "SUCCEEDED"
-WAITING = frozenset({"QUEUED", "RUNNING"})
+WAITING = frozenset({"QUEUED", "RUNNING", "WAITING"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Outcome:
     def of_error(cls, path: Path, message: str, code: str | None) -> Outcome:
         """Make the outcome of a file that came to no result."""
         return cls(path, {"__typename": "Error", "message": message, "code": code})
+
+    @property
+    def name(self) -> str:
+        """What to call the file in a line about it."""
+        return "standard input" if self.path == STANDARD_INPUT else self.path.name
 
     @property
     def stored(self) -> bool:
@@ -56,42 +62,50 @@ class Outcome:
 
 def print_json(outcomes: Sequence[Outcome]) -> None:
     """Print one JSON document, a list with an object for each file."""
-    print(json.dumps([outcome.to_json() for outcome in outcomes], ensure_ascii=False, indent=2))  # noqa: T201 - no wrapping, no markup
+    print(as_json([outcome.to_json() for outcome in outcomes]))  # noqa: T201 - no wrapping, no markup
 
 
-def print_result(console: Console, name: str, result: Mapping[str, Any]) -> None:
-    """Print what a file came to: counts and genres, or what was wrong."""
-    outcome = Outcome(Path(name), result)
+def print_result(outcome: Outcome, console: Console | None = None) -> None:
+    """Print what a file came to: counts and genres; or on standard error what was wrong."""
+    console = console or Console()
+    name, result = shown(outcome.name), outcome.result
     if outcome.waiting:
-        console.print(
-            f"{escape(name)}: {result['rowsUploaded']:,} rows, classified in the background "
-            f"as batch {result['id']}",
-            highlight=False,
-            soft_wrap=True,
+        line = (
+            f"{name}: {result['rowsUploaded']:,} rows, classified in the background as batch {result['id']}"
         )
+        if result.get("rowsProcessed"):
+            line += f", {result['rowsProcessed']:,} so far"
+        if result.get("waitingReason"):
+            line += f"; waiting: {shown(result['waitingReason'])}"
+        console.print(line, highlight=False, soft_wrap=True)
         return
     if not outcome.stored:
         message = result.get("message") or result.get("error") or f"the batch is {result['status'].lower()}"
-        console.print(f"[red]{escape(name)}: {escape(message)}[/]", highlight=False)
-        _print_problems(console, result)
+        errors = Console(stderr=True)
+        errors.print(f"[red]{name}: {shown(message)}[/]", highlight=False, soft_wrap=True)
+        print_problems(errors, result)
         return
-    console.print(
-        f"{escape(name)}: {result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
-        f"({result['rowsWithMissingValues']:,} rows with missing values, {result['rowsInvalid']:,} invalid, "
-        f"{result['rowsDuplicated']:,} repeated)",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if result["minConfidence"] > 0:
-        console.print(
-            f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})",
-            highlight=False,
+    lines = [
+        (
+            f"{name}: {result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
+            f"({result['rowsWithMissingValues']:,} rows with missing values, "
+            f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)"
         )
-    _print_problems(console, result)
+    ]
+    if result.get("id"):
+        lines.append(f"batch {shown(result['id'])}")
+    if result["rowsClassifiedWithMissingValues"]:
+        lines.append(f"{result['rowsClassifiedWithMissingValues']:,} rows classified despite missing values")
+    if result["minConfidence"] > 0:
+        lines.append(
+            f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})"
+        )
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    print_problems(console, result)
     table = Table("genre", "songs")
     table.columns[1].justify = "right"
     for found in result["genres"]:
-        table.add_row(escape(found["genre"]["name"]), f"{found['songCount']:,}")
+        table.add_row(shown(found["genre"]["name"]), f"{found['songCount']:,}")
     console.print(table)
 
 
@@ -113,7 +127,7 @@ def print_summary(console: Console, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         state = "stored" if outcome.stored else "waiting" if outcome.waiting else "[red]refused[/]"
         known = [f"{outcome.result[count]:,}" if outcome.stored else "" for count in counts]
-        table.add_row(escape(str(outcome.path)), state, *known)
+        table.add_row(shown(outcome.path), state, *known)
     console.print(table)
 
 
@@ -123,15 +137,12 @@ def print_reasons(console: Console, songs: Sequence[Mapping[str, Any]], most: in
         return
     table = Table("title", "genre", "confidence", "strongest reasons", show_lines=True)
     for song in songs[:most]:
-        reasons = [
-            f"{reason['contribution']:+.2f} {reason['label']} = {reason['value']:.4g}"
-            for reason in song["explanation"]
-        ]
+        reasons = [f"{reason['contribution']:+.2f} {reason['text']}" for reason in song["explanation"]]
         table.add_row(
-            escape(song["title"]),
-            escape(song["genre"]["name"]),
+            shown(song["title"]),
+            shown(song["genre"]["name"]),
             f"{song['confidence']:.2f}" + ("" if song["confident"] else " uncertain"),
-            escape("\n".join(reasons)),
+            shown("\n".join(reasons)),
         )
     console.print(table)
     if len(songs) > most:
@@ -140,7 +151,8 @@ def print_reasons(console: Console, songs: Sequence[Mapping[str, Any]], most: in
         )
 
 
-def _print_problems(console: Console, result: Mapping[str, Any]) -> None:
+def print_problems(console: Console, result: Mapping[str, Any]) -> None:
+    """Print the first problems of a file."""
     problems: Sequence[Mapping[str, Any]] = result.get("problems") or ()
     if not problems:
         return
@@ -151,9 +163,9 @@ def _print_problems(console: Console, result: Mapping[str, Any]) -> None:
         line, column, value = problem.get("line"), problem["column"], problem["value"]
         table.add_row(
             "" if line is None else f"{line}",
-            escape(column or ""),
-            escape(value or ""),
-            escape(problem["message"].removeprefix(f"Line {line}, column {column}: ")),
+            shown(column or ""),
+            shown(value or ""),
+            shown(problem["message"].removeprefix(f"Line {line}, column {column}: ")),
         )
     console.print(table)
     if (more := result.get("problemCount", len(problems)) - MOST_PRINTED) > 0:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from app.cli.client import GraphQLClient, NotReachedError, NotStreamedError, RefusedError
-from app.cli.file_progress import FileProgress, WatchedFile, file_progress
+from app.cli.failure import INTERRUPTED, fail
+from app.cli.progress import FileProgress, WatchedFile, file_progress
 
 BATCH = """
 fragment batch on Batch {
-  id status error
-  rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsClassified rowsUncertain
+  id fileName status error waitingReason rowsProcessed createdAt resultsUntil songsSuperseded
+  rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsUncertain
+  rowsClassified rowsClassifiedWithMissingValues
   minConfidence model { version }
   genres { genre { name } songCount }
   problemCount problems(first: $problems) { line column value message }
@@ -56,7 +58,7 @@ query RowsProcessed($id: ID!) {
 """
 
 MAX_PROBLEMS = 100
-UNFINISHED = frozenset({"QUEUED", "RUNNING"})
+UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
 POLL_SECONDS = 1.0
 
 
@@ -83,12 +85,17 @@ def upload(
             {"options": options, "problems": MAX_PROBLEMS},
             variable="file",
             file=cast("BinaryIO", watched),
-            name=path.name,
+            name=readable_name(path),
         )
         result: dict[str, Any] = data["classifyBatch"]
         if wait and result["__typename"] == "Batch" and result["status"] in UNFINISHED:
             return wait_for(client, result["id"], progress)
     return result
+
+
+def readable_name(path: Path) -> str:
+    """Return a file's name with replacements for bytes that are no UTF-8."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def wait_for(
@@ -97,11 +104,26 @@ def wait_for(
     progress: FileProgress,
     pause: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """Follow a batch to its end and return it; its events if the service streams them, else by asking.
+    """Follow a batch to its end and return it. Ctrl-C ends the command, and says how to go on.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient`.
     """
+    try:
+        return _followed(client, batch_id, progress, pause)
+    except KeyboardInterrupt:
+        fail(
+            f"interrupted; the batch continues in the background.\n"
+            f"Follow it: genregraph batch {batch_id} --follow\n"
+            f"Stop it:   genregraph batch {batch_id} --cancel",
+            INTERRUPTED,
+        )
+
+
+def _followed(
+    client: GraphQLClient, batch_id: str, progress: FileProgress, pause: Callable[[float], None]
+) -> dict[str, Any]:
+    """Return a batch at its end; by its events if the service streams them, else by asking."""
     streams = True
     while True:
         if streams:

@@ -1,38 +1,75 @@
-"""The files that a command is given: paths, and patterns that the shell did not expand."""
+"""The files that a command is given: paths, patterns that the shell did not expand, and `-`."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import typer
 
+from app.cli.shown import plain
 
-def song_paths(given: Iterable[str]) -> list[Path]:
+STANDARD_INPUT = Path("-")
+_SPOOLED = "standard-input.csv"
+
+
+def song_paths(ctx: typer.Context, given: list[str]) -> list[Path]:
     """Return the files that paths and patterns such as `songs/*.csv` or `**/*.csv` name, each once.
+
+    `-` is standard input, kept in a file while the command runs: it may have to be read again.
 
     Raises:
         typer.BadParameter: one of them names no file that can be read.
     """
-    found = [path for text in given for path in _paths(text)]
+    if ctx.resilient_parsing:  # a shell asks for completions
+        return []
+    if given.count("-") > 1:
+        raise typer.BadParameter("standard input, -, can be read once")
+    found = [path for text in given for path in ([Path(text)] if text == "-" else _paths(text))]
     for path in found:
-        if not os.access(path, os.R_OK):
-            raise typer.BadParameter(f"{path} may not be read")
-    return list(dict.fromkeys(found))
+        if path != STANDARD_INPUT and not os.access(path, os.R_OK):
+            raise typer.BadParameter(f"{plain(str(path))} may not be read")
+    return [_spooled(ctx) if path == STANDARD_INPUT else path for path in dict.fromkeys(found)]
+
+
+def song_path(ctx: typer.Context, given: Path | None) -> Path | None:
+    """Return a file; `-` is standard input, as in `song_paths`."""
+    return _spooled(ctx) if given == STANDARD_INPUT and not ctx.resilient_parsing else given
+
+
+def named(path: Path) -> Path:
+    """Return a path as the user gave it: `-` for standard input."""
+    return STANDARD_INPUT if path.name == _SPOOLED else path
+
+
+def _spooled(ctx: typer.Context) -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="genregraph-")
+    ctx.call_on_close(folder.cleanup)
+    path = Path(folder.name) / _SPOOLED
+    try:
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    except OSError as error:
+        raise typer.BadParameter(f"standard input cannot be read: {error.strerror}") from error
+    return path
 
 
 def _paths(text: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
-        raise typer.BadParameter(f"{text} is a folder; name files, such as {path / '*.csv'}")
+        raise typer.BadParameter(
+            f"{plain(text)} is a folder; name files, such as {plain(str(path / '*.csv'))}"
+        )
     if path.exists():
         return [path]
     if not glob.has_magic(text):
-        raise typer.BadParameter(f"there is no file {text}")
+        raise typer.BadParameter(f"there is no file {plain(text)}")
     matches = (Path(match) for match in sorted(glob.glob(str(path.expanduser()), recursive=True)))  # noqa: PTH207 - takes absolute patterns too
     files = [match for match in matches if not match.is_dir()]
     if not files:
-        raise typer.BadParameter(f"no file matches {text}")
+        raise typer.BadParameter(f"no file matches {plain(text)}")
     return files

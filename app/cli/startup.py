@@ -6,22 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import asyncpg
 import structlog
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 
-from app.cli.client import LOCAL_CLIENT
 from app.cli.failure import fail
+from app.cli.local_database import DatabaseUrl, database_starting
+from app.cli.options import LOCAL_CLIENT
+from app.clients.credentials import ClientsError
+from app.database.check import UnsuitableDatabaseError
+from app.database.connect import Database
+from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import migrate
-from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from app.database.url import DatabaseUrlError
 from app.main import create_app
-from app.services.credentials import ClientsError
-from app.settings import Settings, SettingsError, load_settings
-from app.telemetry.tracing import Tracing
-from ml.artifact import ArtifactError
+from app.observability.tracing import Tracing
+from app.settings import Environment, Settings
+from ml.model.artifact import ArtifactError
 
 LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
 """The client that everybody knows; only a database of our own, on this machine, gets it."""
@@ -31,72 +32,45 @@ log = structlog.get_logger(__name__)
 
 def known_client(settings: Settings) -> str | None:
     """Return the client that everybody knows, if these settings let it in without saying so."""
-    return LOCAL_CLIENT if settings.database_url is None and settings.clients is None else None
-
-
-def settings_or_fail(**overrides: object) -> Settings:
-    """Return the settings, or end the command saying which one is wrong."""
-    try:
-        return load_settings(**overrides)
-    except SettingsError as error:
-        fail(str(error))
+    implied = settings.database_url is None and settings.clients is None
+    return LOCAL_CLIENT if implied and settings.environment is not Environment.PRODUCTION else None
 
 
 @contextmanager
 def database_of(settings: Settings, *, start_empty: bool = False) -> Iterator[Settings]:
-    """Provide the settings with a running, migrated database and its clients.
+    """Provide the settings with a running, migrated database and its clients; see `with_database`."""
+    with database_starting(settings) as url:
+        yield with_database(settings, url, start_empty=start_empty)
 
-    Without a `database_url` an embedded PostgreSQL runs inside this context; only that one may be
-    told to start empty.
+
+def with_database(settings: Settings, url: DatabaseUrl, *, start_empty: bool = False) -> Settings:
+    """Return the settings with a migrated database and its clients.
+
+    Args:
+        settings: with or without a database.
+        url: waits for the database.
+        start_empty: drop all that is stored first, if the database is the embedded one.
     """
+    stored_only = settings.clients is None and settings.clients_file is None
+    known = None if known_client(settings) is None else SecretStr(LOCAL_CLIENTS)
+    address = url()
     if settings.database_url is not None:
-        migrate_or_fail(settings.database_url.get_secret_value())
-        if settings.clients is None and settings.clients_file is None:
-            log.info("only the clients of the database may call; `genregraph clients add NAME` adds one")
-        yield settings
-        return
-    with embedded_database(settings.data_dir) as url:
-        migrate_or_fail(url, start_empty=start_empty)
-        yield settings.model_copy(
-            update={
-                "database_url": SecretStr(url),
-                "clients": settings.clients or SecretStr(LOCAL_CLIENTS),
-            }
-        )
+        migrate_or_fail(address)
+    else:
+        migrate_or_fail(address, start_empty=start_empty)
+        update = {"database_url": SecretStr(address), "clients": settings.clients or known}
+        settings = settings.model_copy(update=update)
+    if stored_only and known is None:
+        log.info("only the clients of the database may call; `genregraph clients add NAME` adds one")
+    return settings
 
 
 @contextmanager
 def database_url_of(settings: Settings) -> Iterator[str]:
     """Give the URL of the database: the one set, the embedded one that runs, or one started for this."""
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
-        migrate_or_fail(url)
+    with database_starting(settings, join=True) as waiting:
+        migrate_or_fail(url := waiting())
         yield url
-        return
-    try:
-        running = EmbeddedPostgres(settings.data_dir).running_url() if settings.data_dir.exists() else None
-    except EmbeddedPostgresError as error:
-        fail(str(error))
-    if running is not None:
-        yield running
-        return
-    with embedded_database(settings.data_dir) as url:
-        migrate_or_fail(url)
-        yield url
-
-
-@contextmanager
-def embedded_database(data_dir: Path) -> Iterator[str]:
-    """Run an embedded PostgreSQL with its data in `data_dir`, and give its URL."""
-    server = EmbeddedPostgres(data_dir)
-    try:
-        url = server.start()
-    except EmbeddedPostgresError as error:
-        fail(str(error))
-    try:
-        yield url
-    finally:
-        server.stop()
 
 
 def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | None:
@@ -107,21 +81,29 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
         start_empty: drop all that is stored first.
     """
     try:
+        shown = Database(database_url).shown
+    except DatabaseUrlError as error:
+        fail(str(error))
+    try:
         if start_empty:
             migrate(database_url, "base")
         return migrate(database_url)
-    except (TimeoutError, SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
-        url = make_url(database_url)
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        fail(f"cannot migrate the database {url.database} at {url.host}:{url.port or 5432}: {reason[0]}")
+    except UnsuitableDatabaseError as error:
+        fail(f"cannot use the database {shown}: {error}")
+    except DATABASE_ERRORS as error:
+        fail(f"cannot migrate the database {shown}: {reason(error)}")
 
 
 def app_or_fail(
-    settings: Settings, *, known_client: str | None = None, tracing: Tracing | None = None
+    settings: Settings,
+    *,
+    known_client: str | None = None,
+    tracing: Tracing | None = None,
+    siblings: Path | None = None,
 ) -> Starlette:
     """Make the application, or end the command saying what is wrong; for the arguments see `create_app`."""
     try:
-        return create_app(settings, known_client=known_client, tracing=tracing)
+        return create_app(settings, known_client=known_client, tracing=tracing, siblings=siblings)
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
     except ClientsError as error:

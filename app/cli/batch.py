@@ -1,0 +1,84 @@
+"""`genregraph batch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.failure import FAILED, USAGE, fail
+from app.cli.options import BatchArgument, JsonOption, for_service
+
+if TYPE_CHECKING:
+    from app.cli.client import GraphQLClient
+
+ACTIONS = "What to do with it"
+
+CANCEL = "mutation CancelBatch($id: ID!) { cancelBatch(id: $id) { status } }"
+
+DELETE = """
+mutation DeleteBatch($id: ID!, $songs: Boolean!) { deleteBatch(id: $id, songs: $songs) { songsDeleted } }
+"""
+
+
+@for_service
+def batch(  # noqa: PLR0913, PLR0917 - the options of the command
+    client: GraphQLClient,
+    batch_id: BatchArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", rich_help_panel=ACTIONS, help="Wait until it finishes.")
+    ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", rich_help_panel=ACTIONS, help="Stop it and discard its file.")
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", rich_help_panel=ACTIONS, help="Delete it and its results.")
+    ] = False,
+    with_songs: Annotated[
+        bool,
+        typer.Option("--with-songs", rich_help_panel=ACTIONS, help="With --delete, also delete its songs."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show, follow, cancel or delete a batch.
+
+    Exit codes: 0 done, 1 no such batch or it failed, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph batch QmF0Y2g6…
+      genregraph batch QmF0Y2g6… --follow
+      genregraph batch QmF0Y2g6… --delete --with-songs
+    """
+    if follow + cancel + delete > 1 or (with_songs and not delete):
+        fail("use only one of --follow, --cancel and --delete; --with-songs requires --delete", USAGE)
+    if cancel:
+        status = client.execute(CANCEL, {"id": batch_id})["cancelBatch"]["status"]
+        typer.echo(f"The batch is {status.lower()}.")
+    elif delete:
+        deleted = client.execute(DELETE, {"id": batch_id, "songs": with_songs})["deleteBatch"]
+        typer.echo(f"Deleted the batch and {deleted['songsDeleted']:,} songs.")
+    else:
+        _show(client, batch_id, follow=follow, as_json=as_json)
+
+
+def _show(client: GraphQLClient, batch_id: str, *, follow: bool, as_json: bool) -> None:
+    from app.cli.progress import file_progress
+    from app.cli.results import Outcome, print_json, print_result
+    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, wait_for
+
+    found: dict[str, Any] | None = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})[
+        "batch"
+    ]
+    if found is None:
+        fail(f"there is no batch {batch_id}")
+    outcome = Outcome(Path(found["fileName"] or "songs"), found)
+    if follow and outcome.waiting:
+        with file_progress(outcome.path, hidden=as_json) as progress:
+            outcome = Outcome(outcome.path, wait_for(client, batch_id, progress))
+    if as_json:
+        print_json([outcome])
+    else:
+        print_result(outcome)
+    if follow and not outcome.stored:
+        raise typer.Exit(FAILED)

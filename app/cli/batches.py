@@ -1,0 +1,48 @@
+"""`genregraph batches`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import CsvOption, JsonOption, for_service
+
+if TYPE_CHECKING:
+    from app.cli.client import GraphQLClient
+
+BATCHES = """
+query Batches($first: Int!) {
+  batches(first: $first) { nodes { id fileName status rowsUploaded rowsClassified createdAt } }
+}
+"""
+
+COLUMNS = ("id", "file", "status", "rows", "classified", "created")
+
+
+@for_service
+def batches(
+    client: GraphQLClient,
+    first: Annotated[int, typer.Option(min=1, max=1_000, help="Maximum number.")] = 20,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List your batches, newest first; admins see all clients' batches.
+
+    Exit codes: 0 listed, 1 refused, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph batches
+      genregraph batches --first 1 --json
+    """
+    from app.cli.listing import print_rows
+
+    nodes = client.execute(BATCHES, {"first": first})["batches"]["nodes"]
+    rows = [
+        (
+            *(batch["id"], batch["fileName"], batch["status"]),
+            *(batch["rowsUploaded"], batch["rowsClassified"], batch["createdAt"]),
+        )
+        for batch in nodes
+    ]
+    print_rows(COLUMNS, rows, as_json=as_json, as_csv=as_csv)

@@ -1,0 +1,54 @@
+"""`genregraph database`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from app.cli.failure import fail
+
+
+def database(
+    command: Annotated[
+        list[str], typer.Argument(help="A program and its arguments, after --.", show_default=False)
+    ],
+) -> None:
+    """Run a program of PostgreSQL, such as psql or pg_dump, on the database.
+
+    The embedded database is started for it if it does not run; its own programs are found first then.
+
+    Examples:
+      genregraph database -- psql
+      genregraph database -- pg_dump --format custom --file songs.dump
+    """
+    from app.cli.local_database import settings_or_fail
+    from app.cli.startup import database_url_of
+    from app.local_postgres.binaries import find_binaries
+
+    settings = settings_or_fail()
+    with database_url_of(settings) as url:
+        parts = urlsplit(url)
+        # The variables of libpq.
+        environment = {
+            **os.environ,
+            "PGHOST": parts.hostname or "",
+            "PGPORT": str(parts.port or 5432),
+            "PGUSER": unquote(parts.username or ""),
+            "PGPASSWORD": unquote(parts.password or ""),
+            "PGDATABASE": unquote(parts.path.removeprefix("/")),
+        }
+        if settings.database_url is None:
+            environment["PATH"] = f"{find_binaries().folder}:{environment['PATH']}"
+        # Looked for here: subprocess would look in this process's PATH.
+        program = shutil.which(command[0], path=environment["PATH"])
+        if program is None:
+            fail(f"{command[0]} is not installed. Install PostgreSQL's client programs, or give its path.")
+        # What the operator typed; no shell sees it.
+        code = subprocess.run([program, *command[1:]], env=environment, check=False).returncode  # noqa: S603
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,52 @@
+"""`genregraph labels`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.cli.options import JsonOption, for_service
+
+if TYPE_CHECKING:
+    from app.cli.client import GraphQLClient
+
+VERIFIED_SONGS = """
+query VerifiedSongs($first: Int!, $after: String) {
+  songs(verified: true, first: $first, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      trackId title verifiedGenre { name } predictedGenre { name } confidence modelVersion
+      verification { verifiedAt verifiedBy }
+    }
+  }
+}
+"""
+
+COLUMNS = (
+    *("trackID", "title", "genre", "predictedGenre", "confidence", "modelVersion"),
+    *("verifiedAt", "verifiedBy"),
+)
+
+
+@for_service
+def labels(client: GraphQLClient, as_json: JsonOption = False) -> None:
+    """Print all songs whose genre a person verified, as CSV.
+
+    `genre` is the verified one. `genregraph verify` reads the file, on this service or another.
+
+    Exit codes: 0 printed, 1 refused, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph labels > labels.csv
+    """
+    from app.cli.listing import print_rows
+    from app.cli.songs import song_nodes
+
+    rows = (
+        (
+            *(song["trackId"], song["title"], song["verifiedGenre"]["name"], song["predictedGenre"]["name"]),
+            *(song["confidence"], song["modelVersion"]),
+            *(song["verification"]["verifiedAt"], song["verification"]["verifiedBy"]),
+        )
+        for song in song_nodes(client, VERIFIED_SONGS, {}, None)
+    )
+    print_rows(COLUMNS, rows, as_json=as_json, as_csv=not as_json)

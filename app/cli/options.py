@@ -1,0 +1,185 @@
+"""What several commands declare: options and checks of their values.
+
+Importing this, like importing a command, loads no more than Typer: `--help` and completion do it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
+
+import typer
+
+from app.cli.help import OUTPUT, SERVICE
+from app.cli.song_paths import song_path
+from ml.songs.problems import OnMissingValue
+
+if TYPE_CHECKING:
+    from app.cli.client import GraphQLClient
+
+Options = ParamSpec("Options")
+
+LOCAL_CLIENT = "test"
+"""Id and secret of the client that the service knows on its embedded database."""
+
+
+def probability(value: float | None) -> float | None:
+    """Return a value that is from 0 to 1, or None.
+
+    Raises:
+        typer.BadParameter: it is not (a NaN is not, which typer's own range would let through).
+    """
+    if value is not None and not 0 <= value <= 1:
+        raise typer.BadParameter(f"must be from 0 to 1, not {value:g}")
+    return value
+
+
+def endpoint(ctx: typer.Context, url: str) -> str:
+    """Return the URL of a GraphQL endpoint; one without a path gets the service's own.
+
+    Raises:
+        typer.BadParameter: it is no HTTP URL.
+    """
+    if ctx.resilient_parsing:  # a shell asks for completions
+        return url
+    import httpx
+
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise typer.BadParameter(f"{url!r} is no URL: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise typer.BadParameter(f"must look like http://127.0.0.1:8000/graphql, not {url!r}")
+    return str(parsed.copy_with(path="/graphql")) if parsed.path in {"", "/"} else url
+
+
+def credential(value: str) -> str:
+    """Return an id or secret that fits into a header.
+
+    Raises:
+        typer.BadParameter: it does not.
+    """
+    if not (value.isascii() and value.isprintable()) or value != value.strip() or not value:
+        raise typer.BadParameter("must be printable ASCII without blanks around it")
+    return value
+
+
+LOCAL_URL = "http://127.0.0.1:8000/graphql"
+
+WaitOption = Annotated[bool, typer.Option(help="Wait for background classification to finish.")]
+BatchArgument = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.", show_default=False)]
+
+
+class ResultFormat(StrEnum):
+    """In which form results can be downloaded."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        rich_help_panel=OUTPUT,
+        help="Write each song's genre to this file; - for standard output.",
+    ),
+]
+FormatOption = Annotated[
+    ResultFormat | None,
+    typer.Option(
+        "--format",
+        case_sensitive=False,
+        rich_help_panel=OUTPUT,
+        help="Output format; by default from the file's extension.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", rich_help_panel=OUTPUT, help="Print CSV.")]
+
+
+def _of_service(name: str, kind: type, default: object, text: str, **check: Any) -> inspect.Parameter:
+    option = typer.Option(envvar=f"GENREGRAPH_{name.upper()}", rich_help_panel=SERVICE, help=text, **check)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+_SERVICE_OPTIONS = (
+    _of_service("url", str, LOCAL_URL, "The service's GraphQL endpoint.", callback=endpoint),
+    _of_service("client_id", str, LOCAL_CLIENT, "Client ID.", callback=credential),
+    _of_service("client_secret", str, LOCAL_CLIENT, "Client secret.", callback=credential),
+    _of_service("retries", int, 4, "Maximum retries while the service is unavailable.", min=0),
+)
+
+
+def for_service(command: Callable[Concatenate[GraphQLClient, Options], None]) -> Callable[..., None]:
+    """Give a command the options that say which service it talks to, and pass a client of that first."""
+
+    def run(url: str, client_id: str, client_secret: str, retries: int, **options: Any) -> None:
+        from app.cli.client import connected
+
+        with connected(url, client_id, client_secret, retries) as client:
+            command(client, **options)  # type: ignore[call-arg]
+
+    hints = get_type_hints(command, localns={"GraphQLClient": object}, include_extras=True)
+    _, *own = inspect.signature(command).parameters.values()
+    parameters = [
+        *(parameter.replace(annotation=hints[parameter.name]) for parameter in own),
+        *_SERVICE_OPTIONS,
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__doc__ = command.__doc__
+    run.__module__ = command.__module__
+    return run
+
+
+OnMissingValueOption = Annotated[
+    OnMissingValue,
+    typer.Option(
+        case_sensitive=False,
+        help="Skip rows with missing values, or classify them with the values present.",
+    ),
+]
+MinConfidenceOption = Annotated[
+    float,
+    typer.Option(
+        callback=probability,
+        metavar="0..1",
+        help="Mark songs below this confidence as uncertain; they keep their genre.",
+    ),
+]
+
+FeaturesOption = Annotated[
+    Path,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        allow_dash=True,
+        callback=song_path,
+        help="CSV of songs, - for standard input.",
+    ),
+]
+LabelsOption = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, help="CSV of trackID and genre, and artist if known.")
+]
+LyricsOption = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="CSV of other songs' genre and tags.")
+]
+FurtherOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="CSV of further songs: genre and any of the numeric columns, and artist if known.",
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="The same files and seed give the same result.")
+]

@@ -1,0 +1,152 @@
+"""`genregraph songs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.options import CsvOption, JsonOption, for_service, probability
+
+if TYPE_CHECKING:
+    from app.cli.client import GraphQLClient
+
+LARGEST_PAGE = 1_000
+
+SONGS = """
+query Songs(
+  $genre: String, $titleContains: String, $batchId: ID, $modelVersion: String,
+  $confident: Boolean, $verified: Boolean, $minConfidence: Float, $maxConfidence: Float,
+  $orderBy: SongOrder!, $first: Int!, $after: String
+) {
+  songs(
+    genre: $genre, titleContains: $titleContains, batchId: $batchId, modelVersion: $modelVersion,
+    confident: $confident, verified: $verified, minConfidence: $minConfidence,
+    maxConfidence: $maxConfidence, orderBy: $orderBy, first: $first, after: $after
+  ) {
+    pageInfo { hasNextPage endCursor }
+    nodes { trackId title genre { name } confidence confident modelVersion }
+  }
+}
+"""
+
+COLUMNS = ("trackID", "title", "genre", "confidence", "confident", "modelVersion")
+
+FILTERS = "Which songs"
+
+
+class Order(StrEnum):
+    """In which order songs are listed."""
+
+    TITLE = "title"
+    CONFIDENCE = "confidence"
+    CONFIDENCE_DESC = "confidence-desc"
+
+
+@for_service
+def songs(  # noqa: PLR0913, PLR0917 - the options of the command
+    client: GraphQLClient,
+    genre: Annotated[str | None, typer.Option(rich_help_panel=FILTERS, help="Of this genre.")] = None,
+    title: Annotated[
+        str | None, typer.Option(rich_help_panel=FILTERS, help="Title contains this text (case-insensitive).")
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="ID", rich_help_panel=FILTERS, help="Last classified by this batch."),
+    ] = None,
+    model_version: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=FILTERS, help="Last classified by this model version."),
+    ] = None,
+    confident: Annotated[
+        bool | None,
+        typer.Option(
+            "--confident/--uncertain",
+            rich_help_panel=FILTERS,
+            help="At or above, or below, their batch's minimum confidence.",
+            show_default="both",
+        ),
+    ] = None,
+    verified: Annotated[
+        bool | None,
+        typer.Option(
+            "--verified/--unverified",
+            rich_help_panel=FILTERS,
+            help="With or without a verified genre.",
+            show_default="both",
+        ),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            callback=probability, metavar="0..1", rich_help_panel=FILTERS, help="Minimum confidence."
+        ),
+    ] = None,
+    max_confidence: Annotated[
+        float | None,
+        typer.Option(
+            callback=probability, metavar="0..1", rich_help_panel=FILTERS, help="Maximum confidence."
+        ),
+    ] = None,
+    order: Annotated[
+        Order, typer.Option(help="By title, least confident first, or most confident first.")
+    ] = Order.TITLE,
+    first: Annotated[int, typer.Option(min=1, help="Maximum number.")] = 50,
+    all_songs: Annotated[bool, typer.Option("--all", help="List all of them.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List stored songs. Songs must match every filter.
+
+    Exit codes: 0 listed, 1 refused, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph songs --genre metal --first 10
+      genregraph songs --order confidence --max-confidence 0.4
+      genregraph songs --title love --all --csv > love.csv
+    """
+    from app.cli.listing import print_rows
+
+    variables = {
+        "genre": genre,
+        "titleContains": title,
+        "batchId": batch,
+        "modelVersion": model_version,
+        "confident": confident,
+        "verified": verified,
+        "minConfidence": min_confidence,
+        "maxConfidence": max_confidence,
+        "orderBy": order.name,
+    }
+    rows = (
+        (
+            *(song["trackId"], song["title"], song["genre"]["name"]),
+            *(song["confidence"], song["confident"], song["modelVersion"]),
+        )
+        for song in song_nodes(client, SONGS, variables, None if all_songs else first)
+    )
+    print_rows(COLUMNS, rows, as_json=as_json, as_csv=as_csv)
+
+
+def song_nodes(
+    client: GraphQLClient, query: str, variables: Mapping[str, Any], most: int | None
+) -> Iterator[Mapping[str, Any]]:
+    """Give out songs, page after page.
+
+    Args:
+        client: whom to ask.
+        query: for `songs`, with the variables `first` and `after`.
+        variables: the others.
+        most: how many at most; None for all.
+    """
+    after, left = None, most
+    while True:
+        size = LARGEST_PAGE if left is None else min(left, LARGEST_PAGE)
+        page = client.execute(query, {**variables, "first": size, "after": after})["songs"]
+        yield from page["nodes"]
+        left = None if left is None else left - size
+        if left == 0 or not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
