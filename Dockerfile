@@ -1,33 +1,32 @@
 # syntax=docker/dockerfile:1.7
-# Tags are exact; `sh deploy/pin-images` adds each one's digest, where a registry can be reached.
-ARG NODE_IMAGE=node:22.17.0-bookworm-slim
-ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
+# Tags are exact, and Dependabot keeps them current; `sh deploy/pin-images` adds each one's digest.
 
 # The browser pages.
-FROM ${NODE_IMAGE} AS pages
+FROM node:22.21.1-bookworm-slim AS pages
 WORKDIR /source/app/playground
 COPY app/playground/package.json app/playground/package-lock.json app/playground/.npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 COPY app/playground ./
 RUN npm run build
 
-# The wheel, and the virtual environment that runs it. What builds stays behind.
-FROM ${PYTHON_IMAGE} AS install
+# The dependencies, and the application beside them: a release replaces only the second layer. What builds stays behind.
+FROM python:3.12.12-slim-bookworm AS install
 WORKDIR /source
 COPY deploy/build-requirements.lock deploy/requirements.lock deploy/
 RUN --mount=type=cache,target=/root/.cache \
     python3 -m venv /build && \
-    /build/bin/pip install --disable-pip-version-check --only-binary :all: --require-hashes --requirement deploy/build-requirements.lock
-# In one place, so that the runtime can take it whole; without pip, as it installs nothing any more.
+    /build/bin/pip install --disable-pip-version-check --only-binary :all: --no-deps --require-hashes --requirement deploy/build-requirements.lock
+# Without pip, as it installs nothing any more. The application is found by a path file.
 RUN --mount=type=cache,target=/root/.cache \
     python3 -m venv --without-pip /opt/genregraph && \
-    /build/bin/uv pip install --python /opt/genregraph/bin/python --only-binary :all: --link-mode copy --compile-bytecode --require-hashes --requirement deploy/requirements.lock
+    /build/bin/uv pip sync --python /opt/genregraph/bin/python --only-binary :all: --link-mode copy --compile-bytecode --require-hashes deploy/requirements.lock && \
+    for packages in /opt/genregraph/lib/python*/site-packages; do echo /opt/application > "$packages/application.pth"; done
 COPY . .
 COPY --from=pages /source/app/playground/dist app/playground/dist
 RUN VIRTUAL_ENV=/build /build/bin/uv build --wheel --no-build-isolation --python /build/bin/python --out-dir /wheel . && \
-    /build/bin/uv pip install --python /opt/genregraph/bin/python --no-deps --link-mode copy --compile-bytecode /wheel/genregraph-*.whl
+    /build/bin/uv pip install --python /opt/genregraph/bin/python --target /opt/application --no-deps --link-mode copy --compile-bytecode /wheel/genregraph-*.whl
 
-FROM ${PYTHON_IMAGE} AS runtime
+FROM python:3.12.12-slim-bookworm AS runtime
 LABEL org.opencontainers.image.title="genregraph" \
       org.opencontainers.image.description="Song genres over GraphQL" \
       org.opencontainers.image.licenses="MIT"
@@ -40,8 +39,9 @@ RUN apt-get update && \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin genregraph && \
     install --directory --owner 10001 --group 10001 --mode 0700 /uploads
 COPY --from=install /opt/genregraph /opt/genregraph
+COPY --from=install /opt/application /opt/application
 # The root file system may be read-only: files that are being uploaded are all that is written.
-ENV PATH=/opt/genregraph/bin:$PATH \
+ENV PATH=/opt/application/bin:/opt/genregraph/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TMPDIR=/uploads \

@@ -1,0 +1,170 @@
+"""Install hashed lock files into a virtual environment without resolving dependencies.
+
+    python3 deploy/install.py VENV LOCK… [--project]
+    python3 deploy/install.py VENV compile OPTION…
+
+uv installs from pip's configured index; if uv is missing or fails, pip installs. Neither resolves
+dependencies: pip's resolver would look at a pinned package again if another package requires it with an
+extra, find a newer release, and stop. `--project` adds this checkout as an editable install. `compile` runs
+`uv pip compile` on the same index.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+UV_LOCK = Path(__file__).with_name("build-requirements.lock")
+"""The lock file that pins uv; nothing else is used from it."""
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+PIP = ("-m", "pip", "--disable-pip-version-check")
+EXACT = ("--no-deps", "--require-hashes")
+
+
+def main(venv: Path, arguments: list[str]) -> None:
+    """Install lock files, or compile one."""
+    python = venv / "bin" / "python"
+    if not runs(python):
+        say(f"creating the virtual environment {venv}")
+        run(sys.executable, "-m", "venv", "--clear", venv)
+    uv = find_uv(python)
+    environment = {**os.environ, **uv_environment(pip_settings(python))}
+    if arguments[0] == "compile":
+        if uv is None:
+            sys.exit("Compiling locks needs uv, which could not be installed.")
+        run(uv, "pip", "compile", *arguments[1:], env=environment)
+        return
+    locks = [argument for argument in arguments if argument != "--project"]
+    project = ("--no-deps", "--no-build-isolation", "--editable", PROJECT) if "--project" in arguments else ()
+    count = sum(Path(lock).read_text(encoding="utf-8").count("==") for lock in locks)
+    say(f"installing {count} packages")
+    if uv is not None:
+        try:
+            target = ("--quiet", "--python", python)
+            run(uv, "pip", "sync", *target, "--require-hashes", *locks, env=environment)
+            if project:
+                run(uv, "pip", "install", *target, *project, env=environment)
+        except subprocess.CalledProcessError:
+            say("uv failed; installing with pip, which takes longer")
+        else:
+            return
+    for lock in locks:
+        run(python, *PIP, "install", "--quiet", *EXACT, "--requirement", lock)
+    if project:
+        run(python, *PIP, "install", "--quiet", *project)
+
+
+def find_uv(python: Path) -> Path | None:
+    """Return uv: next to this Python, or the pinned version, installed into the environment by pip."""
+    beside = Path(sys.executable).with_name("uv")
+    if runs(beside):
+        return beside
+    uv = python.with_name("uv")
+    lines = UV_LOCK.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("uv=="))
+    pin = lines[first].split()[0]
+    if runs(uv) and f"uv {pin.partition('==')[2]}" in output(uv, "--version"):
+        return uv
+    say(f"installing {pin}")
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirement:
+        requirement.write(lines[first])
+        for line in lines[first + 1 :]:
+            if not line.startswith(" "):
+                break
+            requirement.write(line)
+        requirement.flush()
+        try:
+            run(python, *PIP, "install", "--quiet", *EXACT, "--requirement", requirement.name)
+        except subprocess.CalledProcessError:
+            say(f"{pin} could not be installed")
+    return uv if runs(uv) else None
+
+
+def pip_settings(python: Path) -> dict[str, str]:
+    """Return pip's options and values from its configuration files and the environment."""
+    for candidate in (python, Path(sys.executable)):
+        listed = output(candidate, *PIP, "config", "list")
+        if listed:
+            break
+    settings: dict[str, tuple[int, str]] = {}
+    for line in listed.splitlines():
+        key, equals, value = line.partition("=")
+        section, _, name = key.rpartition(".")
+        rank = {"global": 0, "install": 1, ":env:": 2}.get(section)
+        if not equals or rank is None:
+            continue
+        if rank >= settings.get(name, (0, ""))[0]:
+            settings[name] = (rank, str(ast.literal_eval(value)))
+    return {name: value for name, (_, value) in settings.items()}
+
+
+def uv_environment(pip: dict[str, str]) -> dict[str, str]:
+    """Return pip's settings as uv's variables, without overriding uv's own."""
+    variables = {
+        "UV_DEFAULT_INDEX": pip.get("index-url"),
+        "UV_INDEX": " ".join(existing(pip.get("extra-index-url", ""))),
+        "UV_FIND_LINKS": ",".join(existing(pip.get("find-links", ""))),
+        "UV_NO_INDEX": "1" if pip.get("no-index", "").lower() in {"1", "true", "yes", "on"} else None,
+        "UV_INSECURE_HOST": " ".join(pip.get("trusted-host", "").split()),
+        "UV_HTTP_TIMEOUT": pip.get("timeout") or pip.get("default-timeout"),
+        "SSL_CLIENT_CERT": pip.get("client-cert"),
+        # Like pip: search all indexes, and let the hashes select the file.
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    given = {name: value for name, value in variables.items() if value and not os.environ.get(name)}
+    if cert := pip.get("cert"):
+        given["SSL_CERT_DIR" if Path(cert).is_dir() else "SSL_CERT_FILE"] = cert
+    if proxy := pip.get("proxy"):
+        given.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), proxy))
+    return given
+
+
+def existing(places: str) -> list[str]:
+    """Return the places without missing folders, which pip skips, but uv rejects."""
+    return [place for place in places.split() if exists(place)]
+
+
+def exists(place: str) -> bool:
+    """Return whether a location is a URL, or an existing file or folder."""
+    url = urlsplit(place)
+    return url.scheme not in {"", "file"} or Path(unquote(url.path)).exists()
+
+
+def runs(program: Path) -> bool:
+    """Return whether a program exists and runs."""
+    return bool(output(program, "--version"))
+
+
+def output(*command: str | Path) -> str:
+    """Return the output of a command, or an empty string if it fails."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
+    """Run a command that must succeed."""
+    subprocess.run(command, check=True, env=env)
+
+
+def say(what: str) -> None:
+    """Print a progress message."""
+    print(f"genregraph: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), sys.argv[2:])
+    except IndexError:
+        sys.exit(__doc__)
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
