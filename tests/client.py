@@ -13,6 +13,7 @@ mutation ($file: Upload!, $options: ClassifyBatchOptions) {
     __typename
     ... on Batch {
       id fileName status error rowsUploaded rowsWithMissingValues rowsInvalid rowsDuplicated rowsClassified
+      rowsClassifiedWithMissingValues
       problemCount problems { kind line column value message }
       genres { genre { name songCount } songCount }
     }

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -19,10 +20,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from app.database.migrate import migrate
-from app.embedded_postgres import EmbeddedPostgres
+from app.database.read_pool import ReadPool
 from app.http.background_server import running
-from app.logs import configure_logs
+from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
+from app.observability.logs import configure_logs
 from app.settings import LogFormat, Settings
 from tests.client import ApiClient
 
@@ -119,14 +121,30 @@ def api(start_service: StartService) -> ApiClient:
     return start_service()
 
 
+@pytest.fixture(scope="module")
+def shared_api(server_url: str, template: str) -> Iterator[ApiClient]:
+    """One service for all tests of a module, which leave nothing behind that the others mind."""
+    with _database(server_url, f"TEMPLATE {template}") as url:
+        settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr(CLIENTS))
+        with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as client:
+            yield client
+
+
 @pytest.fixture
-def statements() -> Iterator[list[str]]:
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The SQL statements that the service sends, in order."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         sent.append(" ".join(statement.split()))
 
+    send = ReadPool._fetch  # noqa: SLF001 - services hold the public one already
+
+    async def note_and_send(pool: ReadPool, sql: str, arguments: tuple[object, ...]) -> list[Any]:
+        sent.append(" ".join(sql.split()))
+        return await send(pool, sql, arguments)
+
+    monkeypatch.setattr(ReadPool, "_fetch", note_and_send)
     event.listen(Engine, "before_cursor_execute", note)
     yield sent
     event.remove(Engine, "before_cursor_execute", note)
@@ -154,4 +172,4 @@ def _administer(server_url: str, statement: str) -> None:
 
 
 def _database_url(server_url: str, name: str) -> str:
-    return f"{server_url.rpartition('/')[0]}/{name}"
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()

@@ -50,18 +50,37 @@ def test_everything_in_the_schema_has_a_description() -> None:
 def test_the_names_of_the_contract_are_there() -> None:
     types = exported().type_map
     contract = {
-        "Query": {"genres", "songs", "song", "batch", "batches", "model", "node"},
-        "Mutation": {"classifyBatch", "classifySongs", "cancelBatch"},
+        "Query": {
+            "genres",
+            "songs",
+            "song",
+            "predictSongs",
+            "batch",
+            "batches",
+            "model",
+            "node",
+            "accuracyOnVerified",
+        },
+        "Mutation": {
+            "classifyBatch",
+            "classifySongs",
+            "cancelBatch",
+            "deleteBatch",
+            "deleteSongs",
+            "reclassifySongs",
+            "verifySongs",
+        },
         "Subscription": {"batchProgress"},
         "Batch": {
             *("id", "fileName", "status", "rowsUploaded", "rowsWithMissingValues", "rowsInvalid"),
             *("rowsDuplicated", "rowsClassified", "problems", "songs", "genres", "model"),
             *("createdAt", "startedAt", "finishedAt", "error", "minConfidence", "rowsUncertain"),
-            "rowsProcessed",
+            *("rowsProcessed", "rowsClassifiedWithMissingValues"),
         },
         "Song": {
             *("id", "trackId", "title", "genre", "confidence", "probabilities", "modelVersion"),
             *("batch", "classifiedAt", "confident", "explanation"),
+            *("predictedGenre", "verifiedGenre", "verification"),
         },
         "FeatureContribution": {"feature", "label", "value", "contribution"},
         "Genre": {"name", "songCount", "songs"},

@@ -22,13 +22,22 @@ DEADLINE_SECONDS = 120.0
 """Long, since machines that run tests are busy; nothing waits so long where all is well."""
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+PAUSE_SECONDS = 0.03
+
+
+def eventually(
+    condition: Callable[[], object],
+    what: str,
+    seconds: float = DEADLINE_SECONDS,
+    pause: float = PAUSE_SECONDS,
+) -> None:
     """Wait until a condition is not False; a database or service that is away is asked again.
 
     Args:
         condition: looked at over and over.
         what: happens then, for the message.
         seconds: how long to wait.
+        pause: between two looks, in seconds.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -39,11 +48,15 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = DEAD
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx.TransportError) as error:
             trouble = f": {error!r}"
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}{trouble}"
-        time.sleep(0.03)
+        time.sleep(pause)
 
 
 def finished(
-    api: ApiClient, batch_id: str, query: str = BATCH, seconds: float = DEADLINE_SECONDS
+    api: ApiClient,
+    batch_id: str,
+    query: str = BATCH,
+    seconds: float = DEADLINE_SECONDS,
+    pause: float = PAUSE_SECONDS,
 ) -> dict[str, Any]:
     """Wait for the end of a batch, through whatever the service goes through.
 
@@ -52,6 +65,7 @@ def finished(
         batch_id: its id.
         query: what to ask; its `batch` has a `status`.
         seconds: how long to wait.
+        pause: between two questions, in seconds.
     """
     batch: dict[str, Any] = {}
 
@@ -61,5 +75,5 @@ def finished(
             batch.update(response.json()["data"]["batch"])
         return batch.get("status") in FINAL
 
-    eventually(is_final, f"{batch_id} ends", seconds)
+    eventually(is_final, f"{batch_id} ends", seconds, pause)
     return batch

@@ -87,7 +87,7 @@ def test_a_repeated_track_id_is_stored_once_and_the_last_wins(api: ApiClient) ->
 @pytest.mark.parametrize(
     ("changes", "kind", "column", "value"),
     [
-        ({"trackId": "abc"}, "NOT_AN_INTEGER", "trackID", "abc"),
+        ({"trackId": "abc"}, "NOT_A_NUMBER", "trackID", "abc"),
         ({"trackId": str(2**63)}, "OUT_OF_RANGE", "trackID", str(2**63)),
         ({"tempo": -1.0}, "OUT_OF_RANGE", "tempo", "-1.0"),
         ({"timeSignature": 8}, "OUT_OF_RANGE", "time_signature", "8"),
@@ -111,7 +111,7 @@ def test_a_wrong_value_is_reported_with_index_column_and_value_and_nothing_is_st
         column,
         value,
     )
-    assert problem["message"].startswith(f"song 1, {column}: ")
+    assert problem["message"].startswith(f"Song 1, column {column}: expected ")
     assert api.execute("{ songs { totalCount } batches { totalCount } }") == {
         "songs": {"totalCount": 0},
         "batches": {"totalCount": 0},
@@ -128,4 +128,4 @@ def test_wrong_songs_can_be_skipped(api: ApiClient) -> None:
 def test_none_and_more_than_a_thousand_are_refused(api: ApiClient, count: int) -> None:
     (error,) = api.errors(CLASSIFY_SONGS, input={"songs": [song()] * count})
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"
-    assert error["message"] == "input.songs: must hold from 1 to 1,000 songs"
+    assert error["message"] == "input.songs: must contain 1 to 1,000 songs"

@@ -69,15 +69,13 @@ def test_a_batch_that_starts_over_with_another_model_counts_from_the_start(
     # given a batch that another model's worker has counted one song of
     rows = [*sample_rows(4), strange(sample_rows(5)[4])]
     queued = start_service(worker_concurrency=0).classify(song_csv(rows), background=True)
-    execute_sql("INSERT INTO models VALUES ('of-another-release', '{}', now())")
+    execute_sql("INSERT INTO models VALUES ('another-model', '{}', now())")
     execute_sql(
-        "UPDATE batches SET model_version = 'of-another-release', status = 'RUNNING', rows_processed = 1, "
+        "UPDATE batches SET model_version = 'another-model', status = 'RUNNING', rows_processed = 1, "
         """drift = '{"songs": 1, "METADATA": 1, "AUDIO": 1, "LYRICS": 1}'"""
     )
     execute_sql("UPDATE batch_uploads SET songs_staged = 1, state = '{}'")
-    execute_sql(
-        "INSERT INTO staged_batch_songs SELECT batch_id, 0, 99, 'x', 'x', 'folk', 1, '{1}' FROM batch_uploads"
-    )
+    execute_sql("INSERT INTO batch_result_parts SELECT batch_id, 0, 'of another model' FROM batch_uploads")
     # when
     api = start_service()
     finished(api, queued["id"])
@@ -85,14 +83,6 @@ def test_a_batch_that_starts_over_with_another_model_counts_from_the_start(
     in_one_go = api.classify(song_csv(rows))
     assert drift_of(api, queued["id"]) == drift_of(api, in_one_go["id"])
     assert drift_of(api, queued["id"])[1] == {"group": "AUDIO", "songsOutside": 1, "share": 0.2}
-
-
-def test_a_batch_that_the_release_before_finished_has_none(api: ApiClient, execute_sql: ExecuteSql) -> None:
-    # given a batch whose last song the release before added, which leaves drift as it is
-    batch = api.classify(song_csv(sample_rows(3)))
-    execute_sql("UPDATE batches SET drift = drift || '{\"songs\": 2}'")
-    # then
-    assert drift_of(api, batch["id"]) is None
 
 
 def test_a_batch_without_a_song_has_no_songs_outside(api: ApiClient) -> None:
@@ -103,14 +93,6 @@ def test_a_batch_without_a_song_has_no_songs_outside(api: ApiClient) -> None:
     assert drift_of(api, batch["id"]) == [
         {"group": group, "songsOutside": 0, "share": 0.0} for group in ("METADATA", "AUDIO", "LYRICS")
     ]
-
-
-def test_batches_of_the_release_before_have_none(api: ApiClient, execute_sql: ExecuteSql) -> None:
-    # given
-    batch = api.classify(song_csv([song_row()]))
-    execute_sql("UPDATE batches SET drift = NULL")
-    # then
-    assert drift_of(api, batch["id"]) is None
 
 
 def test_a_batch_that_is_not_finished_has_none(api: ApiClient, execute_sql: ExecuteSql) -> None:

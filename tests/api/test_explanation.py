@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from app.batches import reasons, receive
+from app.batches.stored_songs import StoredSongsRepository
+from app.database.connect import Database
+from app.database.engine import create_engine, create_session_factory
 from app.resources import resource
-from app.services import classification
-from ml.artifact import load_ensemble
-from ml.explanation import Explanations, explain
-from ml.song_file import SongFile
+from ml.model.artifact import load_ensemble
+from ml.model.explanation import Explanations, explain
+from ml.songs.contract import Songs
+from ml.songs.csv_songs import SongFile
 from tests.api.test_classify_songs import song
 from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row
+from tests.conftest import ExecuteSql, StartService
+from tests.factories.songs import song_csv, song_row, song_rows
 
 EXPLAINED = """
 mutation ($input: ClassifySongsInput!, $first: Int) {
@@ -41,10 +48,10 @@ mutation ($input: ClassifySongsInput!) {
 }
 """
 
-ELSEWHERE = """
-query ($genre: String!) {
-  song(trackId: "1") { explanation { feature } }
-  songs(genre: $genre) { nodes { explanation(first: 99) { feature } } }
+STORED = """
+query ($genre: String!, $first: Int) {
+  song(trackId: "1") { explanation(first: $first) { feature label value contribution } }
+  songs(genre: $genre) { nodes { explanation(first: $first) { feature label value contribution } } }
 }
 """
 
@@ -63,7 +70,8 @@ def explaining_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return explain(*arguments)
 
-    monkeypatch.setattr(classification, "explain", noted)
+    monkeypatch.setattr(receive, "explain", noted)
+    monkeypatch.setattr(reasons, "explain", noted)
     return threads
 
 
@@ -138,22 +146,92 @@ def test_nothing_is_worked_out_that_is_not_asked_for(api: ApiClient, explaining_
     assert explaining_threads == []
 
 
-def test_songs_read_from_the_database_have_no_explanation(
-    api: ApiClient, explaining_threads: list[str]
-) -> None:
-    # given
-    (stored,) = explained(api, song())
-    explaining_threads.clear()
+def test_a_stored_song_is_explained_as_when_it_was_classified(api: ApiClient) -> None:
+    # given a song whose numbers no binary fraction holds
+    (sent,) = explained(api, song(tempo=120.1, loudness=-9.3, vect=[0.1 * n for n in range(148)]), first=20)
     # then
-    assert api.execute(ELSEWHERE, genre=stored["genre"]["name"]) == {
-        "song": {"explanation": None},
-        "songs": {"nodes": [{"explanation": None}]},
+    assert api.execute(STORED, genre=sent["genre"]["name"], first=20) == {
+        "song": {"explanation": sent["explanation"]},
+        "songs": {"nodes": [{"explanation": sent["explanation"]}]},
     }
-    assert explaining_threads == []
 
 
-def test_explanations_cost_no_statement(api: ApiClient, statements: list[str]) -> None:
+def test_a_song_of_a_file_is_explained_like_one_sent_as_json(api: ApiClient) -> None:
+    (sent,) = explained(api, song(tempo=120.1), first=20)
+    api.classify(song_csv([song_row(tempo="120.1")]))
+    found = api.execute(STORED, genre=sent["genre"]["name"], first=20)
+    assert found["song"]["explanation"] == sent["explanation"]
+
+
+def test_a_page_of_songs_is_explained_at_once(api: ApiClient, explaining_threads: list[str]) -> None:
     # given
+    songs = [song(trackId=str(number), loudness=-float(number)) for number in range(30)]
+    sent = {one["trackId"]: one["explanation"] for one in explained(api, *songs)}
+    explaining_threads.clear()
+    # when
+    query = "{ songs { nodes { trackId explanation { feature label value contribution } } } }"
+    nodes = api.execute(query)["songs"]["nodes"]
+    # then
+    assert {one["trackId"]: one["explanation"] for one in nodes} == sent
+    (thread,) = explaining_threads
+    assert thread.startswith("classify")
+
+
+def test_a_song_that_another_model_classified_has_no_explanation(
+    api: ApiClient, execute_sql: ExecuteSql
+) -> None:
+    (sent,) = explained(api, song())
+    execute_sql("UPDATE songs SET model_version = 'another'")
+    found = api.execute(STORED, genre=sent["genre"]["name"])
+    assert found == {"song": {"explanation": None}, "songs": {"nodes": [{"explanation": None}]}}
+
+
+def test_without_kept_features_only_songs_just_sent_are_explained(start_service: StartService) -> None:
+    # given
+    start_service().classify(song_csv([song_row()]))
+    api = start_service(keep_features=False)
+    # when
+    (sent,) = explained(api, song())
+    # then
+    assert len(sent["explanation"]) == 5
+    found = api.execute(STORED, genre=sent["genre"]["name"])
+    assert found == {"song": {"explanation": None}, "songs": {"nodes": [{"explanation": None}]}}
+
+
+def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, database_url: str) -> None:
+    # given songs of a file, with numbers that no binary fraction holds
+    rows = song_rows(200)
+    rows[0] |= {"tempo": "120.1", "vect_1": "0.30000000000000004", "vect_2": "1e-40", "title": "Motörhead"}
+    api.classify(song_csv(rows))
+    probabilities = """{ songs(first: 1000) { nodes { trackId probabilities { genre probability } } } }"""
+    answered = {
+        int(one["trackId"]): {it["genre"]: it["probability"] for it in one["probabilities"]}
+        for one in api.execute(probabilities)["songs"]["nodes"]
+    }
+    # when
+    stored = asyncio.run(stored_songs(database_url, answered))
+    ensemble = load_ensemble(resource("model"))
+    predicted = ensemble.predict(stored).tolist()
+    # then
+    assert {
+        track_id: dict(zip(ensemble.genres, row, strict=True))
+        for track_id, row in zip(stored.track_ids.tolist(), predicted, strict=True)
+    } == answered
+
+
+async def stored_songs(database_url: str, track_ids: Iterable[int]) -> Songs:
+    """Return stored songs with the features that are kept beside them."""
+    engine = create_engine(Database(database_url))
+    async with create_session_factory(engine)() as session:
+        songs = await StoredSongsRepository(session).by_track_ids(list(track_ids))
+    await engine.dispose()
+    return songs
+
+
+def test_explanations_cost_no_statement(start_service: StartService, statements: list[str]) -> None:
+    # given a service without a worker, which sends statements of its own
+    api = start_service(worker_concurrency=0)
+    statements.clear()
     api.execute(WITHOUT, input={"songs": [song()]})
     without = list(statements)
     statements.clear()
@@ -169,3 +247,6 @@ def test_a_number_of_features_out_of_range_is_told(api: ApiClient, first: int) -
     assert error["message"] == f"first: must be from 0 to 20, not {first}"
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"
     assert error["path"] == ["classifySongs", "songs", 0, "explanation"]
+    query = 'query ($first: Int) { song(trackId: "1") { explanation(first: $first) { feature } } }'
+    (error,) = api.errors(query, first=first)
+    assert error["message"] == f"first: must be from 0 to 20, not {first}"

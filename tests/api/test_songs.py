@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import pytest
 
@@ -89,6 +90,15 @@ def test_an_empty_list_is_a_page_too(api: ApiClient) -> None:
     }
 
 
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+def test_a_title_is_found_in_either_form_of_unicode(
+    api: ApiClient, stored: Literal["NFC", "NFD"], asked: Literal["NFC", "NFD"]
+) -> None:
+    store(api, unicodedata.normalize(stored, "Mi Corazón"), "Corazon")
+    assert titles(api, titleContains=unicodedata.normalize(asked, "corazón")) == ["Mi Corazón"]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -127,7 +137,7 @@ def test_an_unknown_genre_is_an_error_that_lists_those_there_are(api: ApiClient)
     genres = api.execute("{ model { genres } }")["model"]["genres"]
     (error,) = api.errors(PAGE, genre="Polka")
     assert error["extensions"] == {"code": "UNKNOWN_GENRE"}
-    assert error["message"] == f"There is no genre 'Polka'. Genres: {', '.join(genres)}."
+    assert error["message"] == f"Unknown genre 'Polka'. Known genres: {', '.join(genres)}."
     assert error["path"] == ["songs"]
 
 
@@ -139,14 +149,17 @@ def test_an_unknown_genre_is_an_error_that_lists_those_there_are(api: ApiClient)
         (
             {"after": "nonsense"},
             "INVALID_CURSOR",
-            "'nonsense' is not a cursor of this list; pass pageInfo.endCursor of its last page",
+            "'nonsense' is not a valid cursor for this list; pass pageInfo.endCursor of the previous page",
         ),
         (
             {"after": "WyJhIiwiYiJd"},  # ["a","b"]: well-formed, but no track id
             "INVALID_CURSOR",
-            "'WyJhIiwiYiJd' is not a cursor of this list; pass pageInfo.endCursor of its last page",
+            (
+                "'WyJhIiwiYiJd' is not a valid cursor for this list; "
+                "pass pageInfo.endCursor of the previous page"
+            ),
         ),
-        ({"batchId": "U29uZzox"}, "INVALID_ARGUMENT", "batchId: is not the id of a batch; pass `Batch.id`"),
+        ({"batchId": "U29uZzox"}, "INVALID_ARGUMENT", "batchId: is not a batch ID; pass `Batch.id`"),
         (
             {"titleContains": "nul \0"},
             "INVALID_ARGUMENT",
@@ -203,3 +216,23 @@ def test_relations_of_many_songs_cost_one_statement_each(api: ApiClient, stateme
     # then one for the songs, one for the counts, one for the batches, one for the models
     assert len(data["songs"]["nodes"]) == 5
     assert len(statements) == 4
+
+
+def test_each_field_of_a_song_is_the_same_in_a_page_as_on_its_own(api: ApiClient) -> None:
+    # given
+    store(api, "a")
+    verify = 'mutation { verifySongs(input: {trackId: "1", genre: "polka"}) { __typename } }'
+    assert api.execute(verify) == {"verifySongs": {"__typename": "VerifiedSongs"}}
+    fields = api.execute('{ __type(name: "Song") { fields { name type { kind ofType { kind name } } } } }')
+    leaves = {"SCALAR": "", "OBJECT": "{ __typename }", "LIST": "{ __typename }"}
+    for field in fields["__type"]["fields"]:
+        kind = (
+            field["type"]["kind"] if field["type"]["kind"] != "NON_NULL" else field["type"]["ofType"]["kind"]
+        )
+        selection = f"{field['name']} {leaves[kind]}"
+        # when
+        page = api.execute(f"{{ songs {{ nodes {{ {selection} }} edges {{ node {{ {selection} }} }} }} }}")
+        song = api.execute(f'{{ song(trackId: "1") {{ {selection} }} }}')["song"]
+        # then
+        assert song[field["name"]] is not None
+        assert page["songs"] == {"nodes": [song], "edges": [{"node": song}]}

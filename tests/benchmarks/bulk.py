@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.database.migrate import migrate
-from app.embedded_postgres import EmbeddedPostgres
+from app.local_postgres.server import EmbeddedPostgres
 from tests.benchmarks.service import song_file_blocks, source_name
 
 SONGS = 200_000
@@ -50,9 +50,9 @@ def main() -> None:
             migrate(database_url)
             times = {
                 "Parquet": seconds(*given, "--output", str(folder / "output")),
-                "the service's tables": seconds(*given, "--output", database_url),
+                "database": seconds(*given, "--output", database_url),
             }
-    table = Table("output", "seconds", "songs a second")
+    table = Table("output", "seconds", "songs per second")
     for output, taken in times.items():
         table.add_row(output, f"{taken:.1f}", f"{songs / taken:,.0f}")
     console = Console(width=100)

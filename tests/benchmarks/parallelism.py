@@ -18,24 +18,26 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from app.metrics.metrics import Metrics
-from app.repositories.songs import StagedSong
+from app.batches.classifier import CHUNK_ROWS, SongClassifier
+from app.batches.song_parts import PackedPart, pack_to_keep
+from app.observability.metrics import Metrics
 from app.resources import resource
-from app.services.song_classifier import CHUNK_ROWS, SongClassifier
-from ml.artifact import load_ensemble
-from ml.csv_records import RecordReader
-from ml.song_file import SongFile
+from ml.model.artifact import load_ensemble
+from ml.songs.csv_reader import RecordReader
+from ml.songs.csv_songs import SongFile
 from tests.benchmarks.service import song_file, source_name
 
 SONGS = 40_000
 ROUNDS = 5
 
 _in_this_process: SongClassifier
+_pack = partial(pack_to_keep, keeps_features=True)
 
 
 def _load() -> None:
@@ -43,13 +45,13 @@ def _load() -> None:
     _in_this_process = SongClassifier(load_ensemble(resource("model")), Metrics())
 
 
-def _classify_records(header: bytes, records: bytes) -> list[StagedSong]:
+def _classify_records(header: bytes, records: bytes) -> list[PackedPart]:
     file = SongFile(io.BytesIO(header + records), name="songs.csv")
-    songs: list[StagedSong] = []
+    parts: list[PackedPart] = []
     for chunk in file.chunks():
-        classified, _ = _in_this_process._classify(chunk, 0, 1)  # noqa: SLF001  (the work itself)
-        songs += classified
-    return songs
+        part, _ = _in_this_process._classify(chunk, 0, 1)  # noqa: SLF001  (the work itself)
+        parts.append(_pack(part))
+    return parts
 
 
 def by_threads(classifier: SongClassifier, data: bytes) -> int:
@@ -57,7 +59,7 @@ def by_threads(classifier: SongClassifier, data: bytes) -> int:
 
     async def run() -> int:
         file = SongFile(io.BytesIO(data), name="songs.csv", chunk_rows=CHUNK_ROWS)
-        return sum([len(chunk.songs) async for chunk in classifier.classify_file(file)])
+        return sum([len(chunk.packed.part) async for chunk in classifier.classify_all(file, _pack)])
 
     return asyncio.run(run())
 
@@ -67,13 +69,13 @@ def by_processes(pool: ProcessPoolExecutor, data: bytes) -> int:
     reader = RecordReader(io.BytesIO(data))
     header = reader.take(1)
     assert header is not None
-    running: deque[Future[list[StagedSong]]] = deque()
+    running: deque[Future[list[PackedPart]]] = deque()
     songs = 0
     while (block := reader.take(CHUNK_ROWS)) is not None:
         running.append(pool.submit(_classify_records, header.data, block.data))
         if len(running) > 2 * (os.cpu_count() or 1):
-            songs += len(running.popleft().result())
-    return songs + sum(len(future.result()) for future in running)
+            songs += sum(len(packed.part) for packed in running.popleft().result())
+    return songs + sum(len(packed.part) for future in running for packed in future.result())
 
 
 def main() -> None:
@@ -97,14 +99,14 @@ def main() -> None:
                 if turn:  # the first turn starts processes and fills caches
                     seconds[way].append(time.perf_counter() - before)
         children = sum(child.memory_info().rss for child in psutil.Process().children()) / 2**20
-    table = Table("way", "seconds", "songs a second", "times one thread")
+    table = Table("method", "seconds", "songs per second", "relative to one thread")
     single = statistics.median(seconds["one thread"])
     for way, times in seconds.items():
         median = statistics.median(times)
         table.add_row(way, f"{median:.2f}", f"{SONGS / median:,.0f}", f"{single / median:.2f}")
     console = Console(width=100)
     console.print(table)
-    console.print(f"{SONGS:,} {source_name()}, {ROUNDS} turns; the processes hold {children:.0f} MiB more.")
+    console.print(f"{SONGS:,} {source_name()}, {ROUNDS} rounds; the processes use {children:.0f} MiB more.")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,22 +52,31 @@ def _line(cells: list[str]) -> str:
 
 
 @contextmanager
-def service(folder: Path, database_url: str | None = None) -> Iterator[tuple[str, int]]:
+def service(
+    folder: Path,
+    database_url: str | None = None,
+    *options: str,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, int]]:
     """Run `genregraph serve` as a process of its own: its address and process id.
 
     Args:
         folder: of its embedded database.
         database_url: of a database to use instead.
+        options: further options of the command.
+        settings: variables of its environment.
     """
     port = free_port()
     command = [sys.executable, "-m", "app.cli.root", "serve", "--port", str(port), "--data-dir", str(folder)]
+    command += options
     environment = dict(os.environ)
     if database_url is not None:
         environment |= {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_CLIENTS": "test:test"}
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    environment |= settings or {}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
-        while not _answers(url):
+        while not answers(f"{url}/livez"):
             if process.poll() is not None:
                 raise RuntimeError("the service did not start")
             time.sleep(0.05)
@@ -77,11 +86,13 @@ def service(folder: Path, database_url: str | None = None) -> Iterator[tuple[str
         process.wait()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether anything at all is answered at a URL."""
     try:
-        return httpx.get(f"{url}/livez").status_code == httpx.codes.OK
+        httpx.get(url)
     except httpx.TransportError:
         return False
+    return True
 
 
 def peak_memory(pid: int) -> float:
@@ -90,3 +101,24 @@ def peak_memory(pid: int) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError("the system does not tell a process's peak memory")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the user and system time that a process and its children have used so far."""
+    ticks = 0
+    parents: dict[int, int] = {}
+    used: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, parent, *fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        number = int(path.parent.name)
+        parents[number] = int(parent)
+        used[number] = sum(map(int, fields[9:13]))  # also of children that ended
+    for number, spent in used.items():
+        ancestor = number
+        while ancestor not in (pid, 0):
+            ancestor = parents.get(ancestor, 0)
+        ticks += spent if ancestor == pid else 0
+    return ticks / os.sysconf("SC_CLK_TCK")

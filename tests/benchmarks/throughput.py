@@ -51,9 +51,7 @@ def upload(api: ApiClient, path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    table = Table(
-        "songs", "file", "uploaded, s", "in all, s", "songs a second", "peak memory", "readers waited"
-    )
+    table = Table("songs", "file", "upload, s", "total, s", "songs per second", "peak memory", "read latency")
     sizes = [int(text) for text in sys.argv[1:]] or SIZES
     for size in sizes:
         with TemporaryDirectory(prefix="genregraph-bench-") as name:

@@ -1,41 +1,22 @@
 // The page for people, as people use it.
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import {
   checkAccessible,
   DARK,
   DESKTOP,
-  drop,
   equal,
   inBrowser,
   PHONE,
   REFUSED_REQUEST,
   screenshot,
 } from './browser.mjs';
-
-async function signIn(page, url, secret = 'test') {
-  await page.goto(url);
-  await page.getByLabel('Client id').fill('test');
-  await page.getByLabel('Client secret').fill(secret);
-  await page.getByRole('button', { name: 'Continue' }).click();
-}
-
-async function upload(page, file) {
-  await page.getByLabel('CSV file of songs').setInputFiles(file);
-  await page.getByText('rows in the file').waitFor();
-}
-
-/** Text of the list's cells in one column. */
-const column = (page, number) =>
-  page.locator(`.list tbody td:nth-child(${number})`).allInnerTexts();
-
-const settled = (page) => page.locator('.list:not(.loading)').waitFor();
+import { column, settled, shown, signIn, upload } from './steps.mjs';
 
 export async function journey({ url, file, rows, classified, genre, songs, search, found, shots }) {
   const shot = (page, name) => (shots ? screenshot(page, name) : null);
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
-    await page.getByText('Drop a CSV of songs here').waitFor();
+    await page.getByText('Drop CSV files of songs here').waitFor();
     await checkAccessible(page);
 
     await upload(page, file);
@@ -52,19 +33,24 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     equal((await made).status(), 200, 'status of the file');
     const lines = (await readFile(await (await whole).path(), 'utf8')).split('\n');
     equal(lines.length, classified + 2, 'lines of the whole file with its header and end');
-    equal(lines[0], '\uFEFFtrackID,title,genre,confidence,confident,modelVersion', 'its header');
+    const probabilities = [
+      'classic pop and rock', 'dance and electronica', 'folk', 'jazz and blues', 'metal', 'pop', 'punk',
+      'soul and reggae',
+    ].map((genre) => `probability_${genre}`);
+    equal(lines[0], ['\uFEFFtrackID,title,genre,verifiedGenre,confidence,confident', ...probabilities,
+      'modelVersion,classifiedAt'].join(','), 'its header');
 
     // a genre, its pages
-    await page.getByRole('button', { name: `${genre}, ${songs} song` }).click();
+    await page.getByRole('button', { name: `${genre} ${songs} song` }).click();
     await page.getByRole('heading', { name: genre }).waitFor();
     await page.getByText(`1–${Math.min(25, songs)} of ${songs}`).waitFor();
     const first = await column(page, 1);
-    await page.getByRole('button', { name: 'Next' }).click();
+    await page.locator('.songs').getByRole('button', { name: 'Next' }).click();
     await page.getByText(`26–${Math.min(50, songs)} of ${songs}`).waitFor();
     const second = await column(page, 1);
     equal(new Set(await column(page, 2)), new Set([genre]), 'genres of the page');
     if (first.join() === second.join()) throw new Error('the second page is the first');
-    await page.getByRole('button', { name: 'Previous' }).click();
+    await page.locator('.songs').getByRole('button', { name: 'Previous' }).click();
     await page.getByText(`1–${Math.min(25, songs)} of ${songs}`).waitFor();
     equal(await column(page, 1), first, 'the first page again');
 
@@ -83,7 +69,7 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
 
     // search over all genres, and the result as a file
     await page.getByRole('button', { name: /^All genres/ }).click();
-    await page.getByLabel('Search in titles').fill(search);
+    await page.getByLabel('Search titles').fill(search);
     await page.getByText(new RegExp(`of ${found}$`)).waitFor();
     const download = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download CSV' }).click();
@@ -92,9 +78,10 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     equal(text.split('\r\n')[0],
       '\uFEFFtrackID,title,genre,confidence,confident,modelVersion,classifiedAt', 'header');
 
-    // another visit finds the songs; the credentials are this tab's
+    // another visit finds the same list; the credentials are this tab's
     await page.reload();
-    await page.getByText(`${classified} songs`, { exact: true }).waitFor();
+    await page.getByText(new RegExp(`of ${found}$`)).waitFor();
+    equal(await page.getByLabel('Search titles').inputValue(), search, 'search after a reload');
   });
 }
 
@@ -104,8 +91,10 @@ export async function phone({ url, file }) {
     await upload(page, file);
     await settled(page);
     await checkAccessible(page);
+    await page.evaluate(() => document.querySelector('.genres').scrollIntoView());
+    await screenshot(page, 'page-phone');
     await page.evaluate(() => scrollTo(0, 0));
-    await screenshot(page, 'page-phone', { fullPage: true });
+    await screenshot(page, 'page-phone-long', { fullPage: true });
     await page.locator('.list .link').first().click();
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
     await checkAccessible(page);
@@ -128,23 +117,24 @@ async function states(url, options, scheme, file, badFile) {
       await screenshot(page, `page-${scheme}-${state}`);
     };
     await page.goto(url);
-    await page.getByLabel('Client id').waitFor();
+    await page.getByLabel('Client ID').waitFor();
     await look('sign-in');
     await signIn(page, url);
-    await page.getByText('Drop a CSV of songs here').waitFor();
+    await page.getByText('Drop CSV files of songs here').waitFor();
     await look('start');
-    await page.getByText('What must the file hold?').click();
+    await page.getByText('File format').click();
     await page.getByText('Options').click();
     await look('details');
-    await page.getByText('What must the file hold?').click();
+    await page.getByText('File format').click();
     await page.getByText('Options').click();
-    await page.getByLabel('CSV file of songs').setInputFiles(badFile);
-    await page.getByText('was refused; nothing was stored').waitFor();
+    await page.getByLabel('CSV files of songs').setInputFiles(badFile);
+    await page.getByText('was refused. Nothing was stored.').waitFor();
     await look('refused');
+    await page.getByRole('button', { name: 'Dismiss' }).click();
     await upload(page, file);
     await settled(page);
     await look('songs');
-    await page.getByRole('button', { name: /^metal, / }).click();
+    await page.getByRole('button', { name: /^metal \d+ songs/ }).click();
     await settled(page);
     await page.getByRole('heading', { name: 'metal' }).waitFor();
     await look('genre');
@@ -154,10 +144,17 @@ async function states(url, options, scheme, file, badFile) {
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: /^Client/ }).click();
     await page.getByRole('dialog').getByLabel('Client secret').waitFor();
-    await look('credentials');
+    await look('client');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await page.getByRole('button', { name: /^Delete/ }).first().waitFor();
+    await look('files');
+    await page.getByRole('button', { name: /^Delete/ }).first().click();
+    await page.getByRole('dialog').waitFor();
+    await look('delete');
     await page.keyboard.press('Escape');
     await page.route('**/graphql', (route) => route.abort());
-    await page.getByLabel('CSV file of songs').setInputFiles(file);
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
     await page.getByText('The service cannot be reached.').waitFor();
     await look('unreachable');
   }, { allowed: REFUSED_REQUEST });
@@ -166,7 +163,7 @@ async function states(url, options, scheme, file, badFile) {
 export async function keyboard({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await page.goto(url);
-    await page.getByLabel('Client id').waitFor();
+    await page.getByLabel('Client ID').waitFor();
     const tabTo = async (name) => {
       for (let presses = 0; presses < 60; presses += 1) {
         await page.keyboard.press('Tab');
@@ -180,28 +177,37 @@ export async function keyboard({ url, file }) {
       }
       throw new Error(`${name} cannot be reached with the tab key`);
     };
-    await tabTo('Client id');
+    await tabTo('Client ID');
     await page.keyboard.type('test');
     await tabTo('Client secret');
     await page.keyboard.type('test');
     await page.keyboard.press('Enter');
-    await page.getByText('Drop a CSV of songs here').waitFor();
+    await page.getByText('Drop CSV files of songs here').waitFor();
     const chooser = page.waitForEvent('filechooser');
-    await tabTo('Choose a file');
+    await tabTo('Choose files');
     await page.keyboard.press('Enter');
     await (await chooser).setFiles(file);
     await page.getByText('rows in the file').waitFor();
     await settled(page);
     equal(await page.evaluate(() => document.activeElement?.id), 'genres-title', 'focus after upload');
-    await tabTo('song'); // the first genre's button
-    await page.keyboard.press('Tab');
+    await tabTo('All genres');
+    await page.keyboard.press('Tab'); // the first genre's button
     await page.keyboard.press('Space');
-    await page.locator('.chips [aria-pressed="true"] .dot').waitFor();
+    await page.locator('.genre-bars [aria-pressed="true"] .dot').waitFor();
     await settled(page);
-    await tabTo('Search in titles');
-    await page.keyboard.press('Tab');
+    await tabTo('Lowest confidence');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => new URL(location.href).searchParams.get('from') === '10');
+    await tabTo('Highest confidence');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
+    const place = page.getByRole('dialog').getByText(/^\d+ of \d+$/);
+    equal((await place.innerText()).split(' ')[0], '1', 'place of the first song');
+    await page.keyboard.press('ArrowRight');
+    await place.getByText(/^2 of/).waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await place.getByText(/^1 of/).waitFor();
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
@@ -209,150 +215,185 @@ export async function keyboard({ url, file }) {
   });
 }
 
-/** A song is opened from a list that is read anew meanwhile, so that its row is gone when it is closed. */
+/** A song is opened, and its row is gone when it is closed. */
 export async function listChangesUnderADialog({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
     await upload(page, file);
-    await settled(page);
-    let letGo;
-    const held = new Promise((resolve) => {
-      letGo = resolve;
-    });
-    await page.route('**/graphql', async (route) => {
-      if (route.request().postData()?.includes('"genre":"metal"')) await held;
-      await route.continue();
-    });
-    await page.getByRole('button', { name: /^metal, / }).click();
-    await page.locator('.list.loading .link').first().focus();
+    await page.locator('.list .link').first().focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
-    letGo();
-    await settled(page);
+    for (let songs = 0; songs < 30; songs += 1) await page.keyboard.press('ArrowRight');
+    await page.evaluate(() => document.querySelector('.list').remove());
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     equal(await page.evaluate(() => document.activeElement?.id), 'songs-title', 'focus after the dialog');
   });
 }
 
-export async function refusedFile({ url, bad_file: badFile, problem }) {
+/** What is shown is in the address: back, forward and another tab show the same. */
+export async function address({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
-    await page.getByText('Drop a CSV of songs here').waitFor();
-    await drop(page, '.drop', basename(badFile), await readFile(badFile, 'utf8'));
-    await page.getByText('was refused; nothing was stored').waitFor();
-    equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
-      'line, column, value, message');
-    await checkAccessible(page);
-    await screenshot(page, 'page-refused-desktop');
-    // the rest of the file, without the row
-    await page.getByText('Options').click();
-    await page.getByLabel(/Leave out rows with wrong values/).check();
-    await upload(page, badFile);
-    await page.getByText('left out, values wrong').waitFor();
-    await page.getByText('What was wrong in the rows left out').click();
-    equal(await page.locator('.genres .problems tbody tr').count(), 1, 'problems kept');
-  });
-}
+    await upload(page, file);
+    const batch = shown(page).get('file');
+    await page.getByRole('button', { name: /^metal \d+ songs/ }).click();
+    await page.getByRole('heading', { name: 'metal' }).waitFor();
+    await page.getByLabel('Order').selectOption('least-confident');
+    const lowest = Number.parseFloat((await column(page, 3))[0]);
+    const highest = Number.parseFloat((await column(page, 3)).at(-1));
+    equal(lowest < highest, true, 'least confident first');
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    const listed = await column(page, 1);
+    const [song, title] = [shown(page).get('song'), listed[0]];
+    equal(Object.fromEntries(shown(page)), { file: batch, genre: 'metal', sort: 'least-confident', song },
+      'address');
 
-/** A file that the page has queued because of its size: how far it is shows, a reload goes on. */
-export async function largeFile({ url, file, rows }) {
-  await inBrowser(url, DESKTOP, async (page) => {
-    await signIn(page, url);
-    await page.getByLabel('CSV file of songs').setInputFiles(file);
-    const bar = page.getByRole('progressbar', { name: 'Classification' });
-    await onItsWay(page);
-    equal(await bar.getAttribute('max'), String(rows), 'rows that the bar stands for');
-    await page.reload();
-    await onItsWay(page);
-    await checkAccessible(page);
-    await screenshot(page, 'page-progress-desktop');
-    await page.getByText('rows in the file').waitFor();
-    equal(await page.locator('.facts dd').first().innerText(), rows.toLocaleString('en'), 'rows');
-    equal(await page.evaluate(() => document.activeElement?.id), 'genres-title', 'focus at the end');
-    await page.reload();
-    await page.getByText('Drop a CSV of songs here').waitFor();
-  });
-}
+    const link = page.url();
+    await page.goBack();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.goBack();
+    equal(await page.getByLabel('Order').inputValue(), 'title', 'order one step back');
+    await page.goBack();
+    await page.getByRole('heading', { name: 'All songs' }).waitFor();
+    await page.goForward();
+    await page.getByRole('heading', { name: 'metal' }).waitFor();
 
-/** Some but not all rows are done, in the bar and in words. */
-const onItsWay = (page) =>
-  page.waitForFunction(() => {
-    const bar = document.querySelector('progress[aria-label="Classification"]');
-    const said = document.querySelector('.progress [role="status"]')?.innerText ?? '';
-    return bar?.position > 0 && bar.position < 1 && /^\d?0% of the rows are done\.$/.test(said);
-  });
+    // the link in a tab of its own, after signing in there
+    const other = await page.context().newPage();
+    await signIn(other, link);
+    await other.getByRole('dialog', { name: title }).waitFor();
+    await other.keyboard.press('Escape');
+    await other.getByRole('heading', { name: 'metal' }).waitFor();
+    await settled(other);
+    equal(await column(other, 1), listed, 'songs');
 
-/** A file that the service queues, followed in each way there is. */
-export async function queuedFile({ url, file, rows, way }) {
-  const asked = { sockets: 0, streams: 0 };
-  await inBrowser(url, DESKTOP, async (page) => {
-    if (way === 'socket') page.on('websocket', () => { asked.sockets += 1; });
-    else await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
-    await page.route('**/graphql', (route) => {
-      const stream = route.request().headers().accept === 'text/event-stream';
-      if (stream) asked.streams += 1;
-      return stream && way === 'polls' ? route.abort() : route.continue();
-    });
-    await signIn(page, url);
-    await page.getByText('Drop a CSV of songs here').waitFor();
-    const reply = page.waitForResponse((response) =>
-      response.request().headers()['content-type']?.startsWith('multipart/'));
-    await page.getByLabel('CSV file of songs').setInputFiles(file);
-    equal((await (await reply).json()).data.classifyBatch.status, 'QUEUED', 'status at first');
-    await page.getByText('rows in the file').waitFor();
-    equal(await page.locator('.facts dd').first().innerText(), String(rows), 'rows');
+    // another file starts without the filters of this one
+    await page.getByLabel('Search titles').fill('no such title');
+    await page.getByText('No songs match.').waitFor();
+    await page.getByRole('button', { name: 'Clear filters' }).click();
     await settled(page);
-  }, { allowed: REFUSED_REQUEST });
-  equal([asked.sockets > 0, asked.streams > 0], [way === 'socket', way !== 'socket'], 'ways taken');
-}
-
-export async function cancelledFile({ url, file }) {
-  await inBrowser(url, PHONE, async (page) => {
-    await signIn(page, url);
-    const picker = page.getByLabel('CSV file of songs');
-    await picker.setInputFiles(file);
-    await page.getByText('In the queue: ').waitFor();
-    await page.getByText('0 of 428 rows').waitFor();
-    await checkAccessible(page);
-    await screenshot(page, 'page-queued-phone');
-    await page.reload();
-    await page.getByText('In the queue: ').waitFor();
-    // while it waits, the page is free for other files
-    await page.getByRole('button', { name: 'Do something else meanwhile' }).click();
-    await page.getByText('Drop a CSV of songs here').waitFor();
-    await picker.setInputFiles(file);
-    await page.getByText('In the queue: ').waitFor();
-    await page.getByRole('button', { name: 'Cancel' }).click();
-    const told = page.getByRole('heading', { name: 'songs.csv was cancelled; nothing was stored' });
-    await told.waitFor();
-    equal(await told.evaluate((heading) => heading === document.activeElement), true, 'focus');
-    await page.getByText('Drop a CSV of songs here').waitFor();
-    await checkAccessible(page);
-    await screenshot(page, 'page-cancelled-phone');
+    await page.getByLabel('Search titles').fill('love');
+    await page.waitForFunction(() => new URL(location.href).searchParams.get('search') === 'love');
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    await page.waitForFunction((old) => {
+      const now = new URL(location.href).searchParams;
+      return now.get('file') !== old && now.get('search') === null;
+    }, batch);
+    await settled(page);
+    equal(await page.getByLabel('Search titles').inputValue(), '', 'search for the new file');
   });
 }
 
-export async function failedFile({ url, bad_file: badFile, problem }) {
-  await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
+/** The list by confidence: the histogram's range keeps what it says. */
+export async function confidenceRange({ url, file, above }) {
+  await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
-    await page.getByLabel('CSV file of songs').setInputFiles(badFile);
-    await page.getByText('bad.csv could not be classified; nothing was stored').waitFor();
-    equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
-      'line, column, value, message');
+    await upload(page, file);
+    await page.getByLabel('Order').selectOption('most-confident');
+    const lowest = page.getByLabel('Lowest confidence');
+    await lowest.fill('50');
+    await page.getByText(`50–100%: ${above} songs`).waitFor();
+    await page.getByText(`of ${above}`, { exact: false }).last().waitFor();
+    const shares = (await column(page, 3)).map(Number.parseFloat);
+    equal(shares.every((share, place) => place === 0 || share <= shares[place - 1]), true, 'order');
+    await screenshot(page, 'page-range-desktop');
+    await page.getByRole('button', { name: 'Reset' }).click();
+    equal(await lowest.inputValue(), '0', 'lowest confidence after a reset');
+
+    // why a song is of its genre, in words
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByRole('heading', { name: /^Why / }).waitFor();
+    const reasons = await page.locator('.why li').allInnerTexts();
+    equal(reasons.length, 6, 'reasons');
+    equal(reasons.every((reason) => /: (for|against) /.test(reason)), true, `words: ${reasons}`);
+  });
+}
+
+/** No wider than the screen at 320 pixels, in forced colours, and by the theme that is chosen. */
+export async function narrow({ url, file, bad_file: badFile }) {
+  const options = { viewport: { width: 320, height: 640 }, deviceScaleFactor: 2 };
+  await inBrowser(url, options, async (page) => {
+    const look = async (state) => {
+      await checkAccessible(page);
+      await screenshot(page, `page-320-${state}`, { fullPage: true });
+    };
+    await page.goto(url);
+    await page.getByLabel('Client ID').waitFor();
+    await look('sign-in');
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles(badFile);
+    await page.getByText('was refused. Nothing was stored.').waitFor();
+    await look('refused');
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await upload(page, file);
+    await look('songs');
+    // a genre brings its songs into view
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.getByRole('button', { name: /^metal \d+ songs/ }).click();
+    await page.waitForFunction(() => {
+      const { top } = document.getElementById('songs-title').getBoundingClientRect();
+      return top >= 0 && top < innerHeight;
+    });
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    await look('song');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await page.getByRole('button', { name: /^Delete/ }).first().waitFor();
+    await look('files');
+  });
+  await inBrowser(url, { ...DESKTOP, forcedColors: 'active' }, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
     await checkAccessible(page);
-    await screenshot(page, 'page-failed-desktop');
+    await screenshot(page, 'page-forced-colors');
+    const bar = page.locator('.genre-bars .fill').first();
+    const [fill, ground] = await bar.evaluate((element) => [
+      getComputedStyle(element).backgroundColor, getComputedStyle(document.body).backgroundColor]);
+    equal(fill !== ground, true, 'a bar is seen');
+  });
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    equal(await ground(), 'rgb(246, 245, 251)', 'ground at first');
+    await page.getByLabel('Theme').selectOption('Dark');
+    equal(await ground(), 'rgb(17, 16, 26)', 'ground in the dark');
+    await page.reload();
+    equal(await ground(), 'rgb(17, 16, 26)', 'ground after a reload');
+    await page.getByText('Drop CSV files of songs here').waitFor();
+    await page.keyboard.press('Tab');
+    equal(await page.evaluate(() => document.activeElement?.innerText), 'Skip to content', 'first stop');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.id === 'main');
+  });
+}
+
+/** All that a first visit loads, as it goes over the wire. */
+export async function weight({ url, limit }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    let bytes = 0;
+    session.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
+    await page.goto(url);
+    await page.getByLabel('Client ID').waitFor();
+    await page.waitForLoadState('networkidle');
+    equal(await page.evaluate(() => document.fonts.check('16px "Inter Variable"')), true, 'the font');
+    if (bytes > limit) throw new Error(`the page takes ${bytes} bytes, more than ${limit}`);
+    console.log(`${bytes} bytes`);
   });
 }
 
 export async function wrongCredentials({ url }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url, 'wrong');
-    await page.getByRole('alert').getByText('Not let in.').waitFor();
+    await page.getByRole('alert').getByText('Sign-in failed. Check your client ID and secret.').waitFor();
     await checkAccessible(page);
     await page.getByLabel('Client secret').fill('test');
-    await page.getByRole('button', { name: 'Continue' }).click();
-    await page.getByText('Drop a CSV of songs here').waitFor();
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('Drop CSV files of songs here').waitFor();
     const kept = await page.evaluate(() => [localStorage.length, document.cookie]);
     equal(kept, [0, ''], 'what outlives the tab');
   }, { allowed: REFUSED_REQUEST });
@@ -367,8 +408,8 @@ export async function tooLarge({ url, file }) {
           route.fulfill({ json: { version: '', knownClient: null, introspection: true, maxUploadBytes: 1e9 } }));
       }
       await signIn(page, url);
-      await page.getByLabel('CSV file of songs').setInputFiles(file);
-      await page.locator('.notice').getByText('in several files').waitFor();
+      await page.getByLabel('CSV files of songs').setInputFiles(file);
+      await page.locator('.notice').getByText(/in(to)? several files/).waitFor();
     }, { allowed: REFUSED_REQUEST });
   }
 }
@@ -376,12 +417,14 @@ export async function tooLarge({ url, file }) {
 export async function lostConnection({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
-    await page.getByText('Drop a CSV of songs here').waitFor();
+    await page.getByText('Drop CSV files of songs here').waitFor();
     await page.route('**/graphql', (route) => route.abort());
-    await page.getByLabel('CSV file of songs').setInputFiles(file);
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    await page.getByText('songs.csv was not sent.').waitFor();
     await page.getByText('The service cannot be reached.').waitFor();
     await page.unroute('**/graphql');
-    await upload(page, file);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('rows in the file').waitFor();
   }, { allowed: REFUSED_REQUEST });
 }
 
@@ -391,5 +434,8 @@ export async function knownClient({ url }) {
     await page.getByRole('button', { name: 'Try the sample songs' }).click();
     await page.getByText('rows in the file').waitFor();
     equal(await page.locator('.facts dd').first().innerText(), '428', 'rows of the sample');
+    await page.getByRole('button', { name: 'Remove the sample songs' }).click();
+    await page.getByText('Removed 414 sample songs.').waitFor();
+    await page.locator('.steps').waitFor(); // as at the first visit
   });
 }

@@ -1,6 +1,8 @@
 // Runs one scenario: node run.mjs NAME JSON
+import * as files from './files.mjs';
 import * as page from './page.mjs';
 import * as playground from './playground.mjs';
+import * as review from './review.mjs';
 
 const [name, given] = process.argv.slice(2);
-await { ...page, ...playground }[name](JSON.parse(given));
+await { ...files, ...page, ...playground, ...review }[name](JSON.parse(given));

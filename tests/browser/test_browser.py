@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from app.http.pages import SOURCES, PageFiles
 from tests.client import ApiClient
@@ -106,7 +108,9 @@ def test_a_file_becomes_songs_by_genre(run: Run, api: ApiClient, file: Path, sea
     )
 
 
-@pytest.mark.parametrize("scenario", ["phone", "keyboard", "listChangesUnderADialog", "lostConnection"])
+@pytest.mark.parametrize(
+    "scenario", ["phone", "keyboard", "address", "listChangesUnderADialog", "lostConnection"]
+)
 def test_the_page(run: Run, api: ApiClient, scenario: str) -> None:
     run(scenario, api, file=str(SAMPLE))
 
@@ -116,15 +120,103 @@ def test_every_state_of_the_page_is_accessible(run: Run, api: ApiClient, bad_fil
     run(scheme, api, file=str(SAMPLE), bad_file=str(bad_file))
 
 
+def test_no_sideways_scrolling_forced_colours_and_themes(run: Run, api: ApiClient, bad_file: Path) -> None:
+    run("narrow", api, file=str(SAMPLE), bad_file=str(bad_file))
+
+
+def test_a_first_visit_loads_under_200_kilobytes(run: Run, api: ApiClient) -> None:
+    run("weight", api, limit=200_000)
+
+
+def test_songs_are_sorted_and_filtered_by_confidence_and_explained(run: Run, api: ApiClient) -> None:
+    batch = api.classify(SAMPLE.read_bytes(), "songs.csv")
+    songs = api.execute("{ songs(first: 1000) { nodes { confidence } } }")["songs"]["nodes"]
+    assert len(songs) == batch["rowsClassified"]
+    run("confidenceRange", api, file=str(SAMPLE), above=sum(song["confidence"] >= 0.5 for song in songs))
+
+
+def test_files_are_listed_downloaded_and_deleted(run: Run, api: ApiClient) -> None:
+    run("filesView", api, file=str(SAMPLE), rows=428, classified=414)
+    assert api.execute("{ batches { nodes { id } } songs { totalCount } }") == {
+        "batches": {"nodes": []},
+        "songs": {"totalCount": 0},
+    }
+
+
+class TestReview:
+    def test_songs_are_verified_by_keys(self, run: Run, api: ApiClient) -> None:
+        # given
+        api.classify(SAMPLE.read_bytes(), "songs.csv")
+        query = "{ songs(orderBy: CONFIDENCE, first: 1) { nodes { title } } }"
+        first = api.execute(query)["songs"]["nodes"][0]["title"]
+        # then
+        run("reviewByKeys", api, file=str(SAMPLE), first=first)
+        genres = (
+            "{ songs(verified: true) { totalCount } accuracyOnVerified { songsVerified } genres { name } }"
+        )
+        found = api.execute(genres)
+        assert found["songs"]["totalCount"] == found["accuracyOnVerified"]["songsVerified"] == 7
+        assert {"name": "polka"} in found["genres"]
+
+    def test_songs_are_verified_by_thumb(self, run: Run, api: ApiClient) -> None:
+        api.classify(SAMPLE.read_bytes(), "songs.csv")
+        run("reviewByThumb", api)
+        assert api.execute("{ songs(verified: true) { totalCount } }") == {"songs": {"totalCount": 0}}
+
+    def test_a_reader_is_told_that_it_may_not(self, run: Run, start_service: StartService) -> None:
+        api = start_service(clients=SecretStr("writer:secret,test:test:reader"))
+        with ApiClient(api.url, "writer", "secret") as writer:
+            writer.classify(SAMPLE.read_bytes(), "songs.csv")
+        run("reviewByReader", api)
+
+    def test_the_queue_goes_on_to_the_end(self, run: Run, api: ApiClient) -> None:
+        rows = [song_row(trackID=str(n), title=f"Song {n}") for n in range(1, 26)]
+        api.classify(song_csv(rows))
+        run("reviewToTheEnd", api, songs=25)
+
+
+def test_files_are_compared_and_classified_again(run: Run, start_service: StartService) -> None:
+    api = start_service(clients=SecretStr("test:test:admin"))
+    run("comparedFiles", api, file=str(SAMPLE))
+    again, *_ = api.execute("{ batches { nodes { fileName rowsClassified rowsUncertain minConfidence } } }")[
+        "batches"
+    ]["nodes"]
+    assert again["rowsClassified"] == again["rowsUncertain"] > 90
+    assert (again["fileName"], again["minConfidence"]) == (None, 1)
+
+
+def test_missing_columns_are_ranges_with_a_template(run: Run, api: ApiClient) -> None:
+    run("missingColumns", api)
+
+
+def test_several_files_wait_in_a_queue(run: Run, api: ApiClient, bad_file: Path) -> None:
+    run("severalFiles", api, file=str(SAMPLE), bad_file=str(bad_file))
+
+
 def test_a_refused_file_is_explained_by_line_and_column(run: Run, api: ApiClient, bad_file: Path) -> None:
     problem = api.classify(bad_file.read_bytes())["problems"][0]
     run(
         "refusedFile",
         api,
         bad_file=str(bad_file),
-        problem=[str(problem["line"]), problem["column"], problem["value"], problem["message"]],
+        problem=[
+            problem["column"],
+            problem["message"].split(": ", 1)[1],
+            problem["value"],
+            str(problem["line"]),
+        ],
     )
     assert (problem["line"], problem["column"], problem["value"]) == (4, "tempo", "asd")
+
+
+def test_a_file_without_some_columns_is_classified_without_them(
+    run: Run, api: ApiClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "songs.csv"
+    columns = ["trackID", "title", "tags", "loudness", "tempo", "vect_1"]
+    file.write_bytes(song_csv([song_row(trackID="1"), song_row(trackID="2")], columns=columns))
+    run("incompleteFile", api, file=str(file))
+    assert api.execute("{ songs { totalCount } }")["songs"]["totalCount"] == 2
 
 
 @pytest.fixture
@@ -160,6 +252,10 @@ def test_a_queued_file_can_be_left_and_cancelled(run: Run, start_service: StartS
     assert api.execute("{ batches { nodes { status } } }")["batches"]["nodes"] == [{"status": "CANCELLED"}]
 
 
+def test_a_file_that_waits_says_for_what(run: Run, start_service: StartService) -> None:
+    run("waitingFile", start_service(max_sync_rows=100, worker_concurrency=0), file=str(SAMPLE))
+
+
 def test_a_queued_file_that_fails_is_explained_by_line_and_column(
     run: Run, start_service: StartService, bad_file: Path
 ) -> None:
@@ -168,7 +264,12 @@ def test_a_queued_file_that_fails_is_explained_by_line_and_column(
         "failedFile",
         start_service(max_sync_rows=2),
         bad_file=str(bad_file),
-        problem=[str(problem["line"]), problem["column"], problem["value"], problem["message"]],
+        problem=[
+            problem["column"],
+            problem["message"].split(": ", 1)[1],
+            problem["value"],
+            str(problem["line"]),
+        ],
     )
 
 
@@ -188,6 +289,18 @@ def test_the_known_client_needs_to_type_nothing(run: Run, start_service: StartSe
 def test_the_playground(run: Run, api: ApiClient, scenario: str) -> None:
     genre = api.execute("{ model { genres } }")["model"]["genres"][0]
     run(scenario, api, file=str(SAMPLE), rows=428, genre=genre)
+
+
+def test_the_playground_marks_only_what_is_wrong(run: Run, api: ApiClient) -> None:
+    run("playgroundMarks", api)
+
+
+def test_the_playground_copies_programs_that_run(run: Run, api: ApiClient) -> None:
+    run("playgroundPrograms", api, file=str(SAMPLE), rows=428, python=sys.executable)
+
+
+def test_the_playground_loads_little_before_its_editor_shows(run: Run, api: ApiClient) -> None:
+    run("playgroundWeight", api, limit=1_800_000)
 
 
 def test_the_playground_follows_a_batch_to_its_end(run: Run, start_service: StartService) -> None:

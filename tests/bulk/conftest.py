@@ -9,9 +9,9 @@ import pytest
 from distributed import Client
 
 from app.resources import resource
-from ml.artifact import load_ensemble
 from ml.bulk.cluster import local_cluster
 from ml.bulk.tasks import Model
+from ml.model.artifact import load_ensemble
 from tests.cli.command import run
 
 RunBulk = Callable[..., tuple[int, str]]

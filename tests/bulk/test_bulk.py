@@ -97,6 +97,32 @@ def test_wrong_rows_are_left_out_on_demand(bulk: RunBulk, tmp_path: Path, output
     assert json.loads(report.read_text())["rowsInvalid"] == 1
 
 
+def test_rows_with_missing_values_are_classified_on_demand(
+    bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path, output: Path
+) -> None:
+    # given a CSV that lacks columns, and a Parquet file
+    rows = [song_row(trackID="1", tempo=""), *song_rows(3)[1:]]
+    columns = ["trackID", "title", "tags", "loudness", "tempo"]
+    (tmp_path / "a.csv").write_bytes(song_csv(rows, columns=columns))
+    write_parquet(tmp_path / "b.parquet", [song_row(trackID="4", key=""), song_row(trackID="5")])
+    files = (str(tmp_path / "a.csv"), str(tmp_path / "b.parquet"))
+    report = tmp_path / "report.json"
+    # when
+    for target in (str(output), database_url):
+        arguments = ("--on-missing-value", "classify", "--report", str(report))
+        code, printed = bulk(*files, "--output", target, *arguments)
+        assert code == 0, printed
+    # then
+    assert "│ classified with missing values" in printed
+    assert json.loads(report.read_text())["rowsClassifiedWithMissingValues"] == 4
+    assert manifest_of(output)["rowsClassifiedWithMissingValues"] == 4
+    stored = api.execute("{ songs { nodes { trackId genre { name } } } }")["songs"]["nodes"]
+    assert {song["trackId"]: song["genre"]["name"] for song in stored} == {
+        str(song["trackID"]): song["genre"] for song in songs_in(output)
+    }
+    assert len(stored) == 5
+
+
 def test_of_a_repeated_song_the_last_of_all_files_wins(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
     # given
     write_csv(tmp_path / "a.csv", [song_row(trackID="1", title="old"), song_row(trackID="2", title="only")])
@@ -172,6 +198,30 @@ def test_into_the_tables_of_a_service(
             "rowsDuplicated": 1,
         }
     ]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "not kept"])
+def test_what_songs_were_classified_from_is_kept_by_the_setting(  # noqa: PLR0913, PLR0917 - fixtures
+    bulk: RunBulk,
+    api: ApiClient,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: bool,
+) -> None:
+    # given
+    explanations = "{ songs { nodes { trackId explanation { feature contribution } } } }"
+    rows = song_rows(3)
+    api.classify(song_csv(rows))
+    by_api = api.execute(explanations)["songs"]["nodes"]
+    write_csv(tmp_path / "a.csv", rows)
+    monkeypatch.setenv("GENREGRAPH_KEEP_FEATURES", str(kept))
+    # when
+    code, printed = bulk(str(tmp_path / "a.csv"), "--output", database_url)
+    # then
+    assert code == 0, printed
+    by_bulk = api.execute(explanations)["songs"]["nodes"]
+    assert by_bulk == [song if kept else {**song, "explanation": None} for song in by_api]
 
 
 def test_a_refused_run_stores_nothing(

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 
 from ml.bulk.cluster import local_cluster
-from ml.bulk.csv_ranges import CsvLimits
 from ml.bulk.inputs import find_inputs
 from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
-from ml.bulk.tasks import Limits, Model, PartResult
-from ml.song_file import OnInvalidRow
+from ml.bulk.run import Run
+from ml.bulk.tasks import Model, PartResult
 from tests.bulk.files import songs_in, write_csv
 from tests.factories.songs import song_rows
 
-LIMITS = Limits(csv=CsvLimits(range_bytes=40_000), parquet_rows=20, part_rows=150)
+RANGE_BYTES = 40_000
 """Small enough for a short file to be many tasks."""
 
 
@@ -36,16 +35,9 @@ def test_its_work_is_done_again_and_the_output_is_the_same(model: Model, tmp_pat
                     killed.append(next(iter(client.run(os.getpid).values())))
                     os.kill(killed[0], signal.SIGKILL)
 
-            summary = classify_to_parquet(
-                client,
-                files,
-                ParquetOutput(str(tmp_path / name)),
-                model,
-                on_invalid_row=OnInvalidRow.REJECT_FILE,
-                min_confidence=0.0,
-                limits=LIMITS,
-                progress=progress,
-            )
+            run = Run(client, files, model, range_bytes=RANGE_BYTES)
+            output = ParquetOutput(str(tmp_path / name))
+            summary = classify_to_parquet(output, 0.0, run, progress, part_rows=150)
         assert summary.rows_classified == 500
         return killed
 
@@ -54,4 +46,8 @@ def test_its_work_is_done_again_and_the_output_is_the_same(model: Model, tmp_pat
     killed = classify("killed", kill=True)
     # then
     assert len(killed) == 1
-    assert songs_in(tmp_path / "killed") == songs_in(tmp_path / "undisturbed")
+    assert answers_in(tmp_path / "killed") == answers_in(tmp_path / "undisturbed")
+
+
+def answers_in(folder: Path) -> list[dict[str, object]]:
+    return [{**song, "classifiedAt": None} for song in songs_in(folder)]

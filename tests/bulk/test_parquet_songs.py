@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ml.bulk.parquet_songs import ParquetRange, ParquetSongs, find_parquet_ranges
-from ml.song_file import InvalidSongFileError, OnInvalidRow, SongFile, SongFileReport
-from ml.song_file_problems import SongFileProblemKind as Kind
-from ml.songs import Songs
+from ml.songs.contract import Songs
+from ml.songs.csv_songs import SongFile
+from ml.songs.parquet_songs import ParquetRange, ParquetSongs, find_parquet_ranges
+from ml.songs.problems import InvalidSongFileError, OnInvalidRow, SongFileReport
+from ml.songs.problems import SongFileProblemKind as Kind
 from tests.bulk.files import parquet_table
 from tests.factories.songs import song_csv, song_row, song_rows
 
@@ -185,7 +186,7 @@ def test_missing_and_repeated_columns_and_missing_rows_make_the_file_wrong() -> 
     renamed = table.rename_columns(["Tempo" if name == "tempo" else name for name in table.column_names])
     twice = table.append_column("key", table["key"])
     expected = [
-        (renamed, "The file has no column tempo; there is 'Tempo', but names have to match in case too."),
+        (renamed, "The file has no column tempo; it has 'Tempo': rename it."),
         (table.drop_columns(["tags"]), "The file has no column tags."),
         (twice, "The file has the column key 2 times."),
         (table.slice(0, 0), "The file has columns, but no songs in them."),
@@ -198,9 +199,9 @@ def test_missing_and_repeated_columns_and_missing_rows_make_the_file_wrong() -> 
 
 def test_a_damaged_file_is_refused_whether_at_its_end_or_inside() -> None:
     data = file_of(parquet_table(song_rows(50))).getvalue()
-    with pytest.raises(InvalidSongFileError, match="no readable Parquet file"):
+    with pytest.raises(InvalidSongFileError, match="The Parquet file cannot be read"):
         find_parquet_ranges(io.BytesIO(data[:-9]))
     damaged = io.BytesIO(data[:4] + b"\xff" * 3_000 + data[3_004:])
     (piece,) = find_parquet_ranges(damaged)
-    with pytest.raises(InvalidSongFileError, match="no readable Parquet file"):
+    with pytest.raises(InvalidSongFileError, match="The Parquet file cannot be read"):
         list(ParquetSongs(damaged, piece).chunks())

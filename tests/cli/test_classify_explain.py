@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.resources import resource
-from ml.artifact import load_ensemble
-from ml.explanation import explain
-from ml.song_file import SongFile
+from ml.model.artifact import load_ensemble
+from ml.model.explanation import explain
+from ml.songs.csv_songs import SongFile
+from tests.api.test_verification import verify
 from tests.cli.command import run
 from tests.client import ApiClient
 from tests.factories.songs import song_csv, song_row, song_rows
@@ -51,7 +52,7 @@ def test_the_songs_are_stored_and_printed_with_their_reasons(api: ApiClient, tmp
     for row in range(29):
         assert songs.titles[row] in output
         for reason in reasons.strongest(row, 5):
-            assert f"{reason.contribution:+.2f} {reason.label} = {reason.value:.4g}" in output
+            assert f"{reason.contribution:+.2f} {reason.text}" in output
     assert "[b]La Última[/b]" in output
     assert rows[29]["title"] not in output
     assert api.execute(STORED) == {
@@ -113,6 +114,26 @@ def test_wrong_rows_can_be_skipped(api: ApiClient, tmp_path: Path) -> None:
     assert "3 rows, 1 songs stored (1 rows with missing values, 1 invalid, 0 repeated)" in output
 
 
+def test_rows_with_missing_values_get_what_they_get_without_explaining(
+    api: ApiClient, tmp_path: Path
+) -> None:
+    # given a file without tags and most audio features
+    columns = ["trackID", "title", "tempo", "key", "vect_1", "vect_2"]
+    rows = [song_row(), song_row(trackID="2", tempo="", vect_2="na")]
+    file = write(tmp_path / "songs.csv", song_csv(rows, columns=columns))
+    option = ("--on-missing-value", "classify")
+    run("classify", file, *option, "--url", f"{api.url}/graphql")
+    before = api.execute(EVERYTHING)
+    # when
+    code, output = classify(api, file, *option)
+    # then
+    assert code == 0
+    assert "2 rows, 2 songs stored (0 rows with missing values, 0 invalid, 0 repeated)" in output
+    assert "2 rows classified despite missing values" in output
+    assert len(before["songs"]["nodes"]) == 2
+    assert api.execute(EVERYTHING) == before
+
+
 def test_a_file_of_rows_with_missing_values_alone_sends_nothing(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(key="")]))
     code, output = classify(api, file)
@@ -144,3 +165,15 @@ def test_it_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_path: 
     assert (code, "The client-id or client-secret is wrong." in output) == (3, True)
     code, output = run("classify", file, "--explain", "--url", "http://127.0.0.1:9/graphql", "--retries", 0)
     assert (code, "http://127.0.0.1:9/graphql cannot be reached" in output) == (3, True)
+
+
+def test_the_reasons_are_those_of_the_prediction_whatever_people_verified(
+    api: ApiClient, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "songs.csv", song_csv(song_rows(1)))
+    _, _, before = classify(api, file)[1].partition("title")
+    verify(api, {1: "polka"})
+
+    _, _, after = classify(api, file)[1].partition("title")
+
+    assert after == before != ""

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.root import cli
-from app.embedded_postgres import EmbeddedPostgres
+from app.local_postgres.server import EmbeddedPostgres
 from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE, StartService
 from tests.waiting import eventually
@@ -77,10 +77,10 @@ def test_the_list_has_the_clients_of_the_settings_too(
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (["add", "twice"], 1, "there is a client twice already"),
+        (["add", "twice"], 1, "client twice already exists"),
         (["add", "no spaces"], 1, "a name has 1 to 64 letters"),
-        (["rotate", "stranger"], 1, "there is no client stranger"),
-        (["revoke", "stranger"], 1, "there is no client stranger"),
+        (["rotate", "stranger"], 1, "client stranger does not exist"),
+        (["revoke", "stranger"], 1, "client stranger does not exist"),
         (["rotate", "twice", "--grace", "soon"], 2, "'soon' is no length of time"),
         (["add", "x", "--role", "king"], 2, "king"),
     ],

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.local_postgres.server import EmbeddedPostgres
 from tests.client import ApiClient
 from tests.factories.songs import song_csv, song_rows
 from tests.ports import free_port
@@ -26,6 +27,7 @@ from tests.waiting import eventually
 class Service:
     process: subprocess.Popen[str]
     url: str
+    output: str = ""
 
     def wait_until_ready(self) -> None:
         eventually(self._is_ready, "the service is ready")
@@ -36,7 +38,7 @@ class Service:
 
     def end(self) -> tuple[int, str]:
         """Wait for the process: its exit code and what it wrote to standard error."""
-        _, errors = self.process.communicate(timeout=60)
+        self.output, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
 
@@ -54,6 +56,7 @@ def serve(folder: Path) -> Iterator[Serve]:
             [sys.executable, "-m", "app.cli.root", "serve", "--data-dir", data_dir],
             cwd=Path(__file__).parents[2],
             env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -77,12 +80,66 @@ def test_it_serves_on_a_database_of_its_own_and_a_restart_finds_the_songs(serve:
     code, errors = service.end()
     # then
     assert code == 0
-    (line,) = [line for line in errors.splitlines() if "open in a browser" in line]
-    assert f"{service.url}/" in line
+    assert "Traceback" not in errors
+    assert service.output.splitlines()[1:] == [
+        f"  API         {service.url}/graphql",
+        f"  page        {service.url}/",
+        f"  playground  {service.url}/graphql, in a browser",
+        "  client      test, with the secret test",
+        "  stop        Ctrl-C",
+    ]
     again = serve()
     again.wait_until_ready()
     with ApiClient(again.url) as api:
         assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
+
+
+def test_its_banner_names_clients_and_no_secret(serve: Serve) -> None:
+    # given
+    clients = ",".join(f"client-{number}:hunter{number}" for number in range(7))
+    service = serve(clients=clients, playground="false")
+    service.wait_until_ready()
+    # when
+    service.process.send_signal(signal.SIGTERM)
+    code, errors = service.end()
+    # then
+    assert code == 0
+    assert "  page        off\n" in service.output
+    assert (
+        "  client      client-0, client-1, client-2, client-3, client-4 and 2 more; "
+        "those that `genregraph clients add NAME` added\n"
+    ) in service.output
+    assert "hunter" not in service.output + errors
+
+
+@pytest.mark.parametrize("redirected", [">&-", ">/dev/full", "| true", ">&- 2>&- <&-"])
+def test_it_serves_wherever_its_banner_goes(folder: Path, redirected: str) -> None:
+    # given
+    port = free_port()
+    settings = {"GENREGRAPH_PORT": str(port), "GENREGRAPH_DATA_DIR": str(folder)}
+    command = f"exec {sys.executable} -m app.cli.root serve"
+    line = f"set -o pipefail; {command} {redirected}"
+    program = subprocess.Popen(
+        ["bash", "-c", line],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        # when
+        eventually(
+            lambda: httpx.get(f"http://127.0.0.1:{port}/healthcheck").status_code == 200, "it is ready"
+        )
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=60)
+        # then
+        assert program.returncode in {0, 130}  # bash's own, where it runs a pipe
+        assert b"Traceback" not in errors
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
 
 
 def test_ctrl_c_ends_it_cleanly(serve: Serve) -> None:
@@ -130,7 +187,7 @@ def test_a_second_one_on_the_same_folder_is_one_clear_line(serve: Serve) -> None
         ),
         ({"model_dir": "/nonexistent"}, "the model in /nonexistent cannot be used: "),
         ({"clients": "nobody"}, "GENREGRAPH_CLIENTS: entry 1 is not of the form client-id:client-secret"),
-        ({"env_file": "/nonexistent"}, "GENREGRAPH_ENV_FILE names /nonexistent, which does not exist"),
+        ({"env_file": "/nonexistent"}, "GENREGRAPH_ENV_FILE: /nonexistent does not exist."),
         (
             {"database_url": "postgresql://user:hunter2@127.0.0.1:9/songs"},
             "cannot migrate the database songs at 127.0.0.1:9: ",

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ml.training.train import TrainingFiles
 from tests.cli.command import run
-from tests.ml.training_files import TrainingFiles, write_training_files
+from tests.ml.training_files import write_training_files
 from tests.waiting import eventually
 
 PROGRAM = Path(sys.executable).parent / "genregraph"
@@ -41,13 +42,13 @@ def test_the_best_parameters_are_printed_with_a_warning_and_written_for_train(fi
     code, output = run(*arguments(files, trials=3))
     # then
     assert code == 0
-    for said in ("log-loss (the objective)", "shipped parameters", "learning_rate", "the best of 3 trials"):
+    for said in ("log-loss (the objective)", "shipped parameters", "learning_rate", "best of 3 trials"):
         assert said in output
     best = files.features.parent / "best.json"
     content = json.loads(best.read_text(encoding="utf-8"))
     study = content["study"]
     assert (study["study"], study["trials"]) == ("genregraph", 3)
-    assert study["split"] == "4 folds of 48 songs, no pseudo-artist (cluster of alike songs) in two of them"
+    assert study["split"] == "4 folds of 48 songs, no pseudo-artist (cluster of similar songs) in two of them"
     assert study["log_loss"] <= study["shipped_log_loss"]
     # and train reads them
     code, output = run(
@@ -61,10 +62,10 @@ def test_the_best_parameters_are_printed_with_a_warning_and_written_for_train(fi
 
 
 def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(files: TrainingFiles) -> None:
-    # given: two processes with more to do than anybody waits for
+    # given: a process with more to do than anybody waits for
     journal = files.features.parent / "tuning.journal"
     program = subprocess.Popen(
-        [PROGRAM, *arguments(files, trials=10_000), "--processes", "2"],
+        [PROGRAM, *arguments(files, trials=10_000)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -84,14 +85,14 @@ def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(files: Train
         with suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
     # then
-    assert program.returncode == 130
-    assert "of 10000 trials. The same command goes on." in output
+    assert program.returncode == 130, errors
+    assert "of 10000 trials. The same command continues." in output
     assert "Traceback" not in errors
     done = json.loads((files.features.parent / "best.json").read_text(encoding="utf-8"))["study"]["trials"]
     assert 2 <= done < 10_000
     code, output = run(*arguments(files, trials=done + 1))
     assert code == 0
-    assert f"the best of {done + 1} trials" in output
+    assert f"best of {done + 1} trials" in output
 
 
 def test_a_study_of_other_songs_is_refused(files: TrainingFiles) -> None:
@@ -102,7 +103,7 @@ def test_a_study_of_other_songs_is_refused(files: TrainingFiles) -> None:
     code, output = run(*arguments(files, trials=1))
 
     assert code == 1
-    assert "was begun with other labels" in output
+    assert "was started with different labels" in output
 
 
 def test_what_cannot_be_written_or_read_is_named(files: TrainingFiles, tmp_path: Path) -> None:

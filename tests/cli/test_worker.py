@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import StartService
+from tests.conftest import ExecuteSql, StartService
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import samples_of, value
-from tests.waiting import finished
+from tests.waiting import eventually, finished
 
 
 @pytest.fixture
@@ -45,7 +46,43 @@ def test_a_worker_counts_what_it_does(worker: subprocess.Popen[str], start_servi
     samples = samples_of(httpx.get(url).text)
     assert value(samples, "song_confidence_count") == 5
     assert value(samples, "batches_ended_total", status="SUCCEEDED") == 1
+    # and what it knows from the database is of this moment
+    assert value(samples, "database_up") == 1
+    assert value(samples, "workers") == 1
+    assert value(samples, "queued_batches") == 0
+    (labels,) = [dict(pairs) for name, pairs in samples if name == "genregraph_build_info"]
+    assert labels["command"] == "worker"
     assert api.http.get("/healthcheck").json()["worker"] == "running"
+
+
+def test_a_worker_without_its_database_says_so(
+    worker: subprocess.Popen[str], execute_sql: ExecuteSql
+) -> None:
+    # given
+    assert worker.stderr is not None
+    url = json.loads(next(line for line in worker.stderr if '"metrics"' in line))["url"]
+    eventually(lambda: value(samples_of(httpx.get(url).text), "database_up") == 1, "it knows its database")
+    # when
+    execute_sql("DROP TABLE batch_upload_parts, batch_uploads")
+    # then
+    eventually(lambda: value(samples_of(httpx.get(url).text), "database_up") == 0, "it says so")
+
+
+def test_a_probe_sees_that_a_workers_event_loop_is_stuck(worker: subprocess.Popen[str]) -> None:
+    # given
+    assert worker.stderr is not None
+    url = json.loads(next(line for line in worker.stderr if '"metrics"' in line))["url"]
+    probe = url.replace("/metrics", "/livez")
+    eventually(lambda: httpx.get(probe).json() == {"status": "alive"}, "it lives")
+    # when
+    worker.send_signal(signal.SIGSTOP)
+    # then
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(probe, timeout=0.5)
+    finally:
+        worker.send_signal(signal.SIGCONT)
+    assert httpx.get(probe).status_code == 200
 
 
 def test_a_port_that_is_taken_ends_the_worker_with_a_line(database_url: str) -> None:

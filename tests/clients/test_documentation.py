@@ -28,7 +28,6 @@ def program(language: str, tmp_path: Path) -> list[str]:
     ("page", "language", "needs"),
     [
         ("README.md", "python", ""),
-        ("README.md", "javascript", "node"),
         ("docs/clients.md", "bash", "curl"),
         ("docs/clients.md", "python", ""),
         ("docs/clients.md", "javascript", "node"),

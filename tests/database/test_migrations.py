@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,16 +10,16 @@ from typing import TypeVar
 
 import asyncpg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from app.database.engine import asyncpg_url
-from app.database.migrate import current_revision, head_revision, migrate
+from app.database.connect import Database
+from app.database.engine import create_engine
+from app.database.migrate import alembic_config, current_revision, head_revision, migrate
 from app.database.tables import Table, is_ours
 
 Answer = TypeVar("Answer")
@@ -25,7 +27,7 @@ Answer = TypeVar("Answer")
 
 def look(database_url: str, question: Callable[[Connection], Answer]) -> Answer:
     async def run() -> Answer:
-        engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
+        engine = create_engine(Database(database_url), size=None)
         try:
             async with engine.begin() as connection:
                 return await connection.run_sync(question)
@@ -98,22 +100,17 @@ def test_a_database_that_a_newer_release_has_migrated_is_left_alone(database_url
 BATCH_ID = uuid.UUID(int=1)
 
 STORE_SONGS = """
-    INSERT INTO songs (track_id, title, title_folded, genre, confidence, {column} probabilities,
+    INSERT INTO songs (track_id, title, title_folded, predicted_genre, confidence, confident, probabilities,
                        model_version, batch_id, classified_at)
-    SELECT n, 'a' || n, 'a' || n, CASE WHEN n < 3 THEN 'folk' ELSE 'metal' END, 0.5, {value} '{{1}}', 'v',
-           CAST('{batch_id}' AS uuid), now()
+    SELECT n, 'a' || n, 'a' || n, CASE WHEN n < 3 THEN 'folk' ELSE 'metal' END, 0.5, {confident}, '{{1}}',
+           'v', CAST('{batch_id}' AS uuid), now()
     FROM generate_series(1, {songs}) AS n
 """
 
 
-def store(database_url: str, songs: int, *, confident: str | None = None) -> None:
-    """Store songs, of which the first two are folk; without `confident` as the first release does."""
-    given = (
-        {"column": "", "value": ""}
-        if confident is None
-        else {"column": "confident,", "value": f"{confident},"}
-    )
-    look(database_url, lambda c: c.execute(text(STORE_SONGS.format(songs=songs, batch_id=BATCH_ID, **given))))
+def store(database_url: str, songs: int, *, confident: str) -> None:
+    """Store songs, of which the first two are folk."""
+    execute(database_url, STORE_SONGS.format(songs=songs, batch_id=BATCH_ID, confident=confident))
 
 
 def execute(database_url: str, statement: str) -> None:
@@ -133,7 +130,7 @@ def test_the_counts_follow_every_change_of_songs(database_url: str) -> None:
     # a song becomes certain, and another genre's uncertain one changes its genre
     execute(database_url, "UPDATE songs SET confident = true WHERE track_id = 1")
     assert counts(database_url) == {"folk": (2, 0), "metal": (4, 2)}
-    execute(database_url, "UPDATE songs SET genre = 'folk' WHERE track_id = 3")
+    execute(database_url, "UPDATE songs SET predicted_genre = 'folk' WHERE track_id = 3")
     assert counts(database_url) == {"folk": (3, 1), "metal": (3, 1)}
     # one goes the other way while one stays away: sums of zero in one count and not in the other
     execute(database_url, "UPDATE songs SET confident = NOT confident WHERE track_id IN (2, 3)")
@@ -144,45 +141,30 @@ def test_the_counts_follow_every_change_of_songs(database_url: str) -> None:
     assert counts(database_url) == {}
 
 
-def test_songs_and_batches_of_the_release_before_are_confident(empty_database_url: str) -> None:
-    # given songs and a batch that the release before has written
-    migrate(empty_database_url)
-    assert migrate(empty_database_url, "2026_11_23_songs") == "2026_11_23_songs"
-    store(empty_database_url, 6)
-    execute(empty_database_url, "INSERT INTO models VALUES ('v', '{}', now())")
-    execute(
-        empty_database_url,
-        """INSERT INTO batches (id, client_id, status, rows_uploaded, rows_with_missing_values, rows_invalid,
-                                rows_duplicated, rows_classified, problem_count, genre_counts, model_version,
-                                created_at)
-           VALUES (gen_random_uuid(), 'test', 'SUCCEEDED', 6, 0, 0, 0, 6, 0, '{}', 'v', now())""",
-    )
+def test_the_counts_follow_the_verified_genre(database_url: str) -> None:
+    store(database_url, 6, confident="true")
     # when
-    assert migrate(empty_database_url) == head_revision()
-    # then
-    songs = text("SELECT DISTINCT confident FROM songs")
-    assert look(empty_database_url, lambda c: c.execute(songs).scalars().all()) == [True]
-    batches = text("SELECT min_confidence, rows_uncertain FROM batches")
-    assert look(empty_database_url, lambda c: tuple(c.execute(batches).one())) == (0, 0)
-    assert counts(empty_database_url) == {"folk": (2, 0), "metal": (4, 0)}
-    # and the release before, which may still run beside this one, goes on
-    execute(empty_database_url, "DELETE FROM songs")
-    store(empty_database_url, 3)
-    assert look(empty_database_url, lambda c: c.execute(songs).scalars().all()) == [True]
-    assert counts(empty_database_url) == {"folk": (2, 0), "metal": (1, 0)}
+    execute(database_url, "UPDATE songs SET verified_genre = 'punk' WHERE track_id IN (1, 3)")
+    assert counts(database_url) == {"folk": (1, 0), "metal": (3, 0), "punk": (2, 0)}
+    # and classified again, a song keeps it
+    execute(database_url, "UPDATE songs SET predicted_genre = 'pop' WHERE track_id IN (1, 2)")
+    assert counts(database_url) == {"folk": (0, 0), "metal": (3, 0), "pop": (1, 0), "punk": (2, 0)}
+    # and taken back, it has the model's again
+    execute(database_url, "UPDATE songs SET verified_genre = NULL")
+    assert counts(database_url) == {"folk": (0, 0), "metal": (4, 0), "pop": (2, 0), "punk": (0, 0)}
 
 
-def test_the_counts_survive_the_way_back(database_url: str) -> None:
-    store(database_url, 6, confident="n % 2 = 0")
+def test_features_go_with_their_songs(database_url: str) -> None:
+    # given
+    store(database_url, 3, confident="true")
+    execute(database_url, "INSERT INTO song_features SELECT track_id, ''::bytea, 'love' FROM songs")
+    left = text("SELECT track_id FROM song_features ORDER BY track_id")
     # when
-    migrate(database_url, "2026_11_23_songs")
-    execute(database_url, "DELETE FROM songs WHERE track_id = 1")
+    execute(database_url, "DELETE FROM songs WHERE track_id = 2")
     # then
-    query = text("SELECT genre, song_count FROM genre_counts ORDER BY genre")
-    assert look(database_url, lambda c: [tuple(row) for row in c.execute(query)]) == [
-        ("folk", 1),
-        ("metal", 4),
-    ]
+    assert look(database_url, lambda c: c.execute(left).scalars().all()) == [1, 3]
+    execute(database_url, "TRUNCATE songs")
+    assert look(database_url, lambda c: c.execute(left).scalars().all()) == []
 
 
 @pytest.mark.parametrize(
@@ -205,3 +187,46 @@ def test_a_page_of_uncertain_songs_comes_in_order_from_an_index_of_them(
     # then
     assert any(f"Index Scan using {index}" in line for line in plan), plan
     assert not any("Sort" in line for line in plan), plan
+
+
+BASELINE = "2026_11_25_baseline"
+
+TAKES_AWAY = re.compile(
+    r"""\b(?:
+        DROP\s+(?:TABLE|COLUMN|FUNCTION|TYPE|VIEW) | TRUNCATE | RENAME
+        | ALTER\s+COLUMN\s+\S+\s+(?:TYPE|SET\s+DATA\s+TYPE|SET\s+NOT\s+NULL|DROP\s+DEFAULT)
+        | ADD\s+COLUMN\s+(?![^;]*\bDEFAULT\b)[^;]*\bNOT\s+NULL
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What the previous release, which still runs while a migration is applied, would stumble over."""
+
+
+def test_no_migration_takes_away_what_the_previous_release_uses() -> None:
+    # given the statements of all migrations since the first release
+    script = io.StringIO()
+    config = alembic_config()
+    config.output_buffer = script
+    # when
+    command.upgrade(config, f"{BASELINE}:head", sql=True)
+    # then
+    assert TAKES_AWAY.findall(script.getvalue()) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "takes_away"),
+    [
+        ("ALTER TABLE songs ADD COLUMN mood TEXT;", False),
+        ("ALTER TABLE songs ADD COLUMN mood TEXT DEFAULT 'calm' NOT NULL;", False),
+        ("CREATE INDEX ix ON songs (mood);", False),
+        ("DROP INDEX ix_songs_title_track_id;", False),
+        ("ALTER TABLE songs ADD COLUMN mood TEXT NOT NULL;", True),
+        ("ALTER TABLE songs DROP COLUMN title;", True),
+        ("ALTER TABLE songs RENAME title TO name;", True),
+        ("ALTER TABLE songs ALTER COLUMN title TYPE VARCHAR(10);", True),
+        ("ALTER TABLE batches ALTER COLUMN file_name SET NOT NULL;", True),
+        ("DROP TABLE models;", True),
+    ],
+)
+def test_what_the_previous_release_stumbles_over(statement: str, takes_away: bool) -> None:
+    assert bool(TAKES_AWAY.search(statement)) is takes_away

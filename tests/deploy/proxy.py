@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.deploy.names import name_server
 from tests.deploy.replica import ROOT
 from tests.ports import free_port
+from tests.programs import on_path
 from tests.waiting import eventually
 
 
 @contextmanager
-def nginx(folder: Path, addresses: Sequence[str], port: int) -> Iterator[str]:
-    """Run nginx before replicas at `addresses`, all on `port`, and give its URL."""
-    program = shutil.which("nginx")
-    if program is None:
-        pytest.skip("nginx is not installed: apt-get install nginx-light")
+def nginx(
+    folder: Path, addresses: Sequence[str], port: int, *, connections: int = 256, https: int | None = None
+) -> Iterator[str]:
+    """Run nginx before replicas at `addresses`, all on `port`, and give its URL.
+
+    Args:
+        folder: where it writes.
+        addresses: of the replicas.
+        port: of all of them.
+        connections: of one address at once.
+        https: a port to speak TLS on, too, with a certificate of its own.
+    """
+    program = on_path("nginx", "apt-get install nginx-light")
     with name_server(addresses) as names:
         own = free_port()
         text = (ROOT / "deploy/nginx/nginx.conf").read_text(encoding="utf-8")
@@ -31,10 +38,13 @@ def nginx(folder: Path, addresses: Sequence[str], port: int) -> Iterator[str]:
             ("resolver 127.0.0.11 ", f"resolver 127.0.0.1:{names} "),
             ("http://$api:8000;", f"http://$api:{port};"),
             (" /tmp/nginx", f" {folder}/nginx"),
+            ("limit_conn address 256;", f"limit_conn address {connections};"),
         ):
             assert shipped in text
             text = text.replace(shipped, here)
         (folder / "nginx.conf").write_text(text, encoding="utf-8")
+        if https is not None:
+            _certify(folder, https)
         with (folder / "nginx.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 [program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"], stderr=log
@@ -48,6 +58,23 @@ def nginx(folder: Path, addresses: Sequence[str], port: int) -> Iterator[str]:
             process.wait()
 
 
+def _certify(folder: Path, port: int) -> None:
+    """Let nginx speak TLS as the example says."""
+    tls = folder / "tls"
+    tls.mkdir()
+    text = (ROOT / "deploy/nginx/tls.conf.example").read_text(encoding="utf-8")
+    assert "listen 8443 " in text
+    (tls / "tls.conf").write_text(text.replace("listen 8443 ", f"listen 127.0.0.1:{port} "), encoding="utf-8")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
+            *("-keyout", tls / "key.pem", "-out", tls / "certificate.pem"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+
+
 def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
     assert process.poll() is None, log.read_text(encoding="utf-8")
-    return httpx.get(f"{url}/livez").status_code == 200
+    return httpx.get(f"{url}/livez").status_code in {200, 308}

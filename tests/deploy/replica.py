@@ -105,7 +105,7 @@ class Replica(Process):
 
 
 def replica(database_url: str, host: str = "127.0.0.1", port: int | None = None, **settings: str) -> Replica:
-    """Describe a replica on a database; `folder` names another checkout."""
+    """Describe a replica on a database; `folder` is where it is started."""
     folder = Path(settings.pop("folder", ROOT))
     port = port or free_port(host)
     given = {"host": host, "port": str(port), "database_url": database_url, "clients": CLIENTS, **settings}

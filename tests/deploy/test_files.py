@@ -12,26 +12,21 @@ from typing import Any
 import pytest
 import yaml
 
+from app.database.pools import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.replica import ROOT
+from tests.programs import make_certificate, on_path
 
 CHECKS = ROOT / "deploy/checks"
 ENVIRONMENTS = ("local", "staging", "production")
-SERVICES = {"api", "worker", "postgres", "migrate", "proxy", "prometheus", "grafana"}
+SERVICES = {"api", "worker", "postgres", "migrate", "proxy", "prometheus", "alertmanager", "grafana"}
 
 
 def tool(path: Path) -> str:
     if not path.exists():
         pytest.skip(f"{path.name} is not installed: make deploychecks")
     return str(path)
-
-
-def on_path(name: str, package: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed: {package}")
-    return found
 
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
@@ -46,7 +41,15 @@ def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
 def checkout(tmp_path: Path) -> Path:
     """A copy of what is deployed, with secrets as the examples have them."""
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
-    for folder in ("environments", "kubernetes", "nginx", "prometheus", "grafana"):
+    for folder in (
+        "environments",
+        "kubernetes",
+        "nginx",
+        "postgres",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    ):
         shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
     for example in tmp_path.glob("deploy/environments/*.secrets.env.example"):
         shutil.copy(example, example.with_suffix(""))
@@ -64,13 +67,14 @@ def test_the_image_is_small_and_runs_as_nobody() -> None:
     # then
     assert list(found) == ["pages", "install", "runtime"]
     assert runtime.one("USER") == "10001:10001"
-    assert runtime.all("COPY") == ["--from=install /opt/genregraph /opt/genregraph"]
+    # and a release replaces the application's layer alone
+    assert runtime.all("COPY") == [
+        "--from=install /opt/genregraph /opt/genregraph",
+        "--from=install /opt/application /opt/application",
+    ]
     (packages,) = runtime.all("RUN")
     assert "install --yes --no-install-recommends libgomp1 &&" in packages
-    bases = re.findall(
-        r"^ARG \w+_IMAGE=(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases), bases
+    assert all(re.search(r":\d+\.\d+\.\d+-", stage.base) for stage in found.values())
 
 
 def test_dclint_finds_nothing_in_the_compose_file() -> None:
@@ -128,7 +132,11 @@ def test_kubernetes_knows_every_resource(environment: str, checkout: Path) -> No
     assert named.keys() == {"genregraph-api", "genregraph-worker"}
     # and settings and secrets are those of the environment's files
     (secret,) = (resource for resource in resources if resource["kind"] == "Secret")
-    (config,) = (resource for resource in resources if resource["kind"] == "ConfigMap")
+    (config,) = (
+        resource
+        for resource in resources
+        if resource["kind"] == "ConfigMap" and resource["metadata"]["name"].startswith("genregraph-settings")
+    )
     assert secret["data"].keys() == {"POSTGRES_PASSWORD", "GENREGRAPH_DATABASE_URL", "GENREGRAPH_CLIENTS"}
     assert config["data"]["GENREGRAPH_ENVIRONMENT"] == environment
     for name, deployment in named.items():
@@ -137,6 +145,69 @@ def test_kubernetes_knows_every_resource(environment: str, checkout: Path) -> No
             {"configMapRef": {"name": config["metadata"]["name"]}},
             {"secretRef": {"name": secret["metadata"]["name"]}},
         ], name
+
+
+def connections(environment: str, checkout: Path) -> int:
+    """Database connections at most, in the middle of a roll-out."""
+    resources = {(r["kind"], r["metadata"]["name"]): r for r in rendered(checkout, environment)}
+    settings = load_environment(environment)
+    pods = int(resources["HorizontalPodAutoscaler", "genregraph-api"]["spec"]["maxReplicas"]) + 1
+    workers = int(resources["Deployment", "genregraph-worker"]["spec"]["replicas"]) + 1
+    return (
+        pods * settings.processes * settings.database_pool_size
+        + workers * (WORKER_CONNECTIONS * settings.worker_concurrency + 3)
+        + 1
+    )
+
+
+def test_the_table_of_connections_is_what_the_files_need(checkout: Path) -> None:
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+)[^|]*\|(?:[^|]*\|){3} ([\d,]+) \|", page, re.MULTILINE)
+    told = {name: int(total.replace(",", "")) for name, total in rows}
+    for environment in ENVIRONMENTS:
+        assert told[environment] == connections(environment, checkout), environment
+    # and Compose, with three replicas, twice as many during an upgrade, and one worker
+    assert told["Compose"] == 6 * Settings(_env_file=None).database_pool_size + 2 * 5 + 1
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert compose["services"]["postgres"]["command"] == ["postgres", "-c", "max_connections=200"]
+    assert told["Compose"] < 200
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_pods_reach_the_database_and_no_other_one(environment: str, checkout: Path) -> None:
+    # when
+    policies = {
+        r["metadata"]["name"]: r for r in rendered(checkout, environment) if r["kind"] == "NetworkPolicy"
+    }
+    # then
+    assert policies["nothing-else"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    egress = [rule for policy in policies.values() for rule in policy["spec"].get("egress", [])]
+    assert all(rule["to"] for rule in egress)
+    (database,) = [rule for rule in egress if {"port": 5432} in rule["ports"]]
+    if environment == "local":
+        assert database["to"] == [
+            {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "postgres"}}}
+        ]
+    else:
+        assert database["to"] == [{"ipBlock": {"cidr": "10.0.0.0/24"}}]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_uploads_neither_flap_the_autoscaler_nor_fill_the_node(environment: str, checkout: Path) -> None:
+    # when
+    resources = rendered(checkout, environment)
+    # then
+    (scaler,) = (r for r in resources if r["kind"] == "HorizontalPodAutoscaler")
+    assert scaler["spec"]["behavior"]["scaleDown"] == {
+        "stabilizationWindowSeconds": 900,
+        "policies": [{"type": "Pods", "value": 1, "periodSeconds": 300}],
+    }
+    for deployment in (r for r in resources if r["kind"] == "Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["resources"]["limits"]["ephemeral-storage"] == "21Gi"
+        assert pod["volumes"][0]["emptyDir"] == {"sizeLimit": "20Gi"}
+        assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -217,17 +288,13 @@ def test_git_has_no_secrets() -> None:
 def test_nginx_reads_its_file_with_and_without_certificates(checkout: Path) -> None:
     # given
     nginx = on_path("nginx", "apt-get install nginx-light")
-    openssl = on_path("openssl", "apt-get install openssl")
     folder = checkout / "deploy/nginx"
     check = (nginx, "-t", "-q", "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"))
     # then
     run(*check)
     # and
     shutil.copy(folder / "tls.conf.example", folder / "tls/tls.conf")
-    run(
-        *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
-        *("-keyout", str(folder / "tls/key.pem"), "-out", str(folder / "tls/certificate.pem")),
-    )
+    make_certificate(folder / "tls")
     run(*check)
 
 
@@ -250,15 +317,45 @@ def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
         # when
         printed = run("sh", str(tmp_path / "deploy/pin-images"), PATH=f"{docker.parent}:{os.environ['PATH']}")
         # then
-        assert len(printed.splitlines()) == 6
+        assert len(printed.splitlines()) == 7
         text = "".join((tmp_path / file).read_text(encoding="utf-8") for file in files[:3])
         pinned = re.findall(r"(\w+):[\w.-]+@sha256:(\w+)", text)
         assert pinned == [
             ("node", digit * 64),
             ("python", digit * 64),
+            ("python", digit * 64),
             ("postgres", digit * 64),
             ("nginx", digit * 64),
             ("prometheus", digit * 64),
+            ("alertmanager", digit * 64),
             ("grafana", digit * 64),
             ("postgres", digit * 64),
         ]
+
+
+def test_the_workflow_and_dependabot_name_what_there_is() -> None:
+    # given
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    # then
+    commands = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    files = [word for command in commands for word in command.split() if word.startswith(".ci/")]
+    assert files == [".ci/run", ".ci/compose"]
+    assert any("-m tests.schema_changes " in command for command in commands)
+    assert all((ROOT / file).exists() for file in files)
+    assert os.access(ROOT / ".ci/compose", os.X_OK)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("coverage", "setup"):
+        assert f"make {target}" in commands
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    folders = [
+        folder for update in updates for folder in update.get("directories", [update.get("directory")])
+    ]
+    assert all((ROOT / folder.lstrip("/")).is_dir() for folder in folders)
+    assert {update["package-ecosystem"] for update in updates} == {
+        "pip",
+        "npm",
+        "docker",
+        "docker-compose",
+        "github-actions",
+    }

@@ -18,12 +18,14 @@ import pytest
 from tests.client import ApiClient
 from tests.conftest import open_folder
 from tests.deploy.dockerfile import Stage, stages
-from tests.deploy.replica import CLIENTS, ROOT, Replica
+from tests.deploy.replica import ROOT, Replica
 from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
 ACCOUNT = 10_001
+
+SECRET = "0123456789abcdef"
 
 READ_ONLY_ROOT = r"""
 set -e
@@ -119,18 +121,18 @@ def test_the_images_steps_make_a_service_for_nobody_on_a_read_only_root(
     nowhere.mkdir()
     (image / "root").mkdir()
     port = free_port()
-    program = str(image / "opt/genregraph/bin/genregraph")
+    program = str(image / "opt/application/bin/genregraph")
     assert runtime.command == ["genregraph", "serve"]
     environment = {
         **settings_of("production"),
         **runtime.environment,
-        "PATH": f"{Path(program).parent}:{os.environ['PATH']}",
+        "PATH": ":".join((f"{image}/opt/application/bin", f"{image}/opt/genregraph/bin", os.environ["PATH"])),
         "TMPDIR": str(uploads),
         "PYTHON": sys.base_prefix,
         "CLOSED": closed_parent(Path(sys.base_prefix)),
         "GENREGRAPH_PORT": str(port),
         "GENREGRAPH_DATABASE_URL": database_url,
-        "GENREGRAPH_CLIENTS": CLIENTS,
+        "GENREGRAPH_CLIENTS": f"test:{SECRET}",
         "GENREGRAPH_SHUTDOWN_DELAY_SECONDS": "0",
     }
     contained = ["unshare", "--mount", "sh", "-c", READ_ONLY_ROOT, "sh", str(image / "root"), str(nowhere)]
@@ -147,7 +149,9 @@ def test_the_images_steps_make_a_service_for_nobody_on_a_read_only_root(
     installed = {
         path.name.partition("-")[0] for path in image.glob("opt/genregraph/lib/*/site-packages/*-info")
     }
-    assert {"genregraph", "lightgbm", "opentelemetry_sdk"} <= installed
+    assert {"lightgbm", "opentelemetry_sdk"} <= installed
+    assert "genregraph" not in installed
+    assert [path.name.partition("-")[0] for path in image.glob("opt/application/*-info")] == ["genregraph"]
     assert not installed & {"pip", "uv", "hatchling", "pytest", "ruff", "mypy", "editables"}
     # when
     service.start()
@@ -155,7 +159,7 @@ def test_the_images_steps_make_a_service_for_nobody_on_a_read_only_root(
         service.wait_until_ready()
         assert in_the_image(*runtime.health_check).returncode == 0
         assert account_of(service) == ACCOUNT
-        with ApiClient(service.url) as api:
+        with ApiClient(service.url, secret=SECRET) as api:
             batch = api.classify((ROOT / "data/sample/songs.csv").read_bytes())
             assert (batch["status"], batch["rowsUploaded"]) == ("SUCCEEDED", 428)
         assert httpx.get(f"{service.url}/", headers={"accept": "text/html"}).status_code == 200

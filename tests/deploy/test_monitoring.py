@@ -15,10 +15,11 @@ import yaml
 
 from tests.client import ApiClient
 from tests.deploy.replica import ROOT
-from tests.deploy.test_files import on_path, run
+from tests.deploy.test_files import run
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import scrape
 from tests.ports import free_port
+from tests.programs import on_path
 from tests.waiting import eventually, finished
 
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -42,6 +43,7 @@ def busy(api: ApiClient) -> ApiClient:
     finished(api, api.classify(song_csv(song_rows(30)), background=True)["id"])
     api.execute("{ genres { name } }")
     api.post("{ nosuchfield }")
+    httpx.get(f"{api.url}/graphql", headers={"client-id": "test", "client-secret": "guessed"})
     return api
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ml.parameters_file import write_parameters
+from ml.training.parameters import write_parameters
 from tests.cli.command import run
 from tests.client import ApiClient
 from tests.deploy.replica import ROOT, Process, replica, started
+from tests.deploy.traffic import HEADERS
 from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import QUICK, write_training_files
 
@@ -48,7 +49,8 @@ def test_two_models_serve_side_by_side_and_each_song_names_its_own(
         shipped, trained = version_of(ROOT / "model"), version_of(new_model)
         assert shipped != trained
         for service, version in ((old, shipped), (new, trained)):
-            assert httpx.get(f"{service.url}/healthcheck").json()["modelVersion"] == version
+            health = httpx.get(f"{service.url}/healthcheck", headers=HEADERS)
+            assert health.json()["modelVersion"] == version
         # when
         before.classify(song_csv(song_rows(2)))
         after.classify(song_csv(song_rows(5)[2:]))
@@ -64,7 +66,7 @@ def test_two_models_serve_side_by_side_and_each_song_names_its_own(
 def cut_short(model: Path) -> str:
     file = model / "weights.npz"
     file.write_bytes(file.read_bytes()[:-1])
-    return f"{file} is damaged: its hash is not the manifest's"
+    return f"{file} is damaged: its hash differs from the manifest's"
 
 
 def of_another_format(model: Path) -> str:
@@ -72,13 +74,13 @@ def of_another_format(model: Path) -> str:
     manifest = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(manifest | {"format_version": 99}), encoding="utf-8")
     readable = manifest["format_version"]
-    return f"{file}: the format version is 99, this program reads {readable}: train the model anew"
+    return f"{file}: the format version is 99, but this program needs {readable}: train the model again"
 
 
 def of_another_program(model: Path) -> str:
     file = model / "manifest.json"
     file.write_bytes(b"\x80\x04\x95")  # how a pickle begins
-    return f"{file} is damaged: it is no JSON"
+    return f"{file} is damaged: it is not JSON"
 
 
 @pytest.mark.parametrize(

@@ -1,188 +1,330 @@
-"""docs/operations.md: each command that needs neither Docker nor Kubernetes is run as it stands there."""
+"""docs/operations.md: each block is run as it stands, in order, in one shell and in a new shell each."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-import asyncpg
 import httpx
+import psutil
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
-from app.embedded_postgres.binaries import find_binaries
+from app.local_postgres.binaries import find_binaries
 from tests.client import ApiClient
-from tests.conftest import NOT_DURABLE
-from tests.deploy.replica import ROOT, Process, inherited, replica, started
+from tests.conftest import NOT_DURABLE, open_folder
+from tests.deploy.replica import ROOT, Replica, inherited, started
 from tests.deploy.test_monitoring import RULES
-from tests.factories.songs import song_csv, song_rows
+from tests.faults.postgres import Postgres
 from tests.http.test_metrics import scrape
-from tests.waiting import eventually, finished
+from tests.ports import free_port
+from tests.programs import make_certificate, on_path
 
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
+FORMS = ("Docker", "Kubernetes", "Without containers")
 
-def blocks(page: str) -> dict[str, list[str]]:
-    """The shell blocks that are no matter for Docker or Kubernetes, by the heading above."""
-    found: dict[str, list[str]] = {}
-    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
-        heading = section.partition("\n")[0]
-        for before, block in re.findall(r"((?:[^\n]+\n)*)\n?```sh\n(.*?)```", section, flags=re.DOTALL):
-            if not re.search(r"\*(Docker|Kubernetes)\*\s*$", before):
-                found.setdefault(heading, []).append(block)
+
+def blocks(form: str) -> list[str]:
+    """The shell blocks that somebody runs who has chosen a form, in order."""
+    found = []
+    for before, block in re.findall(r"((?:[^\n]+\n)*)\n?```sh\n(.*?)```", PAGE, flags=re.DOTALL):
+        marks = re.findall(r"\*(Docker|Kubernetes|Without containers)\*", before)
+        if not marks or form in marks:
+            found.append(block)
     return found
 
 
-BLOCKS = blocks(PAGE)
+@dataclass
+class Operator:
+    """A stranger with a checkout, the documented tools, and a PostgreSQL that stands for the engine's."""
+
+    folder: Path
+    environment: dict[str, str]
+    url: str
+
+    @property
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+        return state
+
+    def run(self, block: str) -> str:
+        """Run a block, and return what it prints."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=self.folder / "genregraph",
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def edit(self) -> str:
+        """What an operator changes in operator.env, as a command."""
+        changes = (
+            ("https://songs.example.org", self.url),
+            ("http://127.0.0.1:8000", self.url),
+            ("/etc/letsencrypt/live/songs.example.org", f"{self.folder}/tls"),
+            ("/etc/genregraph.env", f"{self.folder}/genregraph.env"),
+            ("db.example.org", "127.0.0.1"),
+            ("=localhost", "=127.0.0.1"),
+        )
+        return f"sed -i '{'; '.join(f's|{old}|{new}|g' for old, new in changes)}' operator.env\n"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A server whose database has the page's name."""
-    from tests.conftest import open_folder
+@pytest.fixture
+def operator() -> Iterator[Operator]:
+    on_path("jq", "apt-get install jq")
+    with open_folder() as folder:
+        server = Postgres(folder / "data", **NOT_DURABLE)
+        server.start()
+        try:
+            with checkout(folder, server) as made:
+                yield made
+        finally:
+            server.stop()
 
-    with open_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE) as url:
-        yield url
+
+@contextmanager
+def checkout(folder: Path, server: Postgres) -> Iterator[Operator]:
+    repository = folder / "genregraph"
+    for name in ("deploy", "data"):
+        ignored = shutil.ignore_patterns("node_modules", ".venv", "*.secrets.env")
+        shutil.copytree(ROOT / name, repository / name, ignore=ignored)
+    for name in ("docker-compose.yml", "Dockerfile"):
+        shutil.copy(ROOT / name, repository)
+    (folder / "tls").mkdir()
+    certificate, key = make_certificate(folder / "tls")
+    certificate.rename(folder / "tls/fullchain.pem")
+    key.rename(folder / "tls/privkey.pem")
+    stand_ins(folder / "bin")
+    state = {"containers": [], "images": {}, "calls": [], "applied": [], "job": False, "database": False}
+    state |= {"service": None, "log": str(folder / "service.log")}
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    (folder / "service.log").touch()
+    parts = httpx.URL(server.url)
+    programs = [str(folder / "bin"), str(Path(sys.executable).parent), str(find_binaries().folder)]
+    environment = inherited() | {
+        "PATH": ":".join((*programs, os.environ["PATH"])),
+        "ENGINE_STATE": str(folder / "state.json"),
+        "ENGINE_SOURCE": str(ROOT),
+        "ENGINE_PATH": os.environ["PATH"],
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(parts.port),
+        "PGUSER": "postgres",
+        "PGPASSWORD": str(parts.password),
+        "PGDATABASE": "postgres",
+    }
+    made = Operator(folder, environment, f"http://127.0.0.1:{free_port()}")
+    # The embedded server's own database has the page's name.
+    made.run("psql --quiet --command 'DROP DATABASE genregraph'")
+    try:
+        yield made
+    finally:
+        if made.state["service"] is not None:
+            service = psutil.Process(made.state["service"])
+            service.terminate()
+            service.wait(60)
 
 
-def shell(block: str, folder: Path, **environment: str) -> str:
-    """Run a block as an operator would, and return what it prints."""
-    programs = (str(Path(sys.executable).parent), str(find_binaries().folder))
-    done = subprocess.run(
-        ["bash", "-euc", block],
-        cwd=folder,
-        env={**inherited(), "PATH": ":".join((*programs, os.environ["PATH"])), **environment},
+def stand_ins(folder: Path) -> None:
+    """Programs that no machine for tests has."""
+    folder.mkdir()
+    for name in ("docker", "kubectl"):
+        (folder / name).write_text(
+            f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+            f"from tests.deploy.engines import main\nsys.exit(main({name!r}))\n",
+            encoding="utf-8",
+        )
+    # Only root gives files away.
+    as_root = 'exec "$@"' if os.getuid() == 0 else 'shift 5; exec install "$@"'
+    (folder / "sudo").write_text(f"#!/bin/sh\n{as_root}\n", encoding="utf-8")
+    (folder / "journalctl").write_text('#!/bin/sh\ncat "$(dirname "$0")/../service.log"\n', encoding="utf-8")
+    for program in folder.iterdir():
+        program.chmod(0o755)
+
+
+@pytest.mark.parametrize("shells", ["one shell", "a new shell each"])
+def test_with_docker_every_block_runs_in_order(operator: Operator, shells: str) -> None:
+    # given a model of one's own, which is trained without containers
+    shutil.copytree(ROOT / "model", operator.folder / "genregraph/new-model")
+    first, *rest = blocks("Docker")
+    # when
+    said = in_shells(operator, [first + operator.edit(), *rest], shells)
+    # then
+    check_what_was_said(said)
+    check_files(operator)
+    containers = [c for c in operator.state["containers"] if c["service"] == "api"]
+    images = operator.state["images"]
+    assert {(c["image"], c["build"]) for c in containers} == {
+        ("genregraph:local", images["genregraph:local"])
+    }
+    assert len(containers) == 3
+    # and from the first start on there were never fewer, until the last move stops them
+    counts = [entry["api"] for entry in operator.state["calls"]]
+    begun, stopped = counts.index(3), len(counts) - 1 - counts[::-1].index(0)
+    assert min(counts[begun : stopped - 5]) == 3
+    assert max(counts) == 6
+    monitoring = [entry for entry in operator.state["calls"] if "--profile" in entry["call"]]
+    assert [entry["api"] for entry in monitoring] == [3]
+    with ApiClient(operator.url, "first", secret(operator)) as api:
+        assert api.execute("{ songs { totalCount } }")["songs"]["totalCount"] > 400
+
+
+def test_in_kubernetes_every_block_runs_in_order(operator: Operator) -> None:
+    # given
+    on_path("kubectl", "from Kubernetes' own releases")
+    first, *rest = blocks("Kubernetes")
+    # when
+    said = in_shells(operator, [first + operator.edit(), *rest], "a new shell each")
+    # then
+    check_what_was_said(said)
+    assert {"Namespace", "Secret", "Deployment", "Job", "NetworkPolicy"} <= set(operator.state["applied"])
+
+
+def test_without_containers_every_block_runs_in_order(operator: Operator) -> None:
+    # given the settings
+    file = host_settings(operator)
+    setting_up, creating, *rest = blocks("Without containers")
+    operator.run(setting_up + operator.edit())
+    operator.run(creating)
+    place = httpx.URL(operator.url)
+    environment = {"GENREGRAPH_ENV_FILE": str(file), "GENREGRAPH_PORT": str(place.port)}
+    service = Replica(["serve"], environment, folder=operator.folder, port=place.port or 0)
+    with started(service):
+        # when
+        said = [operator.run(block) for block in rest if "embedded.dump" not in block]
+    # then
+    check_what_was_said("".join(said))
+
+
+def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
+    # given an embedded database with songs, and an empty one on a server
+    host_settings(operator)
+    setting_up, creating, *rest = blocks("Without containers")
+    operator.run(setting_up + operator.edit())
+    operator.run(creating)
+    operator.run(f"GENREGRAPH_DATA_DIR={operator.folder} genregraph demo")
+    operator.environment["GENREGRAPH_DATA_DIR"] = f"{operator.folder}/demo"
+    (moving,) = [block for block in rest if "embedded.dump" in block]
+    # when
+    operator.run(moving)
+    # then the server has the songs, and the role of genregraph owns them
+    counted = "SELECT count(*), min(pg_get_userbyid(relowner)) FROM songs, pg_class WHERE relname = 'songs'"
+    said = operator.run(f"psql --tuples-only --no-align --dbname=genregraph --command={shlex.quote(counted)}")
+    assert said == "414|genregraph\n"
+
+
+def host_settings(operator: Operator) -> Path:
+    """Write the file of settings that host.env names."""
+    port = operator.environment["PGPORT"]
+    settings = {
+        "GENREGRAPH_ENVIRONMENT": "production",
+        "GENREGRAPH_DATABASE_URL": f"postgresql://genregraph:{'0123456789' * 3}@127.0.0.1:{port}/genregraph",
+        "GENREGRAPH_CLIENTS": f"first:{'abcdefghij' * 3}",
+    }
+    file = operator.folder / "genregraph.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
+    return file
+
+
+def in_shells(operator: Operator, given: Sequence[str], shells: str) -> str:
+    if shells == "one shell":
+        return operator.run("\n".join(given))
+    return "".join(operator.run(block) for block in given)
+
+
+def secret(operator: Operator) -> str:
+    file = operator.folder / "genregraph/deploy/environments/production.secrets.env"
+    (found,) = re.findall(r"^GENREGRAPH_CLIENTS=first:(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(found)
+
+
+def check_what_was_said(said: str) -> None:
+    assert '"status":"ok"' in said
+    assert '{"data":{"classifyBatch":{"rowsClassified":414}}}' in said
+    assert len(re.findall(r"(?:^|\})[\w-]{43}$", said, re.MULTILINE)) == 2  # secrets of the client nightly
+    assert re.search(r"^[0-9a-f]{64}  -$", said, re.MULTILINE)
+    assert '{"data":{"reclassifySongs":{"status":"QUEUED"}}}' in said
+    assert '{"data":{"deleteSongs":{"songsDeleted":' in said
+    assert re.search(r"songs +\| \d+", said)
+
+
+def check_files(operator: Operator) -> None:
+    deploy = operator.folder / "genregraph/deploy"
+    secrets = deploy / "environments/production.secrets.env"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    values = dict(re.findall(r"^([A-Z_]+)=(.*)$", secrets.read_text(encoding="utf-8"), re.MULTILINE))
+    random = re.findall("[0-9a-f]{64}", " ".join(values.values()))
+    assert len(set(random)) == 3
+    key = (deploy / "nginx/tls/key.pem").stat()
+    assert stat.S_IMODE(key.st_mode) == 0o400
+    assert key.st_uid == (101 if os.getuid() == 0 else os.getuid())
+    for name in ("certificate.pem", "tls.conf"):
+        assert stat.S_IMODE((deploy / "nginx/tls" / name).stat().st_mode) == 0o644
+    assert 'expected_replicas", expr: "vector(3)"' in (deploy / "prometheus/expected.yml").read_text()
+    assert (deploy / "alertmanager/page-url").read_text() == "https://pager.example.org/hook\n"
+
+
+def test_an_upgrade_whose_replicas_do_not_get_healthy_keeps_the_old_ones(tmp_path: Path) -> None:
+    # given a docker whose `up --wait` fails
+    calls = tmp_path / "calls"
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    docker.write_text(
+        f'#!/bin/sh\necho "$*" >> {calls}\n'
+        'case "$*" in *--wait*) exit 1;; "compose ps"*) echo one; echo two;; esac\n',
+        encoding="utf-8",
+    )
+    docker.chmod(0o755)
+    shutil.copytree(
+        ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("node_modules", ".venv")
+    )
+    # when
+    ended = subprocess.run(
+        ["sh", str(tmp_path / "deploy/upgrade")],
+        env={**inherited(), "PATH": f"{docker.parent}:{os.environ['PATH']}", "API_REPLICAS": "3"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def connection_of(url: str) -> dict[str, str]:
-    """PGHOST and so on of a database URL."""
-    parts = urlsplit(url)
-    assert parts.username
-    assert parts.password
-    assert parts.hostname
-    return {
-        "PGUSER": parts.username,
-        "PGPASSWORD": parts.password,
-        "PGHOST": parts.hostname,
-        "PGPORT": str(parts.port),
-    }
-
-
-def test_every_command_is_run_here_or_marked() -> None:
-    assert {heading: len(found) for heading, found in BLOCKS.items()} == {
-        "From nothing to serving": 3,
-        "Credentials": 3,
-        "Monitoring": 2,
-        "A new model": 1,
-        "Backup and restore": 3,
-    }
-    for block in (block for found in BLOCKS.values() for block in found):
-        assert not re.search(r"^\s*(docker|kubectl)\b", block, flags=re.MULTILINE), block
-
-
-def test_the_secrets_are_written_once_for_everything(tmp_path: Path) -> None:
-    # given
-    shutil.copytree(ROOT / "deploy/environments", tmp_path / "deploy/environments")
-    # when
-    shell(BLOCKS["From nothing to serving"][0], tmp_path)
     # then
-    file = tmp_path / "deploy/environments/production.secrets.env"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    values = dict(re.findall(r"^([A-Z_]+)=(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE))
-    password = values["POSTGRES_PASSWORD"]
-    assert re.fullmatch("[0-9a-f]{64}", password)
-    assert values["GENREGRAPH_DATABASE_URL"] == f"postgresql://genregraph:{password}@postgres:5432/genregraph"
-    assert re.fullmatch("first:[0-9a-f]{64}", values["GENREGRAPH_CLIENTS"])
-    assert password not in values["GENREGRAPH_CLIENTS"]
-
-
-def test_without_containers_it_is_migrated_served_and_looked_at(empty_database_url: str) -> None:
-    # given
-    _, serving, looking = BLOCKS["From nothing to serving"]
-    assert serving == "genregraph migrate\ngenregraph serve\n"
-    service = replica(empty_database_url, clients="first:secret", environment="production")
-    assert "is at revision" in shell("genregraph migrate", ROOT, **service.environment)
-    with started(service):
-        # when
-        said = shell(looking, ROOT, URL=service.url, SECRET="secret")
-    # then
-    assert '"status":"ok"' in said
-    assert '{"data":{"model":{"version":' in said
-    assert "songs.csv" in said
-
-
-def test_credentials_are_added_rotated_by_hand_and_by_cron_and_revoked(
-    api: ApiClient, database_url: str, tmp_path: Path
-) -> None:
-    # given
-    by_hand, revoking, hashing = BLOCKS["Credentials"]
-    environment = {"GENREGRAPH_DATABASE_URL": database_url}
-    # when
-    said = shell(by_hand, ROOT, **environment)
-    # then
-    first, second = re.findall(r"^\S{43}$", said, re.MULTILINE)
-    assert {status(api, "nightly", secret) for secret in (first, second)} == {200}
-    # when cron rotates
-    (line,) = re.findall(r"```crontab\n\S+ \S+ \S+ \S+ \S+  (.*)\n```", PAGE)
-    shell(line.replace("/etc/nightly", str(tmp_path)), ROOT, **environment)
-    # then
-    third = (tmp_path / "secret").read_text(encoding="utf-8").strip()
-    assert status(api, "nightly", third) == 200
-    # and the hash is what the page says it is
-    example = re.search(r"sha256\$([0-9a-f]{64})", PAGE)
-    assert example is not None
-    assert shell(hashing, ROOT, SECRET=third).split()[0] == hashlib.sha256(third.encode()).hexdigest()
-    # when
-    shell(revoking, ROOT, **environment)
-    # then
-    eventually(lambda: status(api, "nightly", third) == 401, "the client is refused")
-
-
-def status(api: ApiClient, client: str, secret: str) -> int:
-    query = {"query": "{ model { version } }"}
-    headers = {"client-id": client, "client-secret": secret}
-    return httpx.post(f"{api.url}/graphql", json=query, headers=headers).status_code
-
-
-def test_figures_and_the_log_are_looked_at(api: ApiClient, database_url: str, tmp_path: Path) -> None:
-    # given
-    figures, failures = BLOCKS["Monitoring"]
-    # when
-    said = shell(figures, ROOT, URL=api.url, GENREGRAPH_DATABASE_URL=database_url)
-    # then
-    assert 'genregraph_build_info{model_version="' in said
-    # and
-    if shutil.which("jq") is None:
-        pytest.skip("jq is not installed: apt-get install jq")
-    lines = ['{"level": "info", "status": 200}', '{"level": "warning", "status": 503}', '{"level": "error"}']
-    (tmp_path / "log").write_text("\n".join(lines), encoding="utf-8")
-    assert shell(failures, ROOT, LOG=str(tmp_path / "log")).splitlines() == [
-        '{"level":"warning","status":503}',
-        '{"level":"error"}',
+    assert ended.returncode == 1
+    assert "The old ones go on." in ended.stderr
+    assert calls.read_text(encoding="utf-8").splitlines() == [
+        "compose run --rm migrate",
+        "compose ps --all --quiet api",
+        "compose up --detach --no-deps --no-recreate --scale api=5 --wait api",
+        "compose up --detach --no-deps --no-recreate --scale api=2 api",
     ]
+
+
+def test_the_hash_on_the_page_is_one() -> None:
+    example = re.search(r"sha256\$([0-9a-f]+)", PAGE)
+    assert example is not None
+    assert len(example[1]) == len(hashlib.sha256(b"").hexdigest())
 
 
 def test_the_table_of_metrics_names_what_there_is(api: ApiClient) -> None:
     # given
     section = PAGE.partition("## Monitoring")[2].partition("\n## ")[0]
     api.execute("{ genres { name } }")
+    httpx.get(f"{api.url}/graphql", headers={"client-id": "test", "client-secret": "guessed"})
     there = {name for name, _ in scrape(api)} | {"up"}
     alerts = {rule["alert"] for rule in RULES}
     # then
@@ -190,55 +332,3 @@ def test_the_table_of_metrics_names_what_there_is(api: ApiClient) -> None:
     assert len(told) > 10
     assert {name for name in told if not any(name == n or n.startswith(f"{name}_") for n in there)} == set()
     assert set(re.findall(r"`(Genregraph\w+)`", section)) == alerts
-
-
-def test_a_new_model_is_trained_and_serves(database_url: str, folder: Path) -> None:
-    (training,) = BLOCKS["A new model"]
-    shell(training, ROOT, MODEL=str(folder / "model"))
-    service = replica(database_url, model_dir=str(folder / "model"))
-    with started(service), ApiClient(service.url) as api:
-        assert api.classify(song_csv(song_rows(2)))["status"] == "SUCCEEDED"
-
-
-def test_a_backup_is_restored_to_a_running_service(server: str, folder: Path) -> None:
-    dump, restore, tidy = BLOCKS["Backup and restore"]
-    environment = connection_of(server)
-    service = replica(server, worker_concurrency="0")
-    worker = Process(["worker"], {"GENREGRAPH_DATABASE_URL": server})
-    with started(service, worker), ApiClient(service.url) as api:
-        # given a backup, and what was stored after it
-        api.classify(song_csv(song_rows(5)))
-        shell(dump, folder, **environment)
-        api.classify(song_csv(song_rows(9)))
-        assert total(api) == 9
-        # when
-        shell(restore, folder, **environment)
-        # then the service goes on with what the backup has, without a restart
-        eventually(lambda: total(api) == 5, "it has the backup's five songs")
-        # and so does the worker
-        queued = api.classify(song_csv(song_rows(20)), background=True)
-        batch = finished(api, queued["id"])
-        assert (batch["status"], batch["rowsClassified"]) == ("SUCCEEDED", 20)
-        # and the former database is kept until it is dropped
-        assert databases(server) == {"genregraph", "genregraph_before", "postgres"}
-        shell(tidy, folder, **environment)
-        assert databases(server) == {"genregraph", "postgres"}
-        assert total(api) == 20
-
-
-def total(api: ApiClient) -> int | None:
-    """How many songs are stored, if the database is there."""
-    data = api.post("{ songs { totalCount } }").json().get("data")
-    return data and int(data["songs"]["totalCount"])
-
-
-def databases(server: str) -> set[str]:
-    async def names() -> set[str]:
-        connection = await asyncpg.connect(f"{server.rpartition('/')[0]}/postgres")
-        try:
-            rows = await connection.fetch("SELECT datname FROM pg_database WHERE NOT datistemplate")
-        finally:
-            await connection.close()
-        return {row["datname"] for row in rows}
-
-    return asyncio.run(names())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -10,9 +12,12 @@ import pytest
 
 from tests.api.test_background_batches import followed
 from tests.client import ApiClient
+from tests.conftest import StartService
 from tests.deploy.proxy import nginx
 from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
+from tests.ports import free_port
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -47,3 +52,32 @@ def test_a_file_larger_than_nginxs_own_limit_passes(proxied: ApiClient) -> None:
 def test_figures_do_not_pass(proxied: ApiClient) -> None:
     assert httpx.get(f"{proxied.url}/metrics", headers=CREDENTIALS).status_code == 404
     assert httpx.get(f"{proxied.url}/livez").status_code == 200
+
+
+def test_an_address_with_too_many_connections_is_refused(api: ApiClient, folder: Path) -> None:
+    # given two requests whose bodies never come
+    port = int(api.url.rpartition(":")[2])
+    with nginx(folder, ("127.0.0.1",), port, connections=2) as url, ExitStack() as open_ones:
+        place = ("127.0.0.1", int(url.rpartition(":")[2]))
+        head = "POST /graphql HTTP/1.1\r\nhost: here\r\nclient-id: test\r\nclient-secret: test\r\n"
+        for _ in range(2):
+            waiting = open_ones.enter_context(socket.create_connection(place))
+            waiting.sendall(f"{head}content-type: application/json\r\ncontent-length: 9\r\n\r\n".encode())
+        # then
+        eventually(lambda: httpx.get(f"{url}/livez").status_code == 429, "a third one is refused")
+        open_ones.close()
+        # and with one less there is room
+        eventually(lambda: httpx.get(f"{url}/livez").status_code == 200, "it is answered")
+
+
+def test_https_is_asked_for_once(start_service: StartService, folder: Path) -> None:
+    # given
+    api = start_service(environment="production")
+    https = free_port()
+    with nginx(folder, ("127.0.0.1",), int(api.url.rpartition(":")[2]), https=https) as url:
+        # when
+        answer = httpx.get(f"https://127.0.0.1:{https}/livez", verify=False)  # noqa: S501 - it signed itself
+        # then
+        assert answer.headers.get_list("strict-transport-security") == ["max-age=31536000; includeSubDomains"]
+        moved = httpx.get(f"{url}/livez")
+        assert (moved.status_code, moved.headers["location"]) == (308, "https://127.0.0.1/livez")

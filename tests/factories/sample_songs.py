@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from ml.songs import AUDIO_COLUMNS
+from ml.songs.contract import AUDIO_COLUMNS
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "songs.csv"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ml.songs import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 
 _WORDS = (
     "love",
@@ -45,7 +45,7 @@ def song_rows(n: int, seed: int = 0) -> list[dict[str, str]]:
     rows = []
     for index in range(n):
         numbers = {
-            column.name: f"{number:.0f}" if column.integer else repr(float(number))
+            column.name: f"{number:.0f}" if column.integer else str(number)
             for column, number in zip(NUMBER_COLUMNS, made.numbers[index], strict=True)
         }
         texts = {TRACK_ID: str(made.track_ids[index]), TITLE: made.titles[index], TAGS: made.tags[index]}
@@ -90,5 +90,5 @@ def songs(n: int, seed: int = 0) -> Songs:
             or _WORDS[0]
             for _ in range(n)
         ],
-        numbers=numbers,
+        numbers=numbers.astype(np.float32),
     )

@@ -51,6 +51,8 @@ def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[st
         SELECT 'upload' FROM batch_uploads JOIN batches ON id = batch_id WHERE status <> 'FAILED'
         UNION ALL
         SELECT 'part' FROM batch_upload_parts JOIN batches ON id = batch_id WHERE status <> 'FAILED'
-        UNION ALL SELECT 'staged' FROM staged_batch_songs
+        UNION ALL
+        SELECT 'results' FROM batch_result_parts JOIN batches ON id = batch_id WHERE status <> 'SUCCEEDED'
+        UNION ALL SELECT 'features' FROM batch_result_parts WHERE features IS NOT NULL
     """
     assert [row[0] for row in database.rows(left)] == []

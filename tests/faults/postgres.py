@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
 
 from app.database.migrate import migrate
-from app.embedded_postgres import EmbeddedPostgres
-from app.embedded_postgres import server as embedded_server
+from app.local_postgres import server as embedded_server
+from app.local_postgres.server import EmbeddedPostgres
 from tests.ports import free_port
 from tests.waiting import eventually
 
@@ -48,6 +49,11 @@ class Postgres:
         return self._server.url
 
     @property
+    def pid(self) -> int:
+        assert self._server.pid is not None
+        return self._server.pid
+
+    @property
     def data_path(self) -> Path:
         return self._server.data_path
 
@@ -58,8 +64,7 @@ class Postgres:
 
     def kill(self) -> None:
         """End all its processes by SIGKILL, as a power cut or the system's memory killer does."""
-        assert self._server.pid is not None
-        postmaster = psutil.Process(self._server.pid)
+        postmaster = psutil.Process(self.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):  # a connection may end meanwhile
@@ -89,7 +94,7 @@ class Postgres:
         migrate(self.url_of(TEMPLATE))
 
     def url_of(self, database: str) -> str:
-        return f"{self.url.rpartition('/')[0]}/{database}"
+        return urlsplit(self.url)._replace(path=f"/{database}").geturl()
 
     @property
     def owner(self) -> tuple[int, int]:
@@ -118,7 +123,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        return self.url.rpartition("/")[2]
+        return urlsplit(self.url).path.removeprefix("/")
 
     def execute(self, statement: str, *arguments: object) -> None:
         self.rows(statement, *arguments)

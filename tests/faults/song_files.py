@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import cycle
 
-from ml.songs import SONG_COLUMNS, TRACK_ID
+from ml.songs.contract import SONG_COLUMNS, TRACK_ID
 from tests.factories.songs import song_csv, song_rows
 
 _OTHER_COLUMNS = [column for column in SONG_COLUMNS if column != TRACK_ID]

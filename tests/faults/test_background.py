@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.batches.claims import MAX_ATTEMPTS
 from tests.faults.conftest import Programs
 from tests.faults.invariants import batch_of, check, uuid_of
 from tests.faults.postgres import Database, Gate, Postgres
@@ -26,7 +27,7 @@ SONGS = range(1, 6_001)
 
 def held_in_third_chunk(service: Service, database: Database) -> tuple[dict[str, Any], Gate]:
     """Send a batch and wait until two of its chunks are staged and the third is held up."""
-    gate = database.close_gate("staged_batch_songs", "NEW.ordinal = 4500")
+    gate = database.close_gate("batch_result_parts", "NEW.first_ordinal = 4000")
     queued = service.api.classify(song_file(SONGS), background=True)
     gate.wait_for_arrival()
     eventually(lambda: batch_of(service.api, queued["id"])["rowsProcessed"] >= 4_000, "two chunks are staged")
@@ -90,6 +91,41 @@ def test_all_connections_are_cut(programs: Programs, database: Database) -> None
     check(service.api, database, all_stored(queued))
 
 
+def test_outages_use_up_no_attempt(programs: Programs, database: Database) -> None:
+    # given
+    service = programs.serve(workers=1)
+    queued, gate = held_in_third_chunk(service, database)
+    # when the connections are cut more often than work may break off
+    for _ in range(MAX_ATTEMPTS + 1):
+        gate.wait_for_arrival()
+        database.cut_connections()
+        eventually(lambda: batch_of(service.api, queued["id"])["status"] == "WAITING", "the batch waits")
+    gate.open()
+    # then
+    batch = finished(service.api, queued["id"])
+    assert (batch["status"], batch["rowsClassified"]) == ("SUCCEEDED", 6_000)
+    check(service.api, database, all_stored(queued))
+
+
+def test_a_database_that_becomes_read_only_ends_no_batch(
+    programs: Programs, database: Database, postgres: Postgres
+) -> None:
+    # given
+    service = programs.serve()
+    worker = programs.work()
+    queued, gate = held_in_third_chunk(service, database)
+    # when it takes no writes, and connections are cut that began to write before
+    with postgres.setting("default_transaction_read_only", "on"):
+        database.cut_connections()
+        eventually(lambda: worker.log.count("ReadOnlySQLTransactionError") > MAX_ATTEMPTS, "it tried often")
+        assert service.api.upload(song_file(range(10))).status_code == 503
+    gate.open()
+    # then
+    batch = finished(service.api, queued["id"])
+    assert (batch["status"], batch["rowsClassified"]) == ("SUCCEEDED", 6_000)
+    check(service.api, database, all_stored(queued))
+
+
 def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: Database) -> None:
     # given
     service = programs.serve()
@@ -121,24 +157,26 @@ def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: 
     assert any(group["songsOutside"] for group in drift_of(service, queued["id"]))
 
 
-def test_a_drift_that_the_release_before_did_not_add_to_is_not_told(
+def test_a_reclassification_goes_on_after_its_worker_is_killed(
     programs: Programs, database: Database
 ) -> None:
-    # given a batch of whose two staged chunks the release before, which knows no drift, did the second
-    service = programs.serve()
+    # given stored songs of another model, and a worker that is classifying them again
+    service = programs.serve(GENREGRAPH_CLIENTS="test:test:admin")
+    service.api.classify(song_file(SONGS))
+    database.execute("UPDATE songs SET model_version = 'old', predicted_genre = 'pop'")
     worker = programs.work()
-    queued, gate = held_in_third_chunk(service, database)
-    worker.kill()
-    assert database.value("SELECT (drift ->> 'songs')::int FROM batches") == 4_000
-    database.execute("""UPDATE batches SET drift = drift || '{"songs": 2000}'""")
-    gate.open()
+    gate = database.close_gate("batch_result_parts", "NEW.first_ordinal = 4000")
+    queued = service.api.execute("mutation { reclassifySongs(all: true) { id } }")["reclassifySongs"]
+    gate.wait_for_arrival()
     # when
+    worker.kill()
+    gate.open()
     programs.work()
     # then
-    assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
-    assert drift_of(service, queued["id"]) is None
-    assert database.value("SELECT drift IS NULL FROM batches")
+    batch = finished(service.api, queued["id"])
+    assert (batch["status"], batch["rowsProcessed"], batch["rowsClassified"]) == ("SUCCEEDED", 6_000, 6_000)
     check(service.api, database, all_stored(queued))
+    assert service.api.execute('{ songs(modelVersion: "old") { totalCount } }')["songs"]["totalCount"] == 0
 
 
 def test_a_worker_that_is_only_slow_loses_its_batch_and_does_no_harm(
@@ -225,9 +263,9 @@ def test_the_service_is_killed_between_upload_and_answer(
 
 def kill_the_process_at_the_first_chunk() -> None:
     """Break this process: whoever opens a stored file dies of it, as of a file that eats all memory."""
-    from app.services import batch_processing
+    from app.batches import processing
 
-    batch_processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, attr-defined]
+    processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, attr-defined]
 
 
 def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, database: Database) -> None:
@@ -242,7 +280,7 @@ def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, databas
     # then
     batch = finished(service.api, queued["id"])
     assert batch["status"] == "FAILED"
-    assert "broke off 3 times in a row" in batch["error"]
+    assert "crashed 3 times in a row" in batch["error"]
     check(service.api, database, {})
     # and the next batch is worked on
     more = service.api.classify(song_file([1]), background=True)
@@ -251,12 +289,12 @@ def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, databas
 
 def fail_at_the_first_chunk() -> None:
     """Break this process: no stored file can be read."""
-    from app.services import batch_processing
+    from app.batches import processing
 
     def broken(*_: object) -> None:
         raise ValueError("no such thing")
 
-    batch_processing.open_stored = broken  # type: ignore[assignment, attr-defined]
+    processing.open_stored = broken  # type: ignore[assignment, attr-defined]
 
 
 def test_a_batch_that_fails_three_times_has_failed(programs: Programs, database: Database) -> None:
@@ -267,6 +305,6 @@ def test_a_batch_that_fails_three_times_has_failed(programs: Programs, database:
     # then
     batch = finished(service.api, queued["id"])
     assert batch["status"] == "FAILED"
-    assert "The operators find the reason in the log" in batch["error"]
+    assert "Ask the operators to check the log" in batch["error"]
     assert "no such thing" not in batch["error"]
     check(service.api, database, {})

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.batches.claims import MAX_ATTEMPTS
+from app.http.health import KEPT_SECONDS
 from tests.conftest import open_folder
 from tests.faults.conftest import Programs
 from tests.faults.invariants import batch_of, check, uuid_of
@@ -120,20 +123,19 @@ def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) ->
             assert response.json()["errors"][0]["extensions"]["code"] == "INSUFFICIENT_STORAGE"
         assert service.api.execute("{ genres { name } }") == {"genres": []}
         eventually(lambda: "DiskFullError" in worker.log, "the worker has met the full disk")
-        assert batch_of(service.api, queued["id"])["status"] != "SUCCEEDED"
-        # and when there is room again, all goes on, if not even the batch's failure could be written down
+        eventually(
+            lambda: worker.log.count("DiskFullError") > MAX_ATTEMPTS,
+            "it has tried more often than it may fail",
+        )
+        assert batch_of(service.api, queued["id"])["status"] in ("QUEUED", "RUNNING", "WAITING")
+        # and when there is room again, the batch goes on by itself
         ballast.unlink()
-        again = service.api.classify(song_file(range(2_000)), background=True)
-        if again["id"] != queued["id"]:
-            failed = batch_of(service.api, queued["id"])
-            assert failed["status"] == "FAILED"
-            assert failed["error"].startswith("The database's disk is full.")
-        assert finished(service.api, again["id"])["status"] == "SUCCEEDED"
+        assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
         batch = service.api.classify(song_file(range(5_000, 7_000)))
         check(
             service.api,
             database,
-            {n: {uuid_of(again)} for n in range(2_000)} | {n: {uuid_of(batch)} for n in range(5_000, 7_000)},
+            {n: {uuid_of(queued)} for n in range(2_000)} | {n: {uuid_of(batch)} for n in range(5_000, 7_000)},
         )
 
 
@@ -157,6 +159,7 @@ def test_a_full_disk_lets_nobody_connect(postgres: Postgres, tmp_path: Path) -> 
         in_request = service.api.upload(song_file(range(5_000, 5_200)))
         query = service.api.post("{ genres { name } }")
         songs = service.api.http.get(f"/batches/{batch['id']}/songs.csv")
+        time.sleep(KEPT_SECONDS + 0.1)  # as long as an earlier answer of the health check may be given
         health = service.api.http.get("/healthcheck")
         worker = programs.work()
         # then

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from typing import Any
 
 import httpx
 import pytest
 
-from app.logs import configure_logs
+from app.http.health import KEPT_SECONDS
+from app.observability.logs import configure_logs
 from app.settings import LogFormat
 from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
@@ -107,6 +109,7 @@ def test_probes_are_logged_when_they_fail_alone(
     for path in ("/livez", "/healthcheck", "/metrics"):
         assert api.http.get(path).status_code == 200
     execute_sql("DROP TABLE songs")
+    time.sleep(KEPT_SECONDS + 0.1)  # as long as an earlier answer may be given
     # when
     api.http.get("/healthcheck")
     # then
@@ -142,3 +145,14 @@ def test_the_operations_of_a_websocket_have_a_line_each(
     assert (first["operation"], first["outcome"], first["client_id"]) == ("query genres", "ok", "nightly")
     (closed,) = logged(caplog, "websocket closed")
     assert first["request_id"] == second["request_id"] == closed["request_id"]
+
+
+def test_refused_credentials_are_logged_with_the_address(
+    caplog: pytest.LogCaptureFixture, api: ApiClient
+) -> None:
+    # when
+    httpx.get(f"{api.url}/nosuch", headers={"client-id": "test", "client-secret": "guessed"})
+    # then
+    (line,) = logged(caplog, "request")
+    assert (line["status"], line["address"]) == (401, "127.0.0.1")
+    assert "client_id" not in line

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.services import client_directory
-from app.services.credentials import ClientsError, Credential, parse_clients
-from app.services.roles import Role
+from app.clients import directory as client_directory
+from app.clients.credentials import ClientsError, Credential, parse_clients
+from app.clients.roles import Role
 from tests.client import ApiClient
 from tests.conftest import StartService
 
@@ -78,8 +78,32 @@ def test_a_client_is_written_as_id_secret_and_role(
         (":b", "entry 1 is not of the form"),
         ("a:hunter2,,", "entry 2 is not of the form"),
         ("", "entry 1 is not of the form"),
-        ("a:sha256$hunter2", "entry 1 has no 64 hexadecimal digits behind"),
-        ("a:hunter2:reader,a:hunter3:admin", "entry 2 gives its client another role than an earlier one"),
+        (
+            "'a':hunter2",
+            "The id in entry 1 has spaces, quotes or other characters",
+        ),
+        (
+            '"a:hunter2,b:c"',
+            "The id in entry 1 has spaces, quotes or other characters",
+        ),
+        (
+            "a b:hunter2",
+            "The id in entry 1 has spaces, quotes or other characters",
+        ),
+        ("é:hunter2", "The id in entry 1 has spaces, quotes or other characters"),
+        (
+            "a: hunter2",
+            "The secret in entry 1 starts or ends with a space or has",
+        ),
+        (
+            "a:huntér2",
+            "The secret in entry 1 starts or ends with a space or has",
+        ),
+        ("a:sha256$hunter2", "entry 1 needs 64 hexadecimal digits after"),
+        (
+            "a:hunter2:reader,a:hunter3:admin",
+            "entry 2 gives its client a different role than an earlier entry",
+        ),
     ],
 )
 def test_a_list_of_clients_that_cannot_be_read_is_an_error_without_secrets(text: str, problem: str) -> None:

@@ -3,17 +3,35 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
+from app.http.batch_songs import content_disposition
+from tests import waiting
 from tests.client import ApiClient
-from tests.conftest import StartService
+from tests.conftest import ExecuteSql, StartService
 from tests.factories.songs import song_csv, song_row, song_rows
 
-SONGS = (
-    "query ($id: ID!) { batch(id: $id) { songs(first: 1000) { nodes { trackId title genre { name } } } } }"
-)
+COLUMNS_BEFORE = ["trackID", "title", "genre", "verifiedGenre", "confidence", "confident"]
+COLUMNS_AFTER = ["modelVersion", "classifiedAt"]
+
+SONGS = """
+query ($id: ID!) {
+  model { genres }
+  batch(id: $id) {
+    songs(first: 1000) {
+      nodes {
+        trackId title genre { name } confidence confident modelVersion classifiedAt
+        probabilities { genre probability }
+      }
+    }
+  }
+}
+"""
 
 
 def download(api: ApiClient, batch_id: str) -> list[list[str]]:
@@ -23,30 +41,149 @@ def download(api: ApiClient, batch_id: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(response.text)))
 
 
-def test_all_songs_of_a_batch_and_no_others(api: ApiClient) -> None:
+def test_all_songs_of_a_batch_in_the_order_of_the_file(api: ApiClient) -> None:
     # given
     api.classify(song_csv([song_row(trackID="9999")]))
-    batch = api.classify(song_csv(song_rows(300)))
+    sent = song_rows(300)[::-1]
+    batch = api.classify(song_csv(sent), minConfidence=0.5)
     # when
     header, *rows = download(api, batch["id"])
     # then
-    assert header == ["trackID", "title", "genre", "confidence", "confident", "modelVersion"]
-    nodes = api.execute(SONGS, id=batch["id"])["batch"]["songs"]["nodes"]
-    assert [row[:3] for row in rows] == [[n["trackId"], n["title"], n["genre"]["name"]] for n in nodes]
-    assert len(rows) == 300
-    assert {row[4] for row in rows} == {"true"}
+    stored = api.execute(SONGS, id=batch["id"])
+    genres = stored["model"]["genres"]
+    assert header == [*COLUMNS_BEFORE, *(f"probability_{genre}" for genre in genres), *COLUMNS_AFTER]
+    assert [row[0] for row in rows] == [row["trackID"] for row in sent]
+    nodes = {node["trackId"]: node for node in stored["batch"]["songs"]["nodes"]}
+    for row in rows:
+        node = nodes[row[0]]
+        probabilities = {p["genre"]: p["probability"] for p in node["probabilities"]}
+        assert row[1:4] == [node["title"], node["genre"]["name"], ""]
+        assert float(row[4]) == node["confidence"]
+        assert row[5] == ("true" if node["confident"] else "false")
+        assert [float(cell) for cell in row[6:-2]] == [probabilities[genre] for genre in genres]
+        assert row[-2:] == [node["modelVersion"], node["classifiedAt"]]
+    assert {row[5] for row in rows} == {"true", "false"}
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(
-    api: ApiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # given titles that are all the same, so that track ids decide
-    monkeypatch.setattr("app.services.catalogue.EXPORT_PAGE_SIZE", 7)
-    batch = api.classify(song_csv([song_row(trackID=str(n), title="Same") for n in range(1, 22)]))
+def test_of_rows_with_the_same_track_id_the_last_one_is_downloaded(api: ApiClient) -> None:
+    rows = [song_row(trackID=str(n), title=title) for n, title in ((1, "a"), (2, "b"), (1, "c"), (3, "d"))]
+    batch = api.classify(song_csv(rows))
+
+    _, *downloaded = download(api, batch["id"])
+
+    assert [row[:2] for row in downloaded] == [["2", "b"], ["1", "c"], ["3", "d"]]
+
+
+def test_verified_genres_stand_beside_what_the_batch_answered(api: ApiClient) -> None:
+    # given
+    batch = api.classify(song_csv(song_rows(3)))
+    before = [row[2] for row in download(api, batch["id"])]
     # when
-    _, *rows = download(api, batch["id"])
+    query = 'mutation { verifySongs(input: {trackId: "2", genre: "=polka"}) { __typename } }'
+    assert api.execute(query) == {"verifySongs": {"__typename": "VerifiedSongs"}}
     # then
-    assert [int(row[0]) for row in rows] == list(range(1, 22))
+    after = download(api, batch["id"])
+    assert [row[2] for row in after] == before
+    assert [row[3] for row in after] == ["verifiedGenre", "", "'=polka", ""]
+    lines = api.http.get(f"/batches/{batch['id']}/songs.jsonl").text.splitlines()
+    assert [json.loads(line)["verifiedGenre"] for line in lines] == [None, "=polka", None]
+    parquet = api.http.get(f"/batches/{batch['id']}/songs.parquet").content
+    table = pq.read_table(io.BytesIO(parquet))
+    assert table["verifiedGenre"].to_pylist() == [None, "=polka", None]
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_later_batch_changes_nothing_about_a_download(api: ApiClient, background: bool) -> None:
+    # given
+    first = api.classify(song_csv(song_rows(30)), background=background)
+    waiting.finished(api, first["id"])
+    before = download(api, first["id"])
+    assert len(before) == 31
+    # when
+    api.classify(song_csv([{**row, "title": "Other"} for row in song_rows(20)]))
+    # then
+    assert download(api, first["id"]) == before
+    query = "query ($id: ID!) { batch(id: $id) { songsSuperseded songs { totalCount } } }"
+    batch = api.execute(query, id=first["id"])["batch"]
+    assert batch == {"songsSuperseded": 20, "songs": {"totalCount": 10}}
+
+
+def test_json_lines_and_parquet_hold_the_same(api: ApiClient) -> None:
+    # given
+    batch = api.classify(song_csv(song_rows(60)))
+    header, *rows = download(api, batch["id"])
+    # when
+    lines = api.http.get(f"/batches/{batch['id']}/songs.jsonl")
+    parquet = api.http.get(f"/batches/{batch['id']}/songs.parquet")
+    # then
+    objects = [json.loads(line) for line in lines.text.splitlines()]
+    assert [list(song) for song in objects] == [header] * 60
+    assert [[str(song["trackID"]), song["title"], song["genre"]] for song in objects] == [
+        row[:3] for row in rows
+    ]
+    table = pq.read_table(io.BytesIO(parquet.content))
+    assert table.column_names == header
+    assert [
+        song | {"classifiedAt": song["classifiedAt"].isoformat()} for song in table.to_pylist()
+    ] == objects
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "header"),
+    [
+        ("songs.csv", "attachment; filename=\"songs-genres.csv\"; filename*=UTF-8''songs-genres.csv"),
+        (
+            'l\u00e4rm "1".CSV',
+            "attachment; filename=\"l_rm _1_-genres.csv\"; filename*=UTF-8''l%C3%A4rm%20%221%22-genres.csv",
+        ),
+        (None, "attachment; filename=\"songs-genres.csv\"; filename*=UTF-8''songs-genres.csv"),
+    ],
+)
+def test_a_download_is_named_after_the_upload(uploaded: str | None, header: str) -> None:
+    assert content_disposition(uploaded, "csv") == header
+
+
+def test_results_that_are_no_longer_kept_are_gone(api: ApiClient, execute_sql: ExecuteSql) -> None:
+    batch = api.classify(song_csv(song_rows(3)))
+    execute_sql("UPDATE batches SET results_until = now() - interval '1 second'")
+
+    response = api.http.get(f"/batches/{batch['id']}/songs.jsonl")
+
+    assert response.status_code == 410
+    assert response.json()["errors"][0]["extensions"]["code"] == "RESULTS_GONE"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_download_whose_results_go_meanwhile_breaks_off(
+    api: ApiClient, execute_sql: ExecuteSql, encoding: str
+) -> None:
+    # given results of which the last part is missing
+    batch = api.classify(song_csv(song_rows(4_001)))
+    execute_sql("DELETE FROM batch_result_parts WHERE first_ordinal >= 4000")
+    # then
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.http.get(f"/batches/{batch['id']}/songs.csv", headers={"accept-encoding": encoding})
+
+
+@pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet"])
+def test_a_download_whose_results_are_gone_before_it_begins_is_refused(
+    api: ApiClient, execute_sql: ExecuteSql, extension: str
+) -> None:
+    batch = api.classify(song_csv(song_rows(3)))
+    execute_sql("DELETE FROM batch_result_parts")
+    response = api.http.get(f"/batches/{batch['id']}/songs.{extension}")
+    assert response.status_code == 410
+    assert response.json()["errors"][0]["extensions"]["code"] == "RESULTS_GONE"
+
+
+def test_without_pyarrow_there_is_no_parquet(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = api.classify(song_csv(song_rows(3)))
+    monkeypatch.setattr("app.http.batch_songs.find_spec", lambda _: None)
+
+    response = api.http.get(f"/batches/{batch['id']}/songs.parquet")
+
+    assert response.status_code == 501
+    assert "pyarrow" in response.json()["errors"][0]["message"]
 
 
 def test_the_uuid_in_the_id_does_as_well(api: ApiClient) -> None:
@@ -91,3 +228,36 @@ def test_nobody_downloads_without_credentials(api: ApiClient) -> None:
     batch = api.classify(song_csv(song_rows(3)))
 
     assert httpx.get(f"{api.url}/batches/{batch['id']}/songs.csv").status_code == 401
+
+
+def test_two_clients_that_send_the_same_songs_over_and_over_download_what_they_sent(
+    start_service: StartService,
+) -> None:
+    """Each sends a file of its own with the same track ids, and one that both send, in turns and at once."""
+    # given
+    api = start_service(max_sync_rows=150)
+
+    def one_client(client_id: str, secret: str) -> None:
+        own = song_rows(100, seed=len(client_id))
+        for row in own:
+            row["title"] = f"{client_id} {row['trackID']}"
+        both = song_rows(200, seed=9)  # too many for a request
+        with ApiClient(api.url, client_id, secret) as client:
+            for turn in range(6):
+                sent = both if turn % 3 == 2 else own
+                batch = client.classify(song_csv(sent), minConfidence=turn / 10)
+                assert waiting.finished(client, batch["id"])["status"] == "SUCCEEDED"
+                lines = client.http.get(f"/batches/{batch['id']}/songs.jsonl").text.splitlines()
+                found = [json.loads(line) for line in lines]
+                # then
+                assert [(str(song["trackID"]), song["title"]) for song in found] == [
+                    (row["trackID"], row["title"]) for row in sent
+                ]
+                assert [song["confident"] for song in found] == [
+                    song["confidence"] >= turn / 10 for song in found
+                ]
+
+    # when
+    with ThreadPoolExecutor(2) as pool:
+        for running in [pool.submit(one_client, "test", "test"), pool.submit(one_client, "nightly", "first")]:
+            running.result()

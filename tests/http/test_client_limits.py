@@ -60,8 +60,8 @@ def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: Sta
         assert response.json() == {
             "errors": [
                 {
-                    "message": "This client has 2 uploads under way, as many as it may; "
-                    "try again when one has ended.",
+                    "message": "This client has reached its limit of 2 concurrent uploads. "
+                    "Try again when one has finished.",
                     "extensions": {"code": "TOO_MANY_UPLOADS"},
                 }
             ]
@@ -108,8 +108,8 @@ def test_subscriptions_are_counted_over_all_websockets_of_a_client(queued: tuple
             "type": "error",
             "payload": [
                 {
-                    "message": "This client has 2 subscriptions under way, as many as it may; "
-                    "try again when one has ended.",
+                    "message": "This client has reached its limit of 2 concurrent subscriptions. "
+                    "Try again when one has finished.",
                     "extensions": {"code": "TOO_MANY_SUBSCRIPTIONS"},
                 }
             ],
@@ -174,14 +174,12 @@ def test_one_websocket_too_many_is_closed(queued: tuple[ApiClient, str]) -> None
         '{"type": "subscribe", "id": [], "payload": {"query": "{ __typename }"}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "variables": []}}',
-        '{"type": "subscribe", "id": "1", "payload": {"query": "{ ' + "x" * 500 + ' ) }"}}',
-        '{"type": "subscribe", "id": "1", "payload": {"query": "{ \\ud83d )' + "é" * 500 + '"}}',
         '{"type": "' + "x" * 500 + '"}',
         "[" * 100_000,
         "1" * 5_000,
         '"' + "x" * 17 * 2**20 + '"',
     ],
-    ids=range(13),
+    ids=range(11),
 )
 def test_whatever_comes_over_a_websocket_it_alone_is_closed(
     api: ApiClient, text: str, caplog: pytest.LogCaptureFixture

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from app.clients.administration import ClientAccounts
+from app.clients.roles import Role
+from app.database.connect import Database
 from app.database.engine import create_engine, create_session_factory
-from app.services.clients import ClientAccounts
-from app.services.roles import Role
 from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
 from tests.waiting import eventually
@@ -29,7 +30,7 @@ def accounts(database_url: str) -> Accounts:
 
     def call(work: Callable[[ClientAccounts], Any]) -> Any:
         async def run() -> Any:
-            engine = create_engine(database_url)
+            engine = create_engine(Database(database_url))
             try:
                 return await work(ClientAccounts(create_session_factory(engine)))
             finally:
@@ -102,7 +103,7 @@ def test_an_open_web_socket_of_a_revoked_client_is_of_no_use(api: ApiClient, acc
         eventually(lambda: status(api, "script", secret) == 401, "it may not call")
         # then
         (error,) = ask("{ genres { name } }")
-        assert error["message"] == "Your credentials are not valid any more; connect again."
+        assert error["message"] == "Your credentials are no longer valid. Reconnect with valid credentials."
         assert error["extensions"] == {"code": "FORBIDDEN"}
 
 

@@ -8,12 +8,14 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import app.batches
+import app.catalogue
+import app.clients
 import app.http
-import app.services
 import graphql_schema
 import ml
 from app.settings import PREFIX, Settings
-from ml.songs import TEXT_COLUMNS
+from ml.songs.contract import TEXT_COLUMNS
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
@@ -24,29 +26,36 @@ SETTING_NAME = re.compile(r"max_.+|.*_per_.+|.*timeout.*")
 
 NOT_OF_CLIENTS = {
     # What a client has no part in: how memory is used, how long workers and other programs are waited for.
+    "app.http.compression.MIN_COMPRESSED_BYTES",
     "app.http.background_server.START_TIMEOUT_SECONDS",
-    "app.http.client_limits.RETRY_AFTER_SECONDS",
     "app.http.health.DATABASE_TIMEOUT_SECONDS",
+    "app.http.health.KEPT_SECONDS",
     "app.http.websocket_handler.MAX_REASON_BYTES",
-    "app.services.background_batches.CANCEL_TIMEOUT_SECONDS",
-    "app.services.background_batches.OUTAGE_SECONDS",
-    "app.services.background_batches.POLL_SECONDS",
-    "app.services.batch_processing.BUSY_SECONDS",
-    "app.services.batch_processing.MAX_ATTEMPTS",
-    "app.services.client_directory.NOTE_USE_SECONDS",
-    "app.services.client_directory.REFRESH_SECONDS",
-    "app.services.client_directory.UNKNOWN_REFRESH_SECONDS",
-    "app.services.catalogue.DEFAULT_READ_TIMEOUT_SECONDS",
-    "app.services.work_waiting.ANSWER_SECONDS",
-    "app.services.work_waiting.KEPT_SECONDS",
-    "ml.csv_records.MAX_BLOCK_BYTES",
-    "ml.csv_records.MAX_CELLS",
-    "ml.csv_records.MAX_MARKS",
-    "ml.csv_records.MOST_ONE_BY_ONE",
-    "ml.songs.MAX_TRACK_ID",
+    "app.batches.background.CANCEL_TIMEOUT_SECONDS",
+    "app.batches.following.OUTAGE_SECONDS",
+    "app.batches.following.POLL_SECONDS",
+    "app.batches.following.QUEUED_POLL_SECONDS",
+    "app.batches.claims.BUSY_SECONDS",
+    "app.batches.claims.MAX_ATTEMPTS",
+    "app.batches.model_registry.RETRY_SECONDS",
+    "app.clients.directory.NOTE_USE_SECONDS",
+    "app.clients.login_limiter.WINDOW_SECONDS",
+    "app.clients.directory.READ_SECONDS",
+    "app.clients.directory.REFRESH_SECONDS",
+    "app.clients.directory.UNKNOWN_REFRESH_SECONDS",
+    "app.clients.directory.UNKNOWN_WAIT_SECONDS",
+    "app.batches.waiting.KEPT_SECONDS",
+    "app.catalogue.accuracy.KEPT_SECONDS",
+    "ml.songs.csv_reader.MAX_BLOCK_BYTES",
+    "ml.songs.csv_records.MAX_CELLS",
+    "ml.songs.csv_reader.MAX_MARKS",
+    "ml.songs.csv_reader.MOST_ONE_BY_ONE",
+    "ml.songs.contract.MAX_TRACK_ID",
 }
 
-OTHER_ROOMS = re.compile(r"ml\.(bulk|train|tun|eval|art|embed|labels)")
+OTHER_ROOMS = re.compile(
+    r"ml\.(bulk|training|model\.artifact|songs\.(parquet|csv_ranges))|app\.batches\.worker"
+)
 
 
 def table() -> dict[str, float]:
@@ -65,7 +74,7 @@ def table() -> dict[str, float]:
 def constants() -> dict[str, float]:
     """The constants that are named like limits, of all modules that read what clients send."""
     found = {}
-    for package in (app.http, app.services, graphql_schema, ml):
+    for package in (app.http, app.batches, app.catalogue, app.clients, graphql_schema, ml):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if OTHER_ROOMS.match(module.name):
                 continue
@@ -93,7 +102,10 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
     expected = {
         **settings(),
         **{name: value for name, value in constants().items() if name not in NOT_OF_CLIENTS},
-        **{f"ml.songs.TEXT_COLUMNS {column.name}": float(column.max_length) for column in TEXT_COLUMNS},
+        **{
+            f"ml.songs.contract.TEXT_COLUMNS {column.name}": float(column.max_length)
+            for column in TEXT_COLUMNS
+        },
     }
     assert table() == expected
 
@@ -105,6 +117,6 @@ def test_the_exceptions_exist() -> None:
 def test_a_websocket_message_has_the_limit_of_a_json_body() -> None:
     import uvicorn
 
-    from app.http.body_limit import MAX_JSON_BYTES
+    from app.http.limits import MAX_JSON_BYTES
 
     assert uvicorn.Config("none").ws_max_size == MAX_JSON_BYTES

@@ -69,8 +69,8 @@ def test_operations_are_counted_by_field_and_outcome(api: ApiClient) -> None:
         ("invalid", "invalid", "GRAPHQL_PARSE_FAILED"): 1,
         ("mutation", "classifyBatch", "INVALID_SONG_FILE"): 1,
     }
-    assert value(samples, "operation_seconds_count", type="query", field="genres") == 2
-    assert 0 < value(samples, "operation_seconds_sum", type="query", field="genres") < 10
+    assert value(samples, "operation_duration_seconds_count", type="query", field="genres") == 2
+    assert 0 < value(samples, "operation_duration_seconds_sum", type="query", field="genres") < 10
 
 
 def test_responses_are_counted_by_route_and_status(api: ApiClient) -> None:
@@ -146,7 +146,7 @@ def test_batches_are_counted_by_how_they_ended(api: ApiClient) -> None:
     # then
     assert value(samples, "batches_ended_total", status="SUCCEEDED") == 2
     assert value(samples, "batches_ended_total", status="FAILED") == 0
-    assert value(samples, "batch_seconds_count") == 2
+    assert value(samples, "batch_duration_seconds_count") == 2
 
 
 def test_the_queue_shows_what_waits_and_for_how_long(
@@ -175,7 +175,7 @@ def test_the_model_the_release_and_the_pool_are_told(api: ApiClient) -> None:
     # then
     versions = [dict(pairs) for name, pairs in samples if name == "genregraph_build_info"]
     assert [labels["model_version"] for labels in versions] == [model]
-    assert value(samples, "database_connections_most") == 20
+    assert value(samples, "database_connections_max") == 20
     assert 0 <= value(samples, "database_connections_used") <= 20
     assert ("process_resident_memory_bytes", frozenset()) in samples
 
@@ -234,10 +234,11 @@ def test_metrics_are_open_or_off_as_set(start_service: StartService) -> None:
 
 
 def test_scrapes_at_once_look_at_the_database_once(
-    start_service: StartService, statements: list[str]
+    start_service: StartService, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given
-    api = start_service(metrics=MetricsAccess.OPEN)
+    # given: a machine however slow, and no worker, which looks at uploads as well
+    monkeypatch.setattr("app.batches.waiting.KEPT_SECONDS", 60.0)
+    api = start_service(metrics=MetricsAccess.OPEN, worker_concurrency=0)
     statements.clear()
     # when
     threads = [threading.Thread(target=lambda: httpx.get(f"{api.url}/metrics")) for _ in range(8)]
@@ -247,3 +248,34 @@ def test_scrapes_at_once_look_at_the_database_once(
         thread.join()
     # then
     assert sum("FROM batch_uploads" in statement for statement in statements) == 1
+
+
+def test_wrong_credentials_are_counted_by_address_once_it_is_over_the_limit(
+    start_service: StartService,
+) -> None:
+    # given
+    api = start_service(login_attempts_per_minute=3, max_uploads_per_client=1)
+    wrong = {"client-id": "test", "client-secret": "guessed"}
+    # when: three are wrong, two too many; one without credentials is no guess
+    codes = [httpx.get(f"{api.url}/nosuch", headers=wrong).status_code for _ in range(5)]
+    httpx.get(f"{api.url}/nosuch")
+    # then
+    assert codes == [401, 401, 401, 429, 429]
+    with ApiClient(api.url, client_id="nightly", secret="first") as other:
+        samples = scrape(other)
+    assert value(samples, "wrong_credentials_total", address="other") == 3
+    assert value(samples, "wrong_credentials_total", address="127.0.0.1") == 2
+
+
+def test_waits_room_and_lag_are_measured(api: ApiClient) -> None:
+    # given
+    api.execute("{ genres { name } }")
+    api.classify(song_csv(song_rows(3)))
+    # when
+    eventually(lambda: value(scrape(api), "event_loop_lag_seconds_count") > 0, "the loop was looked at")
+    samples = scrape(api)
+    # then
+    for pool in ("reads", "others", "writes"):
+        assert value(samples, "database_pool_wait_seconds_count", pool=pool) >= 1
+    assert 0 < value(samples, "spool_free_bytes") <= value(samples, "spool_size_bytes")
+    assert value(samples, "database_size_bytes") > 1_000_000

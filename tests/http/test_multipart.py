@@ -23,7 +23,7 @@ def operations(**variables: Any) -> str:
 
 
 OPERATIONS = operations(file=None)
-NO_NULL = "'operations' has no null at the map's path '{}' to put the file in."
+NO_NULL = "'operations' must have a null at the map's path '{}'."
 
 
 def test_a_multipart_request_without_preflight_header_is_refused(api: ApiClient) -> None:
@@ -63,26 +63,26 @@ MAP = '{"0": ["variables.file"]}'
     ("operations", "mapping", "message"),
     [
         ("not json", MAP, "The multipart field 'operations' is not JSON: Expecting value: line 1 column 1"),
-        ("[" * 10_000, MAP, "The multipart field 'operations' is not JSON: "),
+        ("[" * 10_000, MAP, "The multipart field 'operations' is nested too deeply."),
         (OPERATIONS, "not json", "The multipart field 'map' is not JSON: Expecting value: line 1 column 1"),
         (OPERATIONS, "", "The multipart field 'map' is not JSON: Expecting value: line 1 column 1"),
         (OPERATIONS, "[1]", '\'map\' must be a JSON object, such as {"0": ["variables.file"]}.'),
         (OPERATIONS, "7", '\'map\' must be a JSON object, such as {"0": ["variables.file"]}.'),
         (OPERATIONS, "null", '\'map\' must be a JSON object, such as {"0": ["variables.file"]}.'),
-        (OPERATIONS, '{"0": "variables.file"}', "'map' must give '0' a list of paths"),
-        (OPERATIONS, '{"0": [7]}', "'map' must give '0' a list of paths"),
-        (OPERATIONS, '{"0": []}', "'map' must give '0' a list of paths"),
-        (OPERATIONS, '{"0": null}', "'map' must give '0' a list of paths"),
-        (OPERATIONS, "{}", "'map' does not say where the file of the part '0' belongs."),
+        (OPERATIONS, '{"0": "variables.file"}', "'map' must map '0' to a list of paths"),
+        (OPERATIONS, '{"0": [7]}', "'map' must map '0' to a list of paths"),
+        (OPERATIONS, '{"0": []}', "'map' must map '0' to a list of paths"),
+        (OPERATIONS, '{"0": null}', "'map' must map '0' to a list of paths"),
+        (OPERATIONS, "{}", "'map' has no path for the file in part '0'."),
         (
             OPERATIONS,
             '{"1": ["variables.file"]}',
             "'map' names the part '1', but the request has no such part.",
         ),
         (OPERATIONS, '{"map": ["variables.file"]}', "The part 'map' is not a file: its Content-Disposition"),
-        (OPERATIONS, '{"0": ["file"]}', "The map's path 'file' must begin with 'variables.'."),
-        (OPERATIONS, '{"0": ["query"]}', "The map's path 'query' must begin with 'variables.'."),
-        (OPERATIONS, '{"0": ["variables"]}', "The map's path 'variables' must begin with 'variables.'."),
+        (OPERATIONS, '{"0": ["file"]}', "The map's path 'file' must start with 'variables.'."),
+        (OPERATIONS, '{"0": ["query"]}', "The map's path 'query' must start with 'variables.'."),
+        (OPERATIONS, '{"0": ["variables"]}', "The map's path 'variables' must start with 'variables.'."),
         (OPERATIONS, '{"0": ["variables.other"]}', NO_NULL.format("variables.other")),
         (OPERATIONS, '{"0": ["variables.other.file"]}', NO_NULL.format("variables.other.file")),
         (OPERATIONS, '{"0": ["variables.file.0"]}', NO_NULL.format("variables.file.0")),
@@ -93,7 +93,7 @@ MAP = '{"0": ["variables.file"]}'
         (json.dumps({"query": CLASSIFY_BATCH, "variables": 7}), MAP, NO_NULL.format("variables.file")),
         ("null", MAP, "'operations' must be a JSON object with a query and its variables."),
         ("7", MAP, "'operations' must be a JSON object with a query and its variables."),
-        ('{"variables": {"file": null}}', MAP, "No GraphQL query found in the request"),
+        ('{"variables": {"file": null}}', MAP, "The request has no query."),
         ('{"query": 7, "variables": {"file": null}}', MAP, "`query` must be a string"),
         (f"[{OPERATIONS}, {OPERATIONS}]", '{"0": ["0.variables.file"]}', "Batching is not supported"),
         ("[]", MAP, "Batching is not supported"),
@@ -131,7 +131,7 @@ def test_a_second_file_is_refused(api: ApiClient) -> None:
     more: Part = ("1", ("more.csv", FILE))
     mapping = '{"0": ["variables.file"], "1": ["variables.more"]}'
     message = refusal(send(api, operations(file=None, more=None), mapping, more))
-    assert message == "A request can hold one file; send each file in a request of its own."
+    assert message == "A request can have one file. Send each file in its own request."
     assert stored(api) == 0
 
 
@@ -143,7 +143,7 @@ def test_two_parts_of_one_name_are_refused(
     api: ApiClient, name: str, more: tuple[str | None, bytes | str]
 ) -> None:
     message = refusal(send(api, OPERATIONS, MAP, (name, more)))
-    assert message == f"2 parts are named '{name}'; each part needs a name of its own."
+    assert message == f"2 parts are named '{name}'. Give each part a unique name."
 
 
 def test_a_file_in_a_list_gets_there_but_no_field_takes_a_list(api: ApiClient) -> None:
@@ -176,12 +176,88 @@ def test_an_operation_without_files_may_come_as_multipart(api: ApiClient) -> Non
     assert api.multipart(parts).json() == {"data": {"__typename": "Query"}}
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("content_type", ["application/json", "Text/Plain; charset=UTF-8", ""])
+def test_operations_and_map_may_be_sent_as_blobs(
+    shared_api: ApiClient, order: tuple[int, ...], content_type: str
+) -> None:
+    blob = f'form-data; name="{{}}"; filename="blob"\r\ncontent-type: {content_type}'
+    parts = [
+        (blob.format("operations"), OPERATIONS.encode()),
+        (blob.format("map"), MAP.encode()),
+        ('form-data; name="0"; filename="songs.csv"', FILE),
+    ]
+    response = raw(shared_api, *(parts[place] for place in order))
+    assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
+
+
+def test_operations_and_map_may_have_a_content_type_and_no_filename(shared_api: ApiClient) -> None:
+    parts = [(f"{head}\r\ncontent-type: application/json", body) for head, body in FIELDS]
+    response = raw(shared_api, *parts, ('form-data; name="0"; filename="songs.csv"', FILE))
+    assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
+
+
+def test_a_blob_of_operations_is_no_larger_than_a_field(shared_api: ApiClient) -> None:
+    blob = ('form-data; name="operations"; filename="blob"', OPERATIONS.encode() + b" " * 100_000)
+    file = ('form-data; name="0"; filename="songs.csv"', FILE)
+    assert refusal(raw(shared_api, blob, FIELDS[1], file)) == (
+        "A part without a filename is larger than 65,536 bytes. If it is the file, add a filename."
+    )
+
+
 @pytest.mark.parametrize("name", ["operations", "map"])
-def test_operations_and_map_may_be_no_files(api: ApiClient, name: str) -> None:
-    text = {"operations": OPERATIONS, "map": MAP}
-    parts: Parts = [(key, (None, value)) for key, value in text.items() if key != name]
-    response = api.multipart([*parts, (name, ("blob", text[name]))])
-    assert refusal(response) == f"The part '{name}' must be a plain field without a filename."
+def test_fields_that_are_not_utf_8_are_refused(shared_api: ApiClient, name: str) -> None:
+    parts = [(head, body if name not in head else body + b"\xff") for head, body in FIELDS]
+    file = ('form-data; name="0"; filename="songs.csv"', FILE)
+    assert refusal(raw(shared_api, *parts, file)) == f"The part '{name}' is not UTF-8."
+
+
+def test_a_byte_order_mark_before_a_field_is_read_over(shared_api: ApiClient) -> None:
+    parts = [(head, b"\xef\xbb\xbf" + body) for head, body in FIELDS]
+    response = raw(shared_api, *parts, ('form-data; name="0"; filename="songs.csv"', FILE))
+    assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ("filename*=UTF-8''%C3%A9t%C3%A9.csv", "été.csv"),
+        ("filename*=utf-8'fr'%C3%A9t%C3%A9.csv", "été.csv"),
+        ("filename*=iso-8859-1''%E9t%E9.csv", "été.csv"),
+        ("filename*=UTF-8''a%22%3B%5C.csv", 'a";\\.csv'),
+        ("filename*=\"UTF-8''a.csv\"", "a.csv"),
+        ("filename=\"a.csv\"; filename*=UTF-8''b.csv", "a.csv"),
+        ("filename*=UTF-8''b.csv; filename=\"a.csv\"", "a.csv"),
+        ('FileName="a.csv"', "a.csv"),
+        ("filename=a.csv", "a.csv"),
+    ],
+)
+def test_a_file_may_be_named_in_any_way(shared_api: ApiClient, parameters: str, name: str) -> None:
+    response = raw(shared_api, *FIELDS, (f'form-data; name="0"; {parameters}', FILE))
+    found = response.json()["data"]["classifyBatch"]
+    assert (found["rowsClassified"], found["fileName"]) == (1, name)
+
+
+@pytest.mark.parametrize("value", ["nope''a.csv", "a.csv", "UTF-8''%FF.csv"])
+def test_a_name_that_cannot_be_read_is_refused(shared_api: ApiClient, value: str) -> None:
+    message = refusal(raw(shared_api, *FIELDS, (f'form-data; name="0"; filename*={value}', FILE)))
+    assert message == "The filename* of a part must look like UTF-8''songs.csv, percent-encoded."
+
+
+@pytest.mark.parametrize("encoding", ["base64", "Quoted-Printable", "x-uuencode"])
+def test_a_part_with_a_transfer_encoding_is_refused_by_its_name(shared_api: ApiClient, encoding: str) -> None:
+    head = f'form-data; name="0"; filename="songs.csv"\r\ncontent-transfer-encoding: {encoding}'
+    assert refusal(raw(shared_api, *FIELDS, (head, FILE))) == (
+        f"The Content-Transfer-Encoding {encoding.lower()} of a part is not supported. "
+        "Send its bytes as they are."
+    )
+
+
+@pytest.mark.parametrize("encoding", ["binary", "8bit", "7BIT"])
+def test_a_part_may_say_that_it_has_no_transfer_encoding(shared_api: ApiClient, encoding: str) -> None:
+    head = f'form-data; name="0"; filename="songs.csv"\r\ncontent-transfer-encoding: {encoding}'
+    response = raw(shared_api, *FIELDS, (head, FILE))
+    assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
 
 
 def test_more_fields_than_the_specification_knows_are_refused(api: ApiClient) -> None:
@@ -224,7 +300,7 @@ def test_a_file_part_with_an_empty_filename_is_a_file_of_the_wrong_name(api: Api
     ("size", "message"),
     [
         (1_000, "The part '0' is not a file: its Content-Disposition needs a filename."),
-        (100_000, "if it is the file, give the part a filename."),
+        (100_000, "If it is the file, add a filename."),
     ],
 )
 def test_a_file_part_without_filename_is_refused(api: ApiClient, size: int, message: str) -> None:

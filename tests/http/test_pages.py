@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (dist / "icon.svg").write_text("<svg/>")
     (dist / "licenses.md").write_text("MIT")
     (dist / "assets" / "index-abc.js").write_text("1")
+    (dist / "assets" / "index-abc.js.gz").write_bytes(gzip.compress(b"1"))
     files = PageFiles.find(dist.parent)
     monkeypatch.setattr(PageFiles, "find", lambda: files)
 
@@ -99,12 +101,11 @@ def test_no_script_in_the_markup_and_nothing_from_elsewhere(stranger: httpx.Clie
         "form-action": "'none'",
         "frame-ancestors": "'none'",
     }
-    # Monaco writes its themes into <style> elements; GraphiQL's fonts stand in its style sheet.
+    # Monaco writes its themes into <style> elements.
     playground = policy(stranger.get("/graphql", headers=BROWSER))
     assert playground == {
         **page,
         "style-src": "'self' 'unsafe-inline'",
-        "font-src": "'self' data:",
         "worker-src": "'self'",
     }
 
@@ -116,8 +117,27 @@ def test_assets_are_kept_for_ever_and_nothing_else_is_served(stranger: httpx.Cli
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert asset.headers["content-type"].startswith("text/javascript")
     assert asset.headers["content-security-policy"]
-    for path in ("/assets/../licenses.md", "/assets/%2e%2e/licenses.md", "/licenses.md", "/assets/", "/dist"):
+    for path in (
+        "/assets/index-abc.js.gz",
+        "/assets/../licenses.md",
+        "/assets/%2e%2e/licenses.md",
+        "/licenses.md",
+        "/assets/",
+        "/dist",
+    ):
         assert stranger.get(path, headers=BROWSER).status_code == 401, path
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("gzip, br", "gzip"), ("br", None), ("", None)])
+@pytest.mark.usefixtures("built")
+def test_assets_come_compressed_to_those_who_accept_it(
+    stranger: httpx.Client, accepted: str, encoding: str | None
+) -> None:
+    asset = stranger.get("/assets/index-abc.js", headers={"accept-encoding": accepted})
+    assert asset.headers.get("content-encoding") == encoding
+    assert asset.headers["content-type"].startswith("text/javascript")
+    assert asset.headers["vary"] == "accept-encoding"
+    assert asset.text == "1"
 
 
 def test_the_pages_hear_what_they_must_know_and_no_secret(

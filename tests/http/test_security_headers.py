@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services.catalogue import Catalogue
+from app.batches.service import Batches
 from tests.client import ApiClient
 from tests.conftest import StartService
 from tests.factories.songs import song_csv, song_rows
@@ -75,7 +75,7 @@ def test_a_crash_has_them_too(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -
     async def fail(*_: object) -> None:
         raise LookupError("a secret")
 
-    monkeypatch.setattr(Catalogue, "batches_by_ids", fail)
+    monkeypatch.setattr(Batches, "by_ids", fail)
     # when
     response = api.http.get("/batches/67e55044-10b1-426f-9247-bb680e5fe0c8/songs.csv")
     # then
@@ -84,7 +84,7 @@ def test_a_crash_has_them_too(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -
     assert response.json() == {
         "errors": [
             {
-                "message": "Something went wrong on our side; the log has the details.",
+                "message": "Internal server error. The server log has the details.",
                 "extensions": {"code": "INTERNAL_SERVER_ERROR"},
             }
         ]

@@ -95,8 +95,7 @@ def test_a_body_that_comes_too_slowly_is_cut_with_408(start_service: StartServic
     assert json.loads(body) == {
         "errors": [
             {
-                "message": "The request came more slowly than 2,000 bytes a second, averaged over "
-                "0.5 seconds.",
+                "message": "The request was slower than 2,000 bytes per second over 0.5 seconds.",
                 "extensions": {"code": "REQUEST_TIMEOUT"},
             }
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pydantic import SecretStr
 
+from app.http.background_server import running
+from app.main import create_app
+from app.observability.open_telemetry import open_telemetry
+from app.settings import Settings
 from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
 from tests.deploy.replica import Process, Replica, replica, started
@@ -149,7 +157,7 @@ def test_each_attempt_that_fails_is_a_span_with_an_error(
     database_url: str, collector: Collector, execute_sql: ExecuteSql
 ) -> None:
     # given a database that takes no songs
-    execute_sql("ALTER TABLE staged_batch_songs ADD CHECK (false)")
+    execute_sql("ALTER TABLE batch_result_parts ADD CHECK (false)")
     # when
     with queueing(database_url, collector) as (api, _):
         batch = classified_in_background(api)
@@ -170,3 +178,37 @@ def test_without_being_asked_for_nothing_is_traced(database_url: str, collector:
     # then
     assert collector.spans == []
     assert "trace_id" not in said
+
+
+def test_an_upload_and_a_background_batch_show_their_steps(database_url: str) -> None:
+    # given
+    exporter = InMemorySpanExporter()
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url), clients=SecretStr("test:test"))
+    with open_telemetry(SimpleSpanProcessor(exporter)) as tracing:
+        app = tracing.requests(create_app(settings, tracing=tracing))
+        with running(app) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
+            # when
+            api.classify(song_csv(song_rows(3)))
+            in_request = exporter.get_finished_spans()
+            exporter.clear()
+            finished(api, api.classify(song_csv(song_rows(4)), background=True)["id"])
+    in_background = exporter.get_finished_spans()
+    # then
+    assert steps_of("mutation classifyBatch", in_request) == ["upload", "read", "classify", "merge"]
+    assert steps_of("mutation classifyBatch", in_background) == ["upload"]
+    assert steps_of("process classify_batch", in_background) == ["read", "classify", "merge"]
+    # and the merge has its statements
+    (merge,) = (span for span in in_background if span.name == "merge")
+    below = [
+        span.name for span in in_background if span.parent and span.parent.span_id == merge.context.span_id
+    ]
+    assert any(name.startswith("INSERT") for name in below), below
+
+
+def steps_of(parent: str, spans: Sequence[ReadableSpan]) -> list[str]:
+    """The steps below the span of a name, in the order in which each first began."""
+    (above,) = (span for span in spans if span.name == parent)
+    names = {"upload", "read", "classify", "merge"}
+    below = [s for s in spans if s.name in names and s.parent and s.parent.span_id == above.context.span_id]
+    began = sorted(below, key=lambda span: span.start_time or 0)
+    return list(dict.fromkeys(span.name for span in began))

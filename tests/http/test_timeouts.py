@@ -18,8 +18,8 @@ from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, sen
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 ENDED = {
-    "message": "The query took longer than 0.5 seconds and was ended; ask for less of it.",
-    "extensions": {"code": "REQUEST_TIMEOUT"},
+    "message": "The query exceeded the time limit of 0.5 seconds. Request less data.",
+    "extensions": {"code": "QUERY_TIMEOUT"},
 }
 
 LOCKED_SECONDS = 60

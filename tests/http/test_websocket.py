@@ -124,3 +124,92 @@ def test_a_query_later_on_the_same_connection_sees_what_was_stored_since(api: Ap
         # then
         genres = receive(connection)["payload"]["data"]["genres"]
         assert sum(genre["songCount"] for genre in genres) == 5
+
+
+def test_the_first_messages_payload_may_be_null(shared_api: ApiClient) -> None:
+    with opened(shared_api, additional_headers=CREDENTIALS) as connection:
+        send(connection, type="connection_init", payload=None)
+        assert receive(connection) == {"type": "connection_ack"}
+
+
+def test_a_null_payload_has_no_credentials(shared_api: ApiClient) -> None:
+    with opened(shared_api) as connection:
+        send(connection, type="connection_init", payload=None)
+        assert closed(connection) == (4403, "Forbidden")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"id": "1", "payload": None},
+        {"id": "1"},
+        {"id": "1", "payload": {}},
+        {"id": "1", "payload": {"query": 7}},
+        {"id": "1", "payload": {"query": "{__typename}", "variables": []}},
+        {"id": 1, "payload": {"query": "{__typename}"}},
+        {"payload": {"query": "{__typename}"}},
+    ],
+)
+def test_a_subscribe_message_of_another_form_is_refused_with_the_form(
+    shared_api: ApiClient, message: dict[str, Any]
+) -> None:
+    with opened(shared_api, additional_headers=CREDENTIALS) as connection:
+        greeted(connection)
+        send(connection, type="subscribe", **message)
+        assert closed(connection) == (
+            4400,
+            'A subscribe message needs an "id" and a "payload" with a "query".',
+        )
+
+
+def test_what_is_null_in_a_subscribe_payload_is_not_there(shared_api: ApiClient) -> None:
+    payload = {"query": "{ __typename }", "variables": None, "operationName": None, "extensions": None}
+    with opened(shared_api, additional_headers=CREDENTIALS) as connection:
+        greeted(connection)
+        for id_, name in (("1", None), ("2", "")):
+            send(connection, type="subscribe", id=id_, payload={**payload, "operationName": name})
+            assert receive(connection)["payload"] == {"data": {"__typename": "Query"}}
+            assert receive(connection)["type"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ({"query": "query A { __typename } query B { __typename }"}, "OPERATION_RESOLUTION_FAILURE"),
+        ({"query": "query A { __typename }", "operationName": "B"}, "OPERATION_RESOLUTION_FAILURE"),
+        ({"query": "fragment F on Query { __typename }"}, "OPERATION_RESOLUTION_FAILURE"),
+        (
+            {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "x"}}},
+            "PERSISTED_QUERY_NOT_SUPPORTED",
+        ),
+        ({"query": "{"}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": "{ " + "x" * 500 + " ) }"}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": "{ \ud83d )" + "é" * 500}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": ""}, "BAD_REQUEST"),
+    ],
+)
+def test_a_request_error_ends_its_operation_and_not_the_connection(
+    shared_api: ApiClient, payload: dict[str, Any], code: str
+) -> None:
+    with opened(shared_api, additional_headers=CREDENTIALS) as connection:
+        greeted(connection)
+        send(connection, type="subscribe", id="1", payload=payload)
+        message = receive(connection)
+        assert (message["type"], message["id"]) == ("error", "1")
+        assert message["payload"][0]["extensions"]["code"] == code
+        send(connection, type="subscribe", id="1", payload={"query": "{ __typename }"})
+        assert receive(connection)["type"] == "next"
+
+
+def test_a_message_may_begin_with_a_byte_order_mark(shared_api: ApiClient) -> None:
+    with opened(shared_api, additional_headers=CREDENTIALS) as connection:
+        connection.send("\ufeff" + json.dumps({"type": "connection_init"}))
+        assert receive(connection)["type"] == "connection_ack"
+
+
+def closed(connection: ClientConnection) -> tuple[int, str]:
+    """Return code and reason with which the service closes a connection."""
+    with pytest.raises(ConnectionClosed) as caught:
+        receive(connection)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code, caught.value.rcvd.reason

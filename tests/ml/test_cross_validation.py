@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.cross_validation import FOLDS, Fold, artist_groups, grouped_folds, pseudo_artists, random_folds
-from ml.songs import Songs
+from ml.model.artifact import FOLDS
+from ml.songs.contract import Songs
+from ml.training.folds import Fold, artist_groups, grouped_folds, pseudo_artists, random_folds
 from tests.factories.songs import songs
 
 LABELS = np.repeat([0, 1, 2], 40)
@@ -71,7 +72,8 @@ def test_songs_that_sound_alike_are_one_pseudo_artist() -> None:
     acts = np.repeat(np.arange(4), 10)
     made = songs(40)
     sounds = songs(4, seed=5).numbers
-    numbers = sounds[acts] + np.random.default_rng(0).normal(size=made.numbers.shape)
+    noise = np.random.default_rng(0).normal(size=made.numbers.shape)
+    numbers = (sounds[acts] + noise).astype(np.float32)
     tags = [("love, kiss", "blood, fire", "road, river", "beer, barn")[act] for act in acts]
 
     groups = pseudo_artists(Songs(made.track_ids, made.titles, tags, numbers), acts // 2, size=10)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.artifact import load_ensemble
-from ml.drift import FeatureGroup, TrainingRanges
-from ml.ensemble import Ensemble
-from ml.songs import NUMBER_NAMES, Songs
+from ml.model.artifact import load_ensemble
+from ml.model.drift import FeatureGroup, TrainingRanges
+from ml.model.ensemble import Ensemble
+from ml.songs.contract import NUMBER_NAMES, Songs
 from tests.ml.test_ensemble import JAMAICAN, MODEL, changed
 
 AUDIO = [position for position, name in enumerate(NUMBER_NAMES) if name.startswith("vect_")]
@@ -21,9 +21,11 @@ def ensemble() -> Ensemble:
 
 def inside(ensemble: Ensemble, n: int = 3) -> Songs:
     """Songs in the middle of each numeric range, with frequent words."""
-    ranges = TrainingRanges.of(ensemble.classifier, len(ensemble.extractor.names))
+    ranges = ensemble.training_ranges
     middle = (ranges.lowest + ranges.highest)[: len(NUMBER_NAMES)] / 2
-    return Songs(np.arange(1, n + 1), ["A song"] * n, [JAMAICAN] * n, np.tile(middle, (n, 1)))
+    return Songs(
+        np.arange(1, n + 1), ["A song"] * n, [JAMAICAN] * n, np.tile(middle, (n, 1)).astype(np.float32)
+    )
 
 
 def outside(ensemble: Ensemble, songs: Songs) -> dict[str, int]:
@@ -32,7 +34,7 @@ def outside(ensemble: Ensemble, songs: Songs) -> dict[str, int]:
 
 
 def test_each_feature_of_the_shipped_model_has_a_range(ensemble: Ensemble) -> None:
-    ranges = TrainingRanges.of(ensemble.classifier, len(ensemble.extractor.names))
+    ranges = ensemble.training_ranges
     assert np.isfinite(ranges.lowest).all()
     assert np.isfinite(ranges.highest).all()
     assert (ranges.lowest <= ranges.highest).all()
@@ -56,7 +58,7 @@ def test_a_song_is_outside_with_more_than_a_twentieth_of_a_groups_values(
 
 def test_both_ends_of_a_range_are_inside(ensemble: Ensemble) -> None:
     # given
-    ranges = TrainingRanges.of(ensemble.classifier, len(ensemble.extractor.names))
+    ranges = ensemble.training_ranges
     loudness = NUMBER_NAMES.index("loudness")
     for end, beyond in (
         (ranges.lowest[loudness], -np.inf),
@@ -64,13 +66,13 @@ def test_both_ends_of_a_range_are_inside(ensemble: Ensemble) -> None:
     ):
         # then
         assert outside(ensemble, changed(inside(ensemble), loudness=end))["METADATA"] == 0
-        further = float(np.nextafter(end, beyond))
+        further = float(np.nextafter(np.float32(end), np.float32(beyond)))
         assert outside(ensemble, changed(inside(ensemble), loudness=further))["METADATA"] == 3
 
 
 def test_a_missing_value_is_not_outside(ensemble: Ensemble) -> None:
     # given
-    features = np.full((2, len(ensemble.extractor.names)), np.nan)
+    features = np.full((2, len(ensemble.extractor.names)), np.nan, np.float32)
     # then
     assert ensemble.training_ranges.songs_outside(features).tolist() == [0, 0, 0]
 
@@ -79,7 +81,7 @@ def test_a_missing_value_is_not_outside(ensemble: Ensemble) -> None:
 def test_lyrics_need_three_values_outside(values: int, songs: int, ensemble: Ensemble) -> None:
     # given
     ranges = ensemble.training_ranges
-    features = ((ranges.lowest + ranges.highest) / 2)[None, :]
+    features = ((ranges.lowest + ranges.highest) / 2)[None, :].astype(np.float32)
     features[0, -values:] = ranges.highest[-values:] + 1
     # then
     assert ranges.songs_outside(features).tolist() == [0, 0, songs]
@@ -95,3 +97,12 @@ def test_parts_and_nothing_add_up(ensemble: Ensemble) -> None:
     # then
     assert ensemble.classify(songs, threads=2).songs_outside.tolist() == [500, 0, 0]
     assert ensemble.classify(songs.take([])).songs_outside.tolist() == [0, 0, 0]
+
+
+def test_a_feature_that_no_song_has_has_no_limits() -> None:
+    features = np.array([[1, np.nan, np.nan], [3, 5, np.nan]], np.float32)
+
+    ranges = TrainingRanges.of(features)
+
+    assert ranges.lowest.tolist() == [1, 5, -np.inf]
+    assert ranges.highest.tolist() == [3, 5, np.inf]

@@ -7,14 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from ml.evaluation import CoverageScore, ReliabilityBin, coverage_score, reliability, score
+from ml.model.scores import CoverageScore, ReliabilityBin
+from ml.training.evaluation import coverage_score, intervals, reliability, score, totals
 
 
 def test_scores_are_those_worked_out_by_hand() -> None:
     # given: four songs; b's second song is taken for a
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.7, 0.3]])
 
-    scores = score(probabilities, np.array([0, 0, 1, 1]), ("a", "b"), split="by hand")
+    scores = score(
+        probabilities, np.array([0, 0, 1, 1]), ("a", "b"), np.arange(len(probabilities)), split="by hand"
+    )
 
     assert scores.split == "by hand"
     assert scores.accuracy == 0.75
@@ -31,7 +34,9 @@ def test_genres_that_no_song_has_and_none_was_given_do_not_lower_macro_f1() -> N
     # given: a model of three genres, songs of two
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
 
-    scores = score(probabilities, np.array([0, 1]), ("a", "b", "c"), split="by hand")
+    scores = score(
+        probabilities, np.array([0, 1]), ("a", "b", "c"), np.arange(len(probabilities)), split="by hand"
+    )
 
     assert scores.macro_f1 == 1
     assert (scores.per_genre["c"].recall, scores.per_genre["c"].support) == (0, 0)
@@ -43,7 +48,7 @@ def test_coverage_is_of_the_most_confident_songs() -> None:
     probabilities = np.column_stack([confidence, 1 - confidence])
     labels = np.array([0, 1, 0, 1, 0])
 
-    scores = score(probabilities, labels, ("a", "b"), split="by hand")
+    scores = score(probabilities, labels, ("a", "b"), np.arange(len(probabilities)), split="by hand")
 
     assert scores.coverage_accuracy == (
         CoverageScore(coverage=1.0, accuracy=0.6, min_confidence=0.55),
@@ -67,3 +72,20 @@ def test_reliability_bins_hold_songs_of_like_confidence() -> None:
     assert bins[7] == ReliabilityBin(songs=2, confidence=0.75, accuracy=0.5)
     assert bins[9] == ReliabilityBin(songs=2, confidence=0.975, accuracy=1)
     assert [position for position, part in enumerate(bins) if part.songs] == [7, 9]
+
+
+def test_intervals_hold_the_score_and_grow_when_songs_of_an_artist_share_their_fate() -> None:
+    # given: 100 songs of 10 artists; with 6 of the artists each song is right
+    right = np.repeat(np.arange(10) < 6, 10)
+    probabilities = np.column_stack([np.where(right, 0.7, 0.3), np.where(right, 0.3, 0.7)])
+    labels = np.zeros(100, np.int64)
+
+    by_artist = intervals(probabilities, labels, np.repeat(np.arange(10), 10))
+    by_song = intervals(probabilities, labels, np.arange(100))
+
+    for name, value in totals(probabilities, labels).model_dump().items():
+        low, high = by_song[name]
+        assert low <= value <= high, name
+    assert by_song["accuracy"] == pytest.approx((0.5, 0.7), abs=0.02)
+    assert by_artist["accuracy"] == pytest.approx((0.3, 0.9), abs=0.02)
+    assert intervals(probabilities, labels, np.arange(100)) == by_song

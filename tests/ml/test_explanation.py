@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ml.artifact import load_ensemble
-from ml.ensemble import Ensemble
-from ml.explanation import LABELS, Explanations, explain, feature_label
-from ml.features import LYRIC_STATISTICS
-from ml.songs import NUMBER_NAMES, Songs
+from ml.model.artifact import load_ensemble
+from ml.model.ensemble import Ensemble
+from ml.model.explanation import Explanations, explain, feature_label
+from ml.model.features import LYRIC_STATISTICS
+from ml.songs.contract import NUMBER_NAMES, Songs
 from tests.factories.songs import songs
 
 SPANISH = "que, de, y, el, mi, en, tu, te, amor, con, por, corazón"
@@ -54,62 +54,53 @@ def explained(ensemble: Ensemble, some: Songs) -> Explanations:
 
 def test_contributions_and_base_add_up_to_the_centred_log_odds_of_any_genre(ensemble: Ensemble) -> None:
     # given
-    classifier = ensemble.classifier
     features = ensemble.extractor.transform(varied_songs(60, ensemble))
-    temperatures = classifier.temperature.at(classifier.evidence(features))
-    logits = classifier.logits(features) / temperatures[:, None]
+    logits = ensemble.classifier.logits(features) / ensemble.classifier.temperature
     for genre in range(8):
         # when
-        found = classifier.contributions(features, np.full(60, genre))
+        found = ensemble.classifier.contributions(features, np.full(60, genre))
         # then
-        np.testing.assert_allclose(
-            found.features.sum(axis=1) + found.base,
-            logits[:, genre] - logits.mean(axis=1),
-            rtol=0,
-            atol=1e-9,
-        )
+        expected = logits[:, genre] - logits.mean(axis=1)
+        np.testing.assert_allclose(found.sum(axis=1), expected, rtol=0, atol=1e-9)
 
 
-def test_the_probabilities_follow_from_the_contributions_to_all_genres(ensemble: Ensemble) -> None:
+def test_groups_have_the_contributions_of_their_features(ensemble: Ensemble) -> None:
     # given
     some = varied_songs(20, ensemble)
-    features = ensemble.extractor.transform(some)
+    genres = predicted(ensemble, some)
+    every = ensemble.classifier.contributions(ensemble.extractor.transform(some), genres)[:, :-1]
     # when
-    odds = []
-    for genre in range(8):
-        found = ensemble.classifier.contributions(features, np.full(20, genre))
-        odds.append(np.exp(found.features.sum(axis=1) + found.base))
+    found = explained(ensemble, some)
     # then
-    shares = np.column_stack(odds) / np.sum(odds, axis=0)[:, None]
-    np.testing.assert_allclose(shares, ensemble.predict(some), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.contributions.sum(axis=1), every.sum(axis=1), rtol=0, atol=1e-9)
+    for group, columns in {
+        "timbre_means": slice(6, 18),
+        "timbre_variances": slice(18, 30),
+        "spectrum": slice(30, 154),
+    }.items():
+        summed = found.contributions[:, found.features.index(group)]
+        np.testing.assert_allclose(summed, every[:, columns].sum(axis=1), rtol=0, atol=1e-12)
+        assert np.isnan(found.values[:, found.features.index(group)]).all()
 
 
-def test_words_add_nothing_where_none_is_known(ensemble: Ensemble) -> None:
-    # given a song that sound alone decides on
-    some = varied_songs(2, ensemble)
-    found = explained(ensemble, some).contributions
-    about_words = [name not in NUMBER_NAMES for name in ensemble.extractor.names]
-    # then
-    assert np.all(found[0, about_words] == 0)
-    assert np.any(found[1, about_words] != 0)
-
-
-def test_the_strongest_come_first_with_the_songs_own_values(ensemble: Ensemble) -> None:
+def test_the_strongest_come_first_for_or_against_with_the_songs_own_values(ensemble: Ensemble) -> None:
     # given
     some = varied_songs(5, ensemble)
     explanations = explained(ensemble, some)
     # when
     reasons = explanations.strongest(3, 10)
     # then
-    contributions = explanations.contributions[3]
-    assert [reason.contribution for reason in reasons] == sorted(contributions, reverse=True)[:10]
-    values = ensemble.extractor.transform(some)[3]
+    sizes = sorted(np.abs(explanations.contributions[3]), reverse=True)
+    assert [abs(reason.contribution) for reason in reasons] == sizes[:10]
+    assert len({reason.contribution > 0 for reason in explanations.strongest(3, 100)}) == 2
+    genre = explanations.genres[3]
     for reason in reasons:
-        column = ensemble.extractor.names.index(reason.feature)
-        assert (reason.value, reason.contribution) == (values[column], contributions[column])
         assert reason.label == feature_label(reason.feature)
+        assert reason.text.endswith(f": {'for' if reason.contribution >= 0 else 'against'} {genre}")
+        if reason.feature in ensemble.extractor.names:
+            column = ensemble.extractor.names.index(reason.feature)
+            assert reason.value == float(ensemble.extractor.transform(some)[3, column])
     assert explanations.strongest(3, 0) == []
-    assert len(explanations.strongest(3, 1_000)) == len(ensemble.extractor.names)
 
 
 def test_a_songs_explanation_is_the_same_alone_and_among_others(ensemble: Ensemble) -> None:
@@ -118,57 +109,59 @@ def test_a_songs_explanation_is_the_same_alone_and_among_others(ensemble: Ensemb
     assert alone.strongest(0, 300) == explained(ensemble, some).strongest(7, 300)
 
 
-@pytest.mark.parametrize(
-    ("tags", "genre", "label"),
-    [
-        ("blood, death, kill, grave, burn, the, hell, evil", "metal", "lyrics: Metal words"),
-        ("jah, rasta, babylon, zion, dem, mi, fi", "soul and reggae", "lyrics: Reggae words"),
-    ],
-)
-def test_words_of_a_genre_are_the_strongest_of_its_reasons_that_are_about_words(
-    ensemble: Ensemble, tags: str, genre: str, label: str
-) -> None:
-    some = with_tags(songs(20), tags)
-    found = explain(ensemble, some, [genre] * 20)
-    for row in range(20):
-        reasons = [reason for reason in found.strongest(row, 300) if reason.label.startswith("lyrics: ")]
-        assert label in [reason.label for reason in reasons[:3]]
-        assert reasons[0].contribution > 0
+def text_of(ensemble: Ensemble, some: Songs, genre: str, feature: str) -> str:
+    """The words in which the first song's feature speaks for or against a genre."""
+    found = explain(ensemble, some, [genre] * len(some)).strongest(0, 300)
+    return next(reason.text for reason in found if reason.feature == feature)
 
 
-def test_spanish_words_speak_for_pop_and_english_ones_do_not(ensemble: Ensemble) -> None:
-    # given
-    column = ensemble.extractor.names.index("share_spanish")
-    spanish, english = with_tags(songs(20), SPANISH), with_tags(songs(20), "i, the, you, to, and, a, love")
-    # when
-    for_pop = [explain(ensemble, some, ["pop"] * 20).contributions[:, column] for some in (spanish, english)]
-    # then
-    assert (for_pop[0] > 0).all()
-    assert (for_pop[1] < 0).all()
+def test_language_speaks_in_words(ensemble: Ensemble) -> None:
+    spanish, english = with_tags(songs(1), SPANISH), with_tags(songs(1), "i, the, you, to, and, with")
+    assert text_of(ensemble, spanish, "pop", "share_spanish") == "many Spanish words: for pop"
+    assert text_of(ensemble, english, "pop", "share_spanish") == "no Spanish words: against pop"
+    assert (
+        text_of(ensemble, english, "pop", "share_german")
+        == "no German words: " + (text_of(ensemble, english, "pop", "share_german").partition(": ")[2])
+    )
 
 
-def test_every_feature_of_the_shipped_model_has_a_label_of_its_own(ensemble: Ensemble) -> None:
-    # given names that do not depend on the lyrics corpus
-    for name in (*NUMBER_NAMES, *LYRIC_STATISTICS):
-        assert name in LABELS
-    labels = [feature_label(name) for name in ensemble.extractor.names]
-    # then
+def test_what_is_missing_is_called_unknown(ensemble: Ensemble) -> None:
+    made = songs(1)
+    numbers = made.numbers.copy()
+    numbers[0, NUMBER_NAMES.index("loudness")] = np.nan
+    numbers[0, NUMBER_NAMES.index("key")] = 3
+    numbers[0, NUMBER_NAMES.index("mode")] = 0
+    some = Songs(made.track_ids, made.titles, ["zzzz"], numbers)
+    texts = {
+        feature: text_of(ensemble, some, "metal", feature).partition(": ")[0]
+        for feature in ("loudness", "key", "mode", "share_death", "spectrum")
+    }
+    assert texts == {
+        "loudness": "loudness unknown",
+        "key": "key of E flat",
+        "mode": "minor",
+        "share_death": "words of death and darkness unknown",
+        "spectrum": "spectrum, MFCC and chroma",
+    }
+
+
+def test_every_feature_has_a_label_of_its_own(ensemble: Ensemble) -> None:
+    labels = [feature_label(name) for name in explained(ensemble, songs(1)).features]
     assert len(set(labels)) == len(labels)
-    assert not [label for label in labels if "_" in label.partition("(vect_")[0]]
-    assert LABELS.keys() <= set(ensemble.extractor.names)
+    assert not [label for label in labels if "_" in label or label.startswith(("share", "lyrics "))]
+    assert {name for name in LYRIC_STATISTICS if "_" in feature_label(name)} == set()
 
 
 @pytest.mark.parametrize(
     ("name", "label"),
     [
         ("loudness", "loudness"),
-        ("vect_17", "audio feature 17 (vect_17)"),
-        ("share_spanish", "lyrics: Spanish share"),
-        ("lyrics_metal", "lyrics: Metal words"),
-        ("lyrics_new_age", "lyrics: New age words"),
-        ("lyrics_rnb", "lyrics: R&B words"),
-        ("share_klingon", "lyrics: klingon share"),
-        ("spectral_flux", "spectral flux"),
+        ("time_signature", "time signature"),
+        ("timbre_means", "average timbre"),
+        ("share_spanish", "Spanish words"),
+        ("lyrics_metal", "words typical of Metal lyrics"),
+        ("lyrics_new_age", "words typical of New Age lyrics"),
+        ("lyrics_rnb", "words typical of R&B lyrics"),
     ],
 )
 def test_labels_can_be_read(name: str, label: str) -> None:

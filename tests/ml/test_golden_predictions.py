@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.artifact import load_ensemble
-from ml.song_file import SongFile
-from ml.songs import Songs
+from ml.model.artifact import load_ensemble
+from ml.songs.contract import Songs
+from ml.songs.csv_songs import SongFile
 
 REPOSITORY = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "predictions.json"

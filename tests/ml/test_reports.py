@@ -1,4 +1,4 @@
-"""Evaluation: which songs are scored by what, what features are needed, and the files written of it."""
+"""Evaluation: which songs are scored, what features are needed, and the files written about it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ml.artifact import load_ensemble
-from ml.assessment import assess
-from ml.ensemble import Ensemble
-from ml.examples import Examples
-from ml.features import LYRIC_STATISTICS
-from ml.figures import draw_figures
-from ml.importance import feature_group, permutation_importance
-from ml.labels import TrainingDataError
-from ml.reports import REPORT_FILES, EvaluationReport, read_report, write_reports
-from ml.songs import NUMBER_NAMES
-from ml.training import train
+from ml.model.artifact import REPORT_FILES, load_ensemble
+from ml.model.ensemble import Ensemble
+from ml.model.features import LYRIC_STATISTICS
+from ml.songs.contract import NUMBER_NAMES
+from ml.training.evaluate import evaluate
+from ml.training.evaluation import feature_group, permutation_importance
+from ml.training.figures import draw_figures
+from ml.training.reports import EvaluationReport, read_report, write_reports
+from ml.training.tables import TrainingDataError
+from ml.training.train import TrainingFiles, train
 from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import (
     GENRES,
     QUICK,
-    TrainingFiles,
     write_csv,
     write_part,
     write_training_files,
@@ -41,45 +39,43 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
 @pytest.fixture(scope="module")
 def ensemble(files: TrainingFiles) -> Ensemble:
     out = files.features.parent / "model"
-    train(files.features, files.labels, files.lyrics, out, parameters=QUICK)
+    train(files, out, parameters=QUICK)
     return load_ensemble(out)
 
 
 @pytest.fixture(scope="module")
 def report(files: TrainingFiles, ensemble: Ensemble) -> EvaluationReport:
-    return assess(ensemble, files.features, files.labels, files.lyrics)
+    return evaluate(ensemble, files.features, files.labels)
 
 
-def test_songs_that_the_model_was_trained_on_are_scored_out_of_fold(
+def test_songs_that_the_model_was_trained_on_have_the_scores_of_its_training(
     report: EvaluationReport, ensemble: Ensemble
 ) -> None:
     metrics = ensemble.manifest.metrics
 
     assert report.out_of_fold
-    assert list(report.splits) == ["random folds", "artist-grouped folds"]
-    assert report.splits["random folds"].scores == metrics.random_folds
-    assert report.splits["artist-grouped folds"].scores == metrics.grouped_folds
+    assert report.splits == {
+        "artist-grouped folds": metrics.grouped_folds,
+        "random folds": metrics.random_folds,
+    }
     assert sum(part.songs for part in report.splits["random folds"].reliability) == 48
-    assert report.features_sha256 == ensemble.manifest.training_data.features_sha256
+    assert report.features_sha256 == ensemble.manifest.training_data.files_sha256["features"]
     assert report.model_manifest_sha256 == ensemble.manifest.manifest_sha256
-    assert report.command == (
-        "genregraph evaluate --features features.csv --labels labels.csv --lyrics lyrics.csv --model model"
-    )
 
 
-def test_songs_of_the_training_are_known_again_in_another_file_under_other_ids(
+def test_training_songs_are_recognised_in_another_file_under_other_ids(
     files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
 ) -> None:
     part = write_part(files, tmp_path / "part", slice(0, 36), track_id_shift=1_000)
 
-    report = assess(ensemble, part.features, part.labels, part.lyrics)
+    report = evaluate(ensemble, part.features, part.labels)
 
     assert report.out_of_fold
-    assert report.splits["random folds"].scores.split == "4 random folds of 36 songs, artists on both sides"
+    assert report.splits["random folds"] == ensemble.manifest.metrics.random_folds
 
 
 def held_out_files(folder: Path, *, genres: Sequence[str] = GENRES, n: int = 6) -> TrainingFiles:
-    files = TrainingFiles(folder / "new.csv", folder / "new_labels.csv", folder / "none.csv")
+    files = TrainingFiles(folder / "new.csv", folder / "new_labels.csv")
     files.features.write_bytes(song_csv(song_rows(n, seed=9)))
     labels = [[str(number + 1), genres[number % len(genres)]] for number in range(n)]
     write_csv(files.labels, ["trackID", "genre"], labels)
@@ -90,22 +86,21 @@ def test_other_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path
     # given: six new songs of two of three genres
     files = held_out_files(tmp_path, genres=GENRES[:2])
 
-    report = assess(ensemble, files.features, files.labels, None)
+    report = evaluate(ensemble, files.features, files.labels)
 
     (name,) = report.splits
-    scores = report.splits[name].scores
+    scores = report.splits[name]
     assert not report.out_of_fold
     assert name == "held-out file new.csv"
     assert scores.split == (
-        "held-out file new.csv: 6 songs that the model was not trained on, though it may know their artists"
+        "held-out file new.csv: 6 songs that the model was not trained on, though it may know their artists; "
+        "intervals over 4 groups, each one pseudo-artist (cluster of similar songs)"
     )
     assert {genre: of.support for genre, of in scores.per_genre.items()} == {
         "ballad": 3,
         "march": 3,
         "polka": 0,
     }
-    assert report.lyrics_file is None
-    assert report.command == "genregraph evaluate --features new.csv --labels new_labels.csv --model model"
 
 
 def test_songs_of_the_training_among_others_are_left_out(
@@ -118,48 +113,19 @@ def test_songs_of_the_training_among_others_are_left_out(
         lines = other.read_text(encoding="utf-8").splitlines()[1:]
         mine.write_text(mine.read_text(encoding="utf-8").rstrip() + "\n" + "\n".join(lines), encoding="utf-8")
 
-    report = assess(ensemble, new.features, new.labels, None)
+    report = evaluate(ensemble, new.features, new.labels)
 
     assert report.songs_left_out == 10
-    scores = report.splits["held-out file new.csv"].scores
+    scores = report.splits["held-out file new.csv"]
     assert sum(map(sum, scores.confusion)) == 6
-    assert scores.split.endswith("know their artists; left out: 10 songs that it was trained on")
+    assert scores.split.endswith("; left out: 10 songs that it was trained on")
 
 
 def test_a_genre_that_the_model_does_not_know_is_named(ensemble: Ensemble, tmp_path: Path) -> None:
     files = held_out_files(tmp_path, genres=("polka", "techno"))
 
-    with pytest.raises(TrainingDataError, match=r"new_labels\.csv has 3 songs of 'techno', a genre"):
-        assess(ensemble, files.features, files.labels, None)
-
-
-def test_songs_of_the_training_need_the_lyrics_of_the_training(
-    files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
-) -> None:
-    with pytest.raises(TrainingDataError, match="needs the lyrics file of the training: give it as --lyrics"):
-        assess(ensemble, files.features, files.labels, None)
-    with pytest.raises(TrainingDataError, match=r"labels\.csv is not the lyrics file of the training"):
-        assess(ensemble, files.features, files.labels, files.labels)
-
-    train(files.features, files.labels, None, tmp_path / "model", parameters=QUICK)
-    with pytest.raises(TrainingDataError, match="trained without lyrics: leave --lyrics out"):
-        assess(load_ensemble(tmp_path / "model"), files.features, files.labels, files.lyrics)
-
-
-def test_progress_is_told_up_to_the_end(files: TrainingFiles, ensemble: Ensemble) -> None:
-    told: list[tuple[int, int, str]] = []
-
-    assess(
-        ensemble,
-        files.features,
-        files.labels,
-        files.lyrics,
-        progress=lambda done, total, what: told.append((done, total, what)),
-    )
-
-    assert [done for done, _, _ in told] == list(range(12))
-    assert told[2] == (2, 11, "score grouped fold 1")
-    assert told[-1] == (11, 11, "done")
+    with pytest.raises(TrainingDataError, match=r"new_labels\.csv has 3 songs of 'techno', which"):
+        evaluate(ensemble, files.features, files.labels)
 
 
 def test_each_feature_belongs_to_a_group() -> None:
@@ -174,55 +140,36 @@ def test_each_feature_belongs_to_a_group() -> None:
     assert len(set(groups.values())) == 6
 
 
-class TempoTells:
-    """Gives the genre that the first feature, 0 or 1, names a probability."""
-
-    def __init__(self, confidence: float) -> None:
-        self.confidence = confidence
-
-    def probabilities(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        second = np.where(features[:, 0] == 1, self.confidence, 1 - self.confidence)
-        return np.column_stack([1 - second, second])
+def predict(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Give the genre that the first feature, 0 or 1, names a probability of 0.9."""
+    second = np.where(features[:, 0] == 1, 0.9, 0.1)
+    return np.column_stack([1 - second, second])
 
 
 def test_importance_is_the_rise_of_the_log_loss_when_a_group_is_shuffled() -> None:
-    # given: tempo and key tell the genre together, an audio statistic is not looked at
+    # given: tempo and key give the genre together, an audio statistic is not looked at
     labels = np.arange(1_000) % 2
-    features = np.column_stack([labels, labels, np.zeros(1_000)]).astype(np.float64)
-    examples = Examples(features, labels, ("tempo", "key", "vect_1"), 2)
+    features = np.column_stack([labels, labels, np.zeros(1_000)]).astype(np.float32)
 
-    importance = permutation_importance([(TempoTells(0.9), examples)])
+    importance = permutation_importance(predict, features, labels, ("tempo", "key", "vect_1"))
 
     # Half of the songs get the wrong genre then.
     expected = (math.log(0.9) - math.log(0.1)) / 2
     assert list(importance) == ["loudness, tempo, key …", "audio statistics"]
     assert importance["loudness, tempo, key …"] == pytest.approx(expected, rel=0.05)
     assert importance["audio statistics"] == 0
-    assert permutation_importance([(TempoTells(0.9), examples)]) == importance
-
-
-def test_importance_is_that_of_all_songs_whichever_classifier_scored_them() -> None:
-    # given: a classifier, and one that scores half as many songs and knows nothing
-    labels = np.arange(600) % 2
-    examples = Examples(labels[:, None].astype(np.float64), labels, ("tempo",), 2)
-    able, unable = TempoTells(0.9), TempoTells(0.5)
-
-    alone = permutation_importance([(able, examples)])
-    both = permutation_importance([(able, examples), (unable, examples.take(np.arange(300)))])
-
-    assert alone.keys() == both.keys() == {"loudness, tempo, key …"}
-    assert sum(both.values()) == pytest.approx(sum(alone.values()) * 2 / 3, rel=0.05)
+    assert permutation_importance(predict, features, labels, ("tempo", "key", "vect_1")) == importance
 
 
 def test_reports_are_small_files_and_the_same_each_time(report: EvaluationReport, tmp_path: Path) -> None:
-    write_reports(report, draw_figures(report), tmp_path / "first")
-    write_reports(report, draw_figures(report), tmp_path / "second")
+    write_reports(report, draw_figures(report), tmp_path, tmp_path / "first")
+    write_reports(report, draw_figures(report), tmp_path, tmp_path / "second")
 
     written = {path.name: path.read_bytes() for path in (tmp_path / "first").iterdir()}
     assert written.keys() == REPORT_FILES
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "second").iterdir()}
     for name, content in written.items():
-        assert len(content) < 100_000
+        assert len(content) < 300_000
         if name.endswith(".png"):
             assert content.startswith(b"\x89PNG")
             assert b"tEXt" not in content
@@ -231,12 +178,9 @@ def test_reports_are_small_files_and_the_same_each_time(report: EvaluationReport
 
 def test_figures_take_one_split_and_names_with_dollars(report: EvaluationReport) -> None:
     split = report.splits["random folds"]
-    scores = split.scores.model_copy(
-        update={"per_genre": {f"${genre}$ \\frac": of for genre, of in split.scores.per_genre.items()}}
-    )
-    one = report.model_copy(
-        update={"splits": {"held-out file a$b$.csv": split.model_copy(update={"scores": scores})}}
-    )
+    named = {f"${genre}$ \\frac": of for genre, of in split.per_genre.items()}
+    splits = {"held-out file a$b$.csv": split.model_copy(update={"per_genre": named})}
+    one = report.model_copy(update={"splits": splits})
 
     figures = draw_figures(one)
 
@@ -244,11 +188,11 @@ def test_figures_take_one_split_and_names_with_dollars(report: EvaluationReport)
 
 
 def test_metrics_name_their_split_and_survive_json(report: EvaluationReport, tmp_path: Path) -> None:
-    write_reports(report, {}, tmp_path / "reports")
+    write_reports(report, {}, tmp_path / "model", tmp_path / "reports")
 
     content = json.loads((tmp_path / "reports" / "metrics.json").read_text(encoding="utf-8"))
-    grouped = content["splits"]["artist-grouped folds"]["scores"]
-    assert grouped["split"] == "4 folds of 48 songs, no pseudo-artist (cluster of alike songs) in two of them"
+    grouped = content["splits"]["artist-grouped folds"]
+    assert grouped["split"].startswith("4 folds of 48 songs, no pseudo-artist (cluster of similar songs)")
     assert [part["coverage"] for part in grouped["coverage_accuracy"]] == [1.0, 0.8, 0.6]
     assert read_report(tmp_path / "reports") == report
 

@@ -10,10 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.sample_data import LABELLED_SONGS, UNLABELLED_ROWS, SampleData, generate, write_sample_data
-from ml.sample_statistics import STATISTICS_FILE, SampleStatistics, measure_statistics
-from ml.song_file import SongFile, SongFileReport
-from ml.songs import (
+from ml.songs.contract import (
     AUDIO_COLUMNS,
     MAX_TRACK_ID,
     METADATA_COLUMNS,
@@ -25,6 +22,10 @@ from ml.songs import (
     NumberColumn,
     Songs,
 )
+from ml.songs.csv_songs import SongFile
+from ml.songs.problems import SongFileReport
+from ml.training.sample_data import LABELLED_SONGS, UNLABELLED_ROWS, SampleData, generate, write_sample_data
+from ml.training.sample_statistics import STATISTICS_FILE, SampleStatistics, measure_statistics
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "data"

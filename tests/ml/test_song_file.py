@@ -12,21 +12,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml import csv_records
-from ml.csv_records import MAX_RECORD_BYTES
-from ml.song_file import (
-    MAX_COLUMNS,
-    MAX_HEADER_BYTES,
+from ml.songs import csv_reader as csv_records
+from ml.songs.contract import (
+    MAX_TRACK_ID,
+    MISSING_MARKERS,
+    NUMBER_NAMES,
+    SONG_COLUMNS,
+    TAGS,
+    TITLE,
+    TRACK_ID,
+    Songs,
+)
+from ml.songs.csv_header import MAX_COLUMNS, MAX_HEADER_BYTES
+from ml.songs.csv_records import MAX_RECORD_BYTES
+from ml.songs.csv_songs import SongFile
+from ml.songs.problems import (
     MAX_PROBLEMS,
     InvalidSongFileError,
     OnInvalidRow,
-    SongFile,
     SongFileProblem,
     SongFileProblemKind,
     SongFileReport,
     TooManyRowsError,
 )
-from ml.songs import MAX_TRACK_ID, MISSING_MARKERS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from tests.factories.songs import song_csv, song_row, song_rows, songs
 
 Kind = SongFileProblemKind
@@ -72,9 +80,9 @@ class TestCountingRows:
         assert SongFile(io.BytesIO(song_csv(rows)), name="a.csv", chunk_rows=2).count_rows() == 3
 
     def test_what_is_no_song_file_is_refused(self) -> None:
-        with pytest.raises(InvalidSongFileError, match=r"has to end in \.csv"):
+        with pytest.raises(InvalidSongFileError, match=r"must end in \.csv"):
             SongFile(io.BytesIO(song_csv(numbered(1))), name="a.txt").count_rows()
-        with pytest.raises(InvalidSongFileError, match="has no column"):
+        with pytest.raises(InvalidSongFileError, match="a file without song columns"):
             SongFile(io.BytesIO(b"a,b\n1,2\n"), name="a.csv").count_rows()
         with pytest.raises(InvalidSongFileError, match="no songs after it"):
             SongFile(io.BytesIO(song_csv([])), name="a.csv").count_rows()
@@ -102,7 +110,7 @@ class TestSongs:
             read_songs = read_one(song_csv(numbered(n)))
 
             assert read_songs.track_ids.dtype == np.int64
-            assert read_songs.numbers.dtype == np.float64
+            assert read_songs.numbers.dtype == np.float32
             assert {type(text) for text in [*read_songs.titles, *read_songs.tags]} == {str}
 
     def test_chunks_have_as_many_rows_as_asked_for_and_keep_the_order(self) -> None:
@@ -134,7 +142,7 @@ class TestSongs:
         assert report == SongFileReport(rows=2)
 
     @pytest.mark.parametrize("copies", [1, 150])
-    def test_numbers_are_the_nearest_floats(self, copies: int) -> None:
+    def test_numbers_are_the_nearest_doubles_in_single_precision(self, copies: int) -> None:
         cells = [
             "0.1",
             "1e-300",
@@ -152,9 +160,8 @@ class TestSongs:
 
         read_songs = read_one(song_csv([row] * copies))
 
-        assert read_songs.numbers[-1, 6:14].tolist() == [
-            0.1, 1e-300, -0.5, 7.0, 123456789.123456789, 999999999999.9999, 4.0, 0.30000000000000004,
-        ]  # fmt: skip
+        doubles = [0.1, 1e-300, -0.5, 7.0, 123456789.123456789, 999999999999.9999, 4.0, 0.30000000000000004]
+        assert read_songs.numbers[-1, 6:14].tolist() == np.array(doubles, np.float32).tolist()
 
     @pytest.mark.parametrize("copies", [1, 150])
     @pytest.mark.parametrize("track_id", [0, 2**53 + 1, MAX_TRACK_ID])
@@ -246,11 +253,6 @@ class TestSpellings:
         data = song_csv([song_row(title="ROW")] * copies).replace(b"ROW", b'12" mix')
 
         assert list(read_one(data).titles) == ['12" mix'] * copies
-
-    def test_what_follows_a_closing_quote_is_kept(self) -> None:
-        data = song_csv([song_row(title="ROW")]).replace(b"ROW", b'"a ""b"", c"d"e')
-
-        assert list(read_one(data).titles) == ['a "b", cd"e']
 
     @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"  \t\n", b"\n\n\n"])
     def test_blank_lines_are_skipped(self, blank: bytes, copies: int) -> None:
@@ -409,7 +411,7 @@ class TestWrongRows:
             (Kind.RAGGED_ROW, 9),
         ]
 
-    def test_a_row_that_runs_over_lines_hints_at_an_open_quote(self) -> None:
+    def test_an_open_quote_that_the_next_line_closes_is_told_where_it_opens(self) -> None:
         lines = song_csv([song_row(tags="love"), song_row(tags="love"), song_row(tags="a,b,c")]).splitlines(
             keepends=True
         )
@@ -417,9 +419,7 @@ class TestWrongRows:
 
         report = refused(b"".join(lines))
 
-        assert report.problems[0].kind is Kind.RAGGED_ROW
-        assert "Line 3 has" in report.problems[0].message
-        assert "perhaps a quote is not closed" in report.problems[0].message
+        assert (report.problems[0].kind, report.problems[0].line) == (Kind.UNDOUBLED_QUOTE, 3)
 
     @pytest.mark.parametrize("others", [0, 200])
     @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -512,21 +512,6 @@ class TestWrongFiles:
 
         assert problem.kind is Kind.NO_ROWS
 
-    @pytest.mark.parametrize(
-        ("start", "what"),
-        [
-            (b"PK\x03\x04\x14\x00", "an Excel workbook or a zip archive"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
-            (b"\x1f\x8b\x08", "a gzip archive"),
-            ("trackID".encode("utf-16"), "UTF-16 text"),
-        ],
-    )
-    def test_a_file_of_another_format(self, start: bytes, what: str, any_choice: OnInvalidRow) -> None:
-        problem = only_problem(start + b"\x00rest", on_invalid_row=any_choice)
-
-        assert problem.kind is Kind.NOT_TEXT
-        assert problem.message == f"This looks like {what}; save it as CSV (comma separated, UTF-8)."
-
     @pytest.mark.parametrize("before", [0, 400])
     def test_a_zero_byte(self, before: int, any_choice: OnInvalidRow) -> None:
         data = song_csv([*numbered(before), song_row(title="a\0b")])
@@ -587,11 +572,6 @@ class TestWrongFiles:
 
         assert problem.kind is Kind.MISSING_COLUMN
         assert "'Tempo'" in problem.message
-
-    def test_a_file_without_a_header_misses_all_columns(self) -> None:
-        report = refused(song_csv(song_rows(3)).split(b"\n", 1)[1])
-
-        assert (report.problem_count, len(report.problems)) == (157, 100)
 
     def test_a_repeated_song_column(self, any_choice: OnInvalidRow) -> None:
         data = song_csv(numbered(1), columns=[*SONG_COLUMNS, "tempo", "tempo"])
@@ -676,7 +656,7 @@ class TestWrongFiles:
         assert ids(chunks) == [1, 2]
         assert problem == SongFileProblem(
             Kind.TOO_MANY_COLUMNS,
-            "Line 1: the header has 1,001 columns, a song file has at most 1,000.",
+            "Line 1: the header has 1,001 columns; the limit is 1,000.",
             line=1,
         )
 
@@ -699,13 +679,13 @@ class TestWrongFiles:
             (
                 "x" * 252 + ".csv",
                 (
-                    "A song file's name has to be text of at most 255 characters, this one has 256: "
+                    "The name of a song file must be text of at most 255 characters; it has 256: "
                     f"'{'x' * 99}…'."
                 ),
             ),
             (
                 "a\0b.csv",
-                "A song file's name has to be text of at most 255 characters, this one has 7: 'a\\x00b.csv'.",
+                "The name of a song file must be text of at most 255 characters; it has 7: 'a\\x00b.csv'.",
             ),
         ],
     )

@@ -1,8 +1,9 @@
-"""Training: from CSV files to a scored artifact, and what it says of files that will not do."""
+"""Training: from CSV files to a scored artifact, and what it says about unusable files."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,15 +11,15 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from ml.artifact import ArtifactError, Manifest, load_ensemble
-from ml.calibration import fit_temperature
-from ml.classifier import softmax
-from ml.songs import SONG_COLUMNS
-from ml.temperature import Temperature
-from ml.training import TrainingDataError, TrainingReport, train
-from ml.training_data import fingerprints, read_named_songs
+from ml.model.artifact import ArtifactError, load_ensemble
+from ml.model.boosters import softmax
+from ml.songs.contract import SONG_COLUMNS
+from ml.training.data import fingerprints, read_labelled_songs
+from ml.training.recipe import fit_temperature
+from ml.training.tables import TrainingDataError
+from ml.training.train import TrainingFiles, TrainingReport, train
 from tests.factories.songs import song_csv, song_rows
-from tests.ml.training_files import GENRES, QUICK, TrainingFiles, write_csv, write_training_files
+from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
 
 
 @pytest.fixture
@@ -26,85 +27,80 @@ def files(tmp_path: Path) -> TrainingFiles:
     return write_training_files(tmp_path)
 
 
-def train_quickly(files: TrainingFiles, out: Path, *, lyrics: bool = True, seed: int = 0) -> TrainingReport:
-    return train(
-        files.features, files.labels, files.lyrics if lyrics else None, out, seed=seed, parameters=QUICK
-    )
+def train_quickly(files: TrainingFiles, out: Path, *, seed: int = 0) -> TrainingReport:
+    return train(files, out, parameters=QUICK.model_copy(update={"seed": seed}))
 
 
-def hashes_and_scores(manifest: Manifest) -> dict[str, object]:
-    content = manifest.to_json()
-    del content["created_at"], content["manifest_sha256"]
-    return content
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_manifest_tells_of_data_scores_and_files(files: TrainingFiles, tmp_path: Path) -> None:
-    before = datetime.now(UTC).replace(microsecond=0)
-
+def test_the_manifest_records_data_scores_and_files(files: TrainingFiles, tmp_path: Path) -> None:
     report = train_quickly(files, tmp_path / "model")
 
     manifest = report.manifest
     assert manifest.genres == GENRES
     assert manifest.columns == SONG_COLUMNS
+    assert manifest.training_data.rows == {"features": 48, "labels": 48, "lyrics": 36, "further": 24}
     assert manifest.training_data.rows_per_genre == dict.fromkeys(GENRES, 16)
-    assert manifest.training_data.lyrics_rows == 36
+    assert manifest.training_data.further_rows_per_genre == dict.fromkeys(GENRES, 8)
+    assert manifest.training_data.files_sha256.keys() == {"features", "labels", "lyrics", "further"}
     assert manifest.training_data.groups == "pseudo-artists"
     assert manifest.features[-3:] == ("lyrics_ballad", "lyrics_march", "lyrics_polka")
-    assert before <= manifest.created_at <= datetime.now(UTC)
+    assert manifest.created_at.date() == datetime.now(UTC).date()
     assert manifest.model_version.startswith("0.")
     assert manifest.model_version[-9] == "+"
-    for scores in (report.random_folds, report.grouped_folds):
+    for scores in (manifest.metrics.random_folds, manifest.metrics.grouped_folds):
         assert sum(map(sum, scores.confusion)) == 48
         assert {genre: of.support for genre, of in scores.per_genre.items()} == dict.fromkeys(GENRES, 16)
+        assert scores.intervals["accuracy"][0] <= scores.accuracy <= scores.intervals["accuracy"][1]
         assert "4 " in scores.split
-    assert report.random_folds.accuracy > 0.7
-    assert (report.songs_without_label, report.labels_without_song, report.rows_with_missing_values) == (
-        0,
-        0,
-        0,
-    )
+    assert manifest.metrics.random_folds.accuracy > 0.7
+    assert list(manifest.metrics.missing) == [
+        "vect_25 … vect_148",
+        "tags",
+        "vect_25 … vect_148 and tags",
+    ]
+    data = report.data
+    assert (data.songs_without_label, data.labels_without_song, data.rows_with_missing_values) == (0, 0, 0)
     assert load_ensemble(tmp_path / "model").manifest == manifest
-
-
-def test_grouped_scores_are_told_for_pseudo_artists_of_three_sizes(
-    files: TrainingFiles, tmp_path: Path
-) -> None:
-    # given: 16 songs of each of 3 genres, too few for other than 2 clusters a genre
-    metrics = train_quickly(files, tmp_path / "model").manifest.metrics
-
-    small, usual, large = metrics.grouping_sensitivity
-    assert [size.songs_per_group for size in (small, usual, large)] == [10, 14, 25]
-    assert [size.groups for size in (small, usual, large)] == [6, 6, 6]
-    for field in ("accuracy", "macro_f1", "log_loss", "calibration_error"):
-        assert getattr(usual, field) == getattr(metrics.grouped_folds, field)
-        # With so few songs the other sizes make the same clusters; they are scored on their own, though.
-        assert getattr(small, field) == getattr(large, field) == getattr(usual, field)
 
 
 def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, tmp_path: Path) -> None:
     found = train_quickly(files, tmp_path / "model").manifest.training_data.song_fingerprints
 
-    songs = read_named_songs(files.features, files.labels).songs
+    songs = read_labelled_songs(files.features, files.labels).songs
     assert list(found) == sorted(fingerprints(songs))
     assert len(set(found)) == 48
     assert {len(fingerprint) for fingerprint in found} == {12}
 
 
 def test_training_twice_gives_the_same_bytes(files: TrainingFiles, tmp_path: Path) -> None:
-    first = train_quickly(files, tmp_path / "first").manifest
-    second = train_quickly(files, tmp_path / "second").manifest
-
-    assert hashes_and_scores(first) == hashes_and_scores(second)
-    for name in first.files:
-        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
-
-
-def test_the_number_of_cores_does_not_change_the_model(files: TrainingFiles, tmp_path: Path) -> None:
-    first = train_quickly(files, tmp_path / "first").manifest
+    train_quickly(files, tmp_path / "first")
     with threadpool_limits(limits=1):
-        second = train_quickly(files, tmp_path / "second").manifest
+        train_quickly(files, tmp_path / "second")
 
-    assert first.files == second.files
+    assert contents(tmp_path / "first") == contents(tmp_path / "second")
+
+
+def test_training_the_same_model_again_on_another_day_changes_no_byte(
+    files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    train_quickly(files, tmp_path / "model")
+    before = contents(tmp_path / "model")
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, _tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    monkeypatch.setattr("ml.training.train.datetime", Tomorrow)
+    # when
+    train_quickly(files, tmp_path / "model")
+    # then
+    assert contents(tmp_path / "model") == before
+    assert train_quickly(files, tmp_path / "other").manifest.created_at == datetime(2100, 1, 2, tzinfo=UTC)
 
 
 def test_another_seed_gives_another_model(files: TrainingFiles, tmp_path: Path) -> None:
@@ -112,16 +108,51 @@ def test_another_seed_gives_another_model(files: TrainingFiles, tmp_path: Path) 
     second = train_quickly(files, tmp_path / "second", seed=1).manifest
 
     assert first.model_version != second.model_version
-    assert second.parameters.seed == 1
+    assert second.parameters["seed"] == 1
 
 
-def test_without_lyrics_there_are_no_lexical_scores(files: TrainingFiles, tmp_path: Path) -> None:
-    manifest = train_quickly(files, tmp_path / "model", lyrics=False).manifest
+def test_without_lyrics_and_further_songs_there_is_a_model_too(files: TrainingFiles, tmp_path: Path) -> None:
+    manifest = train_quickly(TrainingFiles(files.features, files.labels), tmp_path / "model").manifest
 
     assert manifest.features[-1] == "share_slang"
-    assert manifest.training_data.lyrics_sha256 is None
-    assert manifest.training_data.lyrics_rows == 0
+    assert manifest.training_data.rows == {"features": 48, "labels": 48}
+    assert manifest.training_data.further_rows_per_genre == {}
     assert load_ensemble(tmp_path / "model").extractor.names == manifest.features
+
+
+def test_further_songs_change_the_trees(files: TrainingFiles, tmp_path: Path) -> None:
+    with_them = train_quickly(files, tmp_path / "with").manifest
+    without = train_quickly(replace(files, further=None), tmp_path / "without").manifest
+
+    assert with_them.files["fold_0.txt"] != without.files["fold_0.txt"]
+    assert with_them.files["vocabulary.json"] == without.files["vocabulary.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("genre,artist\npolka,x\n", "line 1: the header has no numeric column, such as loudness"),
+        ("tempo\n100\n", "line 1: the column genre is missing"),
+        ("genre,tempo\n", "has no rows"),
+        ("genre,tempo\npolka,100\nwaltz,90\n", "line 3: genre is 'waltz', must be one of"),
+        ("genre,tempo\npolka,fast\n", "line 2: tempo is 'fast', must be a number from 0 to 1,000"),
+        ("genre,tempo\npolka,1e9\n", "line 2: tempo is '1e9', must be a number from 0 to 1,000"),
+        ("genre,tempo\npolka,inf\n", "line 2: tempo is 'inf', must be a number from 0 to 1,000"),
+        ("genre,tempo\npolka,100,3\n", "line 2: 3 cells, the header has 2"),
+    ],
+)
+def test_wrong_further_songs_are_refused_with_place_and_reason(
+    files: TrainingFiles, tmp_path: Path, content: str, message: str
+) -> None:
+    assert files.further is not None
+    files.further.write_text(content, encoding="utf-8")
+
+    with pytest.raises(TrainingDataError) as refused:
+        train_quickly(files, tmp_path / "model")
+
+    assert str(refused.value).startswith(str(files.further))
+    assert message in str(refused.value)
+    assert not (tmp_path / "model").exists()
 
 
 def test_an_artist_column_replaces_pseudo_artists(tmp_path: Path) -> None:
@@ -131,8 +162,7 @@ def test_an_artist_column_replaces_pseudo_artists(tmp_path: Path) -> None:
 
     assert report.manifest.training_data.groups == "artists"
     assert report.manifest.training_data.group_count == 15
-    assert report.manifest.metrics.grouping_sensitivity == ()
-    assert "no artist in two" in report.grouped_folds.split
+    assert "no artist in two" in report.manifest.metrics.grouped_folds.split
 
 
 def test_a_genre_of_one_artist_is_scored_without_it_and_without_a_warning(
@@ -147,18 +177,18 @@ def test_a_genre_of_one_artist_is_scored_without_it_and_without_a_warning(
 
     report = train_quickly(files, tmp_path / "model")
 
-    assert report.grouped_folds.per_genre["polka"].recall == 0
+    assert report.manifest.metrics.grouped_folds.per_genre["polka"].recall == 0
 
 
 def test_two_genres_are_enough(files: TrainingFiles, tmp_path: Path) -> None:
     lines = files.labels.read_text(encoding="utf-8").splitlines()
     files.labels.write_text("\n".join(line for line in lines if "polka" not in line), encoding="utf-8")
 
-    report = train_quickly(files, tmp_path / "model")
+    report = train_quickly(replace(files, further=None), tmp_path / "model")
 
     assert report.manifest.genres == ("ballad", "march")
-    assert report.songs_without_label == 16
-    assert report.random_folds.accuracy > 0.7
+    assert report.data.songs_without_label == 16
+    assert report.manifest.metrics.random_folds.accuracy > 0.7
 
 
 def test_songs_and_labels_without_a_partner_and_incomplete_songs_are_counted(
@@ -173,9 +203,9 @@ def test_songs_and_labels_without_a_partner_and_incomplete_songs_are_counted(
 
     report = train_quickly(files, tmp_path / "model")
 
-    assert report.rows_with_missing_values == 1
-    assert report.labels_without_song == 2
-    assert report.songs_without_label == 0
+    assert report.data.rows_with_missing_values == 1
+    assert report.data.labels_without_song == 2
+    assert report.data.songs_without_label == 0
     assert sum(report.manifest.training_data.rows_per_genre.values()) == 47
 
 
@@ -183,19 +213,16 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
     told: list[tuple[int, int, str]] = []
 
     train(
-        files.features,
-        files.labels,
-        None,
+        files,
         tmp_path / "model",
         parameters=QUICK,
         progress=lambda done, total, what: told.append((done, total, what)),
     )
 
-    assert [done for done, _, _ in told] == list(range(21))
-    assert [total for _, total, _ in told] == [12] + [20] * 20
-    assert told[0][2] == "read the songs"
-    assert told[2][2] == "score grouped fold 1"
-    assert told[10][2] == "score groups of 10, fold 1"
+    assert [done for done, _, _ in told] == list(range(17))
+    assert {total for _, total, _ in told} == {16}
+    assert told[0][2] == "read the files"
+    assert told[1][2] == "score grouped fold 1"
     assert told[-1][2] == "done"
 
 
@@ -211,7 +238,7 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
         ("trackID,genre\n1,polka,x\n", "line 2: 3 cells, the header has 2"),
         ('trackID,genre\n1,"polka\n', "line 2: unexpected end of data"),
         ("trackID,genre\n999,polka\n", "has the genre of no song of"),
-        ("trackID,genre\n" + "".join(f"{n},polka\n" for n in range(1, 40)), "has one genre only, 'polka'"),
+        ("trackID,genre\n" + "".join(f"{n},polka\n" for n in range(1, 40)), "has only one genre, 'polka'"),
         (
             "trackID,genre\n" + "".join(f"{n},{'polka' if n < 6 else 'march'}\n" for n in range(1, 40)),
             "has 5 complete songs of 'polka', 4-fold scoring needs 8",
@@ -243,7 +270,7 @@ def test_labels_that_are_no_text_are_refused(files: TrainingFiles, tmp_path: Pat
         train_quickly(files, tmp_path / "model")
 
 
-@pytest.mark.parametrize("missing", ["features", "labels", "lyrics"])
+@pytest.mark.parametrize("missing", ["features", "labels", "lyrics", "further"])
 def test_a_file_that_is_not_there_is_named(files: TrainingFiles, tmp_path: Path, missing: str) -> None:
     path: Path = getattr(files, missing)
     path.unlink()
@@ -272,6 +299,7 @@ def test_a_song_file_without_complete_songs_is_refused(files: TrainingFiles, tmp
 
 
 def test_lyrics_of_one_genre_are_refused(files: TrainingFiles, tmp_path: Path) -> None:
+    assert files.lyrics is not None
     write_csv(files.lyrics, ["genre", "tags"], [["Pop", "love"], ["Pop", "night"], ["Rock", " , "]])
 
     with pytest.raises(TrainingDataError, match="fewer than two genres with lyrics"):
@@ -282,29 +310,16 @@ def test_a_folder_of_other_things_is_refused_before_training(files: TrainingFile
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear", encoding="utf-8")
 
-    with pytest.raises(ArtifactError, match="is there and is no model"):
+    with pytest.raises(ArtifactError, match="exists and is not a model"):
         train_quickly(files, tmp_path / "mine")
 
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 
 def test_the_temperature_brings_confidence_to_the_share_of_right_answers() -> None:
-    # given: a model that says 99.9 %, and 80 % of the same songs without words; it is right with 3 of 4
-    logits, wordless = np.array([[math.log(999), 0.0]] * 4), np.array([[math.log(4), 0.0]] * 4)
-    evidence = np.full(4, 0.9)
+    # given: a model that says 99.9 % and is right with 3 of 4
+    logits = np.array([[math.log(999), 0.0]] * 4)
 
-    temperature = fit_temperature(logits, wordless, evidence, np.array([0, 0, 0, 1]))
+    temperature = fit_temperature(logits, np.array([0, 0, 0, 1]))
 
-    with_words = softmax(logits / temperature.at(evidence)[:, None])
-    assert with_words[0, 0] == pytest.approx(0.75, abs=1e-3)
-    assert softmax(wordless / temperature.without_words)[0, 0] == pytest.approx(0.75, abs=1e-3)
-
-
-def test_the_temperature_goes_by_the_weight_of_words() -> None:
-    temperature = Temperature(without_words=1.0, with_words=4.0)
-
-    assert temperature.at(np.array([0.0, 0.5, 1.0])).tolist() == pytest.approx([1.0, 2.0, 4.0])
-
-
-def test_softmax_takes_log_odds_of_any_size() -> None:
-    np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])), [[1, 0], [0.5, 0.5]])
+    assert softmax(logits / temperature)[0, 0] == pytest.approx(0.75, abs=1e-3)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ml.parameters import Parameters
+from ml.training.parameters import Parameters
+from ml.training.train import TrainingFiles
 from tests.factories.songs import song_csv, song_rows
 
 GENRES = ("ballad", "march", "polka")
@@ -22,17 +23,8 @@ SONGS_PER_GENRE = 16
 QUICK = Parameters(rounds=4, min_data_in_leaf=2)
 
 
-@dataclass(frozen=True)
-class TrainingFiles:
-    """Where the files of one training are."""
-
-    features: Path
-    labels: Path
-    lyrics: Path
-
-
 def write_training_files(folder: Path, *, artists: bool = False) -> TrainingFiles:
-    """Write 48 songs of 3 genres, their genres, and 36 lyrics of 3 genres."""
+    """Write 48 songs of 3 genres, 36 lyrics of 3 genres, and 24 further songs with 2 columns."""
     random, sound = np.random.default_rng(7), np.random.default_rng(8)
     rows, labels = song_rows(SONGS_PER_GENRE * len(GENRES), seed=3), []
     for number, row in enumerate(rows):
@@ -44,17 +36,25 @@ def write_training_files(folder: Path, *, artists: bool = False) -> TrainingFile
     lyrics = [
         [genre.upper(), ", ".join(random.choice(WORDS[genre], 3))] for genre in GENRES for _ in range(12)
     ]
-    files = TrainingFiles(folder / "features.csv", folder / "labels.csv", folder / "lyrics.csv")
+    further = [
+        [GENRES[n % 3], f"{n % 3 * 5 - 20 + random.normal():.2f}", "" if n == 0 else f"{n % 3}", f"{n % 7}"]
+        for n in range(24)
+    ]
+    names = ("features", "labels", "lyrics", "further")
+    files = TrainingFiles(*(folder / f"{name}.csv" for name in names))
     files.features.write_bytes(song_csv(rows))
     write_csv(files.labels, ["trackID", "genre", *(["artist"] if artists else [])], labels)
+    assert files.lyrics is not None
+    assert files.further is not None
     write_csv(files.lyrics, ["genre", "tags"], lyrics)
+    write_csv(files.further, ["genre", "loudness", "vect_1", "artist"], further)
     return files
 
 
 def write_part(files: TrainingFiles, folder: Path, rows: slice, *, track_id_shift: int = 0) -> TrainingFiles:
     """Write some of the songs, with other track ids if asked to, and the genres of them."""
     folder.mkdir()
-    part = TrainingFiles(folder / files.features.name, folder / files.labels.name, files.lyrics)
+    part = replace(files, features=folder / files.features.name, labels=folder / files.labels.name)
     for source, target in ((files.features, part.features), (files.labels, part.labels)):
         with source.open(encoding="utf-8", newline="") as file:
             header, *all_rows = csv.reader(file)

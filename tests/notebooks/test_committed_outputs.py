@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -39,15 +42,16 @@ def test_every_cell_was_executed_in_order(path: Path) -> None:
     assert len(cells) > 5
 
 
-def test_plots_are_committed(path: Path) -> None:
+def test_plots_are_committed_at_200_dots_an_inch(path: Path) -> None:
     pictures = [
-        output
+        base64.b64decode(output.data["image/png"])
         for cell in code_cells(path)
         for output in cell.outputs
         if "image/png" in output.get("data", {})
     ]
 
     assert len(pictures) >= 5
+    assert {round(Image.open(io.BytesIO(picture)).info["dpi"][0]) for picture in pictures} == {200}
 
 
 def test_no_cell_failed_or_warned(path: Path) -> None:
@@ -80,6 +84,10 @@ def test_outputs_are_those_of_the_real_songs(path: Path) -> None:
     tables = [" ".join(text.split()) for text in output_texts(path)]
 
     assert any("labelled songs 450" in table for table in tables)
+
+
+def test_no_table_wraps(path: Path) -> None:
+    assert [text for text in output_texts(path) if re.search(r" \\$", text, re.MULTILINE)] == []
 
 
 def test_it_is_small(path: Path) -> None:

@@ -58,7 +58,7 @@ class World:
 @pytest.fixture
 def world(role: str, start_service: StartService, execute_sql: ExecuteSql) -> Iterator[World]:
     # No worker: queued batches stay, to be cancelled.
-    url = start_service(clients=SecretStr(CLIENTS), worker_concurrency=0).url
+    url = start_service(clients=SecretStr(CLIENTS), worker_concurrency=0, login_attempts_per_minute=1_000).url
     with ExitStack() as stack:
         other = stack.enter_context(ApiClient(url, "other", "secret"))
         own = other.classify(song_csv([song_row(trackID="1")]))
@@ -142,9 +142,42 @@ def classify_songs(world: World) -> Outcome:
     return said or ("all" if data["classifySongs"]["songs"] else "nothing")
 
 
+def predict_songs(world: World) -> Outcome:
+    query = """query ($input: ClassifySongsInput!) {
+        predictSongs(input: $input) { ... on PredictedSongs { songs { trackId } } }
+    }"""
+    data, said = graphql(world, query, input={"songs": [song(trackId="3")]})
+    return said or ("all" if data["predictSongs"]["songs"] else "nothing")
+
+
+def verify_songs(world: World) -> Outcome:
+    query = """mutation ($input: [VerifiedSongInput!]!) {
+        verifySongs(input: $input) { ... on VerifiedSongs { songs { trackId } } }
+    }"""
+    songs = [{"trackId": "1", "genre": "polka"}, {"trackId": "2", "genre": "polka"}]
+    data, said = graphql(world, query, input=songs)
+    return said or ("all" if len(data["verifySongs"]["songs"]) == 2 else "nothing")
+
+
 def cancel(world: World) -> Outcome:
     query = "mutation ($id: ID!) { cancelBatch(id: $id) { id } }"
     return of_batch(query, lambda data: data["cancelBatch"])(world)
+
+
+def reclassify_songs(world: World) -> Outcome:
+    data, said = graphql(world, "mutation { reclassifySongs(all: true) { rowsUploaded } }")
+    return said or {1: "own"}.get(data["reclassifySongs"]["rowsUploaded"], "all")
+
+
+def delete_songs(world: World) -> Outcome:
+    """The songs are by then those of `World`, and perhaps one more."""
+    data, said = graphql(world, 'mutation { deleteSongs(trackIds: ["1", "2"]) { songsDeleted } }')
+    return said or {1: "own", 2: "all"}[data["deleteSongs"]["songsDeleted"]]
+
+
+def delete_batch(world: World) -> Outcome:
+    query = "mutation ($id: ID!) { deleteBatch(id: $id) { songsDeleted } }"
+    return of_batch(query, lambda data: data["deleteBatch"])(world)
 
 
 def follow(world: World) -> Outcome:
@@ -173,14 +206,19 @@ def web_socket(world: World) -> Outcome:
             return str(closed.rcvd and closed.rcvd.code)
 
 
-def download(world: World) -> Outcome:
-    def status(batch: str) -> int:
-        return world.client.http.get(f"/batches/{batch}/songs.csv").status_code
+def download(extension: str) -> Callable[[World], Outcome]:
+    """What a batch answered, as a file."""
 
-    if status(world.own) == 401:
-        return "401"
-    assert status(world.own) == 200
-    return {200: "all", 404: "own"}[status(world.others)]
+    def ask(world: World) -> Outcome:
+        def status(batch: str) -> int:
+            return world.client.http.get(f"/batches/{batch}/songs.{extension}").status_code
+
+        if status(world.own) == 401:
+            return "401"
+        assert status(world.own) == 200
+        return {200: "all", 404: "own"}[status(world.others)]
+
+    return ask
 
 
 def page(path: str, **headers: str) -> Callable[[World], Outcome]:
@@ -193,6 +231,15 @@ def page(path: str, **headers: str) -> Callable[[World], Outcome]:
     return ask
 
 
+def health_check(world: World) -> Outcome:
+    """The health check, which refuses wrong credentials, and answers who sends none."""
+    headers = world.client.http.headers
+    nobody = httpx.get(f"{world.client.url}/healthcheck")
+    named = httpx.get(f"{world.client.url}/healthcheck", headers=headers)
+    assert named.status_code == (401 if headers["client-id"] == "nobody" else 200)
+    return "all" if nobody.status_code == 200 else str(nobody.status_code)
+
+
 ASKED: dict[str, Callable[[World], Outcome]] = {
     "Query.genres": stored("genres { name songCount songs { nodes { trackId } } }"),
     "Query.songs": stored("songs { nodes { trackId title } }"),
@@ -201,25 +248,34 @@ ASKED: dict[str, Callable[[World], Outcome]] = {
         lambda data: data["songs"]["nodes"],
     ),
     "Query.song": stored('song(trackId: "2") { title }'),
+    "Query.predictSongs": predict_songs,
     "Query.batch": of_batch("query ($id: ID!) { batch(id: $id) { id } }", lambda data: data["batch"]),
     "Query.batches": batches,
     "Query.model": stored("model { version }"),
+    "Query.accuracyOnVerified": stored("accuracyOnVerified { modelVersion }"),
     "Query.node": of_batch("query ($id: ID!) { node(id: $id) { id } }", lambda data: data["node"]),
     "Song.batch": batch_of_song,
     "Mutation.classifyBatch": classify_batch,
     "Mutation.classifySongs": classify_songs,
+    "Mutation.verifySongs": verify_songs,
     "Mutation.cancelBatch": cancel,
     "Subscription.batchProgress": follow,
     "WebSocket /graphql": web_socket,
-    "/batches/{id}/songs.csv": download,
+    "/batches/{id}/songs.csv": download("csv"),
+    "/batches/{id}/songs.jsonl": download("jsonl"),
+    "/batches/{id}/songs.parquet": download("parquet"),
     "/livez": page("/livez"),
-    "/healthcheck": page("/healthcheck"),
+    "/healthcheck": health_check,
     "/metrics": page("/metrics"),
     "/": page("/"),
     "/graphql as a page": page("/graphql", accept="text/html"),
     "/assets/configuration.json": page("/assets/configuration.json"),
     "/assets/songs.csv": page("/assets/songs.csv"),
     "any other path": page("/elsewhere"),
+    "Mutation.reclassifySongs": reclassify_songs,
+    # last, as nothing is left then
+    "Mutation.deleteSongs": delete_songs,
+    "Mutation.deleteBatch": delete_batch,
 }
 
 MEANING = {"yes": "all", "no": "FORBIDDEN"}

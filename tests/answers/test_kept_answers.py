@@ -1,0 +1,236 @@
+"""Answers that are given again: exact whoever writes, bounded, and only those that are the same for all."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.catalogue.version import CatalogueVersion
+from graphql_schema.answers import SHARED
+from graphql_schema.execution import core_schema
+from graphql_schema.schema import build_schema
+from tests.answers.writer import ASKED, GENRES, Step, write
+from tests.client import ApiClient
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_rows
+
+VERSION = "SELECT version FROM catalogue_version"
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["store", "retitle", "remove"]),
+        st.integers(1, 5),
+        st.booleans(),
+        st.sampled_from([0.0, 0.001, 0.005]),
+    ),
+    min_size=5,
+    max_size=15,
+)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(len(GENRES), mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+@contextmanager
+def asked_all_the_while(urls: list[str]) -> Iterator[None]:
+    """Let readers ask what the writers ask, so that answers are kept at any moment."""
+    stopping = threading.Event()
+
+    def read(url: str, genre: str) -> None:
+        with ApiClient(url) as api:
+            while not stopping.is_set():
+                api.execute(ASKED, genre=genre)
+
+    readers = [threading.Thread(target=read, args=(url, genre)) for url in urls for genre in GENRES]
+    for reader in readers:
+        reader.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for reader in readers:
+            reader.join()
+
+
+# Hypothesis takes the services' threads for a strategy that uses `random`.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plans=st.tuples(steps, steps))
+def test_no_answer_is_older_than_what_writers_of_two_processes_have_committed(
+    start_service: StartService,
+    urls: list[str],
+    database_url: str,
+    processes: ProcessPoolExecutor,
+    plans: tuple[list[Step], list[Step]],
+) -> None:
+    # given two services, each with answers of its own
+    while len(urls) < 2:
+        urls.append(start_service().url)
+    # when two processes write, each knowing all songs of its genre
+    with asked_all_the_while(urls):
+        writing = [
+            processes.submit(write, database_url, urls, genre, plan) for genre, plan in enumerate(plans)
+        ]
+        # then each finds its songs in every answer, as they are
+        for writer in writing:
+            writer.result()
+
+
+@pytest.fixture
+def urls() -> list[str]:
+    return []
+
+
+GENRES_ASKED = "{ genres { name songCount } }"
+
+
+def test_an_answer_is_kept_from_the_second_time_until_something_is_written(
+    api: ApiClient, statements: list[str]
+) -> None:
+    # given
+    api.classify(song_csv(song_rows(20)))
+
+    def sent(query: str) -> tuple[object, list[str]]:
+        statements.clear()
+        return api.execute(query), list(statements)
+
+    # when it is asked again and again
+    first, read = sent(GENRES_ASKED)
+    second, read_again = sent(GENRES_ASKED)
+    third, compared = sent(GENRES_ASKED)
+    # then
+    assert first == second == third
+    assert VERSION not in read
+    assert read_again == [VERSION, *read]
+    assert compared == [VERSION]
+    # when something is written
+    api.classify(song_csv(song_rows(30)))
+    changed, read_anew = sent(GENRES_ASKED)
+    # then
+    assert changed != first
+    assert read_anew == [VERSION, *read]
+    assert sent(GENRES_ASKED) == (changed, [VERSION])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ genres { name } batches { nodes { id } } }",
+        "{ songs { nodes { trackId batch { id } } } }",
+        '{ songs(batchId: "QmF0Y2g6NzM5ZTQwNGItODA2NC00ZTg4LThhNzgtYTI0YzIyMTkyY2Y1") { totalCount } }',
+        "{ model { version } }",
+        "{ songs { nodes { verification { verifiedBy } } } }",
+        "{ songs { ...F } } fragment F on SongConnection { nodes { explanation { text } } }",
+    ],
+)
+def test_what_is_not_shared_data_only_is_not_kept(api: ApiClient, statements: list[str], query: str) -> None:
+    for _ in range(3):
+        api.post(query)
+    assert VERSION not in statements
+
+
+def test_fields_are_shared_by_decision() -> None:
+    # given all fields and arguments of the types that can be shared
+    types = core_schema(build_schema()).type_map
+    found = set()
+    for name in {coordinate.partition(".")[0] for coordinate in SHARED} - {"Query"}:
+        type_ = types[name]
+        assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
+        for field, definition in type_.fields.items():
+            found |= {f"{name}.{field}", *(f"{name}.{field}({argument}:)" for argument in definition.args)}
+    # then those that are not were left out because they need more than songs, counts and models
+    assert found - SHARED == {
+        "Song.batch",
+        "Song.verification",
+        "Song.explanation",
+        "Song.explanation(first:)",
+    }
+
+
+def test_errors_are_not_kept(api: ApiClient, execute_sql: Callable[[str], None]) -> None:
+    query = 'query { songs(genre: "new") { totalCount } }'
+    assert [api.errors(query)[0]["extensions"]["code"] for _ in range(3)] == ["UNKNOWN_GENRE"] * 3
+    execute_sql("INSERT INTO genre_counts VALUES ('new', 1, 0)")  # which no version tells
+    assert api.execute(query) == {"songs": {"totalCount": 1}}
+
+
+def test_answers_differ_by_variables_and_operation(api: ApiClient) -> None:
+    api.classify(song_csv(song_rows(3)))
+    query = "query A($n: Int!) { songs(first: $n) { nodes { trackId } } } query B { genres { songCount } }"
+    for _ in range(3):
+        for first in (1, 2):
+            body = api.post(query, {"n": first}, params={}).json()
+            assert body["errors"][0]["extensions"]["code"] == "OPERATION_RESOLUTION_FAILURE"
+            answer = api.http.post(
+                "/graphql", json={"query": query, "variables": {"n": first}, "operationName": "A"}
+            )
+            assert len(answer.json()["data"]["songs"]["nodes"]) == first
+        answer = api.http.post("/graphql", json={"query": query, "operationName": "B"})
+        assert sum(genre["songCount"] for genre in answer.json()["data"]["genres"]) == 3
+
+
+@pytest.mark.parametrize(("size", "again"), [(0, ["SELECT"]), (5_000, ["SELECT"]), (1_000_000, ["VERSION"])])
+def test_the_answers_kept_are_bounded_and_the_oldest_go(
+    start_service: StartService, statements: list[str], size: int, again: list[str]
+) -> None:
+    # given an answer that is kept
+    api = start_service(answer_cache_bytes=size)
+    for _ in range(3):
+        api.execute(GENRES_ASKED)
+    # when others come
+    for number in range(20):
+        api.execute("query ($n: Int) { songs(first: $n) { totalCount } }", n=number)
+    # then it is still kept where there is room
+    statements.clear()
+    api.execute(GENRES_ASKED)
+    assert ["VERSION" if statement == VERSION else "SELECT" for statement in statements] == again
+
+
+def test_a_kept_answer_is_as_much_of_a_request_as_any(start_service: StartService) -> None:
+    # given
+    api = start_service()
+    for _ in range(4):
+        api.execute(GENRES_ASKED)
+    # then it is counted
+    counted = 'genregraph_operations_total{field="genres",outcome="ok",type="query"} 4.0'
+    assert counted in api.http.get("/metrics").text
+    # and given to no stranger
+    with ApiClient(api.url, "test", "wrong") as stranger:
+        assert stranger.post(GENRES_ASKED).status_code == 401
+
+
+def test_the_version_is_read_after_it_was_asked_for_and_once_for_all_who_ask_before() -> None:
+    # given a database that takes its time
+    async def main() -> list[uuid.UUID | None]:
+        sent: asyncio.Queue[asyncio.Future[uuid.UUID | None]] = asyncio.Queue()
+
+        async def read() -> uuid.UUID | None:
+            answer: asyncio.Future[uuid.UUID | None] = asyncio.get_running_loop().create_future()
+            await sent.put(answer)
+            return await answer
+
+        version = CatalogueVersion(read)
+        # when two ask, the statement is sent, and a third asks
+        early = [asyncio.create_task(version.current()) for _ in range(2)]
+        first = await sent.get()
+        late = asyncio.create_task(version.current())
+        second = await sent.get()
+        for number, statement in enumerate((first, second)):
+            statement.set_result(uuid.UUID(int=number))
+        return await asyncio.gather(*early, late)
+
+    # then the third gets the answer of a statement of its own
+    assert asyncio.run(main()) == [uuid.UUID(int=number) for number in (0, 0, 1)]

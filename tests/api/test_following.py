@@ -1,0 +1,70 @@
+"""Many followers of batches."""
+
+from __future__ import annotations
+
+import time
+
+from tests.api.test_background_batches import CANCEL, PROGRESS
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql, StartService
+from tests.factories.songs import song_csv, song_rows
+from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
+
+FOLLOWERS = 80
+
+
+def test_any_number_of_followers_cost_a_statement_a_second_and_less_while_queued(
+    start_service: StartService, statements: list[str], execute_sql: ExecuteSql
+) -> None:
+    def looks_in(seconds: float) -> int:
+        statements.clear()
+        time.sleep(seconds)
+        return sum("FROM batches WHERE batches.id IN" in statement for statement in statements)
+
+    # given queued batches, each with many followers
+    api = start_service(worker_concurrency=0)
+    batches = [api.classify(song_csv(song_rows(n)), background=True)["id"] for n in range(1, 5)]
+    with opened(api) as connection:
+        greeted(connection, CREDENTIALS)
+        statements.clear()
+        for number in range(FOLLOWERS):
+            variables = {"id": batches[number % len(batches)]}
+            payload = {"query": PROGRESS, "variables": variables}
+            send(connection, type="subscribe", id=str(number), payload=payload)
+        first = [receive(connection) for _ in range(FOLLOWERS)]
+        # then each hears of its batch
+        assert {message["id"] for message in first} == {str(number) for number in range(FOLLOWERS)}
+        statuses = {message["payload"]["data"]["batchProgress"]["status"] for message in first}
+        assert statuses == {"QUEUED"}
+        time.sleep(2.1)
+        assert looks_in(6) <= 4
+        # and when one of them runs
+        execute_sql(
+            "UPDATE batches SET status = 'RUNNING' WHERE created_at = (SELECT max(created_at) FROM batches)"
+        )
+        running = [receive(connection) for _ in range(FOLLOWERS // len(batches))]
+        assert {message["payload"]["data"]["batchProgress"]["status"] for message in running} == {"RUNNING"}
+        assert looks_in(4) <= 5
+        # and when they end
+        for batch in batches:
+            api.execute(CANCEL, id=batch)
+        messages = [receive(connection) for _ in range(2 * FOLLOWERS)]
+    assert sum(message["type"] == "complete" for message in messages) == FOLLOWERS
+    # then nobody looks any more
+    assert looks_in(2) == 0
+
+
+def test_who_may_not_see_a_batch_cannot_follow_it_beside_who_may(start_service: StartService) -> None:
+    # given
+    api = start_service(worker_concurrency=0)
+    batch = api.classify(song_csv(song_rows(1)), background=True)["id"]
+    request = {"query": PROGRESS, "variables": {"id": batch}}
+    with opened(api) as connection, ApiClient(api.url, "nightly", "first") as nightly:
+        greeted(connection, CREDENTIALS)
+        send(connection, type="subscribe", id="1", payload=request)
+        assert receive(connection)["type"] == "next"
+        # when
+        refused = nightly.http.post("/graphql", json=request, headers={"accept": "text/event-stream"})
+    # then
+    assert "id: there is no such batch" in refused.text
+    assert "QUEUED" not in refused.text

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql
+
+LIST = """
+query ($genre: String, $batchId: ID, $titleContains: String, $minConfidence: Float, $maxConfidence: Float,
+       $orderBy: SongOrder, $first: Int = 1000, $after: String) {
+  songs(genre: $genre, batchId: $batchId, titleContains: $titleContains, minConfidence: $minConfidence,
+        maxConfidence: $maxConfidence, orderBy: $orderBy, first: $first, after: $after) {
+    totalCount
+    edges { cursor node { trackId confidence } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
+STORE = """
+    INSERT INTO songs (track_id, title, title_folded, predicted_genre, confidence, confident, probabilities,
+                       model_version, batch_id, classified_at)
+    SELECT n, 't' || n, 't' || n, (ARRAY['folk', 'metal', 'punk'])[1 + n % 3], {confidence}, true, '{{1}}',
+           'v', '00000000-0000-0000-0000-000000000001', now()
+    FROM generate_series(1, {songs}) AS n
+"""
+
+CONFIDENCES = {1: 0.3, 2: 0.9, 3: 0.1, 4: 0.3, 5: 1 / 3, 6: 0.9}
+
+
+@pytest.fixture
+def songs(api: ApiClient, execute_sql: ExecuteSql) -> ApiClient:
+    """A service that holds six songs, of which two pairs are equally confident."""
+    cases = " ".join(f"WHEN {track_id} THEN {value!r}" for track_id, value in CONFIDENCES.items())
+    execute_sql(STORE.format(songs=len(CONFIDENCES), confidence=f"CASE n {cases} END"))
+    return api
+
+
+def track_ids(page: dict[str, Any]) -> list[int]:
+    return [int(edge["node"]["trackId"]) for edge in page["edges"]]
+
+
+def listed(api: ApiClient, **arguments: Any) -> list[int]:
+    page = api.execute(LIST, **arguments)["songs"]
+    assert page["totalCount"] == len(page["edges"])
+    return track_ids(page)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (None, [1, 2, 3, 4, 5, 6]),
+        ("TITLE", [1, 2, 3, 4, 5, 6]),
+        ("CONFIDENCE", [3, 1, 4, 5, 2, 6]),
+        ("CONFIDENCE_DESC", [6, 2, 5, 4, 1, 3]),
+    ],
+)
+@pytest.mark.parametrize("first", [1, 2, 4])
+def test_songs_come_in_the_order_asked_for_page_after_page(
+    songs: ApiClient, order: str | None, expected: list[int], first: int
+) -> None:
+    seen: list[int] = []
+    after = None
+    while True:
+        page = songs.execute(LIST, orderBy=order, first=first, after=after)["songs"]
+        seen += track_ids(page)
+        after = page["pageInfo"]["endCursor"]
+        assert after == page["edges"][-1]["cursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"minConfidence": 0.3}, [1, 4, 5, 2, 6]),
+        ({"minConfidence": 1 / 3}, [5, 2, 6]),
+        ({"maxConfidence": 0.3}, [3, 1, 4]),
+        ({"minConfidence": 0.3, "maxConfidence": 0.3}, [1, 4]),
+        ({"minConfidence": 0.95}, []),
+        ({"minConfidence": 0, "maxConfidence": 1}, [3, 1, 4, 5, 2, 6]),
+        ({"minConfidence": 0.2, "genre": "metal"}, [1, 4]),
+        ({"maxConfidence": 0.5, "titleContains": "T5"}, [5]),
+    ],
+)
+def test_songs_of_a_range_of_confidence(
+    songs: ApiClient, arguments: dict[str, Any], expected: list[int]
+) -> None:
+    assert listed(songs, orderBy="CONFIDENCE", **arguments) == expected
+    assert listed(songs, **arguments) == sorted(expected)
+
+
+@pytest.mark.parametrize("asked", list(SongOrder))
+@pytest.mark.parametrize("given", list(SongOrder))
+def test_a_cursor_of_another_order_is_refused(songs: ApiClient, given: SongOrder, asked: SongOrder) -> None:
+    cursor = songs.execute(LIST, orderBy=given, first=1)["songs"]["pageInfo"]["endCursor"]
+    if given is asked:
+        assert len(songs.execute(LIST, orderBy=asked, after=cursor)["songs"]["edges"]) == 5
+        return
+    # when
+    (error,) = songs.errors(LIST, orderBy=asked, after=cursor)
+    # then
+    assert error["extensions"]["code"] == "INVALID_CURSOR"
+    assert error["message"] == (
+        f"{cursor!r} is a cursor for orderBy: {given}, not {asked}; use one order for all pages"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"minConfidence": -0.1}, "minConfidence: must be from 0 to 1, not -0.1"),
+        ({"maxConfidence": 50}, "maxConfidence: must be from 0 to 1, not 50"),
+        (
+            {"minConfidence": 0.6, "maxConfidence": 0.4},
+            "maxConfidence: must be at least minConfidence (0.6)",
+        ),
+    ],
+)
+def test_a_range_that_is_none_is_refused(api: ApiClient, arguments: dict[str, float], message: str) -> None:
+    (error,) = api.errors(LIST, **arguments)
+    assert (error["extensions"]["code"], error["message"]) == ("INVALID_ARGUMENT", message)
+
+
+@pytest.mark.parametrize(
+    "wanted", [SongFilter(), SongFilter(genre="metal"), SongFilter(batch_id=UUID(int=1))]
+)
+@pytest.mark.parametrize("order", list(SongOrder))
+def test_a_deep_page_reads_no_more_rows_than_the_first(
+    database_url: str, execute_sql: ExecuteSql, order: SongOrder, wanted: SongFilter
+) -> None:
+    # given
+    execute_sql(STORE.format(songs=6_000, confidence="abs(hashint8(n)) / 2147483648.0"))
+    execute_sql("ANALYZE songs")
+    middle = {SongOrder.TITLE: ("t5", 0.0)}.get(order, ("", 0.5))
+    deep = StoredSong(0, middle[0], "", middle[1], True, "v").cursor(order)
+    # when
+    scans = asyncio.run(_scans(database_url, wanted, order, (None, deep)))
+    # then each scan is of an index, in order, and ends with the page
+    assert [(scan["Node Type"], scan["Actual Rows"]) for scan in scans] == [("Index Scan", 51)] * 2
+    assert not any(scan.get("Rows Removed by Filter") for scan in scans)
+
+
+async def _scans(
+    database_url: str, wanted: SongFilter, order: SongOrder, cursors: tuple[str | None, ...]
+) -> list[dict[str, Any]]:
+    connection = await asyncpg.connect(database_url)
+    scans = []
+
+    async def explain(sql: str, *arguments: object) -> list[Any]:
+        plan = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments)
+        (scan,) = json.loads(plan)[0]["Plan"]["Plans"]
+        scans.append(scan)
+        return []
+
+    for cursor in cursors:
+        await CatalogueRepository(explain).page(wanted, order, 50, cursor, whole=True)
+    await connection.close()
+    return scans

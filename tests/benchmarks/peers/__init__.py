@@ -1,0 +1,1 @@
+"""What the service's reads are compared with: the same answers from the same tables, by other means."""

@@ -1,0 +1,10 @@
+// Fastify with mercurius, which compiles a query the second time that it comes.
+
+import Fastify from "fastify";
+import mercurius from "mercurius";
+
+import { resolvers, typeDefs } from "./catalogue.mjs";
+
+const app = Fastify();
+app.register(mercurius, { schema: typeDefs, resolvers, jit: 1 });
+await app.listen({ port: Number(process.env.PORT), host: "127.0.0.1" });

@@ -1,0 +1,322 @@
+// Files on their way to songs, as people follow them.
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import {
+  checkAccessible,
+  DARK,
+  DESKTOP,
+  drop,
+  equal,
+  inBrowser,
+  PHONE,
+  REFUSED_REQUEST,
+  screenshot,
+} from './browser.mjs';
+import { column, settled, shown, signIn, upload } from './steps.mjs';
+
+/** Files in the list of files: open, download in three formats, delete. */
+export async function filesView({ url, file, rows, classified }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    // the same songs again, under another name: the first file's belong to the second now
+    await drop(page, 'body', 'again.csv', await readFile(file, 'utf8'));
+    await page.getByRole('option', { name: /^again\.csv/ }).waitFor({ state: 'attached' });
+    await settled(page);
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    const row = (name) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) });
+    await row('again.csv').getByText(`${classified} songs from ${rows} rows`).waitFor();
+    await row('songs.csv').getByText(`${classified} of its songs were classified again later`).waitFor();
+
+    for (const [label, extension] of [['CSV', 'csv'], ['JSON Lines', 'jsonl'], ['Parquet', 'parquet']]) {
+      const download = page.waitForEvent('download');
+      await row('songs.csv').getByRole('button', { name: label, exact: true }).click();
+      const saved = await download;
+      equal(saved.suggestedFilename(), `songs-genres.${extension}`, 'name of the download');
+      const bytes = await readFile(await saved.path());
+      if (extension === 'parquet') equal(bytes.subarray(0, 4).toString(), 'PAR1', 'Parquet');
+      else equal(bytes.toString().trim().split('\n').length, classified + (extension === 'csv' ? 1 : 0), label);
+    }
+    await screenshot(page, 'page-files-desktop');
+    await checkAccessible(page);
+
+    // the first file still shows what it answered, and each song where it belongs now
+    await row('songs.csv').getByRole('button', { name: 'Show songs of songs.csv' }).click();
+    await page.getByText(`1–25 of ${classified}`).waitFor();
+    await page.locator('.list .link').first().click();
+    await page.getByText('This song was classified again later, in again.csv.').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+
+    await row('again.csv').getByRole('button', { name: 'Delete again.csv' }).click();
+    await page.getByRole('button', { name: `Delete the file and its ${classified} songs` }).click();
+    await page.getByText(`Deleted again.csv and ${classified} songs.`).waitFor();
+    await row('again.csv').waitFor({ state: 'detached' });
+    await row('songs.csv').getByRole('button', { name: 'Delete songs.csv' }).click();
+    await page.getByRole('button', { name: 'Delete the file', exact: true }).click();
+    await page.getByText('No files yet.').waitFor();
+  });
+}
+
+/** Two files side by side, genres over batches, and a file's songs classified again. */
+export async function comparedFiles({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    await drop(page, 'body', 'other.csv', `${lines.slice(0, 101).join('\n')}\n`);
+    await page.getByRole('option', { name: /^other\.csv/ }).first().waitFor({ state: 'attached' });
+    await settled(page);
+
+    // the genres of both, in the address too
+    const choice = page.getByLabel('Compare with');
+    await choice.selectOption(await choice.locator('option', { hasText: 'songs.csv' }).getAttribute('value'));
+    const bars = page.locator('.genre-bars button').filter({ has: page.locator('.dot') });
+    await bars.first().getByText(/^\d+% \/ \d+%$/).waitFor();
+    const tooltip = await bars.first().getAttribute('title');
+    equal(/^[\w ]+: \d+ songs? of \d+; \d+% of the other file$/.test(tooltip), true, tooltip);
+    await page.reload();
+    await bars.first().getByText(/^\d+% \/ \d+%$/).waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-compared-desktop');
+    await page.setViewportSize({ width: 320, height: 700 });
+    equal(await page.evaluate(() => document.documentElement.scrollWidth), 320, 'width of the page');
+    await bars.first().scrollIntoViewIfNeeded();
+    await screenshot(page, 'page-compared-narrow');
+    await page.setViewportSize(DESKTOP.viewport);
+    await page.getByLabel('Songs of').selectOption('');
+    equal(shown(page).get('compare'), null, 'comparison of all songs');
+
+    // each batch a bar, which opens it
+    await page.getByText('Genres over batches').click();
+    const history = page.locator('.history li');
+    equal(await history.locator('button').allInnerTexts(), ['other.csv', 'songs.csv'], 'batches');
+    const parts = history.first().locator('.stack span');
+    equal(/: \d+ songs?, \d+%$/.test(await parts.first().getAttribute('title')), true, 'tooltip of a part');
+    await checkAccessible(page);
+    await screenshot(page, 'page-history-desktop');
+    await history.first().getByRole('button').click();
+    await page.getByText('rows in the file').waitFor();
+
+    // the songs of one of them again, all below the threshold
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await page.getByRole('button', { name: 'Classify again: other.csv' }).click();
+    await page.getByLabel('Uncertain below, in percent').fill('100');
+    await checkAccessible(page);
+    await screenshot(page, 'page-again-desktop');
+    await page.getByRole('dialog').getByRole('button', { name: 'Classify again' }).click();
+    await page.getByText(/^Classifying the \d+ songs of other\.csv again\.$/).waitFor();
+    const again = page
+      .getByRole('listitem')
+      .filter({ has: page.getByRole('heading', { name: 'Songs without a file' }) });
+    await again.getByText('Classified', { exact: true }).waitFor({ timeout: 60_000 });
+  });
+}
+
+/** A file without columns: they are named as ranges, and a template that works is at hand. */
+export async function missingColumns({ url }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByText('Drop CSV files of songs here').waitFor();
+    await drop(page, 'body', 'short.csv', 'trackID,title,tempo\n1,One,120\n');
+    const refused = page.locator('.notice.bad');
+    await refused.getByText('vect_1 … vect_148').first().waitFor();
+    equal(await refused.getByRole('button', { name: /^Skip/ }).count(), 0, 'offers to skip rows');
+    await checkAccessible(page);
+    await screenshot(page, 'page-missing-columns-desktop');
+    const download = page.waitForEvent('download');
+    await refused.getByRole('button', { name: 'Download a template' }).click();
+    const template = await readFile(await (await download).path(), 'utf8');
+    equal(template.split('\n').length, 4, 'lines of the template with its end');
+    await drop(page, 'body', 'template.csv', template);
+    await page.getByText('rows in the file').waitFor();
+    equal(await page.locator('.facts dd').first().innerText(), '2', 'rows of the template');
+  });
+}
+
+/** Several files at once, one of them wrong: each is dealt with, none is lost. */
+export async function severalFiles({ url, file, bad_file: badFile }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles([file, badFile]);
+    await page.getByText('bad.csv was refused. Nothing was stored.').waitFor();
+    await page.getByText(/^songs\.csv: \d+ songs classified\.$/).waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-queue-desktop');
+    await page.getByRole('button', { name: 'Show songs' }).click();
+    await page.getByText('rows in the file').waitFor();
+  });
+}
+
+export async function refusedFile({ url, bad_file: badFile, problem }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByText('Drop CSV files of songs here').waitFor();
+    await drop(page, 'footer', basename(badFile), await readFile(badFile, 'utf8'));
+    await page.getByText('was refused. Nothing was stored.').waitFor();
+    equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
+      'column, problem, value, line');
+    await checkAccessible(page);
+    await screenshot(page, 'page-refused-desktop');
+    // the rest of the file, without the row
+    await page.getByRole('button', { name: 'Skip 1 row and classify' }).click();
+    await page.getByText('rows in the file').waitFor();
+    await page.getByText('skipped: invalid values').waitFor();
+    await page.getByText('Problems in the skipped rows').click();
+    equal(await page.locator('.genres .problems tbody tr').count(), 1, 'problems kept');
+  });
+}
+
+/** A file without some columns, classified without them. */
+export async function incompleteFile({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    await page.getByText('was refused. Nothing was stored.').waitFor();
+    await checkAccessible(page);
+    await page
+      .getByRole('button', { name: 'Classify without these columns (less accurate)' })
+      .click();
+    await page.getByText('rows in the file').waitFor();
+    await page.getByText('classified with missing values').waitFor();
+  });
+}
+
+/** A file that the page has queued because of its size: how far it is shows, a reload goes on. */
+export async function largeFile({ url, file, rows }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    const bar = page.getByRole('progressbar', { name: 'Classification' });
+    await onItsWay(page);
+    equal(await bar.getAttribute('max'), String(rows), 'rows that the bar stands for');
+    await page.reload();
+    await onItsWay(page);
+    await page.getByRole('button', { name: 'Files 1 being classified' }).click();
+    await page.locator('.files').getByText('Classifying', { exact: true }).waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-progress-desktop');
+    await page.getByText(/^large\.csv: 2\d,\d{3} songs classified\.$/).waitFor({ timeout: 120_000 });
+    await screenshot(page, 'page-toast-desktop');
+    await page.getByRole('button', { name: 'Show songs', exact: true }).click();
+    await page.getByText('rows in the file').waitFor();
+    equal(await page.locator('.facts dd').first().innerText(), rows.toLocaleString('en'), 'rows');
+    equal(await page.evaluate(() => document.activeElement?.id), 'genres-title', 'focus at the end');
+    // a list too long to be loaded at once: pages and filters of the service
+    await settled(page);
+    await page.getByLabel('Confidence', { exact: true }).selectOption('Uncertain only');
+    await page.locator('.list .tag').first().waitFor();
+    await page.getByLabel('Order').selectOption('Least confident first');
+    await page.getByLabel('Lowest confidence').fill('30');
+    await page.locator('.songs').getByText(/^30–100%: [\d,]+ songs$/).waitFor();
+    await settled(page);
+    equal((await column(page, 3)).map((text) => Number.parseInt(text, 10)).every((share) => share === 30), true,
+      'the least confident of those above 30%');
+    await page.locator('.songs').getByRole('button', { name: 'Next' }).click();
+    await page.getByText(/^26–50/).waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-many-songs-desktop');
+  });
+}
+
+/** Some but not all rows are done, in the bar and in words. */
+const onItsWay = (page) =>
+  page.waitForFunction(() => {
+    const bar = document.querySelector('.activity progress[aria-label="Classification"]');
+    const said = document.querySelector('.activity [role="status"]')?.innerText ?? '';
+    return bar?.position > 0 && bar.position < 1 && /^\d?0% of the rows are done\.$/.test(said);
+  });
+
+/** A file that the service queues, followed in each way there is. */
+export async function queuedFile({ url, file, rows, way }) {
+  const asked = { sockets: 0, streams: 0 };
+  await inBrowser(url, DESKTOP, async (page) => {
+    if (way === 'socket') page.on('websocket', () => { asked.sockets += 1; });
+    else await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
+    await page.route('**/graphql', (route) => {
+      const stream = route.request().headers().accept === 'text/event-stream';
+      if (stream) asked.streams += 1;
+      return stream && way === 'polls' ? route.abort() : route.continue();
+    });
+    await signIn(page, url);
+    await page.getByText('Drop CSV files of songs here').waitFor();
+    const reply = page.waitForResponse((response) =>
+      response.request().headers()['content-type']?.startsWith('multipart/'));
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    equal((await (await reply).json()).data.classifyBatch.status, 'QUEUED', 'status at first');
+    // whoever waits is led to the songs
+    await page.getByText('rows in the file').waitFor();
+    equal(await page.locator('.facts dd').first().innerText(), String(rows), 'rows');
+    await settled(page);
+  }, { allowed: REFUSED_REQUEST });
+  equal([asked.sockets > 0, asked.streams > 0], [way === 'socket', way !== 'socket'], 'ways taken');
+}
+
+export async function cancelledFile({ url, file }) {
+  await inBrowser(url, PHONE, async (page) => {
+    await signIn(page, url);
+    const picker = page.getByLabel('CSV files of songs');
+    await picker.setInputFiles(file);
+    await page.getByText('Queued: 0 of 428 rows').waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-queued-phone');
+    await page.reload();
+    await page.getByText('Queued: 0 of 428 rows').waitFor();
+    // while it waits, the page is free for other files; the same one joins the batch
+    await page.getByText('Drop CSV files of songs here').waitFor();
+    await picker.setInputFiles(file);
+    await page.waitForFunction(() => document.querySelectorAll('.activity > li').length === 1 &&
+      !document.querySelector('.activity progress[aria-label="Upload"]'));
+    await page.getByRole('button', { name: 'Cancel songs.csv' }).click();
+    await page.getByText('songs.csv was cancelled. Nothing was stored.').waitFor();
+    await page.locator('.activity').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await page.locator('.files').getByText('Cancelled', { exact: true }).waitFor();
+    await checkAccessible(page);
+    await screenshot(page, 'page-cancelled-phone');
+  });
+}
+
+/** What a batch waits for, which the page says in the service's words. */
+export async function waitingFile({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
+    await page.route('**/graphql', async (route) => {
+      const { accept, 'content-type': type } = route.request().headers();
+      if (accept === 'text/event-stream') return route.abort();
+      if (type?.startsWith('multipart/')) return route.continue();
+      const response = await route.fetch();
+      const text = await response.text();
+      const changed = text.replaceAll(
+        /"status":\s*"QUEUED"/g, '"status":"WAITING"',
+      ).replaceAll(/"waitingReason":\s*null/g, '"waitingReason":"The disk is full."');
+      return route.fulfill({ response, body: changed });
+    });
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    await page.getByText('Waiting: 0 of 428 rows').waitFor();
+    await page.getByText('The disk is full.').first().waitFor();
+    await page.getByRole('button', { name: 'Files 1 being classified' }).click();
+    await page.locator('.files').getByText('Waiting', { exact: true }).waitFor();
+    await checkAccessible(page);
+    await page.unrouteAll({ behavior: 'ignoreErrors' }); // it asks each second
+  }, { allowed: REFUSED_REQUEST });
+}
+
+export async function failedFile({ url, bad_file: badFile, problem }) {
+  await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles(badFile);
+    const told = page.getByRole('heading', { name: 'bad.csv was refused. Nothing was stored.' });
+    await told.waitFor();
+    equal(await told.evaluate((heading) => heading === document.activeElement), true, 'focus');
+    equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
+      'column, problem, value, line');
+    await checkAccessible(page);
+    await screenshot(page, 'page-failed-desktop');
+    await page.getByRole('button', { name: 'Skip 1 row and classify' }).click();
+    await page.getByText('skipped: invalid values').waitFor();
+    await page.getByRole('button', { name: 'Files', exact: true }).click();
+    await page.locator('.files').getByText('1 problem').first().waitFor();
+  });
+}

@@ -1,0 +1,101 @@
+"""What `genregraph` answers without doing anything, and so at once: help, completion, what was misspelt."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli.root import COMMANDS, load_command
+from tests.cli.command import run
+
+QUICK = {"app", "ml", "typer", "annotated_doc", "shellingham", "_distutils_hack"}
+"""The packages, beside Python's own, that help may import; of `ml` only what imports no other package.
+`_distutils_hack` comes with setuptools, where an environment has that."""
+
+PROGRAM = """
+import sys
+from app.cli.root import cli
+try:
+    cli(sys.argv[1:], prog_name="genregraph")
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+def answered(*arguments: str, **environment: str) -> tuple[str, set[str]]:
+    """Run a command in a process of its own: its standard output, and the packages that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    packages = {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
+    return done.stdout, packages - {*sys.stdlib_module_names, "__main__", "sitecustomize"}
+
+
+def completed(*words: str) -> tuple[list[str], set[str]]:
+    """Complete the last of some words as bash would: the completions, and the packages imported."""
+    line = {"COMP_WORDS": " ".join(("genregraph", *words)), "COMP_CWORD": str(len(words))}
+    text, packages = answered(_GENREGRAPH_COMPLETE="complete_bash", **line)
+    return text.split(), packages
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--help",), ("--version",), *((name, "--help") for name in COMMANDS), ("clients", "add", "--help")],
+    ids=" ".join,
+)
+def test_help_imports_nothing_slow(arguments: tuple[str, ...]) -> None:
+    text, packages = answered(*arguments)
+    if "--help" in arguments:
+        assert text.startswith("Usage: ")
+        assert "genregraph" in text.partition("\nExamples:\n")[2]
+    assert packages <= QUICK
+
+
+def test_options_come_in_groups() -> None:
+    text, _ = answered("songs", "--help")
+    headings = [line for line in text.splitlines() if re.fullmatch(r"[A-Z].*:", line)]
+    assert headings == ["Which songs:", "Options:", "Output:", "Service:", "Examples:"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_says_of_a_command_what_the_command_says(name: str) -> None:
+    command = load_command(name)
+    assert command.name == name
+    assert command.get_short_help_str(limit=200) == COMMANDS[name]
+
+
+def test_commands_are_completed_with_nothing_slow() -> None:
+    completions, packages = completed("cl")
+    assert completions == ["classify", "clients"]
+    assert packages <= QUICK
+    assert completed("clients", "r")[0] == ["rotate", "revoke"]
+
+
+def test_options_are_completed_without_what_the_command_runs() -> None:
+    completions, packages = completed("classify", "nowhere.csv", "--min")
+    assert completions == ["--min-confidence"]
+    # Typer converts values by pydantic.
+    assert not packages & {"httpx", "rich", "pandas", "numpy", "sqlalchemy", "strawberry"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggested"),
+    [
+        (("clasify",), "Did you mean 'classify', 'reclassify'?"),
+        (("clients", "rotat"), "Did you mean 'rotate'?"),
+    ],
+)
+def test_what_is_misspelt_is_suggested(arguments: tuple[str, ...], suggested: str) -> None:
+    code, output = run(*arguments)
+    assert code == 2
+    assert f"No such command '{arguments[-1]}'. {suggested}" in output

@@ -1,0 +1,108 @@
+"""`genregraph learn`: from verified songs in the database to a model that knows better."""
+
+from __future__ import annotations
+
+import csv
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from ml.model.artifact import read_manifest
+from tests.cli.command import run
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql, StartService
+from tests.factories.songs import song_csv, song_rows
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+SONGS, VERIFIED = 400, 100
+
+
+def sample_genres() -> dict[str, str]:
+    with (SAMPLE / "labels.csv").open(encoding="utf-8", newline="") as file:
+        return {row["trackID"]: row["genre"] for row in islice(csv.DictReader(file), SONGS)}
+
+
+def verify(api: ApiClient, genres: dict[str, str]) -> None:
+    query = """mutation ($input: [VerifiedSongInput!]!) {
+        verifySongs(input: $input) { __typename ... on Error { message } }
+    }"""
+    given = [{"trackId": track_id, "genre": genre} for track_id, genre in genres.items()]
+    answer = api.execute(query, input=given)["verifySongs"]
+    assert "Error" not in answer["__typename"], answer
+
+
+def right(api: ApiClient, genres: dict[str, str]) -> float:
+    """Return the share of the songs whose predicted genre is this."""
+    songs = api.execute("{ songs(first: 1000) { nodes { trackId predictedGenre { name } } } }")["songs"][
+        "nodes"
+    ]
+    found = {song["trackId"]: song["predictedGenre"]["name"] for song in songs}
+    hits = [found[track_id] == genre for track_id, genre in genres.items()]
+    return hits.count(True) / len(hits)
+
+
+@pytest.mark.slow
+def test_from_verified_songs_to_a_catalogue_classified_better(
+    start_service: StartService, database_url: str, tmp_path: Path
+) -> None:
+    # given
+    clients, out = SecretStr("test:test:admin"), tmp_path / "learned"
+    api = start_service(clients=clients, worker_concurrency=0)
+    lines = (SAMPLE / "features.csv").read_bytes().splitlines(keepends=True)
+    api.classify(b"".join(lines[: SONGS + 1]))
+    genres = {
+        track_id: f"new {genre}" if genre == "folk" else genre for track_id, genre in sample_genres().items()
+    }
+    verified, others = dict([*genres.items()][:VERIFIED]), dict([*genres.items()][VERIFIED:])
+    before = right(api, others)
+    verify(api, verified)
+    # when
+    code, said = run("learn", "--out", out, GENREGRAPH_DATABASE_URL=database_url)
+    # then
+    assert code == 0, said
+    manifest = read_manifest(out)
+    assert f"Model {manifest.model_version} is in {out}. It learned from 100 songs." in said
+    assert "new folk" in manifest.genres
+    # and a service with that model classifies the other songs better
+    learned = start_service(clients=clients, model_dir=out)
+    code, said = run("reclassify", "--all", "--url", learned.url)
+    assert code == 0, said
+    assert right(learned, others) > before + 0.05
+
+
+def test_without_verified_songs_it_says_what_to_do(
+    api: ApiClient, execute_sql: ExecuteSql, database_url: str, tmp_path: Path
+) -> None:
+    # given
+    api.classify(song_csv(song_rows(3)))
+    settings = {"GENREGRAPH_DATABASE_URL": database_url}
+    # when
+    answer = run("learn", "--out", tmp_path / "out", **settings)
+    # then
+    advice = "no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true"
+    assert answer == (1, f"genregraph: {advice}\n")
+    # and the same if their features are not kept
+    verify(api, {"1": "polka", "2": "polka"})
+    execute_sql("DELETE FROM song_features")
+    assert run("learn", "--out", tmp_path / "out", **settings) == (1, f"genregraph: {advice}\n")
+
+
+def test_too_few_songs_and_a_missing_model_are_told(
+    api: ApiClient, database_url: str, tmp_path: Path
+) -> None:
+    # given
+    api.classify(song_csv(song_rows(3)))
+    verify(api, {"1": "folk", "2": "pop"})
+    settings = {"GENREGRAPH_DATABASE_URL": database_url}
+    # when
+    code, said = run("learn", "--out", tmp_path / "out", **settings)
+    # then
+    assert code == 1
+    assert said.startswith("genregraph: 2 verified songs can be learned from, 10 are needed. ")
+    # and
+    code, said = run("learn", **settings, GENREGRAPH_MODEL_DIR=str(tmp_path))
+    assert code == 1
+    assert said.startswith(f"genregraph: the model in {tmp_path} cannot be used: ")
+    assert list(tmp_path.iterdir()) == []

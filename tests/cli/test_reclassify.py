@@ -1,0 +1,67 @@
+"""`genregraph reclassify`, with a real service."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import SecretStr
+
+from tests.cli.command import run
+from tests.client import ApiClient
+from tests.conftest import ExecuteSql, StartService
+from tests.factories.songs import song_csv, song_rows
+
+
+@pytest.fixture
+def admin(start_service: StartService) -> ApiClient:
+    return start_service(clients=SecretStr("test:test:admin,writer:secret"))
+
+
+def test_stored_songs_are_classified_again_and_told(admin: ApiClient, execute_sql: ExecuteSql) -> None:
+    # given
+    admin.classify(song_csv(song_rows(5)))
+    execute_sql("UPDATE songs SET model_version = 'old' WHERE track_id <= 3")
+    # when
+    code, said = run("reclassify", "--model-version", "old", "--url", admin.url)
+    # then
+    assert code == 0, said
+    assert "stored songs: 3 rows, 3 songs stored" in said
+    assert admin.execute('{ songs(modelVersion: "old") { totalCount } }')["songs"]["totalCount"] == 0
+
+
+def test_a_batch_a_genre_and_json(admin: ApiClient) -> None:
+    # given
+    sent = admin.classify(song_csv(song_rows(5)))
+    genre = sent["genres"][0]
+    # when
+    code, said = run("reclassify", "--genre", genre["genre"]["name"], "--json", "--url", admin.url)
+    # then
+    assert code == 0, said
+    (outcome,) = json.loads(said)
+    assert (outcome["file"], outcome["stored"]) == ("stored songs", True)
+    assert outcome["batch"]["rowsClassified"] == genre["songCount"]
+    # and the songs that the batch still has
+    code, said = run("reclassify", "--batch", sent["id"], "--no-wait", "--url", admin.url)
+    assert code == 0, said
+    assert f"stored songs: {5 - genre['songCount']} rows, classified in the background as batch" in said
+
+
+@pytest.mark.parametrize("options", [(), ("--all", "--genre", "pop")])
+def test_what_to_classify_must_be_said(options: tuple[str, ...]) -> None:
+    code, said = run("reclassify", *options)
+    assert (code, said) == (2, "genregraph: use --batch, --genre or --model-version, or --all\n")
+
+
+def test_what_is_refused_ends_with_a_line_and_a_code(admin: ApiClient) -> None:
+    code, said = run("reclassify", "--genre", "polka", "--url", admin.url)
+    assert code == 1
+    assert said.startswith("genregraph: Unknown genre 'polka'.")
+    writer = ("--client-id", "writer", "--client-secret", "secret", "--url", admin.url)
+    assert run("reclassify", "--all", *writer) == (
+        3,
+        "genregraph: Reclassifying songs requires the admin role.\n",
+    )
+    code, said = run("reclassify", "--all", "--retries", "0", "--url", "http://127.0.0.1:1")
+    assert code == 3
+    assert "cannot be reached" in said

@@ -1,0 +1,71 @@
+"""Production does not start with secrets that anybody could know or guess."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from app.cli.weak_secrets import weak_secrets
+from app.settings import Environment, Settings
+from tests.deploy.replica import ROOT, inherited
+
+GOOD = "0123456789abcdef"
+EXAMPLE = ROOT / "deploy/environments/production.secrets.env.example"
+SHORT = (
+    "GENREGRAPH_CLIENTS: the secret of {} is {}. Production requires 16 characters; "
+    "`openssl rand -hex 32` makes a secret."
+)
+
+
+def settings(**given: object) -> Settings:
+    return Settings(_env_file=None, **{"environment": Environment.PRODUCTION, **given})  # type: ignore[arg-type]
+
+
+def test_production_refuses_the_examples_secrets_in_one_line_each() -> None:
+    # given the example as it is, and production's own settings
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    # when
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.cli.root", "serve"],
+        cwd=ROOT,
+        env={**inherited(), **example, "GENREGRAPH_ENVIRONMENT": "production"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    # then
+    assert ended.returncode == 1
+    assert "GENREGRAPH_DATABASE_URL: the password is the example's, change-me. " in ended.stderr
+    assert SHORT.format("first", "the example") in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("clients", "weak"),
+    [
+        ("test:test", "test"),
+        (f"first:{GOOD},second:{GOOD[1:]}:reader", "second"),
+        (f"first:{GOOD}:admin", None),
+        (f"first:sha256${'0' * 64}", None),
+    ],
+)
+def test_a_short_secret_is_named_by_its_client(clients: str, weak: str | None) -> None:
+    found = weak_secrets(settings(clients=SecretStr(clients)))
+    assert found == ([] if weak is None else [SHORT.format(weak, "too short")])
+
+
+def test_the_clients_of_a_file_are_looked_at(tmp_path: Path) -> None:
+    file = tmp_path / "clients"
+    file.write_text(f"# ours\nfirst:{GOOD}\n\nsecond:short\n", encoding="utf-8")
+    (line,) = weak_secrets(settings(clients_file=file))
+    assert line.startswith("GENREGRAPH_CLIENTS_FILE: the secret of second is too short.")
+
+
+def test_elsewhere_anything_goes() -> None:
+    assert weak_secrets(settings(environment=Environment.LOCAL, clients=SecretStr("test:test"))) == []

@@ -1,0 +1,68 @@
+"""Uploads never hold the connections of those who read, log in or ask for the service's health."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from app.batches import classifier
+from app.database.pools import PoolSizes
+from tests.client import ApiClient
+from tests.database.conftest import ServeOn
+from tests.factories.songs import song_csv, song_rows
+from tests.faults.postgres import Database
+
+UPLOADS = 200
+ASKED = 15
+
+
+def seconds(ask: Callable[[], httpx.Response], status: int) -> float:
+    """The median time of an answer, on a machine that has other things to do."""
+    taken = []
+    for _ in range(ASKED):
+        started = time.monotonic()
+        assert ask().status_code == status
+        taken.append(time.monotonic() - started)
+    return statistics.median(taken)
+
+
+@pytest.mark.parametrize("connections", [4, 7, 20, 100])
+def test_all_connections_are_shared_out_and_everybody_has_one(connections: int) -> None:
+    sizes = PoolSizes.of(connections)
+    assert sizes.reads + sizes.others + sizes.writes == connections
+    assert min(sizes.reads, sizes.others, sizes.writes) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("background", [False, True])
+def test_readers_are_answered_while_two_hundred_uploads_wait_on_64_cores(
+    database: Database, serve_on: ServeOn, monkeypatch: pytest.MonkeyPatch, background: bool
+) -> None:
+    # given as many uploads as can be, each of which holds a connection or waits for one
+    monkeypatch.setattr(classifier, "usable_cores", lambda: 64)
+    api = serve_on(database.url, max_uploads_per_client=UPLOADS)
+    api.classify(song_csv(song_rows(20)))
+    gate = database.close_gate("batch_uploads" if background else "songs", "true")
+    songs = song_csv(song_rows(3))
+
+    def upload(_: int) -> int:
+        with ApiClient(api.url) as client:
+            return client.upload(songs, background=background).status_code
+
+    with ThreadPoolExecutor(UPLOADS) as pool, ApiClient(api.url, "test", "wrong") as stranger:
+        answers = [pool.submit(upload, n) for n in range(UPLOADS)]
+        gate.wait_for_arrival()
+        time.sleep(2)  # in which the others come, too
+        # then
+        assert seconds(lambda: api.post("{ songs(first: 10) { nodes { title } } }"), 200) < 0.1
+        assert seconds(lambda: api.post("{ batches { nodes { id } } }"), 200) < 0.1
+        assert seconds(lambda: httpx.get(f"{api.url}/healthcheck"), 200) < 0.1
+        assert stranger.post("{ __typename }").status_code == 401
+        # and when
+        gate.open()
+        assert {answer.result() for answer in answers} == {200}

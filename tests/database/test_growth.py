@@ -1,0 +1,36 @@
+"""What bounds each table, as docs/operations.md says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from app.batches.tidying import LOG_DAYS
+from app.settings import PREFIX, Settings
+from ml.songs.problems import MAX_PROBLEMS
+from tests.database.test_migrations import look, tables
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def section() -> str:
+    page = PAGE.read_text(encoding="utf-8")
+    return page.partition("\n## What grows, and what bounds it\n")[2].partition("\n## ")[0]
+
+
+def bounds() -> dict[str, str]:
+    rows = re.findall(r"^\| (`.+?) \| .+ \| (.+) \|$", section(), re.MULTILINE)
+    return {name: bound for names, bound in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+def test_each_table_has_its_bound(database_url: str) -> None:
+    assert bounds().keys() == look(database_url, tables) | {"alembic_version"}
+
+
+def test_the_bounds_are_those_of_settings_and_code() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    named = set(re.findall(rf"{PREFIX}\w+", section()))
+    assert len(named) >= 5
+    assert named <= known
+    assert bounds()["pgqueuer_log"] == f"{LOG_DAYS} days"
+    assert bounds()["batch_problems"].startswith(f"{MAX_PROBLEMS} for each batch")

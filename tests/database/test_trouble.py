@@ -1,0 +1,212 @@
+"""Databases that are read-only, frozen, gone or changed: what is answered, and that it ends by itself."""
+
+from __future__ import annotations
+
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from tests.client import ApiClient
+from tests.database.conftest import ServeOn
+from tests.factories.songs import song_csv, song_rows
+from tests.faults.postgres import Database, Postgres
+from tests.waiting import eventually
+
+SONGS = song_csv(song_rows(5))
+GENRES = "{ genres { name songCount } }"
+
+
+def codes(response: httpx.Response) -> list[str]:
+    return [error["extensions"]["code"] for error in response.json().get("errors", [])]
+
+
+def health(api: ApiClient) -> dict[str, str]:
+    return dict(api.http.get("/healthcheck", timeout=10).json())
+
+
+def assert_unavailable(response: httpx.Response, words: str = "The database cannot be reached") -> None:
+    assert (response.status_code, codes(response)) == (503, ["UNAVAILABLE"]), response.text
+    assert response.headers["retry-after"] == "5"
+    assert response.json()["errors"][0]["message"].startswith(words)
+
+
+def recovers(api: ApiClient) -> None:
+    eventually(lambda: api.post(GENRES).status_code == 200, "queries are answered")
+    eventually(lambda: api.upload(SONGS).status_code == 200, "songs are stored")
+    eventually(lambda: health(api)["status"] == "ok", "it is healthy")
+
+
+def make_writable(database: Database) -> None:
+    database.server.execute(f"ALTER DATABASE {database.name} RESET ALL")
+    database.cut_connections()
+
+
+@contextmanager
+def role_of(database: Database, *attributes: str) -> Iterator[tuple[str, str]]:
+    """A role that owns all there is in a database; gives its name and its URL."""
+    name = f"role_{uuid.uuid4().hex}"
+    database.execute(f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'secret'")
+    for attribute in attributes:
+        database.execute(f"ALTER ROLE {name} {attribute}")
+    place = urlsplit(database.url)
+    try:
+        yield name, place._replace(netloc=f"{name}:secret@{place.netloc.rpartition('@')[2]}").geturl()
+    finally:
+        database.execute(f"DROP OWNED BY {name}")
+        database.execute(f"DROP ROLE {name}")
+
+
+def test_a_read_only_database_answers_queries_and_recovers(database: Database, serve_on: ServeOn) -> None:
+    # given
+    api = serve_on(database.url)
+    api.classify(SONGS)
+    # when
+    database.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    database.cut_connections()
+    # then
+    eventually(lambda: health(api)["database"] == "read-only", "it says so")
+    assert (health(api)["status"], api.post(GENRES).status_code) == ("degraded", 200)
+    assert_unavailable(api.upload(SONGS), "The database is not accepting writes.")
+    assert_unavailable(api.upload(SONGS, background=True), "The database is not accepting writes.")
+    # and when
+    make_writable(database)
+    # then
+    recovers(api)
+
+
+def test_a_service_starts_on_a_read_only_database(database: Database, serve_on: ServeOn) -> None:
+    database.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    api = serve_on(database.url)
+    assert (api.post(GENRES).status_code, health(api)["database"]) == (200, "read-only")
+    assert_unavailable(api.upload(SONGS), "The database is not accepting writes.")
+    make_writable(database)
+    recovers(api)
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout = 20", "idle_in_transaction_session_timeout = 1"])
+def test_limits_of_a_role_do_not_end_what_the_service_does(
+    database: Database, serve_on: ServeOn, setting: str
+) -> None:
+    with role_of(database, f"SET {setting}") as (_, url):
+        api = serve_on(url)
+        assert api.classify(song_csv(song_rows(2_000)))["rowsClassified"] == 2_000
+        assert api.post(GENRES).status_code == 200
+
+
+def test_a_limit_that_the_url_asks_for_is_told(database: Database, serve_on: ServeOn) -> None:
+    api = serve_on(f"{database.url}&options=-cstatement_timeout%3D400")
+    gate = database.close_gate("songs", "true")
+    response = api.upload(SONGS)
+    gate.open()
+    assert (response.status_code, codes(response)) == (504, ["QUERY_TIMEOUT"])
+
+
+@pytest.mark.parametrize(
+    ("change", "undo"),
+    [
+        ("ALTER ROLE {role} PASSWORD 'other'", "ALTER ROLE {role} PASSWORD 'secret'"),
+        ("ALTER ROLE {role} NOLOGIN", "ALTER ROLE {role} LOGIN"),
+        ("ALTER ROLE {role} CONNECTION LIMIT 0", "ALTER ROLE {role} CONNECTION LIMIT -1"),
+        ("ALTER ROLE {role} NOSUPERUSER", "ALTER ROLE {role} SUPERUSER"),
+        (
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS false",
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS true",
+        ),
+        ("ALTER DATABASE {database} RENAME TO {role}", "ALTER DATABASE {role} RENAME TO {database}"),
+    ],
+)
+def test_what_an_operator_changes_is_an_outage_until_it_is_changed_back(
+    postgres: Postgres, database: Database, serve_on: ServeOn, change: str, undo: str
+) -> None:
+    with role_of(database) as (role, url):
+        api = serve_on(url)
+        api.classify(SONGS)
+        # when
+        if "LIMIT" in change:  # to which superusers are not held
+            postgres.execute(f"ALTER ROLE {role} NOSUPERUSER")
+
+        def make_change() -> None:
+            database.cut_connections()
+            postgres.execute(change.format(role=role, database=database.name))
+
+        eventually(make_change, "it is changed")
+        database.cut_connections()
+        # then
+        assert_unavailable(api.post(GENRES))
+        assert_unavailable(api.upload(SONGS))
+        assert httpx.get(f"{api.url}/healthcheck").status_code == 503
+        # and when
+        postgres.execute(undo.format(role=role, database=database.name))
+        postgres.execute(f"ALTER ROLE {role} SUPERUSER")
+        # then
+        recovers(api)
+
+
+def test_a_server_that_goes_away_fails_nobody_with_an_error_of_ours(
+    postgres: Postgres, database: Database, serve_on: ServeOn
+) -> None:
+    # given fifty who read all the time
+    api = serve_on(database.url)
+    api.classify(SONGS)
+    until = time.monotonic() + 6
+
+    def read(_: int) -> set[tuple[int | str, ...]]:
+        seen: set[tuple[int | str, ...]] = set()
+        with ApiClient(api.url) as reader:
+            while time.monotonic() < until:
+                response = reader.post("{ genres { name } songs(first: 5) { nodes { title batch { id } } } }")
+                seen.add((response.status_code, *codes(response)[:1]))
+        return seen
+
+    with ThreadPoolExecutor(50) as pool:
+        readers = [pool.submit(read, n) for n in range(50)]
+        # when
+        time.sleep(1)
+        postgres.kill()
+        time.sleep(1.5)
+        postgres.start()
+        seen = set().union(*(reader.result() for reader in readers))
+    # then
+    assert {200, 503} <= {answer[0] for answer in seen}
+    assert {code for answer in seen for code in answer[1:]} == {"UNAVAILABLE"}
+    recovers(api)
+
+
+@contextmanager
+def frozen(postgres: Postgres) -> Iterator[None]:
+    """Stop all processes of the server, as a virtual machine that is paused does."""
+    postmaster = psutil.Process(postgres.pid)
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in reversed(processes):
+            process.send_signal(signal.SIGCONT)
+
+
+def test_a_frozen_server_keeps_no_caller_waiting_who_is_not_known(
+    postgres: Postgres, database: Database, serve_on: ServeOn
+) -> None:
+    api = serve_on(database.url, request_timeout_seconds=3)
+    with frozen(postgres), ApiClient(api.url, "test", "wrong") as stranger, ThreadPoolExecutor(20) as pool:
+        readers = [pool.submit(api.post, GENRES) for _ in range(15)]
+        for _ in range(3):
+            started = time.monotonic()
+            assert stranger.post(GENRES).status_code == 401
+            assert time.monotonic() - started < 2
+            started = time.monotonic()
+            answer = api.http.get("/healthcheck", timeout=10)
+            assert (answer.status_code, answer.json()["database"]) == (503, "timed out")
+            assert time.monotonic() - started < 3
+        assert {reader.result().status_code for reader in readers} <= {503, 504}
+    recovers(api)

@@ -1,0 +1,67 @@
+"""The role that Compose's database and the local cluster's make for genregraph: no superuser, and enough."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from urllib.parse import urlsplit
+
+import asyncpg
+import yaml
+
+from app.local_postgres.binaries import find_binaries
+from tests.client import ApiClient
+from tests.deploy.replica import ROOT, Process, inherited, replica, started
+from tests.factories.songs import song_csv, song_rows
+from tests.waiting import eventually, finished
+
+PASSWORD = "0123456789abcdef" * 2
+
+
+def test_genregraph_runs_as_the_owner_of_its_database_and_nothing_more(server_url: str) -> None:
+    # given
+    server = urlsplit(server_url)
+    url = f"postgresql://songs:{PASSWORD}@{server.hostname}:{server.port}/songs"
+    assert server.username
+    assert server.password
+    environment = {
+        **inherited(),
+        "PATH": f"{find_binaries().folder}:{os.environ['PATH']}",
+        "PGHOST": str(server.hostname),
+        "PGPORT": str(server.port),
+        "PGPASSWORD": server.password,
+        "POSTGRES_USER": server.username,
+        "GENREGRAPH_DATABASE_URL": url,
+    }
+    # when
+    subprocess.run(["sh", str(ROOT / "deploy/postgres/create-role.sh")], env=environment, check=True)
+    # then it migrates, serves and works
+    service = replica(url, worker_concurrency="0")
+    worker = Process(["worker"], {"GENREGRAPH_DATABASE_URL": url})
+    with started(service, worker), ApiClient(service.url) as api:
+        assert api.classify(song_csv(song_rows(3)))["status"] == "SUCCEEDED"
+        queued = api.classify(song_csv(song_rows(5)), background=True)
+        assert finished(api, queued["id"])["status"] == "SUCCEEDED"
+        eventually(lambda: api.http.get("/healthcheck").json()["worker"] == "running", "the worker is seen")
+    assert asyncio.run(rights(url)) == (False, False, False)
+
+
+def test_the_image_executes_the_script_and_does_not_read_it_into_its_own_shell() -> None:
+    assert os.access(ROOT / "deploy/postgres/create-role.sh", os.X_OK)
+    (stateful, *_) = yaml.safe_load_all(
+        (ROOT / "deploy/kubernetes/overlays/local/postgres.yaml").read_text(encoding="utf-8")
+    )
+    volume = stateful["spec"]["template"]["spec"]["volumes"][0]
+    assert volume["configMap"]["defaultMode"] == 0o555
+
+
+async def rights(url: str) -> tuple[bool, ...]:
+    connection = await asyncpg.connect(url)
+    try:
+        row = await connection.fetchrow(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+        )
+    finally:
+        await connection.close()
+    return tuple(row)

@@ -1,0 +1,148 @@
+"""Answers are compressed where that helps, streams are not, and what a client has is not sent again."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+import zstandard
+
+from tests.client import ApiClient
+from tests.factories.songs import song_csv, song_rows
+
+SONGS = "{ songs(first: 100) { nodes { trackId title genre { name } confidence } } }"
+NEW = "application/graphql-response+json"
+
+
+@pytest.fixture(scope="module")
+def api(shared_api: ApiClient) -> ApiClient:
+    shared_api.classify(song_csv(song_rows(200)))
+    return shared_api
+
+
+def raw(api: ApiClient, query: str, **headers: str) -> tuple[httpx.Response, bytes]:
+    """Return an answer with its bytes as they came."""
+    given = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
+    content = json.dumps({"query": query})
+    with api.http.stream("POST", "/graphql", content=content, headers=given) as response:
+        return response, b"".join(response.iter_raw())
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding", "decompress"),
+    [
+        ("gzip", "gzip", gzip.decompress),
+        ("gzip, deflate, br, zstd", "zstd", lambda data: zstandard.ZstdDecompressor().decompress(data)),
+        ("gzip;q=1.0, zstd;q=0", "gzip", gzip.decompress),
+    ],
+)
+@pytest.mark.parametrize("accept", ["application/json", NEW])
+def test_a_long_answer_is_compressed(
+    api: ApiClient, accepted: str, encoding: str, decompress: Callable[[bytes], bytes], accept: str
+) -> None:
+    _, plain = raw(api, SONGS, accept=accept, accept_encoding="identity")
+    response, data = raw(api, SONGS, accept=accept, accept_encoding=accepted)
+    assert (response.headers["content-encoding"], int(response.headers["content-length"])) == (
+        encoding,
+        len(data),
+    )
+    assert "accept-encoding" in response.headers["vary"].lower()
+    assert decompress(data) == plain
+    assert len(data) < len(plain) / 2
+
+
+def test_brotli_is_taken_where_there_is_no_zstandard(api: ApiClient) -> None:
+    response, data = raw(api, SONGS, accept_encoding="br, gzip")
+    assert response.headers["content-encoding"] == "br"
+    assert len(data) < 6_000
+
+
+@pytest.mark.parametrize("accepted", ["", "identity", "deflate", "gzip;q=0"])
+def test_a_client_that_accepts_none_gets_the_answer_as_it_is(api: ApiClient, accepted: str) -> None:
+    response, data = raw(api, SONGS, accept_encoding=accepted)
+    assert "content-encoding" not in response.headers
+    assert len(json.loads(data)["data"]["songs"]["nodes"]) == 100
+
+
+@pytest.mark.parametrize("query", ["{ __typename }", "{ nope }", "{ genres { name songCount } }"])
+def test_a_short_answer_is_left_as_it_is(api: ApiClient, query: str) -> None:
+    response, data = raw(api, query, accept_encoding="gzip, br, zstd")
+    assert "content-encoding" not in response.headers
+    assert len(data) < 1_024
+
+
+@pytest.mark.parametrize(
+    ("accept", "ending"),
+    [
+        ("text/event-stream", "event: complete"),
+        ("multipart/mixed;subscriptionSpec=1.0", "--graphql--"),
+    ],
+)
+def test_streams_come_at_once_and_as_they_are(api: ApiClient, accept: str, ending: str) -> None:
+    # given a batch that is followed
+    batch = api.classify(song_csv(song_rows(3_000)), background=True)
+    query = "subscription ($id: ID!) { batchProgress(id: $id) { status } }"
+    headers = {"accept": accept, "accept-encoding": "gzip, br, zstd"}
+    body = {"query": query, "variables": {"id": batch["id"]}}
+    # when
+    start = time.monotonic()
+    with api.http.stream("POST", "/graphql", json=body, headers=headers) as response:
+        parts: Iterator[bytes] = response.iter_raw()
+        first = next(parts)
+        seconds = time.monotonic() - start
+        rest = b"".join(parts)
+    # then its first event does not wait for the last
+    assert "content-encoding" not in response.headers
+    assert first
+    assert seconds < 5
+    assert ending in (first + rest).decode()
+
+
+@pytest.mark.parametrize(("extension", "encoding"), [("csv", "gzip"), ("jsonl", "gzip"), ("parquet", None)])
+def test_downloads_are_compressed_but_for_parquet(
+    api: ApiClient, extension: str, encoding: str | None
+) -> None:
+    batch = api.classify(song_csv(song_rows(300)))
+    url = f"/batches/{batch['id']}/songs.{extension}"
+    plain = api.http.get(url, headers={"accept-encoding": "identity"})
+    compressed = api.http.get(url, headers={"accept-encoding": "gzip"})
+    assert compressed.headers.get("content-encoding") == encoding
+    assert compressed.content == plain.content
+
+
+# ETags
+
+
+def get(api: ApiClient, query: str, **headers: str) -> httpx.Response:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return api.http.get("/graphql", params={"query": query}, headers=given)
+
+
+@pytest.mark.parametrize("accepted", ["identity", "gzip", "zstd"])
+def test_an_answer_that_the_client_has_is_not_sent_again(api: ApiClient, accepted: str) -> None:
+    first = get(api, SONGS, accept_encoding=accepted)
+    assert first.headers["cache-control"] == "no-store"  # browsers keep no data; programs may
+    tag = first.headers["etag"]
+    for known in (tag, f'"other", {tag}'):
+        again = get(api, SONGS, accept_encoding=accepted, if_none_match=known)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert get(api, SONGS, if_none_match='"other"').json() == first.json()
+
+
+def test_an_answer_that_has_changed_is_sent(api: ApiClient) -> None:
+    count = "{ songs { totalCount } }"
+    first = get(api, count)
+    songs = first.json()["data"]["songs"]["totalCount"]
+    api.classify(song_csv(song_rows(songs + 1)))
+    second = get(api, count, if_none_match=first.headers["etag"])
+    assert (second.status_code, second.json()) == (200, {"data": {"songs": {"totalCount": songs + 1}}})
+    assert second.headers["etag"] != first.headers["etag"]
+
+
+def test_refusals_and_posts_have_no_etag(api: ApiClient) -> None:
+    for response in (get(api, "{ nope }", accept=NEW), api.post(SONGS)):
+        assert "etag" not in response.headers

@@ -1,0 +1,98 @@
+"""How much of uploads may be on the disk of a process at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.conftest import StartService
+from tests.factories.songs import song_csv, song_rows
+from tests.http.test_metrics import scrape
+from tests.waiting import eventually
+
+FILE = song_csv(song_rows(100))
+ROOM = len(FILE) * 3 // 2
+
+
+@pytest.fixture
+def api(start_service: StartService) -> ApiClient:
+    """A service with room for one such file, and not for two."""
+    return start_service(max_spool_bytes=ROOM)
+
+
+def request_of(api: ApiClient) -> httpx.Request:
+    request = api.http.build_request(
+        "POST", "/graphql", headers={"graphql-preflight": "1"}, files=upload_parts(CLASSIFY_BATCH, FILE)
+    )
+    request.read()
+    return request
+
+
+def assert_refused(response: httpx.Response) -> None:
+    assert response.status_code == 507
+    assert response.headers["retry-after"] == "5"
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "INSUFFICIENT_STORAGE"
+    assert error["message"] == (
+        "The disk space for uploads is used up; nothing was stored. Try again in a few seconds."
+    )
+
+
+def test_what_does_not_fit_is_refused_and_room_is_given_back(api: ApiClient) -> None:
+    for _ in range(3):
+        assert_refused(api.upload(song_csv(song_rows(200))))
+        assert api.upload(FILE).json()["data"]["classifyBatch"]["rowsClassified"] == 100
+    assert api.execute("{ batches { totalCount } }")["batches"]["totalCount"] == 3
+
+
+def test_uploads_share_the_room(api: ApiClient) -> None:
+    # given an upload that has sent all but its end
+    go_on = threading.Event()
+    request = request_of(api)
+
+    def slowly() -> Iterator[bytes]:
+        yield request.content[:-100]
+        go_on.wait(60)
+        yield request.content[-100:]
+
+    answers: list[httpx.Response] = []
+
+    def send() -> None:
+        headers = {**api.http.headers, "graphql-preflight": "1"}
+        headers["content-type"] = request.headers["content-type"]
+        answers.append(httpx.post(f"{api.url}/graphql", headers=headers, content=slowly(), timeout=60))
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    # then another one has no room beside it
+    under_way = ("genregraph_uploads_under_way", frozenset[tuple[str, str]]())
+    eventually(lambda: scrape(api)[under_way] == 1, "it is under way")
+    time.sleep(1)  # in which all that it has sent is read
+    assert_refused(api.upload(FILE))
+    # and the first one is answered, and leaves its room to others
+    go_on.set()
+    sending.join()
+    assert answers[0].json()["data"]["classifyBatch"]["rowsClassified"] == 100
+    assert api.upload(FILE).status_code == 200
+
+
+def test_a_client_that_hangs_up_leaves_its_room_to_others(api: ApiClient) -> None:
+    # given
+    request = request_of(api)
+    for _ in range(3):
+
+        def breaking_off() -> Iterator[bytes]:
+            yield request.content[:-100]
+            raise ConnectionError
+
+        headers = {**api.http.headers, "graphql-preflight": "1"}
+        headers["content-type"] = request.headers["content-type"]
+        with pytest.raises(ConnectionError):
+            httpx.post(f"{api.url}/graphql", headers=headers, content=breaking_off(), timeout=60)
+    # then
+    eventually(lambda: api.upload(FILE).status_code == 200, "there is room")

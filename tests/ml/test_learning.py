@@ -1,0 +1,231 @@
+"""Learning from verified songs: what it gives, what it refuses, and what it writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.model.artifact import ArtifactError, load_ensemble
+from ml.model.ensemble import Ensemble
+from ml.songs.contract import NUMBER_NAMES, Songs
+from ml.training.booster_genres import with_genres
+from ml.training.data import read_labelled_songs
+from ml.training.evaluate import evaluate
+from ml.training.learn import LearningError, VerifiedSongs, learn
+from ml.training.tables import TrainingDataError
+from ml.training.train import TrainingFiles, train
+from tests.factories.songs import songs as random_songs
+from tests.ml.training_files import GENRES, QUICK, write_training_files
+
+WORSE = re.compile(
+    r"^Nothing was written: out of fold, the model would be worse on the 48 verified songs \(accuracy "
+    r"(0\.\d{3}) before, (0\.\d{3}) after; log-loss (\d\.\d{3}) before, (\d\.\d{3}) after\)\. "
+    r"Verify more songs\.$"
+)
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+LOUDNESS, FIRST = NUMBER_NAMES.index("loudness"), NUMBER_NAMES.index("vect_1")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
+    return write_training_files(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="module")
+def model(files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "model"
+    train(files, folder, parameters=QUICK.model_copy(update={"rounds": 10}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ensemble(model: Path) -> Ensemble:
+    return load_ensemble(model)
+
+
+def catalogue(n: int, genres: Sequence[str], *, seed: int = 0) -> VerifiedSongs:
+    """Return songs of genres in turn, which show in their sound: not as in the songs of training."""
+    random = np.random.default_rng(seed)
+    made = random_songs(n, seed)
+    numbers = made.numbers.copy()
+    position = np.arange(n) % len(genres)
+    numbers[:, LOUDNESS] = 20 * position - 30 + random.normal(size=n)
+    numbers[:, FIRST : FIRST + 30] = (5 * position + random.normal(size=(30, n))).T - 40
+    songs = Songs(made.track_ids, made.titles, made.tags, numbers)
+    return VerifiedSongs(songs, tuple(genres[number] for number in position.tolist()), NOON)
+
+
+def first(verified: VerifiedSongs, n: int) -> VerifiedSongs:
+    return replace(verified, songs=verified.songs.take(slice(n)), genres=verified.genres[:n])
+
+
+def accuracy(ensemble: Ensemble, songs: VerifiedSongs) -> float:
+    found = [ensemble.genres[number] for number in ensemble.predict(songs.songs).argmax(axis=1)]
+    return float(np.mean(np.array(found) == np.array(songs.genres)))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_it_gets_better_on_a_catalogue_unlike_the_songs_of_training(
+    ensemble: Ensemble, tmp_path: Path
+) -> None:
+    genres = ("polka", "ballad", "jig")
+    report = learn(ensemble, catalogue(60, genres), tmp_path / "out")
+
+    learned, others = load_ensemble(tmp_path / "out"), catalogue(200, genres, seed=1)
+    assert accuracy(ensemble, others) < 0.5
+    assert accuracy(learned, others) > 0.9
+    assert report.learned.before.accuracy < 0.5
+    assert report.learned.after.accuracy > 0.9
+    assert learned.genres == ("ballad", "jig", "march", "polka")
+    assert np.allclose(learned.predict(others.songs).sum(axis=1), 1)
+
+
+def test_the_manifest_says_what_was_learned_and_the_card_compares(ensemble: Ensemble, tmp_path: Path) -> None:
+    manifest = learn(ensemble, catalogue(45, ("polka", "ballad", "jig")), tmp_path / "out").manifest
+
+    assert manifest == load_ensemble(tmp_path / "out").manifest
+    assert manifest.verified_until == NOON
+    assert manifest.model_version != ensemble.manifest.model_version
+    assert manifest.training_data == ensemble.manifest.training_data
+    assert manifest.learned is not None
+    assert manifest.learned.rows_per_genre == {"ballad": 15, "jig": 15, "polka": 15}
+    assert manifest.learned.base_version == ensemble.manifest.model_version
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "on 45 verified songs, the latest verified at 2026-11-27T12:00:00+00:00" in card
+    assert f"continued from {ensemble.manifest.model_version} by `genregraph learn`" in card
+    assert "| jig: recall of 15 | 0.00 | 1.00 |" in card
+
+
+@pytest.mark.parametrize(("songs", "known"), [(4, False), (5, True)], ids=["four songs", "five songs"])
+def test_a_new_genre_is_learned_from_five_songs_on(
+    songs: int, known: bool, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    verified = catalogue(60, ("polka", "ballad", "jig"))
+    jigs = [row for row, genre in enumerate(verified.genres) if genre == "jig"][songs:]
+    rows = [row for row in range(60) if row not in jigs]
+    some = replace(
+        verified, songs=verified.songs.take(rows), genres=tuple(verified.genres[row] for row in rows)
+    )
+
+    report = learn(ensemble, some, tmp_path / "out")
+
+    assert ("jig" in report.manifest.genres) is known
+    assert report.left_out == ({} if known else {"jig": 4})
+    assert sum(report.learned.rows_per_genre.values()) == 40 + (songs if known else 0)
+
+
+def test_the_same_songs_write_the_same_bytes_whether_or_not_the_model_learned_before(
+    ensemble: Ensemble, tmp_path: Path
+) -> None:
+    verified = catalogue(60, ("polka", "ballad", "jig", "reel"))
+    learn(ensemble, verified, tmp_path / "once")
+    learn(ensemble, verified, tmp_path / "twice")
+    learn(ensemble, catalogue(40, ("march", "waltz"), seed=2), tmp_path / "waltz")
+    learn(load_ensemble(tmp_path / "waltz"), verified, tmp_path / "again")
+
+    assert contents(tmp_path / "twice") == contents(tmp_path / "once")
+    assert contents(tmp_path / "again") == contents(tmp_path / "once")
+
+
+def test_a_worse_model_is_not_written(ensemble: Ensemble, files: TrainingFiles, tmp_path: Path) -> None:
+    # The model knows these songs, and the verified genres of some are wrong at random.
+    data = read_labelled_songs(files.features, files.labels)
+    random = np.random.default_rng(1)
+    genres = [str(random.choice(GENRES)) if random.random() < 0.5 else genre for genre in data.genres]
+
+    with pytest.raises(LearningError, match=WORSE) as refused:
+        learn(ensemble, VerifiedSongs(data.songs, tuple(genres), NOON), tmp_path / "out")
+
+    found = re.match(WORSE, str(refused.value))
+    assert found is not None
+    before, after, loss_before, loss_after = map(float, found.groups())
+    assert after < before or loss_after > loss_before + 0.01
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_songs_cannot_ruin_what_the_model_knows(
+    ensemble: Ensemble, files: TrainingFiles, tmp_path: Path
+) -> None:
+    data = read_labelled_songs(files.features, files.labels)
+    known = VerifiedSongs(data.songs, data.genres, NOON)
+
+    learn(ensemble, catalogue(10, ("polka", "ballad")), tmp_path / "out")
+
+    assert accuracy(load_ensemble(tmp_path / "out"), known) > accuracy(ensemble, known) - 0.05
+
+
+@pytest.mark.parametrize(
+    ("verified", "message"),
+    [
+        (
+            catalogue(9, ("polka", "ballad")),
+            r"^9 verified songs can be learned from, 10 are needed\. Verify more songs; .* from 5 songs on",
+        ),
+        (catalogue(0, ("polka",)), r"^0 verified songs can be learned from, 10 are needed\. "),
+        (catalogue(30, tuple(f"new {n}" for n in range(10))), r"^0 verified songs can be learned from, 10 "),
+        (
+            catalogue(20, ("polka",)),
+            r"^All verified songs are of 'polka'\. Verify songs of other genres\.$",
+        ),
+    ],
+    ids=["nine", "none", "only rare new genres", "one genre"],
+)
+def test_too_few_songs_are_told(
+    verified: VerifiedSongs, message: str, ensemble: Ensemble, tmp_path: Path
+) -> None:
+    with pytest.raises(LearningError, match=message):
+        learn(ensemble, verified, tmp_path / "out")
+
+
+def test_ten_songs_with_one_of_a_genre_and_missing_values_are_enough(
+    ensemble: Ensemble, tmp_path: Path
+) -> None:
+    verified = catalogue(10, ("polka", "ballad"))
+    verified.songs.numbers[3:6, FIRST + 24 :] = np.nan
+    lacking = replace(verified.songs, tags=[""] * 10)
+    genres = (*verified.genres[:9], "march")
+
+    report = learn(ensemble, VerifiedSongs(lacking, genres, NOON), tmp_path / "out")
+
+    assert report.learned.rows_per_genre == {"ballad": 4, "march": 1, "polka": 5}
+
+
+def test_a_folder_of_something_else_is_left_alone(ensemble: Ensemble, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+
+    with pytest.raises(ArtifactError, match="exists and is not a model"):
+        learn(ensemble, catalogue(30, ("polka", "ballad")), tmp_path)
+
+
+def test_evaluation_leaves_out_what_was_learned_from(
+    ensemble: Ensemble, files: TrainingFiles, tmp_path: Path
+) -> None:
+    data = read_labelled_songs(files.features, files.labels)
+    learn(ensemble, catalogue(30, ("polka", "ballad")), tmp_path / "out")
+
+    with pytest.raises(TrainingDataError, match="only songs that the model was trained on or learned from"):
+        evaluate(load_ensemble(tmp_path / "out"), files.features, files.labels)
+
+    assert len(data.genres) == 48
+
+
+def test_a_booster_with_other_genres_scores_those_that_it_had_the_same(ensemble: Ensemble) -> None:
+    booster = ensemble.classifier.boosters[0]
+    features = ensemble.extractor.transform(random_songs(30))
+
+    wanted = ("ballad", "jig", "polka")
+    changed = with_genres(booster, ensemble.genres, wanted, rounds=10, score=-1.5)
+
+    before = np.asarray(booster.predict(features, raw_score=True))
+    after = np.asarray(changed.predict(features, raw_score=True))
+    assert np.array_equal(after[:, [0, 2]], before[:, [0, 2]])
+    assert set(after[:, 1].tolist()) == {-1.5}

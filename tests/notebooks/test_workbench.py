@@ -1,0 +1,16 @@
+"""What the notebooks share."""
+
+from __future__ import annotations
+
+from notebooks.workbench import PALETTE, genre_colours
+
+
+def test_genres_have_the_colours_of_the_page() -> None:
+    genres = [f"genre {number}" for number in range(9)]
+
+    colours = list(genre_colours(genres).values())
+
+    assert len(set(colours[:8])) == 8
+    assert colours[8] == colours[0]
+    palette = PALETTE.read_text(encoding="utf-8")
+    assert all(f"--genre-{number}: light-dark({colours[number]}, " in palette for number in range(8))

@@ -1,0 +1,39 @@
+"""Programs of the system that tests run, and certificates made by one of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def on_path(name: str, package: str) -> str:
+    """Return a program's path; the test is skipped where it is not installed.
+
+    Args:
+        name: the program.
+        package: the command that installs it, for the reason.
+    """
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed: {package}")
+    return found
+
+
+def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]:
+    """Make a self-signed certificate for a host; return its file and that of its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    openssl = on_path("openssl", "apt-get install openssl")
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}"),
+            *("-addext", f"subjectAltName=DNS:{host}"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
