@@ -1,21 +1,26 @@
-"""What both notebooks share: where the songs are, and how figures look."""
+"""What the notebooks share: where the songs are, and how figures look."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 
-from ml.song_file import SongFile
-from ml.songs import Songs
+from ml.songs.contract import Songs
+from ml.songs.csv_songs import SongFile
+from ml.training.parameters import Parameters
+from ml.training.train import TrainingFiles
 
 REPOSITORY = Path(__file__).parent.parent
 REAL_SONGS = REPOSITORY.parent / "shared" / "data"
 SAMPLE_SONGS = REPOSITORY / "data" / "sample"
+PALETTE = REPOSITORY / "app" / "playground" / "src" / "page" / "palette.css"
 
 
 def data_folder() -> Path:
@@ -32,6 +37,16 @@ def data_folder() -> Path:
                 f"{folder} has no {name}: set GENREGRAPH_NOTEBOOK_DATA to a folder that has"
             )
     return folder
+
+
+def training_files(folder: Path) -> TrainingFiles:
+    """Return what there is to train on in a folder."""
+    return TrainingFiles(
+        features=folder / "features.csv",
+        labels=folder / "labels.csv",
+        lyrics=first_file(folder, "lyrics_genre.csv"),
+        further=first_file(folder, "msd_subset.csv"),
+    )
 
 
 def first_file(folder: Path, *names: str) -> Path | None:
@@ -51,10 +66,27 @@ def read_songs(path: Path) -> Songs:
     )
 
 
-def genre_colours(genres: Sequence[str]) -> dict[str, tuple[float, float, float]]:
-    """Set the style of all figures and return a colour for each genre, apart for colour-blind people, too."""
-    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.8)
-    plt.rcParams |= {"figure.dpi": 72, "figure.constrained_layout.use": True, "axes.titlesize": "medium"}
-    palette = sns.color_palette("colorblind")
-    palette[6], palette[9] = palette[9], palette[6]  # its two pinks are hard to tell apart
-    return {genre: palette[number % len(palette)] for number, genre in enumerate(genres)}
+def genre_colours(genres: Sequence[str]) -> dict[str, str]:
+    """Set the style of all figures and tables, and return the colour that each genre has on the page."""
+    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.75)
+    plt.rcParams |= {
+        "figure.dpi": 200,
+        "savefig.dpi": 200,
+        "figure.constrained_layout.use": True,
+        "axes.titlesize": "medium",
+    }
+    pd.set_option("display.width", 120)
+    # Of light and dark pages, in this order.
+    colours = re.findall(r"--genre-\d: light-dark\((#[0-9a-f]{6})", PALETTE.read_text(encoding="utf-8"))
+    return {genre: colours[number % len(colours)] for number, genre in enumerate(genres)}
+
+
+def recipe_parameters() -> Parameters:
+    """Return the shipped parameters, with the rounds of GENREGRAPH_NOTEBOOK_ROUNDS if that is set."""
+    rounds = os.environ.get("GENREGRAPH_NOTEBOOK_ROUNDS")
+    return Parameters(rounds=int(rounds)) if rounds else Parameters()
+
+
+def seeds() -> int:
+    """Return how many seeds to score changes with: GENREGRAPH_NOTEBOOK_SEEDS, 2 by default."""
+    return int(os.environ.get("GENREGRAPH_NOTEBOOK_SEEDS", "2"))
