@@ -26,7 +26,7 @@ from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
 from app.observability.logs import configure_logs
 from app.settings import LogFormat, Settings
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """A test's database need not survive a power cut."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 REAL_SONGS = Path(__file__).parents[2] / "shared" / "data"
 

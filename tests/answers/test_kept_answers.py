@@ -20,9 +20,9 @@ from graphql_schema.answers import SHARED
 from graphql_schema.execution import core_schema
 from graphql_schema.schema import build_schema
 from tests.answers.writer import ASKED, GENRES, Step, write
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 VERSION = "SELECT version FROM catalogue_version"
 

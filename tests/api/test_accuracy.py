@@ -13,10 +13,10 @@ from app.catalogue.accuracy import Accuracy
 from ml.model.artifact import load_ensemble
 from ml.model.manifest import Manifest
 from tests.api.test_verification import verify
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import scrape, value
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 ACCURACY = """
 {

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import waiting
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support import waiting
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 BATCH = """
 query ($id: ID!) {

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 PAGE = """
 query ($first: Int, $after: String) {

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.client import ApiClient, upload_parts
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient, upload_parts
+from tests.support.songs import song_csv, song_row, song_rows
 
 ALL_SONGS = "{ songs { totalCount nodes { trackId title } } batches { totalCount } }"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
 
 CLASSIFY_SONGS = """
 mutation ($input: ClassifySongsInput!) {

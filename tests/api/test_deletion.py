@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row, song_rows
-from tests.waiting import finished
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
+from tests.support.waiting import finished
 
 CLIENTS = "test:test,nightly:first,admin:secret:admin"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from tests.api.test_classify_songs import song
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.sample_songs import sample_rows, strange
-from tests.factories.songs import song_csv, song_row
 from tests.http.test_metrics import scrape, value
-from tests.waiting import finished
+from tests.support.client import ApiClient
+from tests.support.sample_songs import sample_rows, strange
+from tests.support.songs import song_csv, song_row
+from tests.support.waiting import finished
 
 DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"
 

@@ -18,9 +18,9 @@ from ml.model.explanation import Explanations, explain
 from ml.songs.contract import Songs
 from ml.songs.csv_songs import SongFile
 from tests.api.test_classify_songs import song
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 EXPLAINED = """
 mutation ($input: ClassifySongsInput!, $first: Int) {

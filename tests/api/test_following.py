@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from tests.api.test_background_batches import CANCEL, PROGRESS
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 FOLLOWERS = 80
 

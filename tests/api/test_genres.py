@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 
 def test_there_are_no_genres_before_there_are_songs(api: ApiClient) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 
 def test_the_same_file_sent_many_times_at_once_is_one_batch_and_readers_are_served(

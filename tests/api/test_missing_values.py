@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ml.songs.contract import NUMBER_NAMES, TAGS
-from tests import waiting
 from tests.api.test_classify_songs import song
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row
+from tests.support import waiting
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
 
 CLASSIFY_SONGS = """
 mutation ($input: ClassifySongsInput!) {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from app.resources import resource
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 MODEL = """
 { model {

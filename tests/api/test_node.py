@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
 
 NODE = """
 query ($id: ID!) {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.api.test_classify_songs import song
-from tests.client import ApiClient
 from tests.conftest import StartService
+from tests.support.client import ApiClient
 
 FIELDS = """
 trackId title genre { name } confidence confident probabilities { genre probability }

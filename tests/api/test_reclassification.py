@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests import waiting
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support import waiting
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 CLIENTS = "test:test:admin,writer:secret"
 

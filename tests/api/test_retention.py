@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.api.test_deletion import rows
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_row
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
+from tests.support.waiting import eventually
 
 BATCH_TABLES = ("batches", "batch_problems", "batch_result_parts")
 FILE = song_csv([song_row(), song_row(trackID="2", tempo="x")])

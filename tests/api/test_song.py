@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
 
 SONG = """
 query ($trackId: ID!) {

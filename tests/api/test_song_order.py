@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql
+from tests.support.client import ApiClient
 
 LIST = """
 query ($genre: String, $batchId: ID, $titleContains: String, $minConfidence: Float, $maxConfidence: Float,

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
 
 PAGE = """
 query ($genre: String, $titleContains: String, $batchId: ID, $first: Int, $after: String) {

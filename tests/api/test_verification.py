@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from tests.api.test_deletion import rows
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row, song_rows
-from tests.waiting import finished
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
+from tests.support.waiting import finished
 
 CLIENTS = "test:test,nightly:first,admin:secret:admin,reader:secret:reader"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import scrape
-from tests.waiting import eventually, finished
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually, finished
 
 BATCH = "query ($id: ID!) { batch(id: $id) { status waitingReason error rowsProcessed rowsClassified } }"
 

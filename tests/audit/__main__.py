@@ -25,8 +25,8 @@ from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
 from app.observability.logs import configure_logs
 from app.settings import LogFormat, Settings
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

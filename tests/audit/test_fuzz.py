@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.client import CLASSIFY_BATCH, ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import CLASSIFY_BATCH, ApiClient
+from tests.support.songs import song_csv, song_rows
 
 EXAMPLES = int(os.environ.get("AUDIT_EXAMPLES", "50"))
 """Of each test; `make audit` asks for more."""

@@ -46,8 +46,8 @@ from tests.benchmarks.service import (
     source_name,
 )
 from tests.benchmarks.throughput import upload
-from tests.client import ApiClient
-from tests.waiting import finished
+from tests.support.client import ApiClient
+from tests.support.waiting import finished
 
 SIZES = (428, 8_128)
 ROUNDS = 7

@@ -18,7 +18,7 @@ import psutil
 
 from tests.benchmarks.load import Load, post, run
 from tests.benchmarks.service import answers, service
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 CONNECTIONS: Final = 8
 PEERS: Final = Path(__file__).parent / "peers"

@@ -28,7 +28,7 @@ from app.catalogue.paging import encode_cursor
 from app.database.migrate import migrate
 from app.local_postgres.server import EmbeddedPostgres
 from tests.benchmarks.service import service
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 SIZES = (10_000, 1_000_000, 10_000_000)
 DEEP = 1_000_000

@@ -31,8 +31,8 @@ from app.database.migrate import migrate
 from app.local_postgres.server import EmbeddedPostgres
 from tests.benchmarks.service import service, song_file, source_name
 from tests.benchmarks.throughput import upload
-from tests.client import ApiClient
-from tests.waiting import BATCH, eventually, finished
+from tests.support.client import ApiClient
+from tests.support.waiting import BATCH, eventually, finished
 
 SONGS = 100_000
 KILLED_AT = 0.4

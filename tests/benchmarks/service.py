@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from app.resources import resource
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 REAL_SONGS = Path(__file__).parents[3] / "shared" / "data" / "test.csv"
 

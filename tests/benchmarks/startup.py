@@ -23,7 +23,7 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.table import Table
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 ROUNDS = 7
 LIBRARIES = "strawberry, sqlalchemy, asyncpg, numpy, pandas, lightgbm"

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from tests.benchmarks.meanwhile import Meanwhile
 from tests.benchmarks.service import peak_memory, service, song_file_blocks, source_name
-from tests.client import CLASSIFY_BATCH, ApiClient
-from tests.waiting import finished
+from tests.support.client import CLASSIFY_BATCH, ApiClient
+from tests.support.waiting import finished
 
 SIZES = (10_000, 100_000, 1_000_000)
 BATCH = "query ($id: ID!) { batch(id: $id) { status error rowsClassified startedAt } }"

@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.http.pages import SOURCES, PageFiles
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row
 
 ROOT = Path(__file__).parents[2]
 REAL_SONGS = ROOT.parent / "shared" / "data" / "test.csv"

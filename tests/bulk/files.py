@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.songs.contract import NUMBER_COLUMNS, SONG_COLUMNS, TAGS, TITLE, TRACK_ID
-from tests.factories.songs import song_csv
+from tests.support.songs import song_csv
 
 INTEGERS = {TRACK_ID, *(column.name for column in NUMBER_COLUMNS if column.integer)}
 

@@ -14,10 +14,10 @@ from tests.api.test_drift import drift_of
 from tests.bulk.conftest import RunBulk
 from tests.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.cli.command import run
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.sample_songs import sample_rows, strange
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.sample_songs import sample_rows, strange
+from tests.support.songs import song_csv, song_row, song_rows
 
 SONGS = """
 query ($id: ID!) {

@@ -14,7 +14,7 @@ from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
 from ml.bulk.run import Run
 from ml.bulk.tasks import Model, PartResult
 from tests.bulk.files import songs_in, write_csv
-from tests.factories.songs import song_rows
+from tests.support.songs import song_rows
 
 RANGE_BYTES = 40_000
 """Small enough for a short file to be many tasks."""

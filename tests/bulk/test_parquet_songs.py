@@ -17,7 +17,7 @@ from ml.songs.parquet_songs import ParquetRange, ParquetSongs, find_parquet_rang
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, SongFileReport
 from ml.songs.problems import SongFileProblemKind as Kind
 from tests.bulk.files import parquet_table
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.songs import song_csv, song_row, song_rows
 
 
 def file_of(table: pa.Table, *, row_group_size: int = 1_000) -> io.BytesIO:

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from app.cli.root import cli
 from tests.cli.scripted_server import Answer, scripted_server
 from tests.cli.test_classify import stored_batch
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 PROGRAM = (sys.executable, "-m", "app.cli.root")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 PROGRAM = [sys.executable, "-m", "app.cli.root", "classify"]
 

@@ -12,8 +12,8 @@ from ml.model.explanation import explain
 from ml.songs.csv_songs import SongFile
 from tests.api.test_verification import verify
 from tests.cli.command import run
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 STORED = "{ songs { totalCount } batches { totalCount nodes { fileName rowsUncertain } } }"
 

@@ -8,9 +8,9 @@ from typer.testing import CliRunner, Result
 
 from app.cli.root import cli
 from app.local_postgres.server import EmbeddedPostgres
-from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE, StartService
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

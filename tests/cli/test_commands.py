@@ -11,8 +11,8 @@ from app import __version__
 from app.database.migrate import head_revision
 from app.resources import resource
 from tests.cli.command import run
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 SAMPLE = resource("data") / "sample"
 

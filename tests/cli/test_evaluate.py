@@ -13,10 +13,10 @@ from ml.training.train import TrainingFiles, train
 from tests.api.test_verification import verify
 from tests.cli.command import run
 from tests.cli.test_catalogue import run as run_for
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql
-from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 
 @pytest.fixture(scope="module")

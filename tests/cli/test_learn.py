@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from ml.model.artifact import read_manifest
 from tests.cli.command import run
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 SONGS, VERIFIED = 400, 100

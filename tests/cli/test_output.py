@@ -12,8 +12,8 @@ import pytest
 
 from tests.cli.scripted_server import Answer, scripted_server
 from tests.cli.test_classify import stored_batch, write
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 PROGRAM = (sys.executable, "-m", "app.cli.root")
 CHECKOUT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from tests.cli.command import run
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 
 @pytest.fixture

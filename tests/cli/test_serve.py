@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from app.local_postgres.server import EmbeddedPostgres
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.ports import free_port
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pytest
 from ml.training.train import TrainingFiles
 from tests.cli.command import run
 from tests.ml.training_files import write_training_files
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PROGRAM = Path(sys.executable).parent / "genregraph"
 

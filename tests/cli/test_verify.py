@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from tests.api.test_verification import verify
 from tests.cli.test_catalogue import run
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 COLUMNS = "trackID,title,genre,predictedGenre,confidence,modelVersion,verifiedAt,verifiedBy"
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import samples_of, value
-from tests.waiting import eventually, finished
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually, finished
 
 
 @pytest.fixture

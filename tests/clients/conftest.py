@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 FOLDER = Path(__file__).parent
 OLDEST_NODE = 20

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import ApiClient
 from tests.clients.conftest import RunScript
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 STORED = {
     "__typename": "Batch",

@@ -16,7 +16,7 @@ from gql.transport.exceptions import TransportQueryError
 from gql.transport.httpx import HTTPXTransport
 from gql.transport.websockets import WebsocketsTransport
 
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 CREDENTIALS = {"client-id": "test", "client-secret": "test"}
 HEADERS = {**CREDENTIALS, "graphql-preflight": "1"}

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from app.http.background_server import running
 from app.main import create_app
 from app.settings import Settings
-from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE, open_folder
 from tests.faults.postgres import Database, Postgres
+from tests.support.client import ApiClient
 
 ServeOn = Callable[..., ApiClient]
 

@@ -12,10 +12,10 @@ import pytest
 
 from app.batches import classifier
 from app.database.pools import PoolSizes
-from tests.client import ApiClient
 from tests.database.conftest import ServeOn
-from tests.factories.songs import song_csv, song_rows
 from tests.faults.postgres import Database
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 UPLOADS = 200
 ASKED = 15

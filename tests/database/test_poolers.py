@@ -13,11 +13,11 @@ import pytest
 from app.database.migrate import migrate
 from tests.conftest import open_folder
 from tests.database.conftest import ServeOn
-from tests.factories.songs import song_csv, song_rows
 from tests.faults.postgres import Postgres
-from tests.ports import free_port
-from tests.programs import on_path
-from tests.waiting import eventually, finished
+from tests.support.ports import free_port
+from tests.support.programs import on_path
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually, finished
 
 CONFIGURATION = """
 [databases]

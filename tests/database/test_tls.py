@@ -21,10 +21,10 @@ from app.database.migrate import migrate
 from app.database.url import DatabaseUrlError
 from tests.conftest import NOT_DURABLE, open_folder
 from tests.database.conftest import ServeOn
-from tests.factories.songs import song_csv, song_rows
-from tests.ports import free_port
-from tests.programs import make_certificate
-from tests.waiting import finished
+from tests.support.ports import free_port
+from tests.support.programs import make_certificate
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import finished
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import httpx
 import psutil
 import pytest
 
-from tests.client import ApiClient
 from tests.database.conftest import ServeOn
-from tests.factories.songs import song_csv, song_rows
 from tests.faults.postgres import Database, Postgres
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 SONGS = song_csv(song_rows(5))
 GENRES = "{ genres { name songCount } }"

@@ -11,9 +11,9 @@ import httpx
 
 from tests.deploy.names import name_server
 from tests.deploy.replica import ROOT
-from tests.ports import free_port
-from tests.programs import on_path
-from tests.waiting import eventually
+from tests.support.ports import free_port
+from tests.support.programs import on_path
+from tests.support.waiting import eventually
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import IO
 
 import httpx
 
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 GENREGRAPH = (sys.executable, "-m", "app.cli.root")

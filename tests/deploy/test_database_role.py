@@ -11,10 +11,10 @@ import asyncpg
 import yaml
 
 from app.local_postgres.binaries import find_binaries
-from tests.client import ApiClient
 from tests.deploy.replica import ROOT, Process, inherited, replica, started
-from tests.factories.songs import song_csv, song_rows
-from tests.waiting import eventually, finished
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually, finished
 
 PASSWORD = "0123456789abcdef" * 2
 

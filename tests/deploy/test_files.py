@@ -16,7 +16,7 @@ from app.database.pools import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.replica import ROOT
-from tests.programs import make_certificate, on_path
+from tests.support.programs import make_certificate, on_path
 
 CHECKS = ROOT / "deploy/checks"
 ENVIRONMENTS = ("local", "staging", "production")
@@ -341,7 +341,7 @@ def test_the_workflow_and_dependabot_name_what_there_is() -> None:
     commands = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
     files = [word for command in commands for word in command.split() if word.startswith(".ci/")]
     assert files == [".ci/run", ".ci/compose"]
-    assert any("-m tests.schema_changes " in command for command in commands)
+    assert any("-m tests.support.schema_changes " in command for command in commands)
     assert all((ROOT / file).exists() for file in files)
     assert os.access(ROOT / ".ci/compose", os.X_OK)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import open_folder
 from tests.deploy.dockerfile import Stage, stages
 from tests.deploy.replica import ROOT, Replica
-from tests.ports import free_port
+from tests.support.client import ApiClient
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 

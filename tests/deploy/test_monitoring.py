@@ -13,14 +13,14 @@ import httpx
 import pytest
 import yaml
 
-from tests.client import ApiClient
 from tests.deploy.replica import ROOT
 from tests.deploy.test_files import run
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import scrape
-from tests.ports import free_port
-from tests.programs import on_path
-from tests.waiting import eventually, finished
+from tests.support.client import ApiClient
+from tests.support.ports import free_port
+from tests.support.programs import on_path
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually, finished
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/genregraph.json").read_text(encoding="utf-8"))

@@ -12,11 +12,11 @@ import pytest
 
 from ml.training.parameters import write_parameters
 from tests.cli.command import run
-from tests.client import ApiClient
 from tests.deploy.replica import ROOT, Process, replica, started
 from tests.deploy.traffic import HEADERS
-from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import QUICK, write_training_files
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 pytestmark = pytest.mark.slow
 

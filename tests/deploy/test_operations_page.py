@@ -22,14 +22,14 @@ import psutil
 import pytest
 
 from app.local_postgres.binaries import find_binaries
-from tests.client import ApiClient
 from tests.conftest import NOT_DURABLE, open_folder
 from tests.deploy.replica import ROOT, Replica, inherited, started
 from tests.deploy.test_monitoring import RULES
 from tests.faults.postgres import Postgres
 from tests.http.test_metrics import scrape
-from tests.ports import free_port
-from tests.programs import make_certificate, on_path
+from tests.support.client import ApiClient
+from tests.support.ports import free_port
+from tests.support.programs import make_certificate, on_path
 
 pytestmark = pytest.mark.slow
 

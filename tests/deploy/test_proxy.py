@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from tests.api.test_background_batches import followed
-from tests.client import ApiClient
 from tests.conftest import StartService
 from tests.deploy.proxy import nginx
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.ports import free_port
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

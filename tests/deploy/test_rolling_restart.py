@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import ApiClient
 from tests.deploy.proxy import nginx
 from tests.deploy.replica import CLIENTS, Process, Replica, replica, started
 from tests.deploy.traffic import Traffic
-from tests.factories.songs import song_csv, song_rows
-from tests.ports import free_port
-from tests.waiting import finished
+from tests.support.client import ApiClient
+from tests.support.ports import free_port
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import finished
 
 pytestmark = pytest.mark.slow
 

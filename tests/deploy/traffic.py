@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import httpx
 
-from tests.client import CLASSIFY_BATCH, upload_parts
-from tests.factories.songs import song_csv, song_rows
-from tests.waiting import eventually
+from tests.support.client import CLASSIFY_BATCH, upload_parts
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 HEADERS = {"client-id": "test", "client-secret": "test", "graphql-preflight": "1"}
 SLOW_UPLOAD_SECONDS = 4

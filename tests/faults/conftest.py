@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import open_folder
 from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from tests.client import ApiClient
 from tests.faults.postgres import Database
-from tests.waiting import BATCH
+from tests.support.client import ApiClient
+from tests.support.waiting import BATCH
 
 
 def uuid_of(batch: Mapping[str, Any]) -> str:

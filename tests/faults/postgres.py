@@ -18,8 +18,8 @@ import psutil
 from app.database.migrate import migrate
 from app.local_postgres import server as embedded_server
 from app.local_postgres.server import EmbeddedPostgres
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 TEMPLATE = "migrated_template"
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import httpx
 
-from tests.client import ApiClient
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.waiting import eventually
 
 EXIT_SECONDS = 60.0
 

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import cycle
 
 from ml.songs.contract import SONG_COLUMNS, TRACK_ID
-from tests.factories.songs import song_csv, song_rows
+from tests.support.songs import song_csv, song_rows
 
 _OTHER_COLUMNS = [column for column in SONG_COLUMNS if column != TRACK_ID]
 

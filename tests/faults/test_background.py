@@ -17,7 +17,7 @@ from tests.faults.invariants import batch_of, check, uuid_of
 from tests.faults.postgres import Database, Gate, Postgres
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
-from tests.waiting import eventually, finished
+from tests.support.waiting import eventually, finished
 
 pytestmark = pytest.mark.slow
 

@@ -26,7 +26,7 @@ from tests.faults.conftest import Programs
 from tests.faults.invariants import batch_of, check, uuid_of
 from tests.faults.postgres import Database, Postgres
 from tests.faults.song_files import song_file
-from tests.waiting import eventually, finished
+from tests.support.waiting import eventually, finished
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from app.cli.processes import Place, Processes
-from tests.client import ApiClient
 from tests.faults.conftest import Programs
 from tests.faults.programs import Service
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

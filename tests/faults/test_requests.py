@@ -14,7 +14,7 @@ from tests.faults.invariants import check, uuid_of
 from tests.faults.postgres import Database, Gate, Postgres
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
-from tests.waiting import finished
+from tests.support.waiting import finished
 
 pytestmark = pytest.mark.slow
 

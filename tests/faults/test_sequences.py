@@ -20,7 +20,7 @@ from tests.faults.invariants import check, uuid_of
 from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
 from tests.faults.song_files import song_file
-from tests.waiting import FINAL, eventually
+from tests.support.waiting import FINAL, eventually
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import CLASSIFY_BATCH
 from tests.faults.conftest import Programs
 from tests.faults.invariants import check, uuid_of
 from tests.faults.postgres import Database
 from tests.faults.programs import Service
 from tests.faults.song_files import song_file
-from tests.waiting import eventually
+from tests.support.client import CLASSIFY_BATCH
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

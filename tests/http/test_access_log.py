@@ -13,11 +13,11 @@ import pytest
 from app.http.health import KEPT_SECONDS
 from app.observability.logs import configure_logs
 from app.settings import LogFormat
-from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import greeted, opened, receive, send
-from tests.waiting import eventually
+from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import pytest
 from app.clients import directory as client_directory
 from app.clients.credentials import ClientsError, Credential, parse_clients
 from app.clients.roles import Role
-from tests.client import ApiClient
 from tests.conftest import StartService
+from tests.support.client import ApiClient
 
 UNAUTHENTICATED = "UNAUTHENTICATED"
 

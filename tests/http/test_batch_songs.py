@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.http.batch_songs import content_disposition
-from tests import waiting
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support import waiting
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_row, song_rows
 
 COLUMNS_BEFORE = ["trackID", "title", "genre", "verifiedGenre", "confidence", "confident"]
 COLUMNS_AFTER = ["modelVersion", "classifiedAt"]

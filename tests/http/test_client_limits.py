@@ -11,11 +11,11 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
-from tests.waiting import eventually
+from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 
 @contextmanager

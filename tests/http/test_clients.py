@@ -17,9 +17,9 @@ from app.clients.administration import ClientAccounts
 from app.clients.roles import Role
 from app.database.connect import Database
 from app.database.engine import create_engine, create_session_factory
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.waiting import eventually
+from tests.support.client import ApiClient
+from tests.support.waiting import eventually
 
 Accounts = Callable[[Callable[[ClientAccounts], Any]], Any]
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import zstandard
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 SONGS = "{ songs(first: 100) { nodes { trackId title genre { name } confidence } } }"
 NEW = "application/graphql-response+json"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import Code
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql
+from tests.support.client import ApiClient
 
 NEW = "application/graphql-response+json"
 

@@ -10,9 +10,9 @@ from app import __version__
 from app.http.background_server import running
 from app.main import create_app
 from app.settings import Settings
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 
 def test_the_health_check_tells_version_model_and_database(api: ApiClient) -> None:

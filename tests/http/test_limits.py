@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 
 def test_a_body_over_the_limit_gets_413(start_service: StartService) -> None:

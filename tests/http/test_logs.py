@@ -17,12 +17,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
-from tests.factories.songs import song_csv, song_row, song_rows
 from tests.http.test_websocket import greeted, opened, send
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.ports import free_port
+from tests.support.songs import song_csv, song_row, song_rows
+from tests.support.waiting import eventually
 
 SECRET = "canarysecretcanary"
 WRONG_SECRET = "canarywrongcanary"

@@ -11,11 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import MetricsAccess
-from tests.client import ApiClient
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import greeted, opened, receive, send
-from tests.waiting import eventually, finished
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually, finished
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

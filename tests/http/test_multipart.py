@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client import CLASSIFY_BATCH, ApiClient, Parts, upload_parts
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.client import CLASSIFY_BATCH, ApiClient, Parts, upload_parts
+from tests.support.songs import song_csv, song_row, song_rows
 
 Part = tuple[str, tuple[str | None, bytes | str]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 MUTATION = 'mutation { cancelBatch(id: "QmF0Y2g6MQ==") { __typename } }'
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from app.http.pages import SOURCES, PageFiles
-from tests.client import ApiClient
 from tests.conftest import StartService
+from tests.support.client import ApiClient
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

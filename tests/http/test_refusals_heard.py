@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import StartService
 from tests.deploy.proxy import nginx
 from tests.http.test_websocket import CREDENTIALS
-from tests.programs import on_path
+from tests.support.client import ApiClient
+from tests.support.programs import on_path
 
 TRIES = 50
 SIZE = 3_000_000

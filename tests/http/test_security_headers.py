@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.batches.service import Batches
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 EVERYWHERE = {
     "x-content-type-options": "nosniff",

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_metrics import scrape
-from tests.waiting import eventually
+from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 FILE = song_csv(song_rows(100))
 ROOM = len(FILE) * 3 // 2

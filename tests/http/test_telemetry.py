@@ -21,12 +21,12 @@ from app.http.background_server import running
 from app.main import create_app
 from app.observability.open_telemetry import open_telemetry
 from app.settings import Settings
-from tests.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.conftest import ExecuteSql
 from tests.deploy.replica import Process, Replica, replica, started
-from tests.factories.songs import song_csv, song_rows
 from tests.faults.invariants import uuid_of
-from tests.waiting import finished
+from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import finished
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 

@@ -11,11 +11,11 @@ from threading import Event, Thread
 import asyncpg
 import pytest
 
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
 from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
-from tests.waiting import DEADLINE_SECONDS, eventually
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ENDED = {
     "message": "The query exceeded the time limit of 0.5 seconds. Request less data.",

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client import ApiClient
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 JSON = "application/json"
 NEW = "application/graphql-response+json"

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.client import ApiClient
 from tests.deploy.proxy import nginx
 from tests.http.test_websocket import CREDENTIALS, opened
-from tests.programs import on_path
+from tests.support.client import ApiClient
+from tests.support.programs import on_path
 
 BODY = json.dumps({"query": "{ __typename }", "variables": {"unused": ["x"] * 20_000}}).encode()
 ANSWER = {"data": {"__typename": "Query"}}

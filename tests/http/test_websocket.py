@@ -11,9 +11,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.client import ApiClient
 from tests.conftest import StartService
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { status rowsProcessed } }"
 CREDENTIALS = {"client-id": "test", "client-secret": "test"}

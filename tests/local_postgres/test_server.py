@@ -26,7 +26,7 @@ from app.local_postgres.parent_death import Watchdog
 from app.local_postgres.reachable_place import NOTE_NAME, copy_installation
 from app.local_postgres.server import EmbeddedPostgres
 from tests.conftest import NOT_DURABLE
-from tests.waiting import DEADLINE_SECONDS, eventually
+from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="only root can mount a disk or run as another account")

@@ -12,9 +12,9 @@ from app.http.background_server import running
 from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
 from app.settings import Settings
-from tests.client import ApiClient
 from tests.conftest import CLIENTS, NOT_DURABLE
-from tests.factories.songs import song_csv, song_rows
+from tests.support.client import ApiClient
+from tests.support.songs import song_csv, song_rows
 
 VARIABLES = {
     "PGAPPNAME": "other",

@@ -20,8 +20,8 @@ from ml.model.artifact import (
 )
 from ml.model.ensemble import Ensemble
 from ml.training.train import train
-from tests.factories.songs import songs
 from tests.ml.training_files import QUICK, write_training_files
+from tests.support.songs import songs
 
 SHIPPED = Path(__file__).parents[2] / "model"
 

@@ -8,7 +8,7 @@ import pytest
 from ml.model.artifact import FOLDS
 from ml.songs.contract import Songs
 from ml.training.folds import Fold, artist_groups, grouped_folds, pseudo_artists, random_folds
-from tests.factories.songs import songs
+from tests.support.songs import songs
 
 LABELS = np.repeat([0, 1, 2], 40)
 

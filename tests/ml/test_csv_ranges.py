@@ -18,8 +18,8 @@ from ml.songs.problems import (
     SongFileProblemKind,
     SongFileReport,
 )
-from tests.factories.songs import song_csv, song_row
 from tests.ml.test_song_file_properties import FILE_KINDS, bounded, damaged_files, song_files
+from tests.support.songs import song_csv, song_row
 
 Songs = list[tuple[object, ...]]
 

@@ -15,7 +15,7 @@ from ml.model.artifact import load_ensemble
 from ml.model.boosters import softmax
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
-from tests.factories.songs import songs
+from tests.support.songs import songs
 
 MODEL = Path(__file__).parents[2] / "model"
 
@@ -158,7 +158,7 @@ def test_audio_values_at_the_ends_of_their_range_give_probabilities(ensemble: En
 def test_loading_and_predicting_say_nothing_on_the_terminal() -> None:
     program = (
         "from pathlib import Path; import sys\n"
-        "from ml.model.artifact import load_ensemble; from tests.factories.songs import songs\n"
+        "from ml.model.artifact import load_ensemble; from tests.support.songs import songs\n"
         "load_ensemble(Path(sys.argv[1])).predict(songs(500), threads=2)\n"
     )
 
@@ -194,7 +194,7 @@ def test_serving_needs_neither_scikit_learn_nor_what_else_only_training_needs() 
         "for name in ('sklearn', 'threadpoolctl', 'jinja2', 'matplotlib', 'optuna'):\n"
         "    sys.modules[name] = None\n"
         "import app.main\n"
-        "from ml.model.artifact import load_ensemble; from tests.factories.songs import songs\n"
+        "from ml.model.artifact import load_ensemble; from tests.support.songs import songs\n"
         "assert load_ensemble(Path('model')).predict(songs(3)).shape == (3, 8)\n"
         "assert not [name for name in sys.modules if name.startswith('ml.training')]\n"
     )

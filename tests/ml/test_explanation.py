@@ -14,7 +14,7 @@ from ml.model.ensemble import Ensemble
 from ml.model.explanation import Explanations, explain, feature_label
 from ml.model.features import LYRIC_STATISTICS
 from ml.songs.contract import NUMBER_NAMES, Songs
-from tests.factories.songs import songs
+from tests.support.songs import songs
 
 SPANISH = "que, de, y, el, mi, en, tu, te, amor, con, por, corazón"
 

@@ -13,7 +13,7 @@ from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
 from ml.training.tables import LyricsCorpus
-from tests.factories.songs import songs
+from tests.support.songs import songs
 
 CORPUS = LyricsCorpus(
     tags=("love, night", "love, blood", "love, blood", "que, corazón", "love, night", "blood, night"),

@@ -16,7 +16,7 @@ from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID
 from ml.songs.csv_songs import SongFile
 from ml.songs.problems import InvalidSongFileError, OnMissingValue, SongFileProblem, SongFileReport
 from ml.songs.problems import SongFileProblemKind as Kind
-from tests.factories.songs import song_csv, song_row, song_rows
+from tests.support.songs import song_csv, song_row, song_rows
 
 ROWS = [song_row(trackID=str(number)) for number in range(1, 4)]
 CSV = song_csv(ROWS)

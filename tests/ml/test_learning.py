@@ -20,8 +20,8 @@ from ml.training.evaluate import evaluate
 from ml.training.learn import LearningError, VerifiedSongs, learn
 from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles, train
-from tests.factories.songs import songs as random_songs
 from tests.ml.training_files import GENRES, QUICK, write_training_files
+from tests.support.songs import songs as random_songs
 
 WORSE = re.compile(
     r"^Nothing was written: out of fold, the model would be worse on the 48 verified songs \(accuracy "

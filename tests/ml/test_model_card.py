@@ -13,8 +13,8 @@ from ml.training.card import DEVELOPMENT_SONGS_SHA256, model_card
 from ml.training.evaluate import evaluate
 from ml.training.reports import EvaluationReport, read_report
 from ml.training.train import TrainingFiles, train
-from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
+from tests.support.songs import song_csv, song_rows
 
 SHIPPED = Path(__file__).parents[2] / "model"
 SHIPPED_MANIFEST = read_manifest(SHIPPED)

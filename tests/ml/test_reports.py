@@ -21,7 +21,6 @@ from ml.training.figures import draw_figures
 from ml.training.reports import EvaluationReport, read_report, write_reports
 from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles, train
-from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import (
     GENRES,
     QUICK,
@@ -29,6 +28,7 @@ from tests.ml.training_files import (
     write_part,
     write_training_files,
 )
+from tests.support.songs import song_csv, song_rows
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ from ml.songs.problems import (
     SongFileReport,
     TooManyRowsError,
 )
-from tests.factories.songs import song_csv, song_row, song_rows, songs
+from tests.support.songs import song_csv, song_row, song_rows, songs
 
 Kind = SongFileProblemKind
 SKIP = OnInvalidRow.SKIP_ROW

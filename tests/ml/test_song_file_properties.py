@@ -28,7 +28,7 @@ from ml.songs.problems import (
     SongFileReport,
     TooManyRowsError,
 )
-from tests.factories.songs import song_csv, song_row
+from tests.support.songs import song_csv, song_row
 
 FILE_KINDS = {
     SongFileProblemKind.NOT_TEXT,

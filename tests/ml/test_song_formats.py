@@ -18,7 +18,7 @@ from ml.songs.json_songs import SongRecord, read_song_records
 from ml.songs.parquet_songs import ParquetSongs, find_parquet_ranges
 from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileReport
 from ml.songs.problems import SongFileProblemKind as Kind
-from tests.factories.songs import song_csv, song_row
+from tests.support.songs import song_csv, song_row
 
 Row = dict[str, Any]
 """Cells by column: a number, a text or None; a track id is a text or a number."""

@@ -18,8 +18,8 @@ from ml.training.data import fingerprints, read_labelled_songs
 from ml.training.recipe import fit_temperature
 from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles, TrainingReport, train
-from tests.factories.songs import song_csv, song_rows
 from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
+from tests.support.songs import song_csv, song_rows
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.training.parameters import Parameters
 from ml.training.train import TrainingFiles
-from tests.factories.songs import song_csv, song_rows
+from tests.support.songs import song_csv, song_rows
 
 GENRES = ("ballad", "march", "polka")
 WORDS = {

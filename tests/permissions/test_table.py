@@ -20,9 +20,9 @@ from app.main import create_app
 from app.settings import Settings
 from graphql_schema.schema import build_schema
 from tests.api.test_classify_songs import song
-from tests.client import ApiClient, upload_parts
 from tests.conftest import ExecuteSql, StartService
-from tests.factories.songs import song_csv, song_row
+from tests.support.client import ApiClient, upload_parts
+from tests.support.songs import song_csv, song_row
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 ROLES = ("nobody", "reader", "writer", "admin")

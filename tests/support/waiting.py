@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.client import ApiClient
+from tests.support.client import ApiClient
 
 BATCH = """
 query ($id: ID!) {

@@ -1,6 +1,6 @@
 """Fail if schema.graphql breaks clients of an earlier commit and CHANGELOG.md has no new line that says so.
 
-    python -m tests.schema_changes COMMIT
+    python -m tests.support.schema_changes COMMIT
 
 A breaking change needs a line in CHANGELOG.md that begins with `- Breaking:`. Changes that may surprise
 clients, such as a new value of an enum, are only printed.
