@@ -87,7 +87,7 @@ def test_the_names_of_the_contract_are_there() -> None:
         "GenreProbability": {"genre", "probability"},
         "Model": {
             *("version", "trainedAt", "genres", "accuracy", "macroF1", "groupedAccuracy"),
-            *("trainingSongs", "features"),
+            *("largeGroupsAccuracy", "largeGroupsMacroF1", "trainingSongs", "features"),
         },
         "SongConnection": {"edges", "nodes", "pageInfo", "totalCount"},
         "BatchConnection": {"edges", "nodes", "pageInfo", "totalCount"},

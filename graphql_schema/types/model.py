@@ -52,6 +52,16 @@ class Model:
         name="groupedMacroF1",
         description="The macro-averaged F1 score in artist-grouped 4-fold cross-validation.",
     )
+    large_groups_accuracy: float | None = strawberry.field(
+        description=(
+            "The accuracy in folds of larger groups of similar songs, which are harder than new artists;"
+            " null if the training songs' artists are known."
+        )
+    )
+    large_groups_macro_f1: float | None = strawberry.field(
+        name="largeGroupsMacroF1",
+        description="The macro-averaged F1 score in folds of larger groups; null likewise.",
+    )
     grouped_calibration_error: float = strawberry.field(
         description=(
             "The expected calibration error in grouped folds: the mean gap between confidence and accuracy."
@@ -68,6 +78,7 @@ class Model:
     def of(cls, manifest: Manifest) -> Self:
         """Create it from a model's manifest."""
         random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
+        large_groups = manifest.metrics.large_groups
         return cls(
             version=manifest.model_version,
             trained_at=manifest.created_at,
@@ -76,6 +87,8 @@ class Model:
             macro_f1=random.macro_f1,
             grouped_accuracy=grouped.accuracy,
             grouped_macro_f1=grouped.macro_f1,
+            large_groups_accuracy=large_groups.accuracy if large_groups else None,
+            large_groups_macro_f1=large_groups.macro_f1 if large_groups else None,
             grouped_calibration_error=grouped.calibration_error,
             coverages=[
                 Coverage(coverage=of.coverage, accuracy=of.accuracy, min_confidence=of.min_confidence)

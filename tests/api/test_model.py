@@ -8,6 +8,7 @@ from tests.support.client import ApiClient
 MODEL = """
 { model {
   version trainedAt genres accuracy macroF1 groupedAccuracy groupedMacroF1
+  largeGroupsAccuracy largeGroupsMacroF1
   groupedCalibrationError coverages { coverage accuracy minConfidence }
   genreScores { genre recall precision support } trainingSongs features
 } }
@@ -24,6 +25,9 @@ def test_the_model_is_told_as_its_manifest_has_it(api: ApiClient) -> None:
     assert model["genres"] == manifest["genres"] == sorted(manifest["genres"])
     assert model["accuracy"] == manifest["metrics"]["random_folds"]["accuracy"]
     assert model["groupedAccuracy"] == manifest["metrics"]["grouped_folds"]["accuracy"]
+    large_groups = manifest["metrics"]["large_groups"]
+    assert model["largeGroupsAccuracy"] == large_groups["accuracy"]
+    assert model["largeGroupsMacroF1"] == large_groups["macro_f1"]
     grouped = manifest["metrics"]["grouped_folds"]
     assert model["groupedCalibrationError"] == grouped["calibration_error"]
     assert [

@@ -121,6 +121,7 @@ async function states(url, options, scheme, file, badFile) {
     await look('sign-in');
     await signIn(page, url);
     await page.getByText('Drop CSV files of songs here').waitFor();
+    await page.getByText(/for \d+–\d+% of songs by artists not in its training data/).waitFor();
     await look('start');
     await page.getByText('File format').click();
     await page.getByText('Options').click();

@@ -1,4 +1,4 @@
-import { count, percent } from '../shared/format';
+import { count, percentRange } from '../shared/format';
 import type { OverviewQuery } from './operations.generated';
 
 /** What will happen, for whoever comes first. */
@@ -23,12 +23,14 @@ export function Steps() {
 
 /** How far to trust the genres: the model's own scores, on artists it had not heard. */
 export function ModelNote({ model, version }: { model: OverviewQuery['model']; version: string }) {
+  const { groupedAccuracy, largeGroupsAccuracy } = model;
+  const accuracy = percentRange(groupedAccuracy, largeGroupsAccuracy ?? groupedAccuracy);
   return (
     <footer className="bottom">
       <p>
         Predictions can be wrong. The model was trained on {count(model.trainingSongs)} songs and
-        picks the right one of {model.genres.length} genres for {percent(model.groupedAccuracy)} of
-        songs by artists not in its training data.
+        picks the right one of {model.genres.length} genres for {accuracy} of songs by artists not
+        in its training data.
       </p>
       <p className="quiet">
         Model {model.version} · genregraph {version}

@@ -113,7 +113,7 @@ export type VerifiedSongInput = {
 export type OverviewQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, accuracy: number, groupedAccuracy: number, groupedMacroF1: number } };
+export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, groupedAccuracy: number, largeGroupsAccuracy: number | null } };
 
 export type FilesQueryVariables = Exact<{
   first: number;
@@ -353,9 +353,8 @@ export const OverviewDocument = new TypedDocumentString(`
     version
     genres
     trainingSongs
-    accuracy
     groupedAccuracy
-    groupedMacroF1
+    largeGroupsAccuracy
   }
 }
     fragment File on Batch {

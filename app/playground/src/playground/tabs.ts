@@ -101,6 +101,8 @@ query ModelCard {
     macroF1
     groupedAccuracy
     groupedMacroF1
+    largeGroupsAccuracy
+    largeGroupsMacroF1
     genreScores {
       genre
       recall

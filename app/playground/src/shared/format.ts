@@ -13,6 +13,11 @@ const moment = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyl
 
 export const count = (value: number): string => whole.format(value);
 export const percent = (value: number): string => share.format(value);
+/** "53–64%", or "64%" if the rounded values are the same. */
+export function percentRange(...values: number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)].map(percent) as [string, string];
+  return low === high ? high : `${low.slice(0, -1)}–${high}`;
+}
 export const finePercent = (value: number): string => fineShare.format(value);
 export const when = (iso: string): string => moment.format(new Date(iso));
 
