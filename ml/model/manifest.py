@@ -125,8 +125,9 @@ class Manifest(BaseModel):
     manifest_sha256: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the manifest as JSON values."""
-        return self.model_dump(mode="json")
+        """Return the manifest as JSON values; without members about verified songs if there are none."""
+        without = {"verified_until", "learned"} if self.verified_until is None else None
+        return self.model_dump(mode="json", exclude=without)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
@@ -150,9 +151,4 @@ class Manifest(BaseModel):
 
     def _sha256(self, without: set[str]) -> str:
         content = {key: value for key, value in self.to_json().items() if key not in without}
-        if self.verified_until is None:
-            del (
-                content["verified_until"],
-                content["learned"],
-            )  # not hashed for models without verifications
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
