@@ -86,8 +86,8 @@ def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> No
 
     from app.cli.score_tables import print_scores, write_evaluation
     from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
+    from ml.training.data import TrainingDataError
     from ml.training.evaluate import evaluate as evaluate_model
-    from ml.training.tables import TrainingDataError
 
     try:
         report = evaluate_model(load_ensemble(model), features, labels)

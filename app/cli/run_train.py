@@ -10,9 +10,9 @@ from app.cli.failure import fail
 from app.cli.progress import progress_bar
 from app.cli.score_tables import print_scores, write_evaluation
 from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
+from ml.training.data import TrainingDataError
 from ml.training.evaluate import evaluate
 from ml.training.parameters import Parameters, ParametersError, read_parameters
-from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles, TrainingReport, train
 
 

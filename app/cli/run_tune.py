@@ -10,8 +10,8 @@ from rich.table import Table
 
 from app.cli.failure import INTERRUPTED, fail
 from app.cli.progress import progress_bar
+from ml.training.data import TrainingDataError
 from ml.training.parameters import Parameters, write_parameters
-from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles
 from ml.training.tune import TuningError, TuningResult
 from ml.training.tune import tune as search

@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from ml.model.ensemble import Ensemble
 from ml.model.scores import Scores
-from ml.training.data import LabelledSongs, file_sha256, fingerprints, read_labelled_songs
+from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, fingerprints, read_labelled_songs
 from ml.training.evaluation import permutation_importance, score
 from ml.training.reports import GROUPED_FOLDS, RANDOM_FOLDS, EvaluationReport
-from ml.training.tables import TrainingDataError
 
 
 def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationReport:

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from ml.model.features import FeatureExtractor, LexicalScorer
 from ml.model.lyrics import Vocabulary
+from ml.training.data import LyricsCorpus
 from ml.training.parameters import Parameters
-from ml.training.tables import LyricsCorpus
 
 _MIN_SONGS = 3
 """Words in fewer songs of the corpus are ignored."""

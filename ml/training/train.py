@@ -22,14 +22,21 @@ from ml.model.features import TAG_COUNT, FeatureExtractor
 from ml.model.manifest import FORMAT_VERSION, Manifest, Metrics, TrainingData
 from ml.model.scores import Scores, Totals
 from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS
-from ml.training.card import model_card
-from ml.training.data import LabelledSongs, check_trainable, file_sha256, fingerprints, read_labelled_songs
+from ml.training.data import (
+    LabelledSongs,
+    check_trainable,
+    file_sha256,
+    fingerprints,
+    read_further,
+    read_labelled_songs,
+    read_lyrics,
+)
 from ml.training.evaluation import permutation_importance, score, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
 from ml.training.recipe import Examples, OutOfFold, fit, predict_grouped, predict_random
-from ml.training.tables import read_further, read_lyrics
+from ml.training.reports import model_card
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of completed steps, the total, and the next step's description."""

@@ -14,11 +14,10 @@ import pytest
 from ml.model.artifact import ArtifactError, load_ensemble
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
-from ml.training.booster_genres import with_genres
-from ml.training.data import read_labelled_songs
+from ml.training.continuation import with_genres
+from ml.training.data import TrainingDataError, read_labelled_songs
 from ml.training.evaluate import evaluate
 from ml.training.learn import LearningError, VerifiedSongs, learn
-from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles, train
 from tests.ml.training_files import GENRES, QUICK, write_training_files
 from tests.support.songs import songs as random_songs

@@ -9,9 +9,8 @@ import pytest
 
 from ml.model.artifact import FIGURES, load_ensemble, read_manifest
 from ml.model.manifest import Manifest
-from ml.training.card import DEVELOPMENT_SONGS_SHA256, model_card
 from ml.training.evaluate import evaluate
-from ml.training.reports import EvaluationReport, read_report
+from ml.training.reports import DEVELOPMENT_SONGS_SHA256, EvaluationReport, model_card, read_report
 from ml.training.train import TrainingFiles, train
 from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
 from tests.support.songs import song_csv, song_rows

@@ -15,11 +15,11 @@ from ml.model.artifact import REPORT_FILES, load_ensemble
 from ml.model.ensemble import Ensemble
 from ml.model.features import LYRIC_STATISTICS
 from ml.songs.contract import NUMBER_NAMES
+from ml.training.data import TrainingDataError
 from ml.training.evaluate import evaluate
 from ml.training.evaluation import feature_group, permutation_importance
 from ml.training.figures import draw_figures
 from ml.training.reports import EvaluationReport, read_report, write_reports
-from ml.training.tables import TrainingDataError
 from ml.training.train import TrainingFiles, train
 from tests.ml.training_files import (
     GENRES,
