@@ -1,14 +1,16 @@
-"""`genregraph classify`: its options."""
+"""`genregraph classify`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.download import STANDARD_OUTPUT, check_output, save_results
-from app.cli.failure import USAGE, fail
+from app.cli.failure import FAILED, INTERRUPTED, USAGE, fail
 from app.cli.help import OUTPUT
 from app.cli.options import (
     FormatOption,
@@ -18,11 +20,14 @@ from app.cli.options import (
     WaitOption,
     for_service,
 )
-from app.cli.song_paths import song_paths
+from app.cli.song_paths import named, song_paths
 from ml.songs.problems import OnMissingValue
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from app.cli.client import GraphQLClient
+    from app.cli.results import Outcome
 
 
 @for_service
@@ -99,13 +104,62 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         options["background"] = True
     from rich.console import Console
 
-    from app.cli.run_classify import send_all, sender
+    from app.cli.sending import upload
 
     console = Console(stderr=output == STANDARD_OUTPUT)
-    send = sender(client, paths, options, explain=explain, wait=wait, quiet=as_json)
-    outcomes = send_all(paths, send, console, as_json=as_json, songs=songs)
+    send: Callable[[Path], dict[str, Any]] = partial(
+        upload, client, options=options, wait=wait, quiet=as_json
+    )
+    if explain:
+        from app.cli.explain import explainer  # reads files itself, with pandas
+
+        send = explainer(client, paths, options, quiet=as_json)
+    outcomes = _send_all(paths, send, console, as_json=as_json, songs=songs)
     if output is not None:
         batch_id = outcomes[0].result.get("id")
         if batch_id is None:
             fail("no song was classified; no output was written")
         save_results(client, batch_id, output, form)
+
+
+def _send_all(
+    paths: list[Path], send: Callable[[Path], dict[str, Any]], console: Console, *, as_json: bool, songs: int
+) -> list[Outcome]:
+    """Send files one after the other, print what came of them, and return that.
+
+    It ends the command with its exit code if a file was refused.
+
+    Raises:
+        NotReachedError: see `GraphQLClient`.
+    """
+    from app.cli.client import NotReachedError, RefusedError
+    from app.cli.results import Outcome, print_json, print_reasons, print_result, print_summary
+
+    outcomes: list[Outcome] = []
+    unreached: NotReachedError | None = None
+    for path in paths:
+        try:
+            outcome = Outcome(named(path), send(path))
+        except NotReachedError as error:
+            unreached = error
+            outcomes.append(Outcome.of_error(named(path), str(error), "NOT_REACHED"))
+            break
+        except KeyboardInterrupt:
+            fail("interrupted; the service may still be storing the uploaded songs", INTERRUPTED)
+        except RefusedError as error:
+            outcome = Outcome.of_error(named(path), str(error), error.code)
+        except OSError as error:
+            outcome = Outcome.of_error(named(path), f"cannot be read: {error.strerror}", "NOT_READ")
+        outcomes.append(outcome)
+        if not as_json:
+            print_result(outcome, console)
+            print_reasons(console, outcome.result.get("songs", []), songs)
+    if as_json:
+        print_json(outcomes)
+    else:
+        print_summary(console, outcomes)
+    if unreached is not None:
+        raise unreached
+    if not all(outcome.stored or outcome.waiting for outcome in outcomes):
+        raise typer.Exit(FAILED)
+    return outcomes

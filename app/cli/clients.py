@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from datetime import timedelta
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from app.cli.failure import USAGE, fail
 from app.cli.help import Command, QuickGroup
 from app.clients.roles import Role
+
+if TYPE_CHECKING:
+    from app.clients.administration import ClientAccount, ClientAccounts
+    from app.clients.credentials import Credential
+    from app.settings import Settings
+
+Answer = TypeVar("Answer")
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -40,9 +51,9 @@ def add(name: Name, role: Annotated[Role, typer.Option(help="What it may do.")] 
       genregraph clients add nightly > nightly.secret
       genregraph clients add dashboard --role reader
     """
-    from app.cli.run_clients import add_client
-
-    add_client(name, role)
+    secret = _with_accounts(lambda accounts: accounts.add(name, role))
+    typer.secho(f"Client {name} added as {role.value}. Its secret, shown this once:", err=True)
+    typer.echo(secret)
 
 
 @clients.command(cls=Command)
@@ -59,9 +70,11 @@ def rotate(
       genregraph clients rotate nightly --grace 0
     """
     length = _duration(grace)
-    from app.cli.run_clients import rotate_secret
-
-    rotate_secret(name, length)
+    until = datetime.now(UTC) + length
+    secret = _with_accounts(lambda accounts: accounts.rotate(name, length))
+    ending = f"is valid until {until:%Y-%m-%d %H:%M} UTC" if length else "is not valid any more"
+    typer.secho(f"The old secret of {name} {ending}. The new one, shown this once:", err=True)
+    typer.echo(secret)
 
 
 @clients.command(cls=Command)
@@ -71,9 +84,8 @@ def revoke(name: Name) -> None:
     Examples:
       genregraph clients revoke nightly
     """
-    from app.cli.run_clients import revoke_client
-
-    revoke_client(name)
+    _with_accounts(lambda accounts: accounts.revoke(name))
+    typer.secho(f"Client {name} may not call any more; running services notice within seconds.", err=True)
 
 
 @clients.command(name="list", cls=Command)
@@ -86,9 +98,36 @@ def list_(
       genregraph clients list
       genregraph clients list --json
     """
-    from app.cli.run_clients import list_clients
+    from rich.console import Console
+    from rich.table import Table
 
-    list_clients(as_json=as_json)
+    from app.cli.local_database import settings_or_fail
+    from app.clients.administration import ClientAccounts
+
+    settings = settings_or_fail()
+    accounts = _with_accounts(ClientAccounts.all)
+    configured = asyncio.run(_configured(settings))
+    if as_json:
+        entries = [{**asdict(account), "source": "database"} for account in accounts]
+        entries += [
+            {"name": known.client_id, "role": known.role.value, "source": source}
+            for source, known in configured
+        ]
+        typer.echo(json.dumps(entries, default=lambda moment: moment.isoformat(), indent=2))
+        return
+    table = Table("client", "role", "kept in", "added", "last used", "secrets")
+    for account in accounts:
+        table.add_row(
+            account.name,
+            account.role.value,
+            "database",
+            _day(account.created_at),
+            _day(account.last_used_at) or "never",
+            _secrets(account),
+        )
+    for source, known in configured:
+        table.add_row(known.client_id, known.role.value, source, "", "", "valid while it stands there")
+    Console().print(table)
 
 
 def _duration(text: str) -> timedelta:
@@ -98,3 +137,57 @@ def _duration(text: str) -> timedelta:
     if match is None:
         fail(f"--grace: {text!r} is no length of time such as 30m, 24h, 7d or 0", USAGE)
     return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answer:
+    from app.cli.local_database import settings_or_fail
+    from app.cli.startup import database_url_of
+    from app.clients.administration import ClientAccountError, ClientAccounts
+    from app.database.connect import Database
+    from app.database.engine import create_engine, create_session_factory
+    from app.database.errors import DATABASE_ERRORS, reason
+
+    async def run(url: str) -> Answer:
+        engine = create_engine(Database(url))
+        try:
+            return await work(ClientAccounts(create_session_factory(engine)))
+        finally:
+            await engine.dispose()
+
+    with database_url_of(settings_or_fail()) as url:
+        try:
+            return asyncio.run(run(url))
+        except ClientAccountError as error:
+            fail(str(error))
+        except DATABASE_ERRORS as error:
+            fail(f"the database cannot be used: {reason(error)}")
+
+
+async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
+    from app.clients.credentials import ClientsError
+    from app.clients.directory import FileClients, SettingsClients
+
+    found: list[tuple[str, Credential]] = []
+    try:
+        if settings.clients is not None:
+            of_settings = SettingsClients(settings.clients.get_secret_value())
+            found += [("GENREGRAPH_CLIENTS", known) for known in await of_settings.read()]
+        if settings.clients_file is not None:
+            of_file = FileClients(settings.clients_file)
+            found += [("GENREGRAPH_CLIENTS_FILE", known) for known in await of_file.read()]
+    except ClientsError as error:
+        fail(str(error))
+    return found
+
+
+def _secrets(account: ClientAccount) -> str:
+    if account.revoked_at is not None:
+        return f"revoked {_day(account.revoked_at)}"
+    now = datetime.now(UTC)
+    valid = [expires_at for _, expires_at in account.secrets if expires_at is None or expires_at > now]
+    ends = [f"until {_day(expires_at)}" if expires_at else "no end" for expires_at in valid]
+    return f"{len(valid)} valid: {', '.join(ends)}" if valid else "none valid"
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""

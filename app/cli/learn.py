@@ -1,13 +1,21 @@
-"""`genregraph learn`: its options."""
+"""`genregraph learn`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.failure import require_extra
+from app.cli.failure import fail, require_extra
+from app.cli.shown import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.batches.stored_songs import VerifiedRows
+    from app.settings import Settings
+    from ml.training.learn import LearningReport
 
 
 def learn(
@@ -26,6 +34,71 @@ def learn(
       genregraph learn --out learned-model
     """
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
-    from app.cli.run_learn import run_learn
+    from rich.console import Console
 
-    run_learn(out)
+    from app.cli.local_database import settings_or_fail
+    from app.cli.progress import progress_bar
+    from ml.model.artifact import ArtifactError, load_ensemble
+    from ml.training.learn import LearningError, VerifiedSongs
+    from ml.training.learn import learn as learn_from
+
+    settings = settings_or_fail()
+    try:
+        ensemble = load_ensemble(settings.model_dir)
+    except ArtifactError as error:
+        fail(f"the model in {settings.model_dir} cannot be used: {error}")
+    rows = _verified_rows(settings)
+    if rows.until is None:
+        fail("no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true")
+    with progress_bar() as show:
+        try:
+            verified = VerifiedSongs(rows.songs, rows.genres, rows.until)
+            report = learn_from(ensemble, verified, out, progress=show)
+        except (LearningError, ArtifactError) as error:
+            fail(str(error))
+        except OSError as error:
+            fail(f"the model cannot be written to {out}: {error}")
+    _print(Console(), report, rows.without_features, out)
+
+
+def _print(console: Console, report: LearningReport, without_features: int, out: Path) -> None:
+    from app.cli.score_tables import print_scores
+
+    learned = report.learned
+    print_scores(console, {"before": learned.before, "after": learned.after})
+    left_out = {f"of {genre}, which are too few of a new genre": n for genre, n in report.left_out.items()}
+    for why, count in (left_out | {"whose features are not kept": without_features}).items():
+        if count:
+            console.print(f"Left out: {count:,} songs {shown(why)}.", highlight=False)
+    console.print(
+        f"Model {report.manifest.model_version} is in {out}. It learned from "
+        f"{sum(learned.rows_per_genre.values()):,} songs. Use it:\n"
+        f"  GENREGRAPH_MODEL_DIR={out} genregraph serve\n  genregraph reclassify --all",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _verified_rows(settings: Settings) -> VerifiedRows:
+    import asyncio
+
+    from app.batches.stored_songs import StoredSongsRepository
+    from app.cli.startup import database_url_of
+    from app.database.connect import Database
+    from app.database.engine import create_engine, create_session_factory
+    from app.database.errors import DATABASE_ERRORS, reason
+
+    async def read(url: str) -> VerifiedRows:
+        engine = create_engine(Database(url))
+        try:
+            async with create_session_factory(engine)() as session:
+                return await StoredSongsRepository(session).verified()
+        finally:
+            await engine.dispose()
+
+    with database_url_of(settings) as url:
+        try:
+            return asyncio.run(read(url))
+        except DATABASE_ERRORS as error:
+            fail(f"the database cannot be used: {reason(error)}")

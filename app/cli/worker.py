@@ -1,10 +1,26 @@
-"""`genregraph worker`: its options."""
+"""`genregraph worker`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import signal
+import socket
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from app.cli.failure import fail
+
+if TYPE_CHECKING:
+    from app.observability.metrics import Metrics
+    from app.observability.tracing import Tracing
+    from app.settings import Settings
+    from ml.model.ensemble import Ensemble
+
+TIDYING_AND_METRICS: Final = 2
+"""Connections of a worker that no batch may take, so that a busy worker never looks like a lost database."""
 
 
 def worker(
@@ -24,6 +40,81 @@ def worker(
       genregraph worker
       genregraph worker --concurrency 4 --metrics-port 9100
     """
-    from app.cli.run_worker import run_worker
+    from app import __version__
+    from app.cli.local_database import settings_or_fail
+    from app.cli.startup import migrate_or_fail
+    from app.observability.logs import configure_logs
+    from app.observability.metrics import Metrics
+    from app.observability.tracing import tracing
+    from ml.model.artifact import ArtifactError, load_ensemble
 
-    run_worker(concurrency, metrics_port)
+    settings = settings_or_fail(worker_concurrency=concurrency)
+    configure_logs(settings.effective_log_format)
+    if settings.database_url is None:
+        fail(
+            "a worker needs GENREGRAPH_DATABASE_URL; the embedded database has one already, inside "
+            "`genregraph serve`"
+        )
+    migrate_or_fail(settings.database_url.get_secret_value())
+    try:
+        ensemble = load_ensemble(settings.model_dir)
+    except ArtifactError as error:
+        fail(f"the model in {settings.model_dir} cannot be used: {error}")
+    metrics = Metrics()
+    metrics.describe("worker", __version__, ensemble.manifest.model_version, ensemble.genres)
+    listener = None if metrics_port is None else _listener(settings.host, metrics_port)
+    with tracing() as traces:
+        asyncio.run(_work(settings, ensemble, metrics, traces, listener))
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    import structlog
+
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port}: {error.strerror}")
+    structlog.get_logger(__name__).info("metrics", url=f"http://{host}:{listener.getsockname()[1]}/metrics")
+    return listener
+
+
+async def _work(
+    settings: Settings,
+    ensemble: Ensemble,
+    metrics: Metrics,
+    traces: Tracing,
+    listener: socket.socket | None,
+) -> None:
+    from app.batches.classifier import SongClassifier
+    from app.batches.model_registry import model_registered
+    from app.batches.waiting import WorkWaiting
+    from app.batches.worker import run_until_stopped
+    from app.database.connect import Database
+    from app.database.engine import create_engine, create_session_factory
+    from app.database.pools import WORKER_CONNECTIONS
+    from app.http.worker_app import answering
+    from app.main import make_worker
+
+    assert settings.database_url is not None
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    database = Database(settings.database_url.get_secret_value())
+    engine = create_engine(
+        database,
+        size=WORKER_CONNECTIONS * settings.worker_concurrency + TIDYING_AND_METRICS,
+        on_wait=partial(metrics.record_pool_wait, "work"),
+    )
+    traces.statements([engine])
+    sessions = create_session_factory(engine)
+    classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
+    waiting = WorkWaiting(sessions, metrics)
+    answered = nullcontext() if listener is None else answering(listener, metrics, waiting)
+    async with model_registered(sessions, ensemble), metrics.health.watched(), answered:
+        await run_until_stopped(
+            make_worker(settings, database, sessions, classifier, metrics, traces), stopped
+        )
+    classifier.close()
+    await engine.dispose()
