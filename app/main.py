@@ -18,21 +18,18 @@ from app import __version__
 from app.batches.background import BackgroundBatches
 from app.batches.claims import Claims
 from app.batches.classifier import SongClassifier
-from app.batches.deletion import Deletion
+from app.batches.explanations import StoredReasons
 from app.batches.following import Following
-from app.batches.model_registry import model_registered
 from app.batches.pipeline import Storage
-from app.batches.predictions import Predictions
 from app.batches.processing import BatchProcessing, HandedOverError
-from app.batches.queue import batch_of_job
-from app.batches.reasons import StoredReasons
-from app.batches.receive import ClassificationService
+from app.batches.queue import WorkWaiting, batch_of_job
+from app.batches.receive import ClassificationService, Predictions
 from app.batches.results import Results
-from app.batches.service import Batches
-from app.batches.tidying import Retention, Tidying
-from app.batches.waiting import WorkWaiting
+from app.batches.retention import Retention, Tidying
+from app.batches.service import Batches, Deletion
 from app.batches.worker import Worker, run_until_stopped
 from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
+from app.catalogue.models import model_registered
 from app.catalogue.service import Catalogue
 from app.catalogue.verification import Verification
 from app.clients.authentication import Authenticator
@@ -49,14 +46,13 @@ from app.database.connect import Database
 from app.database.engine import SessionFactory
 from app.database.pools import Pools
 from app.http.access_log import record_operation, redact_query_strings
-from app.http.batch_songs import batch_songs_routes
+from app.http.downloads import batch_songs_routes
+from app.http.endpoint import GraphQLView
 from app.http.gate import gate
-from app.http.graphql_error import http_error, internal_server_error
-from app.http.graphql_view import GraphQLView
-from app.http.health import health_routes
 from app.http.limits import ClientQuota, ClientQuotas
-from app.http.metrics_route import metrics_route
-from app.http.spool import Spool
+from app.http.monitoring import health_routes, metrics_route
+from app.http.responses import http_error, internal_server_error
+from app.http.uploads import Spool
 from app.observability.metrics import Metrics, Operation
 from app.observability.siblings import Siblings
 from app.observability.tracing import NoTracing, Tracing

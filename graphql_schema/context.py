@@ -9,12 +9,10 @@ import strawberry
 from starlette.requests import HTTPConnection
 
 from app.batches.background import BackgroundBatches
-from app.batches.deletion import Deletion
+from app.batches.explanations import StoredReasons
 from app.batches.following import Following
-from app.batches.predictions import Predictions
-from app.batches.reasons import StoredReasons
-from app.batches.receive import ClassificationService
-from app.batches.service import Batches
+from app.batches.receive import ClassificationService, Predictions
+from app.batches.service import Batches, Deletion
 from app.catalogue.accuracy import AccuracyOnVerified
 from app.catalogue.errors import ForbiddenError
 from app.catalogue.service import Catalogue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from app.batches.options import BatchOptions
+from app.batches.batch import BatchOptions
 from app.catalogue.errors import InvalidArgumentError
 from graphql_schema.arguments import track_id_of
 from graphql_schema.enums import OnInvalidRow, OnMissingValue

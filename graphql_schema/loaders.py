@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from app.batches.reasons import Reason, SongToExplain, StoredReasons
+from app.batches.explanations import Reason, SongToExplain, StoredReasons
 from app.batches.service import Batches
 from app.catalogue.repository import StoredSong
 from app.catalogue.service import Catalogue

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from strawberry import relay
 from strawberry.file_uploads import Upload
 
-from app.batches.options import BatchOptions
+from app.batches.batch import BatchOptions
 from app.batches.stored_songs import Selection
 from app.catalogue.errors import ForbiddenError, InvalidArgumentError
 from app.catalogue.service import check_model_version

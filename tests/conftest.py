@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 
 from app.database.migrate import migrate
 from app.database.read_pool import ReadPool
-from app.http.background_server import running
+from app.http.servers import running
 from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
 from app.observability.logs import configure_logs

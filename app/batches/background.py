@@ -12,15 +12,13 @@ from typing import BinaryIO
 
 import structlog
 
+from app.batches.batch import BatchOptions, new_batch, new_upload, note_end
 from app.batches.classifier import SongClassifier
-from app.batches.options import BatchOptions
 from app.batches.queue import QueueRepository
-from app.batches.repository import BatchRepository
+from app.batches.repository import BatchRepository, UploadBusyError, UploadRepository
 from app.batches.results import ResultRepository
-from app.batches.rows import new_batch, new_upload, note_end
 from app.batches.stored_file import StoringReader
 from app.batches.stored_songs import Selection, StoredSongsRepository
-from app.batches.uploads import UploadBusyError, UploadRepository
 from app.catalogue.errors import InvalidArgumentError
 from app.clients.roles import Caller
 from app.database.engine import SessionFactory

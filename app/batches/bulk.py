@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.drift import drift_of
+from app.batches.batch import drift_of, new_batch
 from app.batches.pipeline import BatchTransaction, Storage
 from app.batches.repository import BatchRepository
-from app.batches.rows import new_batch
 from app.batches.song_parts import SongPart, pack_to_stage
 from app.catalogue.models import ModelRepository
 from app.database.connect import Database

@@ -13,13 +13,10 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.batches.drift import Drift
-from app.batches.reclassification import ReadSongs
-from app.batches.repository import BatchRepository
+from app.batches.batch import Drift, note_end, problem_rows
+from app.batches.repository import BatchRepository, UploadBusyError, UploadRepository
 from app.batches.results import ResultRepository
-from app.batches.rows import note_end, problem_rows
-from app.batches.stored_songs import Selection
-from app.batches.uploads import UploadBusyError, UploadRepository
+from app.batches.stored_songs import ReadSongs, Selection
 from app.database.engine import SessionFactory
 from app.database.errors import is_conflict, is_disk_full, is_outage, is_read_only
 from app.database.tables import BatchRow, BatchStatus, BatchUploadRow

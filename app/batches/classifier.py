@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from app.batches.drift import Drift, drift_of
+from app.batches.batch import Drift, drift_of
 from app.batches.song_parts import SongPart
 from app.cores import usable_cores
 from app.observability.metrics import Metrics

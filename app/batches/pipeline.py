@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.batches.batch import problem_rows
 from app.batches.repository import BatchRepository
 from app.batches.results import ResultRepository
-from app.batches.rows import problem_rows
 from app.batches.song_parts import STAGE_COLUMNS, PackedPart, SongPart
 from app.catalogue.songs import SongRepository
 from app.database.tables import BatchRow, BatchStatus

@@ -16,14 +16,12 @@ from typing import BinaryIO
 
 import structlog
 
+from app.batches.batch import add_drift, note_end
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
 from app.batches.classifier import CHUNK_ROWS, ReadState, SongClassifier
-from app.batches.drift import add_drift
 from app.batches.pipeline import BatchTransaction, Storage
-from app.batches.reclassification import ReadSongs, StoredSongs
-from app.batches.repository import BatchRepository
+from app.batches.repository import BatchRepository, UploadRepository
 from app.batches.results import ResultRepository
-from app.batches.rows import note_end
 from app.batches.song_parts import (
     PackedPart,
     SongPart,
@@ -34,7 +32,7 @@ from app.batches.song_parts import (
     with_features,
 )
 from app.batches.stored_file import open_stored
-from app.batches.uploads import UploadRepository
+from app.batches.stored_songs import ReadSongs, StoredSongs
 from app.database.engine import SessionFactory
 from app.database.tables import BatchResultPartRow
 from app.observability.metrics import Metrics

@@ -1,16 +1,18 @@
-"""The queue of background batches; jobs are queued in the session's transaction."""
+"""The queue of background batches, and its metrics; jobs are queued in the session's transaction."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.observability.metrics import WaitingWork
+from app.database.engine import SessionFactory
+from app.observability.database_gauges import DatabaseGauges
+from app.observability.metrics import Metrics, WaitingWork
 
 CLASSIFY_BATCH = "classify_batch"
 """Entrypoint of the queue's jobs; the payload is the batch ID."""
@@ -67,3 +69,23 @@ def batch_of_job(payload: bytes | None) -> uuid.UUID:
     """Return the batch ID of a job."""
     assert payload is not None  # `add` always sets it
     return uuid.UUID(payload.decode())
+
+
+KEPT_SECONDS: Final = 2.0
+"""How long the figures are cached."""
+
+
+class WorkWaiting(DatabaseGauges):
+    """The gauges of the queue."""
+
+    def __init__(self, sessions: SessionFactory, metrics: Metrics) -> None:
+        super().__init__("the queue", KEPT_SECONDS)
+        self._sessions = sessions
+        self._metrics = metrics
+
+    async def _update(self) -> None:
+        async with self._sessions() as session:
+            self._metrics.record_waiting(await QueueRepository(session).waiting())
+
+    def _clear(self) -> None:
+        self._metrics.record_waiting(None)

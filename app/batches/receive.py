@@ -1,4 +1,4 @@
-"""Classify and store songs within a request, or queue them."""
+"""Classify songs within a request, and store them; or queue them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from functools import partial
 from typing import BinaryIO
 
 from app.batches.background import BackgroundBatches
+from app.batches.batch import BatchOptions, add_drift, new_batch, note_end
 from app.batches.classifier import CHUNK_ROWS, SongClassifier
-from app.batches.drift import add_drift
-from app.batches.options import BatchOptions
+from app.batches.explanations import Reasons
 from app.batches.pipeline import BatchTransaction, Storage
-from app.batches.reasons import Reasons
 from app.batches.repository import BatchRepository
-from app.batches.rows import new_batch, note_end
 from app.batches.song_parts import SongPart, pack_to_stage
 from app.catalogue.repository import StoredSong
 from app.catalogue.songs import SongRepository
@@ -27,6 +25,7 @@ from ml.model.explanation import Explanations, explain
 from ml.songs.contract import Songs
 from ml.songs.csv_songs import SongFile
 from ml.songs.json_songs import SongRecord, read_song_records
+from ml.songs.problems import SongFileReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +190,47 @@ class ClassificationService:
             min_confidence=min_confidence,
             model_version=self._classifier.model_version,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedSongs:
+    """Songs that were classified but not stored.
+
+    Attributes:
+        part: the songs, in input order.
+        report: problems found in the input.
+        reasons: explanations, by index in `part`.
+    """
+
+    part: SongPart
+    report: SongFileReport
+    reasons: Reasons
+
+
+class Predictions:
+    """Predicts the genres of songs."""
+
+    def __init__(self, classifier: SongClassifier) -> None:
+        """Create the service.
+
+        Args:
+            classifier: classifies the songs.
+        """
+        self._classifier = classifier
+
+    async def predict(self, records: Sequence[SongRecord], options: BatchOptions) -> PredictedSongs:
+        """Classify songs.
+
+        Raises:
+            InvalidSongsError: a song has an invalid value, and the options do not skip invalid songs.
+        """
+        run, ensemble = self._classifier.run, self._classifier.ensemble
+        songs, report = await run(
+            read_song_records, records, options.on_invalid_row, options.on_missing_value
+        )
+        part, _ = await self._classifier.classify(songs)
+
+        def explain_songs() -> Explanations:
+            return explain(ensemble, songs, [ensemble.genres[best] for best in part.best])
+
+        return PredictedSongs(part, report, Reasons(range(len(part)), lambda: run(explain_songs)))

@@ -1,15 +1,19 @@
-"""Read batches and the problems in their files."""
+"""Read and delete batches."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
 
+import structlog
+
 from app.batches.repository import BatchRepository
+from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import Page, check_page_size
+from app.catalogue.songs import SongRepository
 from app.clients.roles import Caller
 from app.database.engine import DEFAULT_READ_TIMEOUT_SECONDS, SessionFactory, reading
-from app.database.tables import BatchProblemRow, BatchRow
+from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
 
 
 class Batches:
@@ -58,3 +62,71 @@ class Batches:
         check_page_size(first)
         async with reading(self._sessions, self._read_timeout_seconds) as session:
             return await BatchRepository(session).problems(batch_id, first)
+
+
+log = structlog.get_logger(__name__)
+
+
+class Deletion:
+    """Deletes batches and songs: those of the caller, or any if the caller is an admin.
+
+    A song belongs to the client whose batch classified it last. After that batch is deleted, only admins may
+    delete the song.
+    """
+
+    def __init__(self, sessions: SessionFactory) -> None:
+        """Create the service.
+
+        Args:
+            sessions: creates database sessions; deleting many songs takes a while.
+        """
+        self._sessions = sessions
+
+    async def batch(self, batch_id: uuid.UUID, caller: Caller, *, songs: bool) -> int:
+        """Delete a finished batch with its file, problems and results; return the number of songs deleted.
+
+        Args:
+            batch_id: ID of the batch.
+            caller: the caller.
+            songs: whether to delete the songs that it classified last, too.
+
+        Raises:
+            InvalidArgumentError: the batch does not exist, is not visible to the caller, or is not finished.
+        """
+        async with self._sessions.begin() as session:
+            batches = BatchRepository(session)
+            batch = await _visible(batches, "id", batch_id, caller)
+            if not BatchStatus(batch.status).is_final:
+                raise InvalidArgumentError(
+                    "id", "the batch is not finished; cancel it with cancelBatch first"
+                )
+            deleted = await SongRepository(session).remove(batch_id=batch_id) if songs else 0
+            await batches.remove(batch_id)
+        log.info("batch deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
+        return deleted
+
+    async def songs_of(self, batch_id: uuid.UUID, caller: Caller) -> int:
+        """Delete the songs that a batch classified last, and return their number.
+
+        Raises:
+            InvalidArgumentError: the batch does not exist or is not visible to the caller.
+        """
+        async with self._sessions.begin() as session:
+            await _visible(BatchRepository(session), "batchId", batch_id, caller)
+            deleted = await SongRepository(session).remove(batch_id=batch_id)
+        log.info("songs deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
+        return deleted
+
+    async def songs(self, caller: Caller, track_ids: Sequence[int] | None = None) -> int:
+        """Delete the given songs, or all, as far as the caller may, and return their number."""
+        async with self._sessions.begin() as session:
+            deleted = await SongRepository(session).remove(track_ids=track_ids, client_id=caller.batches_of)
+        log.info("songs deleted", client_id=caller.client_id, songs=deleted)
+        return deleted
+
+
+async def _visible(batches: BatchRepository, argument: str, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
+    batch = (await batches.by_ids([batch_id])).get(batch_id)
+    if batch is None or not caller.may_see(batch.client_id):
+        raise InvalidArgumentError(argument, "there is no such batch")
+    return batch

@@ -17,7 +17,7 @@ from pgqueuer.queries import Queries
 
 from app.batches.processing import BatchProcessing, HandedOverError, WaitingError
 from app.batches.queue import CLASSIFY_BATCH, WORKER_APPLICATION, batch_of_job
-from app.batches.tidying import Tidying
+from app.batches.retention import Tidying
 from app.database.connect import Database, close
 from app.database.errors import is_outage
 from app.observability.tracing import JobHandler

@@ -43,7 +43,7 @@ def demo(
     from app.cli.client import connected
     from app.cli.local_database import settings_or_fail
     from app.cli.startup import app_or_fail, database_of
-    from app.http.background_server import running
+    from app.http.servers import running
     from app.observability.logs import configure_logs
     from app.resources import resource
 

@@ -23,8 +23,8 @@ from app.cli.graceful_server import GracefulServer
 from app.cli.local_database import DatabaseUrl
 from app.cli.processes import Place, Processes
 from app.cli.startup import app_or_fail, known_client, with_database
-from app.http.headers import Draining
 from app.http.http_protocol import CONNECTION_LIMITS
+from app.http.servers import Draining
 from app.observability.logs import configure_logs
 from app.observability.tracing import tracing
 from app.settings import Settings

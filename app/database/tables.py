@@ -112,7 +112,7 @@ class ModelRow(Table, table=True):
 class BatchRow(Table, table=True):
     """A classification: its input, result and model.
 
-    `drift` counts the songs so far that are outside the training range (`app.batches.drift`). `selection`
+    `drift` counts the songs so far that are outside the training range (`app.batches.batch`). `selection`
     selects the songs to reclassify; null if songs were sent. `songs_superseded`, maintained by a trigger on
     `songs`, counts songs that a later batch has reclassified. The results of a successful batch are deleted
     at `results_until`. `waiting_reason` says what a batch with the status WAITING waits for.

@@ -20,7 +20,7 @@ from app.clients.authentication import (
     TooManyAttemptsError,
 )
 from app.errors import Code
-from app.http.graphql_error import graphql_error
+from app.http.responses import graphql_error
 
 HEALTH_CHECK_PATH = "/healthcheck"
 

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.middleware import Middleware
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
-from app.http.graphql_answer import GRAPHQL_RESPONSE
+from app.http.responses import GRAPHQL_RESPONSE
 
 MIN_COMPRESSED_BYTES: Final = 1024
 """Minimum size: smaller responses fit into one packet anyway."""

@@ -10,10 +10,10 @@ from app.clients.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, A
 from app.http.access_log import AccessLog
 from app.http.authentication import HEALTH_PATHS, ClientAuthentication
 from app.http.compression import compression
-from app.http.graphql_view import PREFLIGHT_HEADERS
+from app.http.endpoint import PREFLIGHT_HEADERS
 from app.http.headers import SecurityHeaders, request_id
 from app.http.limits import ClientQuotas, RequestLimits
-from app.http.metrics_route import METRICS_PATH
+from app.http.monitoring import METRICS_PATH
 from app.http.pages import PageFiles, Pages
 from app.observability.metrics import Metrics
 from app.resources import resource

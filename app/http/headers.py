@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from asgi_correlation_id import CorrelationIdMiddleware
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -113,32 +112,3 @@ def request_id() -> Middleware:
 
 def _is_accepted(sent: str) -> bool:
     return _ACCEPTED.fullmatch(sent) is not None
-
-
-class Draining:
-    """Adds `Connection: close` to each response after `begin` was called.
-
-    Otherwise a client or proxy could send its next request just as the server closes the connection, without
-    knowing whether it was processed.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._begun = False
-
-    def begin(self) -> None:
-        """Close each connection after its next response."""
-        self._begun = True
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request; add the header if draining."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_and_close(message: Message) -> None:
-            if self._begun and message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["connection"] = "close"
-            await send(message)
-
-        await self._app(scope, receive, send_and_close)

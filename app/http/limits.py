@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Code
-from app.http.graphql_error import RefusedRequestError, graphql_error
+from app.http.responses import RefusedRequestError, graphql_error
 from app.http.streams import wants_stream
 
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024

@@ -1,16 +1,20 @@
-"""Find PostgreSQL programs."""
+"""Find PostgreSQL programs, and copy them to where the server's account can run them."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.local_postgres import location
 from app.local_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.location import Account, make_passable
 
 NEEDED = ("postgres", "initdb", "psql")
 
@@ -89,3 +93,73 @@ def _candidates() -> Iterator[Path]:
         yield Path(on_path).resolve().parent
     debian = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
     yield from sorted(debian, key=lambda path: float(path.parent.name), reverse=True)
+
+
+def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
+    """Return binaries that the account can run: the given ones or a cached copy.
+
+    Raises:
+        OSError: the copy failed.
+    """
+    if account is None or account.reaches(binaries.folder / "postgres"):
+        return binaries
+    with (binaries.folder / "postgres").open("rb") as program:
+        digest = hashlib.file_digest(program, "sha256").hexdigest()[:16]
+    copy = location.REACHABLE_HOME / f"postgresql-{binaries.version}-{digest}"
+    if not copy.exists():
+        make_passable(copy.parent)
+        # Rename when complete, so that there is never a partial copy under the final name.
+        with tempfile.TemporaryDirectory(dir=copy.parent, prefix="unfinished-") as beside:
+            fresh = Path(beside) / copy.name
+            copy_installation(binaries, fresh)
+            try:
+                fresh.rename(copy)
+            except OSError:
+                if not copy.exists():  # unless another process was faster
+                    raise
+    return Binaries(copy / _programs_below(binaries), binaries.version)
+
+
+def copy_installation(binaries: Binaries, target: Path) -> Binaries:
+    """Copy an installation to a new world-readable folder.
+
+    Raises:
+        OSError: the copy failed.
+    """
+    installation = binaries.folder.parent
+    if _is_wheel(installation.parent):
+        # The programs find their libraries by relative paths.
+        package = installation.parent
+        _copy_readable(package, target / package.name)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            _copy_readable(libraries, target / libraries.name)
+    else:
+        _copy_readable(installation, target / installation.name)
+    target.chmod(0o755)
+    return Binaries(target / _programs_below(binaries), binaries.version)
+
+
+def _is_wheel(package: Path) -> bool:
+    return (package / "__init__.py").is_file()
+
+
+def _programs_below(binaries: Binaries) -> Path:
+    depth = 3 if _is_wheel(binaries.folder.parent.parent) else 2
+    return Path(*binaries.folder.parts[-depth:])
+
+
+def _copy_readable(source: Path, target: Path) -> None:
+    # Follow links, whose targets may be unreachable too, and set modes, since a strict umask may have
+    # made the original private.
+    shutil.copytree(source, target, ignore=_unneeded)
+    for path in (target, *target.rglob("*")):
+        executable = path.is_dir() or path.stat().st_mode & 0o100
+        path.chmod(0o755 if executable else 0o644)
+
+
+def _unneeded(folder: str, names: list[str]) -> set[str]:
+    """Return what a server does not need: headers and unused programs."""
+    if Path(folder).name == "bin":
+        return set(names) - set(NEEDED)
+    return {"include", "__pycache__", "doc", "man", "locale"}.intersection(names)

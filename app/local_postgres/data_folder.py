@@ -1,4 +1,4 @@
-"""Create a data folder atomically."""
+"""Create a data folder atomically, and lock it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,58 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.local_postgres.account import Account
 from app.local_postgres.binaries import Binaries
-from app.local_postgres.errors import EmbeddedPostgresError
-from app.local_postgres.explanation import explain_output
-from app.local_postgres.parent_death import stop_with_parent
+from app.local_postgres.errors import EmbeddedPostgresError, explain_output
+from app.local_postgres.location import Account
+from app.local_postgres.processes import stop_with_parent
+
+
+class FolderLock:
+    """A file lock that the OS releases when its process ends."""
+
+    def __init__(self, folder: Path, shown: Path) -> None:
+        """Prepare the lock without acquiring it.
+
+        Args:
+            folder: the data folder.
+            shown: the folder to name in messages.
+        """
+        self._path = folder / "postgres.lock"
+        self._shown = shown
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Acquire the lock.
+
+        Raises:
+            EmbeddedPostgresError: another process holds it.
+            OSError: the lock file cannot be created.
+        """
+        import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
+
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 32).decode() or "?"
+            os.close(descriptor)
+            raise EmbeddedPostgresError(
+                f"the data folder {self._shown} is in use by process {owner}; stop that process, or set "
+                "GENREGRAPH_DATA_DIR to another folder"
+            ) from None
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Release the lock, if it is held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
 
 SUPERUSER = "postgres"
 UNFINISHED = "postgres.new."

@@ -13,21 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from app.local_postgres.binaries import Binaries, find_binaries
+from app.local_postgres.binaries import Binaries, find_binaries, reachable_binaries
 from app.local_postgres.data_folder import (
     SUPERUSER,
+    FolderLock,
     as_account,
     check_version,
     make_data_folder,
     says_ready,
     set_aside,
 )
-from app.local_postgres.errors import EmbeddedPostgresError
-from app.local_postgres.explanation import explain_os_error, explain_output
-from app.local_postgres.lock import FolderLock
-from app.local_postgres.parent_death import Watchdog, stop_with_parent
-from app.local_postgres.predecessor import await_predecessor
-from app.local_postgres.reachable_place import Place, choose_place, reachable_binaries
+from app.local_postgres.errors import EmbeddedPostgresError, explain_os_error, explain_output
+from app.local_postgres.location import Place, choose_place
+from app.local_postgres.processes import Watchdog, await_predecessor, stop_with_parent
 
 HOST = "127.0.0.1"
 START_SECONDS = 300.0

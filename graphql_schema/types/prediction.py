@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 import strawberry
 
-from app.batches.predictions import PredictedSongs as Predicted
-from app.batches.reasons import MAX_REASONS, Reasons, check_reasons
+from app.batches.explanations import MAX_REASONS, Reasons, check_reasons
+from app.batches.receive import PredictedSongs as Predicted
 from graphql_schema.types.genre import Genre, GenreProbability
 from graphql_schema.types.problem import InvalidSongs
 from graphql_schema.types.song import DEFAULT_REASONS, FeatureContribution

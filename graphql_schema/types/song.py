@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import strawberry
 from strawberry import relay
 
-from app.batches.reasons import MAX_REASONS, Reasons, SongToExplain, check_reasons
+from app.batches.explanations import MAX_REASONS, Reasons, SongToExplain, check_reasons
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.arguments import DEFAULT_SONGS

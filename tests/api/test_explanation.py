@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.batches import reasons, receive
+from app.batches import explanations, receive
 from app.batches.stored_songs import StoredSongsRepository
 from app.database.connect import Database
 from app.database.engine import create_engine, create_session_factory
@@ -71,7 +71,7 @@ def explaining_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return explain(*arguments)
 
     monkeypatch.setattr(receive, "explain", noted)
-    monkeypatch.setattr(reasons, "explain", noted)
+    monkeypatch.setattr(explanations, "explain", noted)
     return threads
 
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from app.database.migrate import migrate
-from app.http.background_server import running
+from app.http.servers import running
 from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
 from app.observability.logs import configure_logs

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.http.background_server import running
+from app.http.servers import running
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import NOT_DURABLE, open_folder

@@ -20,7 +20,7 @@ import asyncpg
 import pytest
 
 from app.batches.claims import MAX_ATTEMPTS
-from app.http.health import KEPT_SECONDS
+from app.http.monitoring import KEPT_SECONDS
 from tests.conftest import open_folder
 from tests.faults.conftest import Programs
 from tests.faults.invariants import batch_of, check, uuid_of

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.http.health import KEPT_SECONDS
+from app.http.monitoring import KEPT_SECONDS
 from app.observability.logs import configure_logs
 from app.settings import LogFormat
 from tests.conftest import ExecuteSql

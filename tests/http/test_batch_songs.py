@@ -10,7 +10,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from app.http.batch_songs import content_disposition
+from app.http.downloads import content_disposition
 from tests.conftest import ExecuteSql, StartService
 from tests.support import waiting
 from tests.support.client import ApiClient
@@ -178,7 +178,7 @@ def test_a_download_whose_results_are_gone_before_it_begins_is_refused(
 
 def test_without_pyarrow_there_is_no_parquet(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = api.classify(song_csv(song_rows(3)))
-    monkeypatch.setattr("app.http.batch_songs.find_spec", lambda _: None)
+    monkeypatch.setattr("app.http.downloads.find_spec", lambda _: None)
 
     response = api.http.get(f"/batches/{batch['id']}/songs.parquet")
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app import __version__
-from app.http.background_server import running
+from app.http.servers import running
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import ExecuteSql, StartService

@@ -237,7 +237,7 @@ def test_scrapes_at_once_look_at_the_database_once(
     start_service: StartService, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given: a machine however slow, and no worker, which looks at uploads as well
-    monkeypatch.setattr("app.batches.waiting.KEPT_SECONDS", 60.0)
+    monkeypatch.setattr("app.batches.queue.KEPT_SECONDS", 60.0)
     api = start_service(metrics=MetricsAccess.OPEN, worker_concurrency=0)
     statements.clear()
     # when

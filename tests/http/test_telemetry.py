@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
-from app.http.background_server import running
+from app.http.servers import running
 from app.main import create_app
 from app.observability.open_telemetry import open_telemetry
 from app.settings import Settings

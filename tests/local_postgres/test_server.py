@@ -19,11 +19,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.local_postgres import EmbeddedPostgresError
-from app.local_postgres import reachable_place as place_module
-from app.local_postgres.binaries import find_binaries, inspect
-from app.local_postgres.parent_death import Watchdog
-from app.local_postgres.reachable_place import NOTE_NAME, copy_installation
+from app.local_postgres import EmbeddedPostgresError, location
+from app.local_postgres.binaries import copy_installation, find_binaries, inspect
+from app.local_postgres.location import NOTE_NAME
+from app.local_postgres.processes import Watchdog
 from app.local_postgres.server import EmbeddedPostgres
 from tests.conftest import NOT_DURABLE
 from tests.support.waiting import DEADLINE_SECONDS, eventually
@@ -50,7 +49,7 @@ server.stop()
 
 WATCHER = """
 import sys, time
-from app.local_postgres.parent_death import Watchdog
+from app.local_postgres.processes import Watchdog
 watchdog = Watchdog(int(sys.argv[1]))
 print("watching", flush=True)
 time.sleep(600)
@@ -416,7 +415,7 @@ def test_a_read_only_disk_is_one_clear_line(disk: Callable[[str], Path], used_be
 @pytest.fixture
 def reachable_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = folder / "reachable"
-    monkeypatch.setattr(place_module, "REACHABLE_HOME", home)
+    monkeypatch.setattr(location, "REACHABLE_HOME", home)
     return home
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.database.migrate import migrate
-from app.http.background_server import running
+from app.http.servers import running
 from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app
 from app.settings import Settings

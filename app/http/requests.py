@@ -13,8 +13,7 @@ from strawberry.http import GraphQLRequestData
 from strawberry.http.parse_content_type import parse_content_type
 
 from app.errors import Code
-from app.http.graphql_answer import JSON
-from app.http.graphql_error import RefusedRequestError
+from app.http.responses import JSON, RefusedRequestError
 
 METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 ALLOW: Final = ", ".join(METHODS)

@@ -13,9 +13,9 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from app.errors import Code
-from app.http.graphql_error import RefusedRequestError
-from app.http.graphql_request import check_query
 from app.http.limits import ClientQuotas, too_many
+from app.http.requests import check_query
+from app.http.responses import RefusedRequestError
 
 TOO_MANY_CONNECTIONS: Final = 4429
 """Close code for a client with too many WebSockets."""

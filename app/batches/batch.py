@@ -1,18 +1,63 @@
-"""Create the database rows of a batch, and record its end."""
+"""A batch: its options, its drift, its database rows and its end."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from app.batches.options import BatchOptions
+from app.catalogue.errors import InvalidArgumentError
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, BatchUploadRow
 from app.observability.metrics import Metrics
-from ml.songs.problems import SongFileProblem
+from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileProblem
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Options of a batch.
+
+    Attributes:
+        on_invalid_row: reject the file, or skip invalid rows.
+        on_missing_value: skip rows with missing values, or classify them from the values they have.
+        min_confidence: from 0 to 1; songs with lower confidence are stored as uncertain.
+    """
+
+    on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE
+    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW
+    min_confidence: float = 0.0
+
+    def checked(self, argument: str) -> BatchOptions:
+        """Return the options after checking their ranges.
+
+        Raises:
+            InvalidArgumentError: `min_confidence` is out of range; the message names `argument`.
+        """
+        if not 0 <= self.min_confidence <= 1:
+            problem = f"must be from 0 to 1, not {self.min_confidence:g}"
+            raise InvalidArgumentError(f"{argument}.minConfidence", problem)
+        return self
+
+
+Drift = dict[str, int]
+"""Value of `batches.drift`: the number of `SONGS`, and by feature group the number of songs outside the
+training range. Empty if there are no songs."""
+
+SONGS: Final = "songs"
+
+
+def drift_of(songs: int, outside: Mapping[str, int]) -> Drift:
+    """Return the drift, given the number of songs and of those outside the range by feature group."""
+    return {SONGS: songs, **outside}
+
+
+def add_drift(total: Drift, more: Drift) -> Drift:
+    """Return the combined drift of two sets of songs."""
+    return {key: total.get(key, 0) + count for key, count in more.items()}
+
 
 log = structlog.get_logger(__name__)
 

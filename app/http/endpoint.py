@@ -33,9 +33,8 @@ from app.clients.authentication import (
 from app.clients.roles import NOBODY, Caller, Role
 from app.database.errors import is_disk_full
 from app.errors import Code
-from app.http.graphql_answer import JSON, accepted_type, answer, encoded, unless_known, without_data
-from app.http.graphql_error import RefusedRequestError, graphql_error
-from app.http.graphql_request import (
+from app.http.limits import ClientQuotas
+from app.http.requests import (
     ALLOW,
     MULTIPART,
     check_head,
@@ -46,11 +45,19 @@ from app.http.graphql_request import (
     read_ordinary,
     read_url,
 )
-from app.http.limits import ClientQuotas
-from app.http.multipart import operations_with_file, read_form
-from app.http.spool import Spool
+from app.http.responses import (
+    JSON,
+    RefusedRequestError,
+    accepted_type,
+    answer,
+    encoded,
+    graphql_error,
+    unless_known,
+    without_data,
+)
 from app.http.streams import STREAMS
-from app.http.websocket_handler import TooManyConnectionsError, WebSocketHandler
+from app.http.uploads import Spool, operations_with_file, read_form
+from app.http.websockets import TooManyConnectionsError, WebSocketHandler
 from app.observability.tracing import step
 
 PREFLIGHT_HEADERS = (

@@ -9,9 +9,8 @@ import structlog
 
 from app.batches.claims import Claims
 from app.batches.queue import QueueRepository
-from app.batches.repository import BatchRepository
+from app.batches.repository import BatchRepository, UploadRepository
 from app.batches.results import ResultRepository
-from app.batches.uploads import UploadRepository
 from app.database.engine import SessionFactory
 
 LOG_DAYS = 7

@@ -1,23 +1,26 @@
-"""Liveness (`/livez`) and readiness (`/healthcheck`)."""
+"""Routes for operators: liveness (`/livez`), readiness (`/healthcheck`) and Prometheus (`/metrics`)."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import CollectorRegistry, make_asgi_app
 from sqlalchemy import text
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from app import __version__
 from app.batches.queue import QueueRepository
 from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import known_revisions
+from app.observability.metrics import Metrics
 
 DATABASE_TIMEOUT_SECONDS = 2.0
 
@@ -118,3 +121,35 @@ def _migrations(revision: str | None) -> str:
     if revision == known[0]:
         return "current"
     return "behind" if revision is None or revision in known else "ahead"
+
+
+METRICS_PATH = "/metrics"
+
+
+def metrics_route(
+    metrics: Metrics,
+    refresh: Callable[[], Awaitable[None]],
+    together: Callable[[], Awaitable[CollectorRegistry]] | None = None,
+) -> Route:
+    """Return the route, which also works without the database.
+
+    Args:
+        metrics: the process's metrics.
+        refresh: updates the metrics that come from the database; never raises.
+        together: returns the merged metrics of all processes on this port, if there are several.
+    """
+
+    class _Answer(Response):
+        def __init__(self, registry: CollectorRegistry) -> None:
+            # prometheus_client's own application supports both formats, and compression.
+            self._app = make_asgi_app(registry)
+            super().__init__()
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app(scope, receive, send)
+
+    async def show(_: Request) -> Response:
+        await refresh()
+        return _Answer(metrics.registry if together is None else await together())
+
+    return Route(METRICS_PATH, show, methods=["GET"])

@@ -1,4 +1,4 @@
-"""Responses of the GraphQL endpoint: media type, status and JSON."""
+"""Responses in GraphQL's format: media type, status, JSON, and errors outside of execution."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import orjson
-from starlette.responses import Response
+from asgi_correlation_id import correlation_id
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from app.errors import Code
+from app.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -76,3 +81,43 @@ def encoded(data: object) -> bytes:
         return orjson.dumps(data)
     except TypeError:  # a lone surrogate or an integer over 64 bits in the client's input
         return json.dumps(data, separators=(",", ":")).encode()
+
+
+class RefusedRequestError(Exception):
+    """A request is rejected; the message says what to send instead."""
+
+    def __init__(self, code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> None:
+        self.code = code
+        self.headers = headers
+        super().__init__(message or code.message)
+
+
+def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return a response with one error.
+
+    Args:
+        code: its `extensions.code`, which has a status.
+        message: its message; by default the code's own.
+        headers: response headers, in addition to the code's.
+    """
+    return JSONResponse(
+        {"errors": [{"message": message or code.message, "extensions": {"code": code}}]},
+        status_code=code.status,
+        headers={**code.headers, **(headers or {})},
+    )
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """Respond to an unknown path or a wrong method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == Code.METHOD_NOT_ALLOWED.status:
+        allowed = sorted(Headers(error.headers)["allow"].split(", "))
+        message = f"{request.method[:20]} is not allowed here. Use {' or '.join(allowed)}."
+        return graphql_error(Code.METHOD_NOT_ALLOWED, message, {"allow": ", ".join(allowed)})
+    return graphql_error(Code.NOT_FOUND, "Unknown path. The API is at /graphql.")
+
+
+async def internal_server_error(_request: Request, _error: Exception) -> Response:
+    """Respond to an unexpected error; Starlette runs this outside of all middleware."""
+    headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: correlation_id.get() or ""}
+    return graphql_error(Code.INTERNAL_SERVER_ERROR, headers=headers)

@@ -1,20 +1,89 @@
-"""Choose folders for data and programs that root's server account can reach.
+"""Where a server's data is, and the account that serves it.
 
-Other accounts cannot enter root's home, where a container often has its checkout. Instead of changing
-permissions there, data and programs then go to a separate folder.
+PostgreSQL refuses to run as root, so root starts it as another account. Other accounts cannot enter root's
+home, where a container often has its checkout. Instead of changing permissions there, data and programs then
+go to a separate folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from app.local_postgres.account import Account, owner_account, server_account
-from app.local_postgres.binaries import NEEDED, Binaries
 from app.local_postgres.errors import EmbeddedPostgresError
+
+CANDIDATES = ("postgres", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An OS account. PostgreSQL refuses to run as root, so root starts it as another account."""
+
+    uid: int
+    gid: int
+    name: str
+
+    def popen_arguments(self) -> dict[str, Any]:
+        """Return the `subprocess` arguments that run a program as this account."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def own(self, path: Path) -> None:
+        """Change the owner of a file or folder to this account."""
+        os.chown(path, self.uid, self.gid)
+
+    def reaches(self, path: Path) -> bool:
+        """Return whether the account can enter every parent folder and read the path."""
+        resolved = path.resolve()
+        folders = [parent for parent in resolved.parents if parent.exists()]
+        return all(self._may(folder, 0o1) for folder in folders) and (
+            not resolved.exists() or self._may(resolved, 0o5)
+        )
+
+    def _may(self, path: Path, bits: int) -> bool:
+        status = path.stat()
+        if status.st_uid == self.uid:
+            bits <<= 6
+        elif status.st_gid == self.gid:
+            bits <<= 3
+        return status.st_mode & bits == bits
+
+
+def server_account() -> Account | None:
+    """Return the account to run a new server as; None for this process's account.
+
+    Raises:
+        EmbeddedPostgresError: this process runs as root, and there is no suitable account.
+    """
+    import pwd  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
+
+    if os.geteuid() != 0:
+        return None
+    for name in CANDIDATES:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid, name)
+    raise EmbeddedPostgresError(
+        "PostgreSQL does not run as root, and this machine has no account postgres or nobody; "
+        "run as an ordinary user, or set GENREGRAPH_DATABASE_URL to a server"
+    )
+
+
+def owner_account(data: Path) -> Account | None:
+    """Return the account to serve existing data as: if this is root, the owner of the data.
+
+    Raises:
+        EmbeddedPostgresError: root owns the data, and there is no suitable account.
+    """
+    status = data.stat()
+    if os.geteuid() != 0 or status.st_uid == 0:
+        return server_account()
+    return Account(status.st_uid, status.st_gid, f"with uid {status.st_uid}")
+
 
 REACHABLE_HOME = Path("/var/lib/genregraph")
 """The folder for what the server's account cannot reach elsewhere."""
@@ -94,51 +163,6 @@ def choose_place(requested: Path) -> Place:
     return Place(requested, inside if account.reaches(requested) else elsewhere, account)
 
 
-def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
-    """Return binaries that the account can run: the given ones or a cached copy.
-
-    Raises:
-        OSError: the copy failed.
-    """
-    if account is None or account.reaches(binaries.folder / "postgres"):
-        return binaries
-    with (binaries.folder / "postgres").open("rb") as program:
-        digest = hashlib.file_digest(program, "sha256").hexdigest()[:16]
-    copy = REACHABLE_HOME / f"postgresql-{binaries.version}-{digest}"
-    if not copy.exists():
-        make_passable(copy.parent)
-        # Rename when complete, so that there is never a partial copy under the final name.
-        with tempfile.TemporaryDirectory(dir=copy.parent, prefix="unfinished-") as beside:
-            fresh = Path(beside) / copy.name
-            copy_installation(binaries, fresh)
-            try:
-                fresh.rename(copy)
-            except OSError:
-                if not copy.exists():  # unless another process was faster
-                    raise
-    return Binaries(copy / _programs_below(binaries), binaries.version)
-
-
-def copy_installation(binaries: Binaries, target: Path) -> Binaries:
-    """Copy an installation to a new world-readable folder.
-
-    Raises:
-        OSError: the copy failed.
-    """
-    installation = binaries.folder.parent
-    if _is_wheel(installation.parent):
-        # The programs find their libraries by relative paths.
-        package = installation.parent
-        _copy_readable(package, target / package.name)
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            _copy_readable(libraries, target / libraries.name)
-    else:
-        _copy_readable(installation, target / installation.name)
-    target.chmod(0o755)
-    return Binaries(target / _programs_below(binaries), binaries.version)
-
-
 def make_passable(folder: Path) -> None:
     """Create a folder and its missing parents, accessible to all regardless of the umask.
 
@@ -172,28 +196,3 @@ def _refuse_note_of_another_folder(requested: Path, elsewhere: Path) -> None:
             f"{requested} was moved or copied, but its data in {noted} belongs to the old path; move it "
             f"back, or delete {note} to start with no data"
         )
-
-
-def _is_wheel(package: Path) -> bool:
-    return (package / "__init__.py").is_file()
-
-
-def _programs_below(binaries: Binaries) -> Path:
-    depth = 3 if _is_wheel(binaries.folder.parent.parent) else 2
-    return Path(*binaries.folder.parts[-depth:])
-
-
-def _copy_readable(source: Path, target: Path) -> None:
-    # Follow links, whose targets may be unreachable too, and set modes, since a strict umask may have
-    # made the original private.
-    shutil.copytree(source, target, ignore=_unneeded)
-    for path in (target, *target.rglob("*")):
-        executable = path.is_dir() or path.stat().st_mode & 0o100
-        path.chmod(0o755 if executable else 0o644)
-
-
-def _unneeded(folder: str, names: list[str]) -> set[str]:
-    """Return what a server does not need: headers and unused programs."""
-    if Path(folder).name == "bin":
-        return set(names) - set(NEEDED)
-    return {"include", "__pycache__", "doc", "man", "locale"}.intersection(names)

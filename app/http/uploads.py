@@ -1,4 +1,4 @@
-"""Parse GraphQL multipart requests: `operations`, `map` and one file.
+"""Parse GraphQL multipart requests: `operations`, `map` and one file, spooled to disk.
 
 https://github.com/jaydenseric/graphql-multipart-request-spec
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
@@ -17,9 +17,70 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.errors import RETRY_AFTER_SECONDS, Code
-from app.http.graphql_error import RefusedRequestError
-from app.http.graphql_request import read_json
-from app.http.spool import SpoolFullError, SpoolShare
+from app.http.requests import read_json
+from app.http.responses import RefusedRequestError
+
+
+class SpoolFullError(Exception):
+    """The uploads in progress have used up the disk space."""
+
+
+class Spool:
+    """Counts the bytes of all uploads in progress.
+
+    Bytes are counted as they arrive, so that chunked and aborted uploads count correctly.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Create an empty spool.
+
+        Args:
+            max_bytes: the limit of all uploads together.
+        """
+        self._max_bytes = max_bytes
+        self._used = 0
+
+    def take(self, size: int) -> None:
+        """Add bytes.
+
+        Raises:
+            SpoolFullError: this would exceed the limit.
+        """
+        if self._used + size > self._max_bytes:
+            raise SpoolFullError
+        self._used += size
+
+    def release(self, size: int) -> None:
+        """Remove bytes."""
+        self._used -= size
+
+    def share(self) -> SpoolShare:
+        """Return an empty share for a request."""
+        return SpoolShare(self)
+
+
+class SpoolShare:
+    """A request's share of the spool, released when its context ends."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.release(self._size)
+
+    def take(self, size: int) -> None:
+        """Add bytes.
+
+        Raises:
+            SpoolFullError: this would exceed the limit.
+        """
+        self._spool.take(size)
+        self._size += size
+
 
 MAX_FIELD_BYTES = 64 * 1024
 """Limit of a part that is not a file: `operations` and `map`."""

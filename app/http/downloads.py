@@ -1,0 +1,137 @@
+"""`GET /batches/{id}/songs.csv`, `.jsonl` and `.parquet`: download the results of a batch.
+
+`genre` is the batch's prediction; `verifiedGenre` is current at the time of the download.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import PurePath
+from urllib.parse import quote
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from app.batches.results import Results, ResultsGoneError
+from app.batches.service import Batches
+from app.batches.song_parts import SongPart
+from app.catalogue.service import Catalogue
+from app.database.errors import is_outage
+from app.database.tables import BatchRow, BatchStatus
+from app.errors import Code
+from app.http.responses import graphql_error
+from app.http.result_files import CsvWriter, JsonLinesWriter, ParquetWriter, ResultColumns, Writer
+
+_GONE = "The results of this batch are no longer kept. Its songs are in the catalogue."
+
+Part = tuple[SongPart, Sequence[int]]
+
+_FORMATS: dict[str, tuple[str, Callable[[ResultColumns], Writer]]] = {
+    "csv": ("text/csv; charset=utf-8", CsvWriter),
+    "jsonl": ("application/jsonl", JsonLinesWriter),
+    "parquet": ("application/vnd.apache.parquet", ParquetWriter),
+}
+
+
+def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue) -> list[Route]:
+    """Return the routes; `id` is `Batch.id` or the UUID in it."""
+
+    def route(extension: str) -> Route:
+        media_type, make_writer = _FORMATS[extension]
+
+        async def download(request: Request) -> Response:
+            batch_id = _batch_id(request.path_params["id"])
+            try:
+                batch = None
+                if batch_id is not None:
+                    batch = (await batches.by_ids([batch_id], request.state.caller)).get(batch_id)
+                refusal = _refusal(batch, extension)
+                if batch is None or refusal is not None:
+                    return refusal or graphql_error(Code.NOT_FOUND, "The batch does not exist.")
+                manifests = await catalogue.manifests_by_versions([batch.model_version])
+                columns = ResultColumns(
+                    genres=manifests[batch.model_version]["genres"],
+                    min_confidence=batch.min_confidence,
+                    model_version=batch.model_version,
+                    classified_at=batch.finished_at or batch.created_at,
+                )
+                data = _bytes(results.parts(batch), catalogue, make_writer, columns)
+                first = await anext(data)  # an error up to here can still become an error response
+            except ResultsGoneError:
+                return graphql_error(Code.RESULTS_GONE, _GONE)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                return graphql_error(Code.UNAVAILABLE)
+            return StreamingResponse(
+                _all_of(first, data),
+                media_type=media_type,
+                headers={"content-disposition": content_disposition(batch.file_name, extension)},
+            )
+
+        return Route(f"/batches/{{id}}/songs.{extension}", download, methods=["GET"])
+
+    return [route(extension) for extension in _FORMATS]
+
+
+def content_disposition(uploaded: str | None, extension: str) -> str:
+    """Return the Content-Disposition (RFC 6266) with a file name based on the uploaded file's."""
+    stem = PurePath((uploaded or "songs").replace("\\", "/")).stem or "songs"
+    name = f"{stem}-genres.{extension}"
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%/;' else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _refusal(batch: BatchRow | None, extension: str) -> Response | None:
+    if batch is None:
+        return graphql_error(Code.NOT_FOUND, "The batch does not exist.")
+    if batch.status != BatchStatus.SUCCEEDED:
+        message = f"The batch has no songs: it is {batch.status}."
+        return graphql_error(Code.BATCH_NOT_SUCCEEDED, message)
+    if batch.results_until is None or batch.results_until <= datetime.now(UTC):
+        return graphql_error(Code.RESULTS_GONE, _GONE)
+    if extension == "parquet" and find_spec("pyarrow") is None:
+        message = "Parquet is not available: the server lacks pyarrow. Download songs.csv or songs.jsonl."
+        return graphql_error(Code.NOT_IMPLEMENTED, message)
+    return None
+
+
+def _batch_id(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        pass
+    try:
+        kind, _, key = base64.b64decode(text, validate=True).decode().partition(":")
+        return uuid.UUID(key) if kind == "Batch" else None
+    except (binascii.Error, ValueError):
+        return None
+
+
+async def _bytes(
+    parts: AsyncIterator[Part],
+    catalogue: Catalogue,
+    make_writer: Callable[[ResultColumns], Writer],
+    columns: ResultColumns,
+) -> AsyncGenerator[bytes, None]:
+    writer = await anyio.to_thread.run_sync(make_writer, columns)
+    async for part, left_out in parts:
+        verified = await catalogue.verified_genres(part.track_ids.tolist())
+        if data := await anyio.to_thread.run_sync(writer.write, columns.rows(part, left_out, verified)):
+            yield data
+    yield await anyio.to_thread.run_sync(writer.end)
+
+
+async def _all_of(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for data in rest:
+            yield data
