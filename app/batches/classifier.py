@@ -124,11 +124,13 @@ class SongClassifier:
         at_end = False
         try:
             while True:
+                chunk = ready.pop(due, None)
+                # Start more before yielding, so that no thread idles while the caller stores the chunk.
                 # Count finished chunks, too; otherwise they would pile up behind a slow one.
                 while not at_end and len(running) + len(ready) < self.threads:
                     running.add(self.run(self._classify_next, reader, pack))
-                if due in ready:
-                    yield ready.pop(due)
+                if chunk is not None:
+                    yield chunk
                     due += 1
                     continue
                 if not running:
