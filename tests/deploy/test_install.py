@@ -54,11 +54,17 @@ def index(tmp_path: Path) -> Path:
     return folder
 
 
+def offline(index: Path) -> dict[str, str]:
+    """The environment that installs from the index, where processes write no bytecode themselves."""
+    only_index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    return {**inherited(), **only_index, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def install(index: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     venv = index.parent / "venv"
     return subprocess.run(
         [sys.executable, INSTALL, venv, index.parent / "lock"],
-        env={**inherited(), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), **environment},
+        env={**offline(index), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -71,12 +77,18 @@ def installed(index: Path) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def compiled(index: Path) -> list[str]:
+    folder = next((index.parent / "venv").glob("lib/python3*/site-packages/__pycache__"))
+    return sorted(path.name.partition(".")[0] for path in folder.glob("*package.*.pyc"))
+
+
 def test_uv_installs_the_lock_although_there_is_a_newer_release(index: Path) -> None:
     # when
     done = install(index)
     # then
     assert (done.returncode, "uv failed" in done.stderr) == (0, False), done.stderr
     assert installed(index) == "1.0 1.0"
+    assert compiled(index) == ["askingpackage", "basepackage"]
 
 
 def test_without_uv_pip_installs_the_same(index: Path, tmp_path: Path) -> None:
@@ -86,7 +98,7 @@ def test_without_uv_pip_installs_the_same(index: Path, tmp_path: Path) -> None:
     # when
     done = subprocess.run(
         [plain / "bin/python", INSTALL, index.parent / "venv", index.parent / "lock"],
-        env={**inherited(), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)},
+        env=offline(index),
         capture_output=True,
         text=True,
         check=False,
