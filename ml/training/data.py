@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ml.model.artifact import FOLDS
 from ml.songs.contract import (
@@ -40,19 +40,6 @@ _MAX_CELL_LENGTH = 1_000_000
 
 class TrainingDataError(Exception):
     """Training data cannot be used; the message says what is wrong, where, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Genres of songs.
-
-    Attributes:
-        genres: genre by track id.
-        artists: artist by track id, "" for empty cells; None without the column.
-    """
-
-    genres: dict[int, str]
-    artists: dict[int, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +70,31 @@ class FurtherSongs:
     artists: tuple[str, ...] | None
 
 
-def read_labels(path: Path) -> Labels:
+def read_labels(path: Path) -> pd.DataFrame:
     """Read a CSV with the columns trackID, genre and optionally artist.
+
+    Returns:
+        The columns genre and, if the file has it, artist ("" if unknown), indexed by track id.
 
     Raises:
         TrainingDataError: a missing file or column, an invalid cell, or a song with two genres.
     """
-    genres: dict[int, str] = {}
-    artists: dict[int, str] = {}
-    has_artists = False
-    for line, row in _rows(path, (TRACK_ID, GENRE)):
-        track_id, genre = _track_id(path, line, row[TRACK_ID]), _genre(path, line, row[GENRE])
-        if genres.get(track_id, genre) != genre:
-            raise TrainingDataError(
-                f"{path}, line {line}: song {track_id} has two genres, {genres[track_id]!r} and {genre!r}: "
-                "keep one of the rows"
-            )
-        genres[track_id] = genre
-        has_artists = ARTIST in row
-        artists[track_id] = row.get(ARTIST, "").strip()
-    if not genres:
+    table = _read_table(path, needed=(TRACK_ID, GENRE), optional=(ARTIST,))
+    if table.empty:
         raise TrainingDataError(f"{path} has no rows: give each song a row with its trackID and genre")
-    return Labels(genres, artists if has_artists else None)
+    valid = table[TRACK_ID].map(_is_track_id)
+    _check_cells(path, table[TRACK_ID], valid, f"an integer from 0 to {MAX_TRACK_ID}")
+    _check_genres(path, table[GENRE])
+    labels = table.map(str.strip).astype({TRACK_ID: np.int64})
+    first_genres = labels.groupby(TRACK_ID)[GENRE].transform("first")
+    differs = labels[GENRE] != first_genres
+    if differs.any():
+        line = labels.index[differs][0]
+        raise TrainingDataError(
+            f"{path}, line {line}: song {labels.loc[line, TRACK_ID]} has two genres, "
+            f"{first_genres[line]!r} and {labels.loc[line, GENRE]!r}: keep one of the rows"
+        )
+    return labels.drop_duplicates(TRACK_ID, keep="last").set_index(TRACK_ID)
 
 
 def read_lyrics(path: Path) -> LyricsCorpus:
@@ -113,15 +103,13 @@ def read_lyrics(path: Path) -> LyricsCorpus:
     Raises:
         TrainingDataError: a missing file or column, an invalid cell, or fewer than two genres.
     """
-    tags, genres = [], []
-    for line, row in _rows(path, (GENRE, TAGS)):
-        genre = _genre(path, line, row[GENRE])
-        if row[TAGS].strip(" ,"):
-            tags.append(row[TAGS])
-            genres.append(genre)
-    if len(set(genres)) < 2:  # noqa: PLR2004 - there is nothing to learn from one genre
+    table = _read_table(path, needed=(GENRE, TAGS))
+    _check_genres(path, table[GENRE])
+    table = table[table[TAGS].str.strip(" ,") != ""]
+    genres = table[GENRE].map(str.strip)
+    if genres.nunique() < 2:  # noqa: PLR2004 - there is nothing to learn from one genre
         raise TrainingDataError(f"{path} has fewer than two genres with lyrics: add some, or leave it out")
-    return LyricsCorpus(tuple(tags), tuple(genres))
+    return LyricsCorpus(tuple(table[TAGS]), tuple(genres))
 
 
 def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
@@ -134,32 +122,31 @@ def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
     Raises:
         TrainingDataError: a missing file, no numeric column, an invalid cell, or no rows.
     """
-    numbers, found, artists = [], [], []
-    has_artists = False
-    for line, row in _rows(path, (GENRE,)):
-        columns = [(position, name) for position, name in enumerate(NUMBER_NAMES) if name in row]
-        if not columns:
-            raise TrainingDataError(f"{path}, line 1: the header has no numeric column, such as loudness")
-        if row[GENRE].strip() not in genres:
-            raise TrainingDataError(
-                f"{path}, line {line}: {GENRE} is {row[GENRE][:MAX_GENRE_LENGTH]!r}, "
-                f"must be one of the labelled songs': {', '.join(genres)}"
-            )
-        values = np.full(len(NUMBER_NAMES), np.nan, np.float32)
-        for position, name in columns:
-            values[position] = _number(path, line, row[name], position)
-        numbers.append(values)
-        found.append(row[GENRE].strip())
-        has_artists = ARTIST in row
-        artists.append(row.get(ARTIST, "").strip())
-    if not found:
+    table = _read_table(path, needed=(GENRE,), optional=(ARTIST, *NUMBER_NAMES))
+    if table.empty:
         raise TrainingDataError(f"{path} has no rows: add songs, or leave it out")
-    return FurtherSongs(np.stack(numbers), tuple(found), tuple(artists) if has_artists else None)
+    columns = [column for column in NUMBER_COLUMNS if column.name in table]
+    if not columns:
+        raise TrainingDataError(f"{path}, line 1: the header has no numeric column, such as loudness")
+    found = table[GENRE].map(str.strip)
+    _check_cells(path, table[GENRE], found.isin(genres), f"one of the labelled songs': {', '.join(genres)}")
+    numbers = pd.DataFrame(index=table.index, columns=NUMBER_NAMES, dtype=np.float64)
+    for column in columns:
+        cells = table[column.name]
+        missing = cells.map(str.strip).str.lower().isin(MISSING_MARKERS)
+        numbers[column.name] = pd.to_numeric(cells.mask(missing), errors="coerce")
+        valid = missing | numbers[column.name].between(column.minimum, column.maximum)
+        _check_cells(
+            path, cells, valid, f"a number from {column.minimum:,g} to {column.maximum:,g}, or empty"
+        )
+    artists = tuple(table[ARTIST].map(str.strip)) if ARTIST in table else None
+    return FurtherSongs(numbers.to_numpy(np.float32), tuple(found), artists)
 
 
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV as dicts, each with its last line number."""
+def _read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Read some columns of a CSV as text, indexed by line number."""
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL_LENGTH))
+    rows: dict[int, list[str]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -170,57 +157,41 @@ def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, st
                     f"{path}, line 1: the column {missing[0]} is missing: "
                     f"the header must have {', '.join(needed)}"
                 )
+            positions = {name: header.index(name) for name in (*needed, *optional) if name in header}
             for cells in reader:
-                if not cells:
-                    continue
-                if len(cells) != len(header):
+                if cells and len(cells) != len(header):
                     raise TrainingDataError(
                         f"{path}, line {reader.line_num}: {len(cells)} cells, the header has {len(header)}: "
                         "put cells with commas in quotes"
                     )
-                yield reader.line_num, dict(zip(header, cells, strict=True))
+                if cells:
+                    rows[reader.line_num] = [cells[position] for position in positions.values()]
     except OSError as error:
         raise TrainingDataError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise TrainingDataError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
     except csv.Error as error:
         raise TrainingDataError(f"{path}, line {reader.line_num}: {error}: correct the quotes") from error
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(positions), dtype=str)
 
 
-def _track_id(path: Path, line: int, cell: str) -> int:
+def _check_cells(path: Path, cells: pd.Series[str], valid: pd.Series[bool], expected: str) -> None:
+    """Raise an error that names the first invalid cell and its line."""
+    if not valid.all():
+        line = cells.index[~valid][0]
+        raise TrainingDataError(
+            f"{path}, line {line}: {cells.name} is {cells[line][:MAX_GENRE_LENGTH]!r}, must be {expected}"
+        )
+
+
+def _check_genres(path: Path, cells: pd.Series[str]) -> None:
+    valid = cells.map(lambda cell: 0 < len(cell.strip()) <= MAX_GENRE_LENGTH and is_storable(cell))
+    _check_cells(path, cells, valid.astype(bool), f"a name of 1 to {MAX_GENRE_LENGTH} characters")
+
+
+def _is_track_id(cell: str) -> bool:
     text = cell.strip()
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_TRACK_ID):
-        raise TrainingDataError(
-            f"{path}, line {line}: {TRACK_ID} is {cell[:MAX_GENRE_LENGTH]!r}, "
-            f"must be an integer from 0 to {MAX_TRACK_ID}"
-        )
-    return int(text)
-
-
-def _genre(path: Path, line: int, cell: str) -> str:
-    genre = cell.strip()
-    if not genre or len(genre) > MAX_GENRE_LENGTH or not is_storable(genre):
-        raise TrainingDataError(
-            f"{path}, line {line}: {GENRE} is {cell[:MAX_GENRE_LENGTH]!r}, must be a name of 1 to "
-            f"{MAX_GENRE_LENGTH} characters"
-        )
-    return genre
-
-
-def _number(path: Path, line: int, cell: str, position: int) -> float:
-    if cell.strip().lower() in MISSING_MARKERS:
-        return math.nan
-    column = NUMBER_COLUMNS[position]
-    try:
-        number = float(cell)
-    except ValueError:
-        number = math.nan
-    if not column.minimum <= number <= column.maximum:
-        raise TrainingDataError(
-            f"{path}, line {line}: {column.name} is {cell[:MAX_GENRE_LENGTH]!r}, "
-            f"must be a number from {column.minimum:,g} to {column.maximum:,g}, or empty"
-        )
-    return number
+    return text.isascii() and text.isdigit() and int(text) <= MAX_TRACK_ID
 
 
 _FINGERPRINT_LENGTH = 12
@@ -269,20 +240,22 @@ def read_labelled_songs(features: Path, labels: Path) -> LabelledSongs:
         TrainingDataError: a file cannot be used, or no song has a genre.
     """
     songs, rows_with_missing_values = _read_songs(features)
-    found = read_labels(labels)
-    track_ids = songs.track_ids.tolist()
-    rows = [row for row, track_id in enumerate(track_ids) if track_id in found.genres]
-    if not rows:
+    table = read_labels(labels)
+    labelled = songs.take(np.flatnonzero(np.isin(songs.track_ids, table.index)))
+    if not len(labelled):
         raise TrainingDataError(f"{labels} has the genre of no song of {features}: their trackIDs must match")
-    labelled = songs.take(rows)
-    genres = tuple(found.genres[track_ids[row]] for row in rows)
+    found = table.loc[labelled.track_ids]
+    if ARTIST in found:
+        groups = artist_groups(found[ARTIST].tolist())
+    else:
+        groups = pseudo_artists(labelled, np.unique(found[GENRE], return_inverse=True)[1])
     return LabelledSongs(
         songs=labelled,
-        genres=genres,
-        groups=_groups(labelled, genres, found),
-        groups_are_artists=found.artists is not None,
-        songs_without_label=len(songs) - len(rows),
-        labels_without_song=len(found.genres) - len(rows),
+        genres=tuple(found[GENRE]),
+        groups=groups,
+        groups_are_artists=ARTIST in found,
+        songs_without_label=len(songs) - len(labelled),
+        labels_without_song=len(table) - len(labelled),
         rows_with_missing_values=rows_with_missing_values,
     )
 
@@ -341,11 +314,5 @@ def _read_songs(path: Path) -> tuple[Songs, int]:
         tags=[tags for chunk in chunks for tags in chunk.tags],
         numbers=np.concatenate([chunk.numbers for chunk in chunks]),
     )
-    last = {track_id: row for row, track_id in enumerate(songs.track_ids.tolist())}
-    return songs.take(sorted(last.values())), reader.report.rows_with_missing_values
-
-
-def _groups(songs: Songs, genres: Sequence[str], found: Labels) -> npt.NDArray[np.int64]:
-    if found.artists is None:
-        return pseudo_artists(songs, np.unique(genres, return_inverse=True)[1])
-    return artist_groups([found.artists[track_id] for track_id in songs.track_ids.tolist()])
+    last = ~pd.Series(songs.track_ids).duplicated(keep="last")
+    return songs.take(np.flatnonzero(last)), reader.report.rows_with_missing_values

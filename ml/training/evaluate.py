@@ -78,7 +78,7 @@ def _score(ensemble: Ensemble, data: LabelledSongs, rows: npt.NDArray[np.intp], 
     features = ensemble.extractor.transform(data.songs.take(rows))
     classify = ensemble.classifier.probabilities
     left_out = len(data.genres) - len(rows)
-    scores = score(
+    return score(
         classify(features),
         numbers,
         ensemble.genres,
@@ -86,6 +86,5 @@ def _score(ensemble: Ensemble, data: LabelledSongs, rows: npt.NDArray[np.intp], 
         split=f"{name}: {len(rows)} songs that the model was not trained on, though it may know their "
         f"artists; intervals over {len(np.unique(data.groups[rows]))} groups, each one {data.group_name}"
         + (f"; left out: {left_out} songs that it was trained on" if left_out else ""),
+        importance=permutation_importance(classify, features, numbers, ensemble.extractor.names),
     )
-    importance = permutation_importance(classify, features, numbers, ensemble.extractor.names)
-    return scores.model_copy(update={"importance": importance})

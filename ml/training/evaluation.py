@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,14 @@ _RESAMPLES = 1_000
 _SHUFFLES = 5
 
 
-def score(
-    probabilities: Floats, labels: Integers, genres: Sequence[str], groups: Integers, *, split: str
+def score(  # noqa: PLR0913 - the members of the scores
+    probabilities: Floats,
+    labels: Integers,
+    genres: Sequence[str],
+    groups: Integers,
+    *,
+    split: str,
+    importance: Mapping[str, float] | None = None,
 ) -> Scores:
     """Score predictions.
 
@@ -41,6 +47,7 @@ def score(
         genres: names of genres.
         groups: shape (n,), the number of each song's artist or pseudo-artist.
         split: description of how the songs relate to the training songs.
+        importance: the result of `permutation_importance`.
     """
     positions = range(len(genres))
     predicted = probabilities.argmax(axis=1)
@@ -58,6 +65,7 @@ def score(
         coverage_accuracy=tuple(coverage_score(probabilities, labels, coverage) for coverage in COVERAGES),
         confusion=tuple(tuple(row) for row in confusion_matrix(labels, predicted, labels=positions).tolist()),
         reliability=reliability(probabilities, labels),
+        importance=dict(importance or {}),
     )
 
 
@@ -75,20 +83,13 @@ def totals(probabilities: Floats, labels: Integers) -> Totals:
     )
 
 
-def intervals(
-    probabilities: Floats, labels: Integers, groups: Integers, *, seed: int = 0
-) -> dict[str, tuple[float, float]]:
+def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict[str, tuple[float, float]]:
     """Return the 95 % confidence interval of each total by the percentile bootstrap.
 
-    Whole groups are resampled, because predictions for an artist's songs are correlated.
-
-    Args:
-        probabilities: shape (n, genres), rows sum to 1.
-        labels: shape (n,), the position of each song's true genre.
-        groups: shape (n,), the number of each song's artist or pseudo-artist.
-        seed: the random seed.
+    Whole groups are resampled, because predictions for an artist's songs are correlated; arguments as for
+    `score`.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     rows = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     drawn = (
         np.concatenate([rows[group] for group in random.integers(len(rows), size=len(rows))])
@@ -103,13 +104,7 @@ def intervals(
 
 
 def coverage_score(probabilities: Floats, labels: Integers, coverage: float) -> CoverageScore:
-    """Score only the most confident songs.
-
-    Args:
-        probabilities: shape (n, genres), rows sum to 1.
-        labels: shape (n,), the position of each song's true genre.
-        coverage: share of songs to score, above 0 up to 1; at least one song is scored.
-    """
+    """Score only a share of the songs, above 0 up to 1: the most confident ones, at least one."""
     confidence = probabilities.max(axis=1)
     kept = np.argsort(-confidence, kind="stable")[: max(1, round(coverage * len(labels)))]
     right = probabilities[kept].argmax(axis=1) == labels[kept]
@@ -148,8 +143,6 @@ def permutation_importance(
     features: npt.NDArray[np.float32],
     labels: Integers,
     names: Sequence[str],
-    *,
-    seed: int = 0,
 ) -> dict[str, float]:
     """Return the increase of the log-loss when a feature group is shuffled, by group.
 
@@ -160,12 +153,11 @@ def permutation_importance(
         features: shape (n, features).
         labels: shape (n,).
         names: the features' names.
-        seed: the random seed of the shuffles; the result is the mean of five.
 
     Returns:
-        The increases in nats per song, largest first.
+        The increases in nats per song, means of five shuffles, largest first.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     group_of = np.array([feature_group(name) for name in names])
     before = log_loss(labels, probabilities := predict(features), labels=range(probabilities.shape[1]))
     rises = {}

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_sample_weight
 
 from ml.model.artifact import FOLDS
 from ml.model.boosters import Classifier, booster_text, lgb, load_booster, softmax
@@ -61,28 +62,27 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """Out-of-fold predictions for labelled songs.
+    """The classifiers of a cross-validation, each trained without the songs that it scores.
 
     Attributes:
         folds: the folds of the n songs.
-        classifiers: the classifier of each fold, with that fold's temperature.
-        probabilities: shape (n, genres), each song's prediction by its fold's classifier.
+        classifiers: the uncalibrated classifier of each fold.
+        temperatures: shape (n,), the temperature of each song's prediction.
         temperature: the temperature of the final model.
         split: description of how the scored songs relate to the training songs.
     """
 
-    folds: tuple[Fold, ...]
-    classifiers: tuple[Classifier, ...]
-    probabilities: npt.NDArray[np.float64]
+    folds: Sequence[Fold]
+    classifiers: Sequence[Classifier]
+    temperatures: npt.NDArray[np.float64]
     temperature: float
     split: str
 
     def predict(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Predict the same songs with changed features, each with its fold's classifier."""
-        probabilities = np.empty_like(self.probabilities)
-        for classifier, (_, scored) in zip(self.classifiers, self.folds, strict=True):
-            probabilities[scored] = classifier.probabilities(features[scored])
-        return probabilities
+        """Return the songs' probabilities, shape (n, genres), from their features or changed ones."""
+        return softmax(
+            _logits_out_of_fold(self.classifiers, self.folds, features) / self.temperatures[:, None]
+        )
 
 
 def fit(examples: Examples, parameters: Parameters) -> Classifier:
@@ -144,8 +144,11 @@ def song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.f
 
     In each source, all genres have the same total weight.
     """
-    further = parameters.further_weight * _weights(examples.further_labels)
-    return np.concatenate([_weights(examples.labels), further])
+    labelled, further = (
+        compute_sample_weight("balanced", labels) if len(labels) else np.empty(0)
+        for labels in (examples.labels, examples.further_labels)
+    )
+    return np.concatenate([labelled, parameters.further_weight * further])
 
 
 def predict_grouped(
@@ -169,16 +172,13 @@ def predict_grouped(
         before_fold: called before each fold.
     """
     folds = grouped_folds(examples.labels, groups, seed=parameters.seed)
-    classifiers = _train_on_folds(examples, folds, parameters, before_fold)
-    logits = np.empty((len(examples.labels), len(examples.genres)))
-    for classifier, (_, scored) in zip(classifiers, folds, strict=True):
-        logits[scored] = classifier.logits(examples.features[scored])
-    calibrated = [
-        replace(classifier, temperature=fit_temperature(logits[trained], examples.labels[trained]))
-        for classifier, (trained, _) in zip(classifiers, folds, strict=True)
-    ]
-    split = f"{FOLDS} folds of {len(examples.labels)} songs, no {group_name} in two of them"
-    return _out_of_fold(examples, folds, calibrated, fit_temperature(logits, examples.labels), split)
+    classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
+    logits = _logits_out_of_fold(classifiers, folds, examples.features)
+    temperatures = np.empty(len(logits))
+    for trained, scored in folds:
+        temperatures[scored] = fit_temperature(logits[trained], examples.labels[trained])
+    split = f"{FOLDS} folds of {len(logits)} songs, no {group_name} in two of them"
+    return OutOfFold(folds, classifiers, temperatures, fit_temperature(logits, examples.labels), split)
 
 
 def predict_random(
@@ -197,10 +197,10 @@ def predict_random(
         before_fold: called before each fold.
     """
     folds = random_folds(examples.labels, seed=parameters.seed)
-    classifiers = _train_on_folds(examples, folds, parameters, before_fold)
-    calibrated = [replace(classifier, temperature=temperature) for classifier in classifiers]
-    split = f"{FOLDS} random folds of {len(examples.labels)} songs, artists on both sides"
-    return _out_of_fold(examples, folds, calibrated, temperature, split)
+    classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
+    n = len(examples.labels)
+    split = f"{FOLDS} random folds of {n} songs, artists on both sides"
+    return OutOfFold(folds, classifiers, np.full(n, temperature), temperature, split)
 
 
 def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
@@ -222,16 +222,7 @@ def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int6
     return round(float(np.exp(found.x)), 4)
 
 
-def _weights(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return weights inversely proportional to the size of a song's genre, with a mean of 1."""
-    if not len(labels):
-        return np.empty(0)
-    weights = 1 / np.bincount(labels)[labels]
-    scaled: npt.NDArray[np.float64] = weights / weights.mean()
-    return scaled
-
-
-def _train_on_folds(
+def _fit_on_folds(
     examples: Examples, folds: Sequence[Fold], parameters: Parameters, before_fold: BeforeFold
 ) -> list[Classifier]:
     classifiers = []
@@ -241,13 +232,10 @@ def _train_on_folds(
     return classifiers
 
 
-def _out_of_fold(
-    examples: Examples,
-    folds: Sequence[Fold],
-    classifiers: Sequence[Classifier],
-    temperature: float,
-    split: str,
-) -> OutOfFold:
-    shape = (len(examples.labels), len(examples.genres))
-    found = OutOfFold(tuple(folds), tuple(classifiers), np.zeros(shape), temperature, split)
-    return replace(found, probabilities=found.predict(examples.features))
+def _logits_out_of_fold(
+    classifiers: Sequence[Classifier], folds: Sequence[Fold], features: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Return the songs' log-odds, shape (n, genres), each from the classifier of its fold."""
+    scored = np.concatenate([scored for _, scored in folds])
+    logits = [of.logits(features[rows]) for of, (_, rows) in zip(classifiers, folds, strict=True)]
+    return np.concatenate(logits)[np.argsort(scored)]

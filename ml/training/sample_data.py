@@ -7,6 +7,8 @@ are misleading as with real data: they measure how well a model remembers artist
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +57,16 @@ _NOUNS = _words(
     "Radio River Season Shadow Signal Station Summer Window Winter"
 )
 _VERBS = _words("Burning Calling Chasing Counting Dancing Drifting Falling Leaving Waiting Walking")
+_TITLES = (
+    ("{} {}", (_ADJECTIVES, _NOUNS)),
+    ("{} the {}", (_VERBS, _NOUNS)),
+    ("The {} {}", (_ADJECTIVES, _NOUNS)),
+    ("{} and {}, {}", (_NOUNS, _NOUNS, _VERBS)),
+)
+
 _ADJETIVOS = _words("Azul Dorada Eterna Lejana Perdida Rota Salvaje Secreta Sola Suave")
 _SUSTANTIVOS = _words("Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana")
-_DE_QUE = [
+_DE_QUE = (
     "del Alma",
     "del Mar",
     "de Abril",
@@ -66,7 +75,13 @@ _DE_QUE = [
     "de Invierno",
     "de Papel",
     "de Verano",
-]
+)
+_SPANISH_TITLES = (
+    ("{} {}", (_SUSTANTIVOS, _ADJETIVOS)),
+    ("{} {}", (_SUSTANTIVOS, _DE_QUE)),
+    ("La {}", (_SUSTANTIVOS,)),
+    ("{} y {}", (_SUSTANTIVOS, _SUSTANTIVOS)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +149,16 @@ def write_sample_data(folder: Path, seed: int = DEFAULT_SEED) -> tuple[Path, Pat
         OSError: the folder does not exist or cannot be written to.
     """
     data = generate(seed)
-    labels = zip(data.labelled.track_ids, data.genres, strict=True)
     contents = {
-        "features.csv": _csv(data.labelled),
-        "labels.csv": f"{TRACK_ID},genre\n" + "".join(f"{track_id},{genre}\n" for track_id, genre in labels),
-        "songs.csv": _csv(data.unlabelled, dict(data.missing)),
+        "features.csv": (SONG_COLUMNS, _song_rows(data.labelled)),
+        "labels.csv": ((TRACK_ID, "genre"), zip(data.labelled.track_ids, data.genres, strict=True)),
+        "songs.csv": (SONG_COLUMNS, _song_rows(data.unlabelled, data.missing)),
     }
-    for name, content in contents.items():
-        (folder / name).write_bytes(content.encode())
-    features, labels_path, songs = (folder / name for name in contents)
-    return features, labels_path, songs
+    for name, (header, rows) in contents.items():
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    features, labels, songs = (folder / name for name in contents)
+    return features, labels, songs
 
 
 def _songs(
@@ -226,44 +241,24 @@ def _tags(
 
 
 def _title(random: np.random.Generator, genre: str) -> str:
-    def one_of(words: list[str]) -> str:
-        return words[int(random.integers(len(words)))]
-
-    form = int(random.integers(4))
-    if genre in _SPANISH_GENRES:
-        return (
-            f"{one_of(_SUSTANTIVOS)} {one_of(_ADJETIVOS)}",
-            f"{one_of(_SUSTANTIVOS)} {one_of(_DE_QUE)}",
-            f"La {one_of(_SUSTANTIVOS)}",
-            f"{one_of(_SUSTANTIVOS)} y {one_of(_SUSTANTIVOS)}",
-        )[form]
-    return (
-        f"{one_of(_ADJECTIVES)} {one_of(_NOUNS)}",
-        f"{one_of(_VERBS)} the {one_of(_NOUNS)}",
-        f"The {one_of(_ADJECTIVES)} {one_of(_NOUNS)}",
-        f"{one_of(_NOUNS)} and {one_of(_NOUNS)}, {one_of(_VERBS)}",
-    )[form]
+    forms = _SPANISH_TITLES if genre in _SPANISH_GENRES else _TITLES
+    chosen = random.integers(len(forms))
+    titles = [
+        form.format(*(words[random.integers(len(words))] for words in choices)) for form, choices in forms
+    ]
+    return titles[chosen]
 
 
-def _csv(songs: Songs, missing: dict[int, str] | None = None) -> str:
-    """Return songs as a song file, with one cell left empty in the rows of `missing`."""
-    lines = [",".join(SONG_COLUMNS)]
-    for row in range(len(songs)):
-        cells = {
-            TRACK_ID: str(songs.track_ids[row]),
-            TITLE: _quoted(songs.titles[row]),
-            TAGS: _quoted(songs.tags[row]),
-        }
-        cells |= dict(zip(NUMBER_NAMES, map(_decimal, songs.numbers[row]), strict=True))
-        if missing and row in missing:
-            cells[missing[row]] = ""
-        lines.append(",".join(cells[column] for column in SONG_COLUMNS))
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if "," in text else text
-
-
-def _decimal(number: float) -> str:
-    return np.format_float_positional(number, trim="-")
+def _song_rows(songs: Songs, missing: Iterable[tuple[int, str]] = ()) -> list[list[object]]:
+    """Return the rows of a song file, with these cells left empty: row and column name."""
+    columns = {TRACK_ID: songs.track_ids, TITLE: songs.titles, TAGS: songs.tags}
+    columns |= {
+        name: [np.format_float_positional(number, trim="-") for number in column]
+        for name, column in zip(NUMBER_NAMES, songs.numbers.T, strict=True)
+    }
+    rows: list[list[object]] = [
+        list(cells) for cells in zip(*(columns[name] for name in SONG_COLUMNS), strict=True)
+    ]
+    for row, name in missing:
+        rows[row][SONG_COLUMNS.index(name)] = ""
+    return rows

@@ -11,7 +11,6 @@ means, and songs of a genre vary by a few factors shared by all columns, plus in
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections import Counter
@@ -26,8 +25,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from ml.songs.contract import NUMBER_COLUMNS, TRACK_ID
-from ml.songs.csv_songs import SongFile
+from ml.songs.contract import NUMBER_COLUMNS
 
 STATISTICS_FILE = Path(__file__).with_name("sample_statistics.json")
 
@@ -41,6 +39,7 @@ LEFT_OUT = frozenset({"ass", "dick", "fuck", "fuckin", "pussi", "rape", "shit"})
 
 RAREST_WORD = 4
 """Words in fewer songs are dropped: they would identify songs rather than genres."""
+
 
 REAL_COLUMNS = [column.name for column in NUMBER_COLUMNS if not column.integer]
 INTEGER_COLUMNS = [column.name for column in NUMBER_COLUMNS if column.integer]
@@ -96,20 +95,14 @@ def measure_statistics(features: Path, labels: Path) -> SampleStatistics:
         labels: a CSV with the columns trackID and genre; songs without a genre are ignored.
 
     Raises:
-        InvalidSongFileError: `features` is not a valid song file.
+        TrainingDataError: a file cannot be used.
     """
-    with labels.open(encoding="utf-8", newline="") as file:
-        genre_of = {int(row[TRACK_ID]): row["genre"] for row in csv.DictReader(file)}
-    with features.open("rb") as song_file:
-        chunks = list(SongFile(song_file, name=features.name).chunks())
-    track_ids = np.concatenate([chunk.track_ids for chunk in chunks]).tolist()
-    labelled = [row for row, track_id in enumerate(track_ids) if track_id in genre_of]
-    genre_names = np.array([genre_of[track_ids[row]] for row in labelled])
-    numbers = np.concatenate([chunk.numbers for chunk in chunks])[labelled].astype(np.float64)
-    all_tags = [tags for chunk in chunks for tags in chunk.tags]
-    tag_lists = [[word.strip() for word in all_tags[row].split(",")] for row in labelled]
+    from ml.training.data import read_labelled_songs  # noqa: PLC0415 - loading needs no scikit-learn
 
-    genres, genre = np.unique(genre_names, return_inverse=True)
+    data = read_labelled_songs(features, labels)
+    numbers = data.songs.numbers.astype(np.float64)
+    tag_lists = [[word.strip() for word in tags.split(",")] for tags in data.songs.tags]
+    genres, genre = np.unique(data.genres, return_inverse=True)
     of_genre = [genre == number for number in range(len(genres))]
     is_integer = np.array([column.integer for column in NUMBER_COLUMNS])
     real = numbers[:, ~is_integer]

@@ -206,7 +206,7 @@ def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progr
             before_fold=lambda fold: progress(1 + FOLDS + fold, STEPS, f"calibrate on fold {fold + 1}"),
         )
         temperature = round(float(np.sqrt(temperature * larger.temperature)), 4)
-        large_groups = totals(larger.probabilities, examples.labels)
+        large_groups = totals(larger.predict(examples.features), examples.labels)
     random = predict_random(
         examples,
         parameters,
@@ -214,10 +214,9 @@ def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progr
         before_fold=lambda fold: progress(1 + 2 * FOLDS + fold, STEPS, f"score random fold {fold + 1}"),
     )
     progress(1 + 3 * FOLDS, STEPS, "score with missing values")
-    report = partial(_score, loaded)
     metrics = Metrics(
-        grouped_folds=report(grouped),
-        random_folds=report(random),
+        grouped_folds=_score(loaded, grouped),
+        random_folds=_score(loaded, random),
         large_groups=large_groups,
         missing=_score_missing(loaded, grouped),
     )
@@ -226,27 +225,31 @@ def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progr
 
 def _score(loaded: LoadedFiles, predicted: OutOfFold) -> Scores:
     examples = loaded.examples
-    scores = score(
-        predicted.probabilities, examples.labels, examples.genres, loaded.data.groups, split=predicted.split
+    return score(
+        predicted.predict(examples.features),
+        examples.labels,
+        examples.genres,
+        loaded.data.groups,
+        split=predicted.split,
+        importance=permutation_importance(
+            predicted.predict, examples.features, examples.labels, examples.names
+        ),
     )
-    importance = permutation_importance(predicted.predict, examples.features, examples.labels, examples.names)
-    return scores.model_copy(update={"importance": importance})
 
 
 def _score_missing(loaded: LoadedFiles, grouped: OutOfFold) -> dict[str, Totals]:
     """Score the grouped folds with some values removed."""
-    audio, tags = slice(NUMBER_NAMES.index("vect_25"), TAG_COUNT), slice(TAG_COUNT, None)
-    found = {}
-    for what, columns in {
-        WITHOUT_AUDIO: [audio],
-        WITHOUT_TAGS: [tags],
-        f"{WITHOUT_AUDIO} and {WITHOUT_TAGS}": [audio, tags],
-    }.items():
-        features = loaded.examples.features.copy()
-        for part in columns:
-            features[:, part] = np.nan
-        found[what] = totals(grouped.predict(features), loaded.examples.labels)
-    return found
+    columns = np.arange(len(loaded.examples.names))
+    tags = columns >= TAG_COUNT
+    audio = (columns >= NUMBER_NAMES.index("vect_25")) & ~tags
+    missing = {WITHOUT_AUDIO: audio, WITHOUT_TAGS: tags, f"{WITHOUT_AUDIO} and {WITHOUT_TAGS}": audio | tags}
+    return {
+        what: totals(
+            grouped.predict(np.where(gone, np.float32(np.nan), loaded.examples.features)),
+            loaded.examples.labels,
+        )
+        for what, gone in missing.items()
+    }
 
 
 def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:

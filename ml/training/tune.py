@@ -10,6 +10,8 @@ Songs that were not used in any trial show by how much.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -17,16 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
-from ml.model.scores import Totals
 from ml.training.evaluation import totals
-from ml.training.interrupts import HeldInterrupts
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
 from ml.training.train import LoadedFiles, TrainingFiles, load
@@ -36,17 +37,16 @@ Progress = Callable[[int, int, str], None]
 
 STUDY_NAME = "genregraph"
 
-SEARCH_SPACE: dict[str, tuple[float, float]] = {
-    "further_weight": (0.5, 8.0),
-    "rounds": (40, 160),
-    "learning_rate": (0.03, 0.3),
-    "num_leaves": (3, 12),
-    "min_data_in_leaf": (5, 40),
-    "feature_fraction": (0.05, 0.6),
-    "bagging_fraction": (0.4, 1.0),
-    "lambda_l2": (0.5, 50.0),
+SEARCH_SPACE: dict[str, FloatDistribution | IntDistribution] = {
+    "further_weight": FloatDistribution(0.5, 8.0, log=True),
+    "rounds": IntDistribution(40, 160, log=True),
+    "learning_rate": FloatDistribution(0.03, 0.3, log=True),
+    "num_leaves": IntDistribution(3, 12, log=True),
+    "min_data_in_leaf": IntDistribution(5, 40, log=True),
+    "feature_fraction": FloatDistribution(0.05, 0.6, log=True),
+    "bagging_fraction": FloatDistribution(0.4, 1.0, log=True),
+    "lambda_l2": FloatDistribution(0.5, 50.0, log=True),
 }
-"""Minimum and maximum of each parameter."""
 
 
 class TuningError(Exception):
@@ -124,13 +124,11 @@ def tune(  # noqa: PLR0913 - the tuning command's options
         loaded = load(files, shipped)
         origin = files.sha256() | {"shipped parameters": shipped.model_dump(mode="json")}
         found = _open_study(opened, storage, study, origin)
-        interrupts = HeldInterrupts()
-        opened.enter_context(interrupts.held())
         interrupted = False
         try:
             while (done := len(_completed(found))) < trials:
                 progress(done, trials, f"best log-loss {found.best_value:.4f}" if done else "log-loss")
-                _run_trial(found, loaded, shipped, done, interrupts)
+                _run_trial(found, loaded, shipped, done)
         except KeyboardInterrupt:
             if not _completed(found):
                 raise
@@ -178,40 +176,47 @@ def _completed(study: Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def _run_trial(
-    study: Study, loaded: LoadedFiles, shipped: Parameters, number: int, interrupts: HeldInterrupts
-) -> None:
-    if number == 0:  # so that the best is never worse than the shipped parameters
-        study.enqueue_trial(shipped.model_dump(include=set(SEARCH_SPACE)), skip_if_exists=False)
-    # A seed per trial, so that a continued search does not repeat the first trials.
-    study.sampler = TPESampler(seed=shipped.seed + number)
-
-    def score(trial: Trial) -> float:
-        parameters = _suggest(trial, shipped)
-        with interrupts.allowed():  # not while Optuna writes to the storage
-            scores, split = _grouped_scores(loaded, parameters)
-        trial.set_user_attr("accuracy", scores.accuracy)
-        trial.set_user_attr("split", split)
-        return scores.log_loss
-
-    study.optimize(score, n_trials=1)
-
-
-def _suggest(trial: Trial, shipped: Parameters) -> Parameters:
-    values: dict[str, float] = {}
-    for name, (low, high) in SEARCH_SPACE.items():
-        if isinstance(low, int) and isinstance(high, int):
-            values[name] = trial.suggest_int(name, low, high, log=True)
-        else:
-            values[name] = trial.suggest_float(name, low, high, log=True)
-    return shipped.model_copy(update=values)
-
-
-def _grouped_scores(loaded: LoadedFiles, parameters: Parameters) -> tuple[Totals, str]:
-    """Score parameters in grouped folds; also return a description of the split."""
+def _run_trial(study: Study, loaded: LoadedFiles, shipped: Parameters, number: int) -> None:
+    """Score the next parameters; Ctrl-C ends the scoring, but never a change of the storage."""
+    with _uninterrupted():
+        if number == 0:  # so that the best is never worse than the shipped parameters
+            study.enqueue_trial(shipped.model_dump(include=set(SEARCH_SPACE)), skip_if_exists=False)
+        # A seed per trial, so that a continued search does not repeat the first trials.
+        study.sampler = TPESampler(seed=shipped.seed + number)
+        trial = study.ask(dict(SEARCH_SPACE))
     data = loaded.data
-    predicted = predict_grouped(loaded.examples, data.groups, parameters, group_name=data.group_name)
-    return totals(predicted.probabilities, loaded.examples.labels), predicted.split
+    parameters = shipped.model_copy(update=trial.params)
+    try:
+        predicted = predict_grouped(loaded.examples, data.groups, parameters, group_name=data.group_name)
+        scores = totals(predicted.predict(loaded.examples.features), loaded.examples.labels)
+    except KeyboardInterrupt:
+        with _uninterrupted():
+            study.tell(trial, state=TrialState.FAIL)
+        raise
+    with _uninterrupted():
+        trial.set_user_attr("accuracy", scores.accuracy)
+        trial.set_user_attr("split", predicted.split)
+        study.tell(trial, scores.log_loss)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Defer Ctrl-C to the end of this context.
+
+    KeyboardInterrupt while Optuna locks, renames and unlinks its journal could leave it corrupt. Outside the
+    main thread, which gets the signals, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if received:
+        raise KeyboardInterrupt
 
 
 def _result(study: Study, shipped: Parameters, *, interrupted: bool) -> TuningResult:

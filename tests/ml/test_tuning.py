@@ -171,7 +171,7 @@ def test_a_storage_that_cannot_be_used_is_named(files: TrainingFiles, tmp_path: 
 
 
 def test_the_shipped_value_of_each_parameter_is_inside_its_range() -> None:
-    for name, (low, high) in SEARCH_SPACE.items():
-        assert low < getattr(Parameters(), name) < high
-        Parameters(**{name: low})
-        Parameters(**{name: high})
+    for name, of in SEARCH_SPACE.items():
+        assert of.low < getattr(Parameters(), name) < of.high
+        Parameters(**{name: of.low})
+        Parameters(**{name: of.high})
