@@ -80,7 +80,6 @@ class Code(StrEnum):
         False,
         "Internal server error. The server log has the details.",
     )
-    NOT_IMPLEMENTED = "NOT_IMPLEMENTED", 501
     UNAVAILABLE = (
         "UNAVAILABLE",
         503,

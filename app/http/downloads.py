@@ -11,7 +11,6 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import PurePath
 from urllib.parse import quote
 
@@ -53,7 +52,7 @@ def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue)
                 batch = None
                 if batch_id is not None:
                     batch = (await batches.by_ids([batch_id], request.state.caller)).get(batch_id)
-                refusal = _refusal(batch, extension)
+                refusal = _refusal(batch)
                 if batch is None or refusal is not None:
                     return refusal or graphql_error(Code.NOT_FOUND, "The batch does not exist.")
                 manifests = await catalogue.manifests_by_versions([batch.model_version])
@@ -90,7 +89,7 @@ def content_disposition(uploaded: str | None, extension: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _refusal(batch: BatchRow | None, extension: str) -> Response | None:
+def _refusal(batch: BatchRow | None) -> Response | None:
     if batch is None:
         return graphql_error(Code.NOT_FOUND, "The batch does not exist.")
     if batch.status != BatchStatus.SUCCEEDED:
@@ -98,9 +97,6 @@ def _refusal(batch: BatchRow | None, extension: str) -> Response | None:
         return graphql_error(Code.BATCH_NOT_SUCCEEDED, message)
     if batch.results_until is None or batch.results_until <= datetime.now(UTC):
         return graphql_error(Code.RESULTS_GONE, _GONE)
-    if extension == "parquet" and find_spec("pyarrow") is None:
-        message = "Parquet is not available: the server lacks pyarrow. Download songs.csv or songs.jsonl."
-        return graphql_error(Code.NOT_IMPLEMENTED, message)
     return None
 
 

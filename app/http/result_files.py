@@ -123,7 +123,7 @@ class ParquetWriter:
     """Writes Parquet, with several parts per row group."""
 
     def __init__(self, columns: ResultColumns) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and not needed at startup
         from pyarrow import parquet  # noqa: PLC0415
 
         types = (pa.int64(), *(pa.string(),) * 3, pa.float64(), pa.bool_())

@@ -1,13 +1,12 @@
 """Parse blocks of CSV records into songs, with a fast parser and an exact one.
 
-pandas parses blocks whose records all have the header's number of cells and regular quotes. If anything
-looks unusual, the exact parser reads the block again cell by cell, and reports problems with line, column and
-value. The fast parser only accepts what the exact parser would accept, with the same values.
+pyarrow parses blocks with regular quotes. If it finds anything unusual, the exact parser reads the block
+again cell by cell, and reports problems with line, column and value. The fast parser only accepts what the
+exact parser would accept, with the same values.
 """
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 
@@ -27,27 +26,24 @@ from ml.songs.contract import MISSING_MARKERS, NUMBER_COLUMNS, TAGS, TITLE, TRAC
 from ml.songs.csv_records import BOM, Block, UndoubledQuoteError
 from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileProblemKind
 
-_SMALL_BLOCK = 100
-"""Smaller blocks use the exact parser directly: pandas takes as long to start."""
+_SMALL_BLOCK = 30
+"""Smaller blocks use the exact parser directly: pyarrow takes as long to start."""
 
-# Other spellings (`nUlL`, ` NA `) are not numbers to pandas, which leaves them to the exact parser.
-_PANDAS_MARKERS = sorted(
-    {s for marker in MISSING_MARKERS for s in (marker, marker.upper(), marker.title(), "NaN")}
-)
+# Other spellings (`nUlL`, ` NA `) are not numbers to pyarrow, which leaves them to the exact parser.
+_MARKERS = sorted({s for marker in MISSING_MARKERS for s in (marker, marker.upper(), marker.title(), "NaN")})
 
 
 def read_block(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> CheckedRows:
     """Return the songs of a block, and the problems of its other records."""
-    checked = read_fast(block, columns, on_missing_value)
-    return read_exactly(block, columns, on_missing_value) if checked is None else checked
+    return read_fast(block, columns, on_missing_value) or read_exactly(block, columns, on_missing_value)
 
 
 def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> CheckedRows | None:
-    """Parse a block with pandas; None if it needs the exact parser."""
-    if len(block) <= _SMALL_BLOCK or not _is_plain(block, columns):
+    """Parse a block with pyarrow; None if it needs the exact parser."""
+    if len(block) <= _SMALL_BLOCK or not block.regular:
         return None
     rows = _parse(block, columns)
-    if rows is None or _has_truth_values(rows, block, columns):
+    if rows is None:
         return None
     checked = check_rows(rows, on_missing_value)
     return None if checked.problems else checked
@@ -55,20 +51,15 @@ def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissin
 
 def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> CheckedRows:
     """Parse a block cell by cell, and report all problems."""
-    return check_rows(_rows_of_cells(block, columns), on_missing_value)
-
-
-def _rows_of_cells(block: Block, columns: ColumnPositions) -> SongRows:
-    """Split a block into cells, and collect problems of records and numbers."""
     lines: list[int] = []
     records: list[list[str]] = []
     problems: list[SongFileProblem] = []
-    for index in range(len(block)):
+    for index, line in enumerate(block.lines):
         found = _split(block, index, columns.names)
         if isinstance(found, SongFileProblem):
             problems.append(found)
         else:
-            lines.append(int(block.lines[index]))
+            lines.append(line)
             records.append(found)
     rows = SongRows(
         "Line",
@@ -86,12 +77,12 @@ def _rows_of_cells(block: Block, columns: ColumnPositions) -> SongRows:
             _number(rows, row, NUMBER_COLUMNS[index], text)
             for index, text in zip(columns.present, texts, strict=True)
         ]
-    return rows
+    return check_rows(rows, on_missing_value)
 
 
 def _split(block: Block, index: int, names: Sequence[str]) -> list[str] | SongFileProblem:
     """Return the cells of a record, or the problem of the whole record."""
-    line = int(block.lines[index])
+    line, record = block.lines[index], block.records[index]
     try:
         cells = block.record(index)
     except UndoubledQuoteError as error:
@@ -99,9 +90,9 @@ def _split(block: Block, index: int, names: Sequence[str]) -> list[str] | SongFi
     if len(cells) == len(names):
         return cells
     hint = ""
-    if block.spans_lines(index):
+    if len(record.splitlines()) > 1:
         hint = "; the row spans several lines, so a quote may not be closed"
-    elif block.ends_file(index):
+    elif not record.endswith((b"\n", b"\r")):
         hint = "; the file ends here and may be truncated"
     elif len(cells) > len(names):
         hint = "; a text with a comma may not be quoted"
@@ -119,71 +110,46 @@ def _number(rows: SongRows, row: int, column: NumberColumn, text: str) -> float:
     return number
 
 
-_LINE_BLANKS = np.frombuffer(b" \t", np.uint8)
-
-
-def _is_plain(block: Block, columns: ColumnPositions) -> bool:
-    """Return whether pandas splits this block into the same cells."""
-    if block.cells is None or (block.cells != len(columns.names)).any():
-        return False
-    # pandas skips spaces at the start of a line, and a byte order mark at the start of its input.
-    first_bytes = np.frombuffer(block.data, np.uint8)[block.starts]
-    return not (np.isin(first_bytes, _LINE_BLANKS).any() or block.data.startswith(BOM))
-
-
-def _wrapped(cell: str) -> tuple[str]:
-    """Wrap a text, so that pandas does not read the title `None` as a missing value."""
-    return (cell,)
-
-
 def _parse(block: Block, columns: ColumnPositions) -> SongRows | None:
-    """Parse a block with pandas; None if it finds an invalid number, or may have misread one."""
-    import pandas as pd  # noqa: PLC0415 - slow to import, and not needed at startup
+    """Parse a block with pyarrow; None if it finds an invalid number, or may have misread one."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and not needed at startup
+    from pyarrow import csv  # noqa: PLC0415
 
+    data = b"".join(block.records)
+    if data.startswith(BOM):  # pyarrow would skip it
+        return None
     texts = [columns.of[name] for name in (TRACK_ID, TITLE, TAGS) if name in columns.of]
+    types = {str(position): pa.string() for position in texts}
+    types |= {str(position): pa.float64() for position in columns.numbers}
     try:
-        frame: pd.DataFrame = pd.read_csv(
-            io.BytesIO(block.data),
-            engine="c",
-            header=None,
-            names=range(len(columns.names)),
-            usecols=sorted([*texts, *columns.numbers]),
-            index_col=False,
-            dtype=dict.fromkeys(columns.numbers, np.dtype(np.float64)),
-            converters=dict.fromkeys(texts, _wrapped),
-            keep_default_na=False,
-            na_values=_PANDAS_MARKERS,  # a dict by column would be very slow
-            low_memory=False,
+        table = csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(
+                use_threads=False,
+                block_size=len(data) + 1,
+                column_names=[str(position) for position in range(len(columns.names))],
+            ),
+            csv.ParseOptions(newlines_in_values=True),
+            csv.ConvertOptions(
+                check_utf8=False, column_types=types, include_columns=list(types), null_values=_MARKERS
+            ),
         )
-    except (ValueError, OverflowError):  # includes pandas' ParserError
+    except pa.ArrowInvalid:
         return None
-    if len(frame) != len(block):
-        return None
+    parsed = table.columns[len(texts) :]
     numbers = np.full((len(block), len(NUMBER_COLUMNS)), np.nan)
-    numbers[:, columns.present] = frame[columns.numbers].to_numpy(np.float64)
-    track_ids, titles, *tags = ([cell for (cell,) in frame[position]] for position in texts)
+    for index, column in zip(columns.present, parsed, strict=True):
+        numbers[:, index] = column.to_numpy()
+    missing = sum(column.null_count for column in parsed)
+    if np.isnan(numbers[:, columns.present]).sum() != missing:  # pyarrow reads `nan(x)` as NaN
+        return None
+    track_ids, titles, *tags = (column.to_pylist() for column in table.columns[: len(texts)])
     return SongRows(
         "Line",
-        block.lines.tolist(),
+        block.lines,
         track_ids,
         titles,
         tags[0] if tags else [None] * len(block),
         numbers,
         shown=lambda _row, _column: "",
     )
-
-
-def _has_truth_values(rows: SongRows, block: Block, columns: ColumnPositions) -> bool:
-    """Return whether a column has only `True` and `False`, which pandas reads as 1 and 0.
-
-    pandas only does this if all cells of a column are, so one cell per column is enough.
-    """
-    numbers = rows.numbers[:, columns.present]
-    missing = np.isnan(numbers)
-    suspects = np.flatnonzero(((numbers == 0) | (numbers == 1) | missing).all(axis=0) & ~missing.all(axis=0))
-    first_rows = np.argmin(missing[:, suspects], axis=0)
-    for row in set(first_rows.tolist()):
-        cells = block.record(row)
-        if any(read_number(cells[columns.numbers[column]]) is None for column in suspects[first_rows == row]):
-            return True
-    return False

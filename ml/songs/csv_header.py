@@ -5,8 +5,13 @@ from __future__ import annotations
 from ml.songs.checks import WrongCellError, read_number, read_track_id
 from ml.songs.columns import ColumnPositions, clean_name, column_problems, count_song_columns
 from ml.songs.contract import TRACK_ID
-from ml.songs.csv_reader import RecordReader
-from ml.songs.csv_records import Block, UndoubledQuoteError, UnreadableFileError, split_cells
+from ml.songs.csv_records import (
+    Block,
+    RecordReader,
+    UndoubledQuoteError,
+    UnreadableFileError,
+    split_cells,
+)
 from ml.songs.first_line import LINES_LOOKED_AT, is_separator_line, not_a_header, wrong_first_line
 from ml.songs.problems import SongFileProblemKind, shortened
 
@@ -64,11 +69,11 @@ def _next_line(records: RecordReader) -> tuple[int, str]:
     block = records.take(1)
     if block is None:
         raise UnreadableFileError.of(_Kind.EMPTY_FILE, "The file is empty.")
-    line = int(block.lines[0])
-    if int(block.ends[0] - block.starts[0]) > MAX_HEADER_BYTES:
+    line, text = block.lines[0], block.text(0)
+    if len(text.encode()) > MAX_HEADER_BYTES:
         message = f"The header on line {line} is longer than {MAX_HEADER_BYTES // 2**10} KiB."
         raise UnreadableFileError.of(_Kind.ROW_TOO_LONG, message, line)
-    return line, block.text(0).lstrip(_BYTE_ORDER_MARK)
+    return line, text.lstrip(_BYTE_ORDER_MARK)
 
 
 def _next_lines(records: RecordReader) -> list[tuple[int, str]]:
@@ -79,7 +84,7 @@ def _next_lines(records: RecordReader) -> list[tuple[int, str]]:
         return []
     if block is None:
         return []
-    return [(int(block.lines[index]), block.text(index)[:MAX_HEADER_BYTES]) for index in range(len(block))]
+    return [(line, block.text(index)[:MAX_HEADER_BYTES]) for index, line in enumerate(block.lines)]
 
 
 def check_row_names(block: Block, columns: ColumnPositions) -> None:
@@ -98,7 +103,7 @@ def check_row_names(block: Block, columns: ColumnPositions) -> None:
             return
         if any(read_number(cells[position + 1]) is None for position in columns.numbers):
             return
-    line = int(block.lines[0])
+    line = block.lines[0]
     shown = shortened(block.text(0)[:60])
     message = (
         f"Line {line} has {width + 1} cells, the header {width}, and starts with {shown!r}: "

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ml.songs.csv_reader import RecordReader
-from ml.songs.csv_records import START, FilePosition, UnreadableFileError
+from ml.songs.csv_records import START, FilePosition, RecordReader, UnreadableFileError
 from ml.songs.csv_songs import SongFile, SongFileState
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 

@@ -1,50 +1,48 @@
-"""Find the records of a CSV file, and split it into blocks of whole records.
+"""Read the records of a CSV file in blocks, with bounded memory.
 
-A record ends at a line end outside quotes. numpy finds these in a whole buffer from the parity of preceding
-quotes, in a third of the time that pandas takes to parse the file. This provides what fast parsers do
-not: each record's physical line and exact number of cells. So a sound block can go to pandas, and any other
-can be read cell by cell.
-
-Parity only works if quotes follow RFC 4180. If one does not (`12" mix`), a regular expression finds records
-one by one, with the strict rules of Python's csv module: a quote inside an unquoted cell is an ordinary
-character, and a quoted cell that continues after its closing quote is invalid. Its record ends with the
-physical line. `docs/decisions/csv-reader.md` explains why this is not left to a library.
+A record is a physical line, or several if line ends are quoted. Quotes follow Python's csv module in strict
+mode: a quote inside an unquoted cell is an ordinary character, and a quoted cell that continues after its
+closing quote is invalid; its record ends with the physical line. `docs/decisions/csv-reader.md` explains why
+this is not left to a library.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-
+from ml.songs.first_line import BYTES_LOOKED_AT, foreign_format
 from ml.songs.problems import SongFileProblem, SongFileProblemKind, shortened
 
-Positions = npt.NDArray[np.intp]
-Bytes = npt.NDArray[np.uint8]
+_Kind = SongFileProblemKind
+
+READ_BYTES = 256 * 2**10
+"""Bytes read at a time."""
 
 MAX_RECORD_BYTES = 2**20
 """Limit of a record; otherwise one open quote could load the whole file into memory."""
 
-BOM = b"\xef\xbb\xbf"
-LINE_BLANKS = b" \t"
-"""The characters of blank lines."""
-
-LF, CR, QUOTE, COMMA = b'\n\r",'
+MAX_BLOCK_BYTES = 8 * 2**20
+"""Blocks of this size are returned even if they have fewer records than requested."""
 
 MAX_CELLS = 20_000
-"""A record with irregular quotes and more cells counts as having an unclosed quote: the search keeps
-every cell, and a malicious megabyte of commas would take half a gigabyte."""
+"""A line with more cells and irregular quotes ends its record: regular expressions keep each repetition."""
 
-# These are unambiguous, which avoids excessive backtracking. Possessive quantifiers are not used, because
-# they have a bug in Python 3.11.2, Debian 12's version.
-_QUOTED = rb'"[^"]*(?:""[^"]*)*"(?!")'
-_CELL = rb"(?:" + _QUOTED + rb'(?=[,\r\n]|\Z)|(?!")[^,\r\n]*)'
-_WRONG_CELL = _QUOTED + rb"[^,\r\n][^\r\n]*"
-_RECORD = re.compile(
-    rb"(?:" + _CELL + rb",){0,%d}(?:" % (MAX_CELLS - 1) + _CELL + rb"|" + _WRONG_CELL + rb")(\r\n|\r|\n|\Z)"
-)
+BOM = b"\xef\xbb\xbf"
+
+_BYTE_ORDER_MARKS = (BOM, BOM.decode("latin-1").encode())
+"""The second is the first after being decoded as Latin-1 and encoded as UTF-8."""
+
+_COMMA = ord(",")
+_LINE_END = b"\r\n"
+_BLANK = b" \t" + _LINE_END
+
+# Unambiguous, which avoids excessive backtracking. Possessive quantifiers are not used, because they have a
+# bug in Python 3.11.2, Debian 12's version.
+_OPEN_CELL = rb'"[^"]*(?:""[^"]*)*'
+_OPEN_LINE = re.compile(rb'(?:,(?:%s"(?=,)|(?!")[^,]*)){0,%d},%s' % (_OPEN_CELL, MAX_CELLS, _OPEN_CELL))
 _QUOTED_TEXT = re.compile(r'"[^"]*(?:""[^"]*)*"(?!")')
 _CELLS = re.compile(r',("[^"]*(?:""[^"]*)*"(?=,|\Z)|(?!")[^,]*)')
 _CELL_END = re.compile(r"[,\r\n]")
@@ -81,26 +79,22 @@ class FilePosition:
 START = FilePosition()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Block:
     """Consecutive whole records of a file, without blank lines.
 
     Attributes:
-        data: their bytes as valid UTF-8 without NUL, including line ends and blank lines.
-        starts: shape (n,): the start of each record in `data`.
-        ends: shape (n,): its end, excluding its line end.
-        lines: shape (n,): its first physical line in the file, from 1.
-        cells: shape (n,): its number of cells; None if quotes are irregular.
+        records: their bytes with line ends, as valid UTF-8 without NUL.
+        lines: the first physical line of each in the file, from 1.
+        regular: whether each quote opens or closes a cell or is part of a doubled pair.
     """
 
-    data: bytes
-    starts: Positions
-    ends: Positions
-    lines: Positions
-    cells: Positions | None
+    records: list[bytes] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    regular: bool = True
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.records)
 
     def record(self, index: int) -> list[str]:
         """Return the unquoted cells of a record."""
@@ -108,16 +102,136 @@ class Block:
 
     def text(self, index: int) -> str:
         """Return the original text of a record, without its line end."""
-        return self.data[self.starts[index] : self.ends[index]].decode()
+        return self.records[index].rstrip(_LINE_END).decode()
 
-    def ends_file(self, index: int) -> bool:
-        """Return whether a record has no line end, which is only possible at the end of the file."""
-        return int(self.ends[index]) == len(self.data)
 
-    def spans_lines(self, index: int) -> bool:
-        """Return whether a record has line ends inside quotes."""
-        record = self.data[self.starts[index] : self.ends[index]]
-        return b"\n" in record or b"\r" in record
+class RecordReader:
+    """Reads the records of a CSV from a binary file in blocks.
+
+    Args:
+        file: a binary file, positioned at `start`.
+        start: a position returned by a reader of this file.
+    """
+
+    def __init__(self, file: BinaryIO, start: FilePosition = START) -> None:
+        self._offset, self._line = start.offset, start.line
+        self._lines = self._physical_lines(file)
+
+    @property
+    def position(self) -> FilePosition:
+        """The position of the next record, or of blank lines before it."""
+        return FilePosition(self._offset, self._line)
+
+    def take(self, count: int) -> Block | None:
+        """Return the next `count` records; fewer if the file ends, or if they are large.
+
+        Returns:
+            A block of at least one record, or None at the end of the file.
+
+        Raises:
+            UnreadableFileError: the file is binary or not UTF-8, a quote is never closed, or a record is
+                larger than 1 MiB.
+        """
+        block, size = Block(), 0
+        while len(block.records) < count and size < MAX_BLOCK_BYTES:
+            line = self._line
+            record, regular = self._next_record()
+            if not record:
+                break
+            if record.strip(_BLANK):
+                block.records.append(record)
+                block.lines.append(line)
+                block.regular &= regular
+                size += len(record)
+        return block if block.records else None
+
+    def _next_record(self) -> tuple[bytes, bool]:
+        """Return the next record or blank line, empty at the end, and whether its quotes are regular."""
+        lines: list[bytes] = []
+        size, is_open, regular = 0, False, True
+        for line in self._lines:
+            if is_open or b'"' in line:
+                is_open, is_regular = _read_quotes(line, is_open)
+                regular &= is_regular
+            if size + len(line) > MAX_RECORD_BYTES and size + len(line.rstrip(_LINE_END)) > MAX_RECORD_BYTES:
+                raise self._unclosed_quote() if is_open else self._record_too_long()
+            if not line.isascii():
+                self._check_encoding(line, size, self._line + len(lines))
+            lines.append(line)
+            size += len(line)
+            if not is_open:
+                break
+        if is_open:
+            raise self._unclosed_quote()
+        self._offset += size
+        self._line += len(lines)
+        return b"".join(lines), regular
+
+    def _physical_lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """Yield lines with their ends; the start of a line that is too long."""
+        part = file.read(READ_BYTES) if self._offset else self._read_start(file)
+        rest, number = b"", self._line
+        while part:
+            data = rest + part
+            if (nul := data.find(b"\0", len(rest))) >= 0:
+                line = number - 1 + len(data[: nul + 1].splitlines())
+                message = f"Line {line} has a null byte, so this is a binary file and not a CSV."
+                raise UnreadableFileError.of(_Kind.NOT_TEXT, message, line)
+            lines = data.splitlines(keepends=True)
+            rest = lines.pop()  # it may continue in the next part
+            number += len(lines)
+            yield from lines
+            if len(rest) > MAX_RECORD_BYTES + len(_LINE_END):
+                yield rest
+            part = file.read(READ_BYTES)
+        if rest:
+            yield rest
+
+    def _read_start(self, file: BinaryIO) -> bytes:
+        """Read the first lines without byte order marks, and refuse files of other formats."""
+        start = b""
+        while len(start) < BYTES_LOOKED_AT and (part := file.read(READ_BYTES)):
+            start += part
+        while mark := next(filter(start.startswith, _BYTE_ORDER_MARKS), None):
+            start = start[len(mark) :]
+            self._offset += len(mark)
+        if (problem := foreign_format(start)) is not None:
+            raise UnreadableFileError(problem)
+        return start
+
+    def _check_encoding(self, data: bytes, before: int, line: int) -> None:
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            byte = f"0x{data[error.start]:02x}"
+            message = (
+                f"Line {line} is not UTF-8 text: byte {byte} at offset {self._offset + before + error.start} "
+                "of the file; save it as CSV UTF-8."
+            )
+            raise UnreadableFileError.of(_Kind.ENCODING, message, line, byte) from None
+
+    def _unclosed_quote(self) -> UnreadableFileError:
+        message = f"The row that starts on line {self._line} has a quote that is never closed."
+        return UnreadableFileError.of(_Kind.UNCLOSED_QUOTE, message, self._line)
+
+    def _record_too_long(self) -> UnreadableFileError:
+        message = f"The row that starts on line {self._line} is longer than {MAX_RECORD_BYTES // 2**20} MiB."
+        return UnreadableFileError.of(_Kind.ROW_TOO_LONG, message, self._line)
+
+
+def _read_quotes(line: bytes, is_open: bool) -> tuple[bool, bool]:
+    """Return whether a quoted cell is open after a line, and whether its quotes are regular.
+
+    Args:
+        line: a physical line with a quote, or after which a cell may still be open.
+        is_open: whether a quoted cell is open before it.
+    """
+    text = (b',"%s,' if is_open else b",%s,") % line.rstrip(_LINE_END)
+    parts = text.split(b'"')
+    for outside in parts[::2]:
+        if outside and not outside[0] == outside[-1] == _COMMA:
+            return _OPEN_LINE.fullmatch(text) is not None, False
+    return len(parts) % 2 == 0, True
 
 
 class UndoubledQuoteError(Exception):
@@ -138,7 +252,7 @@ class UndoubledQuoteError(Exception):
         value = shortened(self.value)
         where = f"Line {line}, column {column}" if column else f"Line {line}"
         message = f"{where}: quotes inside a quoted cell must be doubled, found {value!r}."
-        return SongFileProblem(SongFileProblemKind.UNDOUBLED_QUOTE, message, line, column, value)
+        return SongFileProblem(_Kind.UNDOUBLED_QUOTE, message, line, column, value)
 
 
 def split_cells(record: str) -> list[str]:
@@ -162,93 +276,3 @@ def _undoubled_quote(record: str) -> UndoubledQuoteError:
     closed = _QUOTED_TEXT.match(record, start)
     stop = _CELL_END.search(record, closed.end() if closed else start)
     return UndoubledQuoteError(index, record[start : stop.start() if stop else len(record)])
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Records found in a buffer, as in `Block`, with the start of each following record."""
-
-    starts: Positions
-    ends: Positions
-    nexts: Positions
-    cells: Positions | None
-
-    def keep(self, which: npt.NDArray[np.bool_]) -> Found:
-        """Return the selected records."""
-        return Found(
-            self.starts[which],
-            self.ends[which],
-            self.nexts[which],
-            None if self.cells is None else self.cells[which],
-        )
-
-
-def line_breaks(buffer: Bytes, *, final: bool) -> tuple[Positions, Positions]:
-    """Return the start and end of each line end (LF, CRLF or CR).
-
-    A CR at the end of a buffer that is not the last one is left out: an LF may follow.
-    """
-    starts = np.flatnonzero(buffer == LF)
-    stops = starts + 1
-    returns = np.flatnonzero(buffer == CR)
-    if len(returns):
-        after_return = (starts > 0) & (buffer[starts - 1] == CR)
-        starts = starts - after_return
-        at_end = returns == len(buffer) - 1
-        alone = at_end | (buffer[np.minimum(returns + 1, len(buffer) - 1)] != LF)
-        if not final:
-            alone &= ~at_end
-        starts = np.sort(np.concatenate([starts, returns[alone]]))
-        stops = np.sort(np.concatenate([stops, returns[alone] + 1]))
-    return starts, stops
-
-
-_BESIDE_QUOTE = np.zeros(256, dtype=np.bool_)
-_BESIDE_QUOTE[[LF, CR, QUOTE, COMMA]] = True
-
-
-def quotes_are_regular(buffer: Bytes, quotes: Positions) -> bool:
-    """Return whether each quote opens or closes a cell or is part of a doubled pair."""
-    opening, closing = quotes[0::2], quotes[1::2]
-    before = buffer[opening[opening > 0] - 1]
-    after = buffer[closing[closing < len(buffer) - 1] + 1]
-    return bool(_BESIDE_QUOTE[before].all() and _BESIDE_QUOTE[after].all())
-
-
-def find_regular(
-    buffer: Bytes, quotes: Positions, breaks: tuple[Positions, Positions], *, final: bool
-) -> Found:
-    """Find all complete records in a buffer with regular quotes."""
-    outside = (np.searchsorted(quotes, breaks[0]) & 1) == 0
-    ends, nexts = breaks[0][outside], breaks[1][outside]
-    size = len(buffer)
-    last = nexts[-1] if len(nexts) else 0
-    if final and last < size and len(quotes) % 2 == 0:
-        ends, nexts = np.append(ends, size), np.append(nexts, size)
-    commas = np.flatnonzero(buffer == COMMA)
-    at_quotes = np.searchsorted(commas, quotes[: len(quotes) // 2 * 2])
-    quoted_commas = np.concatenate([[0], np.cumsum(at_quotes[1::2] - at_quotes[0::2])])
-    # Both are cumulative counts of commas, so that their difference is the record's own count.
-    commas_before = np.searchsorted(commas, ends) - quoted_commas[np.searchsorted(quotes, ends) // 2]
-    starts = np.concatenate([[0], nexts[:-1]]).astype(np.intp) if len(nexts) else nexts
-    return Found(starts, ends, nexts, np.diff(commas_before, prepend=0) + 1)
-
-
-def find_one_by_one(data: bytes, size: int, limit: int, *, final: bool) -> tuple[Found, int]:
-    """Find up to `limit` records in the first bytes, with any quotes, and the end of the search."""
-    starts: list[int] = []
-    ends: list[int] = []
-    nexts: list[int] = []
-    start = 0
-    while start < size and len(starts) < limit:
-        match = _RECORD.match(data, start, size)
-        if match is None or (
-            not final and (match.end() == size and match[1] != b"\n" and match[1] != b"\r\n")
-        ):
-            break
-        if data[start : match.start(1)].strip(LINE_BLANKS):
-            starts.append(start)
-            ends.append(match.start(1))
-            nexts.append(match.end())
-        start = match.end()
-    return Found(np.array(starts, np.intp), np.array(ends, np.intp), np.array(nexts, np.intp), None), start

@@ -1,6 +1,6 @@
 """Read song CSV files into valid songs and a report of all problems.
 
-`ml.songs.csv_reader` reads blocks of whole records; `ml.songs.csv_cells` turns them into songs.
+`ml.songs.csv_records` reads blocks of whole records; `ml.songs.csv_cells` turns them into songs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from ml.songs.columns import ColumnPositions
 from ml.songs.contract import Songs, is_storable
 from ml.songs.csv_cells import read_block
 from ml.songs.csv_header import check_row_names, read_header
-from ml.songs.csv_reader import RecordReader
-from ml.songs.csv_records import START, Block, FilePosition, UnreadableFileError
+from ml.songs.csv_records import START, Block, FilePosition, RecordReader, UnreadableFileError
 from ml.songs.problems import (
     InvalidSongFileError,
     OnInvalidRow,

@@ -16,6 +16,9 @@ _MAX_QUOTED = 60
 LINES_LOOKED_AT = 20
 """Number of lines searched for a header."""
 
+BYTES_LOOKED_AT = 4_000
+"""Number of bytes searched for another format."""
+
 _MIN_HEADER_COLUMNS = 3
 _MIN_DATA_CELLS = 10
 
@@ -97,7 +100,7 @@ def foreign_format(start: bytes) -> SongFileProblem | None:
         if len(zeros) > 2 and not any(zeros):  # noqa: PLR2004 - a single null byte proves nothing
             text = start[:400].decode(codec, "replace")
             return _looks_like(_Kind.NOT_TEXT, 1, text, f"{codec[:6]} text", "Save it as CSV UTF-8.")
-    text = start[:4_000].decode("utf-8", "replace")
+    text = start[:BYTES_LOOKED_AT].decode("utf-8", "replace")
     shown = text.lstrip()
     for pattern, what, advice in _TEXT_STARTS:
         if pattern.match(shown):

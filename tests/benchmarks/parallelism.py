@@ -29,7 +29,7 @@ from app.batches.song_parts import PackedPart, pack_to_keep
 from app.observability.metrics import Metrics
 from app.resources import resource
 from ml.model.artifact import load_ensemble
-from ml.songs.csv_reader import RecordReader
+from ml.songs.csv_records import RecordReader
 from ml.songs.csv_songs import SongFile
 from tests.benchmarks.service import song_file, source_name
 
@@ -72,7 +72,7 @@ def by_processes(pool: ProcessPoolExecutor, data: bytes) -> int:
     running: deque[Future[list[PackedPart]]] = deque()
     songs = 0
     while (block := reader.take(CHUNK_ROWS)) is not None:
-        running.append(pool.submit(_classify_records, header.data, block.data))
+        running.append(pool.submit(_classify_records, b"".join(header.records), b"".join(block.records)))
         if len(running) > 2 * (os.cpu_count() or 1):
             songs += sum(len(packed.part) for packed in running.popleft().result())
     return songs + sum(len(packed.part) for future in running for packed in future.result())

@@ -26,7 +26,7 @@ from rich.table import Table
 from tests.support.ports import free_port
 
 ROUNDS = 7
-LIBRARIES = "strawberry, sqlalchemy, asyncpg, numpy, pandas, lightgbm"
+LIBRARIES = "strawberry, sqlalchemy, asyncpg, numpy, pyarrow, lightgbm"
 GENREGRAPH = (sys.executable, "-m", "app.cli.root")
 POLL_SECONDS = 0.005
 

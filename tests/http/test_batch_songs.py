@@ -176,16 +176,6 @@ def test_a_download_whose_results_are_gone_before_it_begins_is_refused(
     assert response.json()["errors"][0]["extensions"]["code"] == "RESULTS_GONE"
 
 
-def test_without_pyarrow_there_is_no_parquet(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = api.classify(song_csv(song_rows(3)))
-    monkeypatch.setattr("app.http.downloads.find_spec", lambda _: None)
-
-    response = api.http.get(f"/batches/{batch['id']}/songs.parquet")
-
-    assert response.status_code == 501
-    assert "pyarrow" in response.json()["errors"][0]["message"]
-
-
 def test_the_uuid_in_the_id_does_as_well(api: ApiClient) -> None:
     batch = api.classify(song_csv(song_rows(3)))
     uuid = base64.b64decode(batch["id"]).decode().partition(":")[2]

@@ -46,10 +46,8 @@ NOT_OF_CLIENTS = {
     "app.clients.directory.UNKNOWN_WAIT_SECONDS",
     "app.batches.queue.KEPT_SECONDS",
     "app.catalogue.accuracy.KEPT_SECONDS",
-    "ml.songs.csv_reader.MAX_BLOCK_BYTES",
+    "ml.songs.csv_records.MAX_BLOCK_BYTES",
     "ml.songs.csv_records.MAX_CELLS",
-    "ml.songs.csv_reader.MAX_MARKS",
-    "ml.songs.csv_reader.MOST_ONE_BY_ONE",
     "ml.songs.contract.MAX_TRACK_ID",
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.songs import csv_reader as csv_records
+from ml.songs import csv_records
 from ml.songs.contract import (
     MAX_TRACK_ID,
     MISSING_MARKERS,
@@ -195,7 +195,7 @@ class TestSongs:
 
 
 class TestSpellings:
-    """What a CSV may look like; each also with so many rows that pandas reads them."""
+    """What a CSV may look like; each also with so many rows that pyarrow reads them."""
 
     @pytest.fixture(params=[2, 200], ids=["few rows", "many rows"])
     def copies(self, request: pytest.FixtureRequest) -> int:
