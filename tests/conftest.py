@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 from hypothesis import settings
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from app.database.migrate import migrate
 from app.database.read_pool import ReadPool
 from app.http.servers import running
 from app.local_postgres.server import EmbeddedPostgres
@@ -27,6 +22,8 @@ from app.main import create_app
 from app.observability.logs import configure_logs
 from app.settings import LogFormat, Settings
 from tests.support.client import ApiClient
+from tests.support.databases import Databases, empty_database, execute
+from tests.support.services import quick_services
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """A test's database need not survive a power cut."""
@@ -50,6 +47,12 @@ def _logs() -> None:
     configure_logs(LogFormat.JSON)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_services() -> Iterator[None]:
+    with quick_services():
+        yield
+
+
 @contextmanager
 def open_folder() -> Iterator[Path]:
     """A folder that root's server account can reach; those of pytest's tmp_path are closed to it."""
@@ -71,22 +74,19 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> str:
-    name = "migrated_template"
-    _administer(server_url, f"CREATE DATABASE {name}")
-    migrate(_database_url(server_url, name))
-    return name
+def databases(server_url: str) -> Databases:
+    return Databases(server_url)
 
 
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
-    with _database(server_url) as url:
+    with empty_database(server_url) as url:
         yield url
 
 
 @pytest.fixture
-def database_url(server_url: str, template: str) -> Iterator[str]:
-    with _database(server_url, f"TEMPLATE {template}") as url:
+def database_url(databases: Databases) -> Iterator[str]:
+    with databases.migrated() as url:
         yield url
 
 
@@ -96,7 +96,7 @@ ExecuteSql = Callable[[str], None]
 @pytest.fixture
 def execute_sql(database_url: str) -> ExecuteSql:
     """Run a statement on the test's database, behind the service's back."""
-    return lambda statement: _administer(database_url, statement)
+    return lambda statement: execute(database_url, statement)
 
 
 StartService = Callable[..., ApiClient]
@@ -122,9 +122,9 @@ def api(start_service: StartService) -> ApiClient:
 
 
 @pytest.fixture(scope="module")
-def shared_api(server_url: str, template: str) -> Iterator[ApiClient]:
+def shared_api(databases: Databases) -> Iterator[ApiClient]:
     """One service for all tests of a module, which leave nothing behind that the others mind."""
-    with _database(server_url, f"TEMPLATE {template}") as url:
+    with databases.migrated() as url:
         settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr(CLIENTS))
         with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as client:
             yield client
@@ -148,28 +148,3 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     event.listen(Engine, "before_cursor_execute", note)
     yield sent
     event.remove(Engine, "before_cursor_execute", note)
-
-
-@contextmanager
-def _database(server_url: str, options: str = "") -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    _administer(server_url, f"CREATE DATABASE {name} {options}")
-    try:
-        yield _database_url(server_url, name)
-    finally:
-        _administer(server_url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _administer(server_url: str, statement: str) -> None:
-    async def run() -> None:
-        connection = await asyncpg.connect(server_url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
-
-
-def _database_url(server_url: str, name: str) -> str:
-    return urlsplit(server_url)._replace(path=f"/{name}").geturl()

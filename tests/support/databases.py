@@ -1,0 +1,152 @@
+"""A server's databases for tests: each test gets an empty one, made once and emptied between tests."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from app.database.migrate import migrate
+
+Result = TypeVar("Result")
+
+TEMPLATE = "migrated_template"
+
+# A copy of a database keeps the template's object identifiers, so that any change of the schema shows.
+SCHEMA = """
+SELECT md5(string_agg(part, E'\n' ORDER BY part)) FROM (
+    SELECT concat_ws(' ', 'class', oid, relname, relnamespace, relkind, relnatts, relchecks, relhasrules,
+        relrowsecurity, relowner, relacl, reloptions) AS part FROM pg_class WHERE oid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'column', attrelid, attnum, attname, atttypid, atttypmod, attnotnull,
+        attstattarget, attacl) FROM pg_attribute WHERE attrelid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'default', oid, adrelid, adnum) FROM pg_attrdef
+    UNION ALL SELECT concat_ws(' ', 'constraint', oid, conname, convalidated) FROM pg_constraint
+    UNION ALL SELECT concat_ws(' ', 'index', indexrelid, indisvalid) FROM pg_index
+    UNION ALL SELECT concat_ws(' ', 'trigger', oid, tgname, tgenabled) FROM pg_trigger
+    UNION ALL SELECT concat_ws(' ', 'function', oid, proname, md5(prosrc)) FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'type', oid, typname) FROM pg_type WHERE oid >= 16384
+    UNION ALL SELECT concat_ws(' ', 'label', oid, enumlabel) FROM pg_enum
+    UNION ALL SELECT concat_ws(' ', 'schema', oid, nspname, nspacl) FROM pg_namespace
+    UNION ALL SELECT concat_ws(' ', 'extension', oid, extname, extversion) FROM pg_extension
+    UNION ALL SELECT concat_ws(' ', 'setting', setdatabase, setconfig) FROM pg_db_role_setting
+        JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = current_database()
+) AS parts
+"""
+
+TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'"
+END_OTHERS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+RESTART_SEQUENCES = """
+SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+FROM pg_sequences WHERE last_value IS NOT NULL
+"""
+
+
+class Databases:
+    """Migrated databases of one server."""
+
+    def __init__(self, server_url: str) -> None:
+        """Create the template, migrated."""
+        self._server_url = server_url
+        self._free: list[str] = []
+        execute(server_url, f"CREATE DATABASE {TEMPLATE}")
+        template = database_url(server_url, TEMPLATE)
+        migrate(template)
+        self._schema, self._filled, self._rows = on(template, _describe)
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """Give a migrated database without content; emptied afterwards, or dropped if its schema changed."""
+        name = self._free.pop() if self._free else create(self._server_url, f"TEMPLATE {TEMPLATE}")
+        try:
+            yield database_url(self._server_url, name)
+        finally:
+            if on(database_url(self._server_url, name), self._empty):
+                self._free.append(name)
+            else:
+                drop(self._server_url, name)
+
+    async def _empty(self, connection: asyncpg.Connection) -> bool:
+        """Restore the template's content; False if the schema is not the template's any more."""
+        await connection.execute(END_OTHERS)
+        if await connection.fetchval(SCHEMA) != self._schema:
+            return False
+        tables = [row[0] for row in await connection.fetch(self._filled)]
+        async with connection.transaction():
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            if tables:
+                await connection.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+            for table, rows in self._rows.items():
+                await connection.execute(
+                    f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1)",  # noqa: S608
+                    rows,
+                )
+            await connection.execute(RESTART_SEQUENCES)
+        return True
+
+
+@contextmanager
+def empty_database(server_url: str) -> Iterator[str]:
+    """Give a database without tables."""
+    name = create(server_url)
+    try:
+        yield database_url(server_url, name)
+    finally:
+        drop(server_url, name)
+
+
+def create(server_url: str, options: str = "") -> str:
+    """Create a database and return its name."""
+    name = f"test_{uuid.uuid4().hex}"
+    execute(server_url, f"CREATE DATABASE {name} {options}")
+    return name
+
+
+def drop(server_url: str, name: str) -> None:
+    """Drop a database, whoever is connected."""
+    execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def database_url(server_url: str, name: str) -> str:
+    """Return the URL of a database of this server."""
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
+
+
+def execute(url: str, statement: str) -> None:
+    """Run a statement on a database."""
+
+    async def run(connection: asyncpg.Connection) -> None:
+        await connection.execute(statement)
+
+    on(url, run)
+
+
+def on(url: str, work: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+    """Run this with a connection to a database, and return its result."""
+
+    async def run() -> Result:
+        connection = await asyncpg.connect(url)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+async def _describe(connection: asyncpg.Connection) -> tuple[str, str, dict[str, str]]:
+    """Return a hash of the schema, a query for the tables with rows, and these rows as JSON by table."""
+    tables = [row[0] for row in await connection.fetch(TABLES)]
+    filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in tables)  # noqa: S608
+    rows = {
+        name: await connection.fetchval(f"SELECT json_agg({name}) FROM {name}")  # noqa: S608
+        for (name,) in await connection.fetch(filled)
+    }
+    return str(await connection.fetchval(SCHEMA)), filled, rows

@@ -1,0 +1,43 @@
+"""Services in a test's own process, started and stopped a thousand times."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn.server
+
+from app.resources import resource
+from ml.model.artifact import load_ensemble
+from ml.model.ensemble import Ensemble
+
+
+class _HastyAsyncio:
+    """asyncio for uvicorn's server, which sleeps for 0.1 s before it looks whether to stop, and once more."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds / 10)
+
+
+@contextmanager
+def quick_services() -> Iterator[None]:
+    """Load the shipped model once for all services of this process, and stop them without delay."""
+    shipped = resource("model")
+    load_shipped = cache(partial(load_ensemble, shipped))
+
+    def load(folder: Path) -> Ensemble:
+        return load_shipped() if folder == shipped else load_ensemble(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.main.load_ensemble", load)
+        patch.setattr(uvicorn.server, "asyncio", _HastyAsyncio())
+        yield
