@@ -1,4 +1,4 @@
-"""`genregraph classify`, the program, with a real service."""
+"""`genregraph classify` with a real service."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from app.cli.root import cli
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row, song_rows
@@ -21,22 +24,14 @@ PROGRAM = [sys.executable, "-m", "app.cli.root", "classify"]
 
 def classify(
     api: ApiClient | None, *arguments: object, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the program; its credentials and URL come from the environment."""
-    root = str(Path(__file__).parents[2])
-    given = {"COLUMNS": "200", "PYTHONPATH": root, **environment}
+) -> Result:
+    """Run the command in this process; its credentials and URL come from the environment."""
+    given = {"COLUMNS": "200", **environment}
     if api is not None:
         given = {"GENREGRAPH_URL": api.url, "GENREGRAPH_RETRIES": "0", **given}
-    done = subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        env={**os.environ, **given},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
+    with chdir(cwd or Path.cwd()):
+        done = CliRunner().invoke(cli, ["classify", *map(str, arguments)], env=given)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 
 
@@ -58,7 +53,7 @@ def test_files_and_patterns_are_stored_and_told_in_a_table(api: ApiClient, tmp_p
     # when no shell expands the patterns
     done = classify(api, "one.csv", "*.csv", "more/**/*.csv", cwd=tmp_path)
     # then each is sent once, and nothing but the results is printed
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert "one.csv: 3 rows, 3 songs stored" in done.stdout
     table = done.stdout[done.stdout.rindex("┏") :]
     cells = [
@@ -82,7 +77,7 @@ def test_a_refused_file_is_told_by_line_column_and_value_and_the_rest_is_sent(
     # when
     done = classify(api, wrong, right)
     # then
-    assert done.returncode == 1
+    assert done.exit_code == 1
     lines = [" ".join(line.replace("│", " ").split()) for line in done.stderr.splitlines()]
     assert lines[0].startswith("wrong.csv: The song file is invalid")
     (problem,) = (line for line in lines if line.startswith("3 "))
@@ -97,7 +92,7 @@ def test_a_refused_file_is_told_by_line_column_and_value_and_the_rest_is_sent(
 def test_rows_that_are_left_out_are_told_too(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(), song_row(trackID="2", tempo="asd")]))
     done = classify(api, file, "--skip-invalid-rows")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     lines = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
     assert any(line.startswith("3 tempo asd expected a number") for line in lines)
 
@@ -105,7 +100,7 @@ def test_rows_that_are_left_out_are_told_too(api: ApiClient, tmp_path: Path) -> 
 def test_rows_with_missing_values_can_be_classified(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(), song_row(trackID="2", tempo="")]))
     done = classify(api, file, "--on-missing-value", "classify")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert "2 rows, 2 songs stored (0 rows with missing values, 0 invalid, 0 repeated)" in done.stdout
     assert "1 rows classified despite missing values" in done.stdout
 
@@ -117,7 +112,7 @@ def test_json_is_one_document_of_what_became_of_each_file(api: ApiClient, tmp_pa
     # when
     done = classify(api, right, wrong, "--json")
     # then
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.exit_code, done.stderr) == (1, "")
     stored, refused = json.loads(done.stdout)
     batch = stored.pop("batch")
     assert stored == {"file": str(right), "stored": True, "error": None}
@@ -137,7 +132,7 @@ def test_json_is_one_document_of_what_became_of_each_file(api: ApiClient, tmp_pa
 def test_json_with_reasons_has_the_songs(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(title="Ünter [all]")]))
     done = classify(api, file, "--json", "--explain")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     ((result),) = json.loads(done.stdout)
     assert result["batch"]["songs"][0]["title"] == "Ünter [all]"
     assert len(result["batch"]["songs"][0]["explanation"]) == 5
@@ -164,7 +159,7 @@ def test_json_with_reasons_has_the_songs(api: ApiClient, tmp_path: Path) -> None
 def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str], message: str) -> None:
     write(tmp_path / "songs.csv", b"")
     done = classify(None, *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert message in " ".join(done.stderr.split())
 
 
@@ -172,7 +167,7 @@ def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_is_there(api: ApiCl
     write(tmp_path / "songs[1].csv", song_csv(song_rows(2)))
     write(tmp_path / "songs1.csv", song_csv([song_row(trackID="9")]))
     done = classify(api, "songs[1].csv", cwd=tmp_path)
-    assert (done.returncode, "songs[1].csv: 2 rows, 2 songs stored" in done.stdout) == (0, True)
+    assert (done.exit_code, "songs[1].csv: 2 rows, 2 songs stored" in done.stdout) == (0, True)
     assert total(api) == 2
 
 
@@ -180,9 +175,9 @@ def test_it_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_path: 
     file = write(tmp_path / "songs.csv", song_csv([song_row()]))
     done = classify(api, file, GENREGRAPH_CLIENT_SECRET="guess")
     expected = "genregraph: The client-id or client-secret is wrong.\n"
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", expected)
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "", expected)
     done = classify(api, file, "--json", GENREGRAPH_URL="http://127.0.0.1:9")
-    assert (done.returncode, "http://127.0.0.1:9/graphql cannot be reached" in done.stderr) == (3, True)
+    assert (done.exit_code, "http://127.0.0.1:9/graphql cannot be reached" in done.stderr) == (3, True)
     (result,) = json.loads(done.stdout)
     assert (result["stored"], result["error"]["code"]) == (False, "NOT_REACHED")
     assert total(api) == 0
@@ -193,7 +188,7 @@ def test_a_file_over_the_limit_of_the_service_is_refused(start_service: StartSer
     large = write(tmp_path / "large.csv", bytes(20_000_000))
     small = write(tmp_path / "small.csv", song_csv([song_row()]))
     done = classify(api, large, small)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "large.csv: The request is larger than 100,000 bytes" in done.stderr
     assert "small.csv: 1 rows, 1 songs stored" in done.stdout
 
@@ -204,7 +199,7 @@ class TestBackground:
     ) -> None:
         file = write(tmp_path / "songs.csv", song_csv([*song_rows(30), song_row(tempo="")]))
         done = classify(api, file, "--background")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.exit_code, done.stderr) == (0, "")
         assert "songs.csv: 31 rows, 30 songs stored (1 rows with missing values" in done.stdout
         told, told_in_the_request = (
             [line for line in one.stdout.splitlines() if not line.startswith("batch ")]
@@ -220,13 +215,13 @@ class TestBackground:
         file = write(tmp_path / "songs.csv", song_csv(song_rows(11)))
         done = classify(api, file, "--json")
         (result,) = json.loads(done.stdout)
-        assert (done.returncode, result["stored"]) == (0, True)
+        assert (done.exit_code, result["stored"]) == (0, True)
         assert result["batch"]["rowsClassified"] == 11
 
     def test_a_wrong_file_is_refused_with_its_problems(self, api: ApiClient, tmp_path: Path) -> None:
         file = write(tmp_path / "wrong.csv", song_csv([song_row(), song_row(tempo="asd")]))
         done = classify(api, file, "--background")
-        assert done.returncode == 1
+        assert done.exit_code == 1
         assert "wrong.csv: " in done.stderr
         lines = [" ".join(line.replace("│", " ").split()) for line in done.stderr.splitlines()]
         assert any(line.startswith("3 tempo asd expected a number") for line in lines)
@@ -236,7 +231,7 @@ class TestBackground:
         file = write(tmp_path / "songs.csv", song_csv(song_rows(5)))
         done = classify(api, file, "--background", "--no-wait", "--json")
         (result,) = json.loads(done.stdout)
-        assert (done.returncode, result["stored"], result["error"]) == (0, False, None)
+        assert (done.exit_code, result["stored"], result["error"]) == (0, False, None)
         assert result["batch"]["status"] in {"QUEUED", "RUNNING"}
         known = api.execute("query ($id: ID!) { batch(id: $id) { rowsUploaded } }", id=result["batch"]["id"])
         assert known == {"batch": {"rowsUploaded": 5}}
