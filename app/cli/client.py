@@ -14,7 +14,7 @@ import typer
 from app.cli.failure import FAILED, INTERRUPTED, NOT_REACHED, fail
 from app.cli.retrying import Attempts, TryAgainError, seconds_until
 from app.cli.shown import plain
-from app.clients.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
+from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 

@@ -6,12 +6,10 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.clients.directory import ClientDirectory
 from app.clients.login_limiter import LoginLimiter
 from app.clients.roles import Caller
-
-CLIENT_ID_HEADER = "client-id"
-CLIENT_SECRET_HEADER = "client-secret"  # noqa: S105  (a header's name)
 
 
 class NotAuthenticatedError(Exception):

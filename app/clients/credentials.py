@@ -11,6 +11,9 @@ from datetime import datetime
 
 from app.clients.roles import Role
 
+CLIENT_ID_HEADER = "client-id"
+CLIENT_SECRET_HEADER = "client-secret"  # noqa: S105  (a header's name)
+
 HASH_PREFIX = "sha256$"
 
 CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -12,13 +12,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.clients.authentication import (
-    CLIENT_ID_HEADER,
-    CLIENT_SECRET_HEADER,
-    Authenticator,
-    NotAuthenticatedError,
-    TooManyAttemptsError,
-)
+from app.clients.authentication import Authenticator, NotAuthenticatedError, TooManyAttemptsError
+from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.errors import Code
 from app.http.responses import graphql_error
 

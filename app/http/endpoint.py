@@ -23,13 +23,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app.catalogue.errors import FORBIDDEN_MESSAGE
-from app.clients.authentication import (
-    CLIENT_ID_HEADER,
-    CLIENT_SECRET_HEADER,
-    Authenticator,
-    NotAuthenticatedError,
-    TooManyAttemptsError,
-)
+from app.clients.authentication import Authenticator, NotAuthenticatedError, TooManyAttemptsError
+from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.clients.roles import NOBODY, Caller, Role
 from app.database.errors import is_disk_full
 from app.errors import Code

@@ -6,7 +6,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.clients.authentication import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, Authenticator
+from app.clients.authentication import Authenticator
+from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.http.access_log import AccessLog
 from app.http.authentication import HEALTH_PATHS, ClientAuthentication
 from app.http.compression import compression

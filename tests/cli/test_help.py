@@ -88,6 +88,20 @@ def test_options_are_completed_without_what_the_command_runs() -> None:
     assert not packages & {"httpx", "rich", "pandas", "numpy", "sqlalchemy", "strawberry"}
 
 
+def test_a_call_of_the_service_imports_none_of_the_service() -> None:
+    _, packages = answered("genres", "--url", "http://127.0.0.1:9/graphql", "--retries", "0")
+    assert "httpx" in packages
+    assert not packages & {
+        "sqlalchemy",
+        "starlette",
+        "strawberry",
+        "structlog",
+        "limits",
+        "numpy",
+        "lightgbm",
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "suggested"),
     [
