@@ -10,12 +10,12 @@ from tests.support.client import ApiClient
 NEW = "application/graphql-response+json"
 
 
-def test_a_query_may_come_by_get_but_a_mutation_may_not(api: ApiClient) -> None:
-    assert api.http.get("/graphql", params={"query": "{ __typename }"}).json() == {
+def test_a_query_may_come_by_get_but_a_mutation_may_not(shared_api: ApiClient) -> None:
+    assert shared_api.http.get("/graphql", params={"query": "{ __typename }"}).json() == {
         "data": {"__typename": "Query"}
     }
     mutation = "mutation { classifySongs(input: {songs: []}) { __typename } }"
-    assert api.http.get("/graphql", params={"query": mutation}).status_code == 405
+    assert shared_api.http.get("/graphql", params={"query": mutation}).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_a_query_may_come_by_get_but_a_mutation_may_not(api: ApiClient) -> None:
     ],
 )
 def test_status_and_media_type_follow_what_the_client_accepts(
-    api: ApiClient, accept: str, query: str, status: int, content_type: str
+    shared_api: ApiClient, accept: str, query: str, status: int, content_type: str
 ) -> None:
-    response = api.post(query, headers={"accept": accept})
+    response = shared_api.post(query, headers={"accept": accept})
     assert response.status_code == status
     assert response.headers["content-type"].split(";")[0] == content_type
     assert ("data" in response.json()) is (query == "{ __typename }")
@@ -62,17 +62,17 @@ def test_status_and_media_type_follow_what_the_client_accepts(
     ],
     ids=lambda body: str(body[:40]),
 )
-def test_a_body_that_is_no_request_gets_400(api: ApiClient, body: str | bytes) -> None:
-    response = api.http.post("/graphql", content=body, headers={"content-type": "application/json"})
+def test_a_body_that_is_no_request_gets_400(shared_api: ApiClient, body: str | bytes) -> None:
+    response = shared_api.http.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-def test_an_unknown_content_type_and_method_are_refused(api: ApiClient) -> None:
-    response = api.http.post("/graphql", content="{}", headers={"content-type": "text/csv"})
+def test_an_unknown_content_type_and_method_are_refused(shared_api: ApiClient) -> None:
+    response = shared_api.http.post("/graphql", content="{}", headers={"content-type": "text/csv"})
     assert response.status_code == 415
-    assert api.http.put("/graphql", content="{}").status_code == 405
-    assert api.http.get("/elsewhere").status_code == 404
+    assert shared_api.http.put("/graphql", content="{}").status_code == 405
+    assert shared_api.http.get("/elsewhere").status_code == 404
 
 
 def test_an_unexpected_error_is_masked_and_logged(

@@ -41,10 +41,12 @@ REQUESTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
 @pytest.mark.parametrize("request_body", REQUESTS, ids=range(len(REQUESTS)))
-def test_both_ways_lead_to_the_same_answer(api: ApiClient, request_body: dict[str, Any], accept: str) -> None:
+def test_both_ways_lead_to_the_same_answer(
+    shared_api: ApiClient, request_body: dict[str, Any], accept: str
+) -> None:
     # when the same is asked with and without a key that only the long way knows
     short, long = (
-        api.http.post(
+        shared_api.http.post(
             "/graphql",
             content=json.dumps(body),
             headers={"content-type": "application/json", "accept": accept},
