@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.local_postgres.server import EmbeddedPostgres
 from tests.support.client import ApiClient
 from tests.support.ports import free_port
 from tests.support.songs import song_csv, song_rows
@@ -94,10 +93,10 @@ def test_it_serves_on_a_database_of_its_own_and_a_restart_finds_the_songs(serve:
         assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
 
 
-def test_its_banner_names_clients_and_no_secret(serve: Serve) -> None:
+def test_its_banner_names_clients_and_no_secret(serve: Serve, database_url: str) -> None:
     # given
     clients = ",".join(f"client-{number}:hunter{number}" for number in range(7))
-    service = serve(clients=clients, playground="false")
+    service = serve(database_url=database_url, clients=clients, playground="false")
     service.wait_until_ready()
     # when
     service.process.send_signal(signal.SIGTERM)
@@ -113,10 +112,10 @@ def test_its_banner_names_clients_and_no_secret(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("redirected", [">&-", ">/dev/full", "| true", ">&- 2>&- <&-"])
-def test_it_serves_wherever_its_banner_goes(folder: Path, redirected: str) -> None:
+def test_it_serves_wherever_its_banner_goes(database_url: str, redirected: str) -> None:
     # given
     port = free_port()
-    settings = {"GENREGRAPH_PORT": str(port), "GENREGRAPH_DATA_DIR": str(folder)}
+    settings = {"GENREGRAPH_PORT": str(port), "GENREGRAPH_DATABASE_URL": database_url}
     command = f"exec {sys.executable} -m app.cli.root serve"
     line = f"set -o pipefail; {command} {redirected}"
     program = subprocess.Popen(
@@ -215,28 +214,31 @@ def test_a_port_that_is_taken_is_told(serve: Serve, folder: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(serve: Serve, folder: Path) -> None:
-    with EmbeddedPostgres(folder / "elsewhere") as url:
-        # given
-        service = serve(database_url=url)
-        service.wait_until_ready()
-        # then
-        with ApiClient(service.url) as api:
-            assert api.post("{ __typename }").status_code == 401
-        service.process.send_signal(signal.SIGTERM)
-        code, errors = service.end()
-        assert code == 0
-        assert "only the clients of the database may call" in errors
-        assert not (folder / "postgres").exists()
-        named = serve(database_url=url, clients="me:mine")
-        named.wait_until_ready()
-        with ApiClient(named.url, "me", "mine") as api:
-            assert api.execute("{ __typename }") == {"__typename": "Query"}
-
-
-def test_after_sigterm_it_serves_on_for_the_delay_and_asks_clients_to_leave(serve: Serve) -> None:
+def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(
+    serve: Serve, folder: Path, empty_database_url: str
+) -> None:
     # given
-    service = serve(shutdown_delay_seconds="2")
+    service = serve(database_url=empty_database_url)
+    service.wait_until_ready()
+    # then
+    with ApiClient(service.url) as api:
+        assert api.post("{ __typename }").status_code == 401
+    service.process.send_signal(signal.SIGTERM)
+    code, errors = service.end()
+    assert code == 0
+    assert "only the clients of the database may call" in errors
+    assert not (folder / "postgres").exists()
+    named = serve(database_url=empty_database_url, clients="me:mine")
+    named.wait_until_ready()
+    with ApiClient(named.url, "me", "mine") as api:
+        assert api.execute("{ __typename }") == {"__typename": "Query"}
+
+
+def test_after_sigterm_it_serves_on_for_the_delay_and_asks_clients_to_leave(
+    serve: Serve, database_url: str
+) -> None:
+    # given
+    service = serve(database_url=database_url, shutdown_delay_seconds="2")
     service.wait_until_ready()
     with httpx.Client(base_url=service.url) as client:
         assert "connection" not in client.get("/livez").headers
@@ -251,8 +253,8 @@ def test_after_sigterm_it_serves_on_for_the_delay_and_asks_clients_to_leave(serv
     assert "Traceback" not in errors
 
 
-def test_a_second_signal_ends_the_delay(serve: Serve) -> None:
-    service = serve(shutdown_delay_seconds="3600")
+def test_a_second_signal_ends_the_delay(serve: Serve, database_url: str) -> None:
+    service = serve(database_url=database_url, shutdown_delay_seconds="3600")
     service.wait_until_ready()
     service.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
@@ -261,9 +263,11 @@ def test_a_second_signal_ends_the_delay(serve: Serve) -> None:
     assert service.end()[0] == 0
 
 
-def test_a_connection_that_was_there_in_time_is_answered_after_sigterm(serve: Serve) -> None:
+def test_a_connection_that_was_there_in_time_is_answered_after_sigterm(
+    serve: Serve, database_url: str
+) -> None:
     # given one that the server has accepted, which has sent nothing yet
-    service = serve()
+    service = serve(database_url=database_url)
     service.wait_until_ready()
     port = int(service.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as connection:
