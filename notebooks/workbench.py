@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 
@@ -57,13 +56,7 @@ def first_file(folder: Path, *names: str) -> Path | None:
 def read_songs(path: Path) -> Songs:
     """Return all complete songs of a song file."""
     with path.open("rb") as file:
-        chunks = list(SongFile(file, name=path.name).chunks())
-    return Songs(
-        track_ids=np.concatenate([chunk.track_ids for chunk in chunks]),
-        titles=[title for chunk in chunks for title in chunk.titles],
-        tags=[tags for chunk in chunks for tags in chunk.tags],
-        numbers=np.concatenate([chunk.numbers for chunk in chunks]),
-    )
+        return Songs.concatenated(list(SongFile(file, name=path.name).chunks()))
 
 
 def genre_colours(genres: Sequence[str]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from ml.songs.contract import (
     TRACK_ID,
     Songs,
     is_storable,
+    superseded_rows,
 )
 from ml.songs.csv_songs import SongFile
 from ml.songs.problems import InvalidSongFileError
@@ -36,6 +37,8 @@ ARTIST = "artist"
 
 MAX_GENRE_LENGTH = 100
 _MAX_CELL_LENGTH = 1_000_000
+_MIN_SONGS = 2 * FOLDS
+"""Minimum songs per genre: the recipe splits the training part of each fold again."""
 
 
 class TrainingDataError(Exception):
@@ -194,13 +197,6 @@ def _is_track_id(cell: str) -> bool:
     return text.isascii() and text.isdigit() and int(text) <= MAX_TRACK_ID
 
 
-_FINGERPRINT_LENGTH = 12
-"""Hexadecimal digits; the chance of a collision among 10,000 songs is one in three million."""
-
-_MIN_SONGS = 2 * FOLDS
-"""Minimum songs per genre: the recipe splits the training part of each fold again."""
-
-
 @dataclass(frozen=True, slots=True)
 class LabelledSongs:
     """Songs with genres.
@@ -264,8 +260,7 @@ def check_trainable(data: LabelledSongs, labels: Path) -> tuple[str, ...]:
     """Check that there is enough training data, and return the sorted names of genres.
 
     Raises:
-        TrainingDataError: there is only one genre, or a genre has too few songs, or there are too few
-        artists.
+        TrainingDataError: there are too few genres, artists, or songs of a genre.
     """
     counts = Counter(data.genres)
     if len(counts) < 2:  # noqa: PLR2004 - nothing to classify
@@ -285,12 +280,6 @@ def check_trainable(data: LabelledSongs, labels: Path) -> tuple[str, ...]:
     return tuple(sorted(counts))
 
 
-def fingerprints(songs: Songs) -> tuple[str, ...]:
-    """Return a hash of each song's numbers, to recognize it in another file."""
-    rows = np.ascontiguousarray(songs.numbers + np.float32(0.0))  # turns -0.0 into 0.0
-    return tuple(hashlib.sha256(row.tobytes()).hexdigest()[:_FINGERPRINT_LENGTH] for row in rows)
-
-
 def file_sha256(path: Path) -> str:
     """Return the hash of a file, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -308,11 +297,6 @@ def _read_songs(path: Path) -> tuple[Songs, int]:
         raise TrainingDataError(f"{path}: {error}") from error
     if not chunks:
         raise TrainingDataError(f"{path} has no complete song: fill in missing values")
-    songs = Songs(
-        track_ids=np.concatenate([chunk.track_ids for chunk in chunks]),
-        titles=[title for chunk in chunks for title in chunk.titles],
-        tags=[tags for chunk in chunks for tags in chunk.tags],
-        numbers=np.concatenate([chunk.numbers for chunk in chunks]),
-    )
-    last = ~pd.Series(songs.track_ids).duplicated(keep="last")
-    return songs.take(np.flatnonzero(last)), reader.report.rows_with_missing_values
+    songs = Songs.concatenated(chunks)
+    kept = np.flatnonzero(~superseded_rows(songs.track_ids))
+    return songs.take(kept), reader.report.rows_with_missing_values

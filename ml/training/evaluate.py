@@ -7,6 +7,7 @@ songs are skipped.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -15,9 +16,13 @@ import numpy.typing as npt
 
 from ml.model.ensemble import Ensemble
 from ml.model.scores import Scores
-from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, fingerprints, read_labelled_songs
+from ml.songs.contract import Songs
+from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, read_labelled_songs
 from ml.training.evaluation import permutation_importance, score
 from ml.training.reports import GROUPED_FOLDS, RANDOM_FOLDS, EvaluationReport
+
+_FINGERPRINT_LENGTH = 12
+"""Hexadecimal digits; the chance of a collision among 10,000 songs is one in three million."""
 
 
 def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationReport:
@@ -61,6 +66,12 @@ def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationRepo
         songs_left_out=0 if known.all() else int(known.sum()),
         splits=splits,
     )
+
+
+def fingerprints(songs: Songs) -> tuple[str, ...]:
+    """Return a hash of each song's numbers, to recognize it in another file."""
+    rows = np.ascontiguousarray(songs.numbers + np.float32(0.0))  # turns -0.0 into 0.0
+    return tuple(hashlib.sha256(row.tobytes()).hexdigest()[:_FINGERPRINT_LENGTH] for row in rows)
 
 
 def _check_genres(data: LabelledSongs, genres: tuple[str, ...], labels: Path) -> None:

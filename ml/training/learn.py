@@ -20,7 +20,7 @@ from ml.model.manifest import Learned, Manifest
 from ml.model.scores import Scores
 from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.continuation import Continued, Start, continue_from
-from ml.training.data import fingerprints
+from ml.training.evaluate import fingerprints
 from ml.training.evaluation import score
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
@@ -35,10 +35,6 @@ _CLUSTERS_OF_GENRE = 4
 
 _UNKNOWN = 1e-6
 """Probability assumed for a genre unknown to the model, to avoid log(0)."""
-
-
-HitsAndLosses = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
-"""Whether each prediction is correct, and its log-loss; shapes (n,)."""
 
 
 class LearningError(Exception):
@@ -173,11 +169,13 @@ def _lesson(ensemble: Ensemble, before: Start, songs: Songs, names: list[str]) -
     features = ensemble.extractor.transform(songs)
     genres = tuple(sorted({*before.genres, *names}))
     labels = np.array([genres.index(name) for name in names], np.int64)
+    medians = np.nan_to_num(ensemble.medians[: len(NUMBER_NAMES)])
+    complete = replace(songs, numbers=np.where(np.isnan(songs.numbers), medians, songs.numbers))
     return _Lesson(
         start=before.with_genres(genres, score=before.typical_score(features)),
         features=features,
         labels=labels,
-        groups=pseudo_artists(_complete(songs, ensemble.medians), labels, size=group_size(labels)),
+        groups=pseudo_artists(complete, labels, size=group_size(labels)),
     )
 
 
@@ -191,13 +189,6 @@ def group_size(labels: npt.NDArray[np.int64]) -> int:
     return int(np.clip(size, 1, SONGS_PER_PSEUDO_ARTIST))
 
 
-def _complete(songs: Songs, medians: npt.NDArray[np.float32]) -> Songs:
-    """Return songs with missing values imputed, for clustering."""
-    usual = np.nan_to_num(medians[: len(NUMBER_NAMES)])
-    numbers = np.where(np.isnan(songs.numbers), usual, songs.numbers)
-    return Songs(songs.track_ids, songs.titles, songs.tags, numbers)
-
-
 def _compare(
     manifest: Manifest, before: Start, lesson: _Lesson, continued: Continued, songs: Songs
 ) -> Learned:
@@ -206,19 +197,24 @@ def _compare(
     The previous model does not know new genres, so log-loss only covers songs of known genres.
 
     Raises:
-        LearningError: the new model is worse.
+        LearningError: accuracy falls, or the mean log-loss rises by more than its standard error.
     """
     genres, labels = lesson.start.genres, lesson.labels
     of_before = np.isin(genres, before.genres)
     old = np.full((len(labels), len(genres)), _UNKNOWN)
     old[:, of_before] = before.classifier.probabilities(lesson.features)
     old /= old.sum(axis=1, keepdims=True)
-    was, now = (_hits_and_losses(found, labels, of_before) for found in (old, continued.probabilities))
-    if is_worse(was, now):
+    was = _scores(old, lesson, "the model before")
+    now = _scores(continued.probabilities, lesson, f"{FOLDS} folds, no group in two of them")
+    losses = _losses(old, labels, of_before)
+    losses_now = _losses(continued.probabilities, labels, of_before)
+    rises = losses_now - losses
+    standard_error = rises.std() / np.sqrt(len(rises))
+    if now.accuracy < was.accuracy or rises.mean() > standard_error:
         raise LearningError(
             f"Nothing was written: out of fold, the model would be worse on the {len(labels):,} verified "
-            f"songs (accuracy {was[0].mean():.3f} before, {now[0].mean():.3f} after; log-loss "
-            f"{was[1].mean():.3f} before, {now[1].mean():.3f} after). Verify more songs."
+            f"songs (accuracy {was.accuracy:.3f} before, {now.accuracy:.3f} after; log-loss "
+            f"{losses.mean():.3f} before, {losses_now.mean():.3f} after). Verify more songs."
         )
     earlier = manifest.learned
     return Learned(
@@ -228,25 +224,17 @@ def _compare(
         base_version=manifest.model_version if earlier is None else earlier.base_version,
         base_genres=before.genres,
         base_temperature=before.classifier.temperature,
-        before=_scores(old, lesson, "the model before"),
-        after=_scores(continued.probabilities, lesson, f"{FOLDS} folds, no group in two of them"),
+        before=was,
+        after=now,
     )
 
 
-def _hits_and_losses(
+def _losses(
     probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
-) -> HitsAndLosses:
-    """Return correctness, and log-losses over the known genres, 0 for songs of others."""
+) -> npt.NDArray[np.float64]:
+    """Return each song's log-loss over the known genres, 0 for songs of others."""
     own = probabilities[np.arange(len(labels)), labels]
-    losses = np.log(probabilities[:, known].sum(axis=1) / own)
-    return probabilities.argmax(axis=1) == labels, np.where(known[labels], losses, 0.0)
-
-
-def is_worse(before: HitsAndLosses, after: HitsAndLosses) -> bool:
-    """Return whether accuracy falls, or the mean log-loss rises by more than its standard error."""
-    rises = after[1] - before[1]
-    error = rises.std() / np.sqrt(len(rises))
-    return bool(after[0].mean() < before[0].mean() or rises.mean() > error)
+    return np.where(known[labels], np.log(probabilities[:, known].sum(axis=1) / own), 0.0)
 
 
 def _scores(probabilities: npt.NDArray[np.float64], lesson: _Lesson, how: str) -> Scores:

@@ -86,12 +86,6 @@ DEVELOPMENT_SONGS_SHA256 = "75273363f459c70a7cde612ad20aa6627dd105e39d88c3a5fdbc
 """Hash of the song file used to choose the recipe and to train the shipped model."""
 
 _TEMPLATE = "card.md.j2"
-_TOTALS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "log_loss": "log-loss",
-    "calibration_error": "calibration error",
-}
 
 
 def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
@@ -112,30 +106,15 @@ def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # nosec B701 - Markdown, not HTML
     )
-    data = manifest.training_data
     held_out = None if report is None or report.out_of_fold else next(iter(report.splits.items()))
     return environment.get_template(_TEMPLATE).render(
         manifest=manifest,
-        data=data,
-        songs=sum(data.rows_per_genre.values()),
-        shipped=data.files_sha256["features"] == DEVELOPMENT_SONGS_SHA256,
-        grouped=manifest.metrics.grouped_folds,
-        random=manifest.metrics.random_folds,
-        large_groups=manifest.metrics.large_groups,
-        missing=manifest.metrics.missing,
+        shipped=manifest.training_data.files_sha256["features"] == DEVELOPMENT_SONGS_SHA256,
         held_out=held_out,
         report=report,
         figures=[f"{REPORTS}/{name}" for name in FIGURES],
-        totals=_TOTALS,
         confusions=_confusions(manifest.metrics.grouped_folds),
-        command=_command(manifest),
     )
-
-
-def _command(manifest: Manifest) -> str:
-    names = {"lyrics": "lyrics_genre.csv", "further": "msd_subset.csv"}
-    options = [f" --{name} {file}" for name, file in names.items() if name in manifest.training_data.rows]
-    return f"genregraph train --features features.csv --labels labels.csv{''.join(options)} --out model"
 
 
 def _confusions(scores: Scores) -> list[tuple[int, str, str]]:

@@ -26,11 +26,11 @@ from ml.training.data import (
     LabelledSongs,
     check_trainable,
     file_sha256,
-    fingerprints,
     read_further,
     read_labelled_songs,
     read_lyrics,
 )
+from ml.training.evaluate import fingerprints
 from ml.training.evaluation import permutation_importance, score, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.lexical import fit_extractor

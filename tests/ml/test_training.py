@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 from ml.model.artifact import ArtifactError, load_ensemble
 from ml.model.boosters import softmax
 from ml.songs.contract import SONG_COLUMNS
-from ml.training.data import TrainingDataError, fingerprints, read_labelled_songs
+from ml.training.data import TrainingDataError, read_labelled_songs
+from ml.training.evaluate import fingerprints
 from ml.training.recipe import fit_temperature
 from ml.training.train import TrainingFiles, TrainingReport, train
 from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
