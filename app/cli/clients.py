@@ -101,7 +101,7 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from app.cli.local_database import settings_or_fail
+    from app.cli.startup import settings_or_fail
     from app.clients.administration import ClientAccounts
 
     settings = settings_or_fail()
@@ -140,27 +140,13 @@ def _duration(text: str) -> timedelta:
 
 
 def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answer:
-    from app.cli.local_database import settings_or_fail
-    from app.cli.startup import database_url_of
+    from app.cli.startup import on_database, settings_or_fail
     from app.clients.administration import ClientAccountError, ClientAccounts
-    from app.database.connect import Database
-    from app.database.engine import create_engine, create_session_factory
-    from app.database.errors import DATABASE_ERRORS, reason
 
-    async def run(url: str) -> Answer:
-        engine = create_engine(Database(url))
-        try:
-            return await work(ClientAccounts(create_session_factory(engine)))
-        finally:
-            await engine.dispose()
-
-    with database_url_of(settings_or_fail()) as url:
-        try:
-            return asyncio.run(run(url))
-        except ClientAccountError as error:
-            fail(str(error))
-        except DATABASE_ERRORS as error:
-            fail(f"the database cannot be used: {reason(error)}")
+    try:
+        return on_database(settings_or_fail(), lambda sessions: work(ClientAccounts(sessions)))
+    except ClientAccountError as error:
+        fail(str(error))
 
 
 async def _configured(settings: Settings) -> list[tuple[str, Credential]]:

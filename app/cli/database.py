@@ -26,8 +26,7 @@ def database(
       genregraph database -- psql
       genregraph database -- pg_dump --format custom --file songs.dump
     """
-    from app.cli.local_database import settings_or_fail
-    from app.cli.startup import database_url_of
+    from app.cli.startup import database_url_of, settings_or_fail
     from app.local_postgres.binaries import find_binaries
 
     settings = settings_or_fail()

@@ -41,8 +41,8 @@ def demo(
       genregraph demo --file songs.csv
     """
     from app.cli.client import connected
-    from app.cli.local_database import settings_or_fail
-    from app.cli.startup import app_or_fail, database_of
+    from app.cli.serving import app_or_fail, database_of
+    from app.cli.startup import settings_or_fail
     from app.http.servers import running
     from app.observability.logs import configure_logs
     from app.resources import resource
@@ -54,7 +54,7 @@ def demo(
     own = settings.model_copy(
         update={"database_url": None, "clients": None, "data_dir": settings.data_dir / "demo"}
     )
-    with database_of(own, start_empty=True) as ready, running(app_or_fail(ready)) as port:
+    with database_of(own) as ready, running(app_or_fail(ready)) as port:
         url = f"http://127.0.0.1:{port}/graphql"
         typer.echo(f"Serving on {url}, with PostgreSQL of its own.")
         with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:

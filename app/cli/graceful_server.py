@@ -26,17 +26,24 @@ class GracefulServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, on_signal: Callable[[], None], delay_seconds: float
+        self,
+        config: uvicorn.Config,
+        *,
+        on_listening: Callable[[str, int], None],
+        on_signal: Callable[[], None],
+        delay_seconds: float,
     ) -> None:
         """Describe the server; nothing runs yet.
 
         Args:
             config: uvicorn's configuration.
+            on_listening: called once, with the address and the port; only then a free port has its number.
             on_signal: called once, at the first signal.
             delay_seconds: how long after SIGTERM it still takes connections. SIGINT, or a second signal,
                 ends the delay.
         """
         super().__init__(config)
+        self._on_listening = on_listening
         self._on_signal = on_signal
         self._delay_seconds = delay_seconds
         self._signalled = False
@@ -46,6 +53,8 @@ class GracefulServer(uvicorn.Server):
         """Listen."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self.started:
+            self._on_listening(*self.servers[0].sockets[0].getsockname()[:2])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Tell the application of a signal, and stop: after the delay if it is the first SIGTERM."""

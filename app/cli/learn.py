@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from app.batches.stored_songs import VerifiedRows
-    from app.settings import Settings
+    from app.database.engine import SessionFactory
     from ml.training.learn import LearningReport
 
 
@@ -36,18 +36,21 @@ def learn(
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
     from rich.console import Console
 
-    from app.cli.local_database import settings_or_fail
+    from app.batches.stored_songs import StoredSongsRepository
     from app.cli.progress import progress_bar
-    from ml.model.artifact import ArtifactError, load_ensemble
+    from app.cli.startup import model_or_fail, on_database, settings_or_fail
+    from ml.model.artifact import ArtifactError
     from ml.training.learn import LearningError, VerifiedSongs
     from ml.training.learn import learn as learn_from
 
     settings = settings_or_fail()
-    try:
-        ensemble = load_ensemble(settings.model_dir)
-    except ArtifactError as error:
-        fail(f"the model in {settings.model_dir} cannot be used: {error}")
-    rows = _verified_rows(settings)
+    ensemble = model_or_fail(settings)
+
+    async def verified_rows(sessions: SessionFactory) -> VerifiedRows:
+        async with sessions() as session:
+            return await StoredSongsRepository(session).verified()
+
+    rows = on_database(settings, verified_rows)
     if rows.until is None:
         fail("no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true")
     with progress_bar() as show:
@@ -78,27 +81,3 @@ def _print(console: Console, report: LearningReport, without_features: int, out:
         markup=False,
         soft_wrap=True,
     )
-
-
-def _verified_rows(settings: Settings) -> VerifiedRows:
-    import asyncio
-
-    from app.batches.stored_songs import StoredSongsRepository
-    from app.cli.startup import database_url_of
-    from app.database.connect import Database
-    from app.database.engine import create_engine, create_session_factory
-    from app.database.errors import DATABASE_ERRORS, reason
-
-    async def read(url: str) -> VerifiedRows:
-        engine = create_engine(Database(url))
-        try:
-            async with create_session_factory(engine)() as session:
-                return await StoredSongsRepository(session).verified()
-        finally:
-            await engine.dispose()
-
-    with database_url_of(settings) as url:
-        try:
-            return asyncio.run(read(url))
-        except DATABASE_ERRORS as error:
-            fail(f"the database cannot be used: {reason(error)}")

@@ -13,8 +13,7 @@ def migrate() -> None:
     Examples:
       GENREGRAPH_DATABASE_URL=postgresql://… genregraph migrate
     """
-    from app.cli.local_database import settings_or_fail
-    from app.cli.startup import migrate_or_fail
+    from app.cli.startup import migrate_or_fail, settings_or_fail
 
     settings = settings_or_fail()
     if settings.database_url is None:

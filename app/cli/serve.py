@@ -1,4 +1,4 @@
-"""`genregraph serve`: its options."""
+"""`genregraph serve`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def serve(
       genregraph serve
       genregraph serve --port 9000 --processes auto
     """
-    from app.cli.local_database import database_starting, settings_or_fail
+    from app.cli.startup import database_starting, settings_or_fail
     from ml.optional_packages import not_installed
 
     settings = settings_or_fail(host=host, port=port, data_dir=data_dir, processes=processes)
@@ -35,7 +35,7 @@ def serve(
     with database_starting(settings) as url:
         gc.disable()  # what is imported stays, and looking for garbage in it takes a tenth of the time
         with not_installed("rich"):  # by which structlog would show tracebacks in colour
-            from app.cli.run_serve import run_serve
+            from app.cli.serving import run_serve
         code = run_serve(settings, url)
     if code:
         raise typer.Exit(code)

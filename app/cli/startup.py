@@ -1,76 +1,86 @@
-"""What every command that serves does first: a database, its migrations, the clients."""
+"""What commands need that work on the service's own database: settings, PostgreSQL, migrations.
+
+The embedded server becomes ready while Python imports the rest, which takes longer: so imports come where
+they are used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-import structlog
-from pydantic import SecretStr
-from starlette.applications import Starlette
+from typing import TYPE_CHECKING, TypeVar
 
 from app.cli.failure import fail
-from app.cli.local_database import DatabaseUrl, database_starting
-from app.cli.options import LOCAL_CLIENT
-from app.clients.credentials import ClientsError
-from app.database.check import UnsuitableDatabaseError
-from app.database.connect import Database
-from app.database.errors import DATABASE_ERRORS, reason
-from app.database.migrate import migrate
-from app.database.url import DatabaseUrlError
-from app.main import create_app
-from app.observability.tracing import Tracing
-from app.settings import Environment, Settings
-from ml.model.artifact import ArtifactError
+from app.cli.weak_secrets import weak_secrets
+from app.local_postgres import EmbeddedPostgresError, local_postgres
+from app.settings import Settings, SettingsError, load_settings
 
-LOCAL_CLIENTS = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
-"""The client that everybody knows; only a database of our own, on this machine, gets it."""
+if TYPE_CHECKING:
+    from app.database.engine import SessionFactory
+    from ml.model.ensemble import Ensemble
 
-log = structlog.get_logger(__name__)
+DatabaseUrl = Callable[[], str]
+"""Waits until the database takes connections, and returns its URL."""
+
+Result = TypeVar("Result")
 
 
-def known_client(settings: Settings) -> str | None:
-    """Return the client that everybody knows, if these settings let it in without saying so."""
-    implied = settings.database_url is None and settings.clients is None
-    return LOCAL_CLIENT if implied and settings.environment is not Environment.PRODUCTION else None
+def settings_or_fail(**overrides: object) -> Settings:
+    """Return the settings, or end the command saying which one is wrong."""
+    try:
+        settings = load_settings(**overrides)
+    except SettingsError as error:
+        fail(str(error))
+    if weak := weak_secrets(settings):
+        fail("\n".join(weak))
+    return settings
 
 
 @contextmanager
-def database_of(settings: Settings, *, start_empty: bool = False) -> Iterator[Settings]:
-    """Provide the settings with a running, migrated database and its clients; see `with_database`."""
-    with database_starting(settings) as url:
-        yield with_database(settings, url, start_empty=start_empty)
-
-
-def with_database(settings: Settings, url: DatabaseUrl, *, start_empty: bool = False) -> Settings:
-    """Return the settings with a migrated database and its clients.
+def database_starting(settings: Settings, *, join: bool = False) -> Iterator[DatabaseUrl]:
+    """Give the database of the settings; without one, an embedded PostgreSQL runs inside this context.
 
     Args:
         settings: with or without a database.
-        url: waits for the database.
-        start_empty: drop all that is stored first, if the database is the embedded one.
+        join: use the embedded server that another process runs, if there is one.
     """
-    stored_only = settings.clients is None and settings.clients_file is None
-    known = None if known_client(settings) is None else SecretStr(LOCAL_CLIENTS)
-    address = url()
     if settings.database_url is not None:
-        migrate_or_fail(address)
-    else:
-        migrate_or_fail(address, start_empty=start_empty)
-        update = {"database_url": SecretStr(address), "clients": settings.clients or known}
-        settings = settings.model_copy(update=update)
-    if stored_only and known is None:
-        log.info("only the clients of the database may call; `genregraph clients add NAME` adds one")
-    return settings
+        yield settings.database_url.get_secret_value
+        return
+    try:
+        with local_postgres(settings.data_dir, join=join) as url:
+            yield url
+    except EmbeddedPostgresError as error:
+        fail(str(error))
 
 
 @contextmanager
 def database_url_of(settings: Settings) -> Iterator[str]:
     """Give the URL of the database: the one set, the embedded one that runs, or one started for this."""
-    with database_starting(settings, join=True) as waiting:
-        migrate_or_fail(url := waiting())
-        yield url
+    with database_starting(settings, join=True) as url:
+        migrate_or_fail(url())
+        yield url()
+
+
+def on_database(settings: Settings, work: Callable[[SessionFactory], Awaitable[Result]]) -> Result:
+    """Return what work on the database of the settings returns, or end the command if it is lost."""
+    from app.database.connect import Database
+    from app.database.engine import create_engine, create_session_factory
+    from app.database.errors import DATABASE_ERRORS, reason
+
+    async def run(url: str) -> Result:
+        engine = create_engine(Database(url))
+        try:
+            return await work(create_session_factory(engine))
+        finally:
+            await engine.dispose()
+
+    with database_url_of(settings) as url:
+        try:
+            return asyncio.run(run(url))
+        except DATABASE_ERRORS as error:
+            fail(f"the database cannot be used: {reason(error)}")
 
 
 def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | None:
@@ -80,6 +90,12 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
         database_url: the database.
         start_empty: drop all that is stored first.
     """
+    from app.database.check import UnsuitableDatabaseError
+    from app.database.connect import Database
+    from app.database.errors import DATABASE_ERRORS, reason
+    from app.database.migrate import migrate
+    from app.database.url import DatabaseUrlError
+
     try:
         shown = Database(database_url).shown
     except DatabaseUrlError as error:
@@ -94,17 +110,11 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
         fail(f"cannot migrate the database {shown}: {reason(error)}")
 
 
-def app_or_fail(
-    settings: Settings,
-    *,
-    known_client: str | None = None,
-    tracing: Tracing | None = None,
-    siblings: Path | None = None,
-) -> Starlette:
-    """Make the application, or end the command saying what is wrong; for the arguments see `create_app`."""
+def model_or_fail(settings: Settings) -> Ensemble:
+    """Return the model of the settings, or end the command if it cannot be used."""
+    from ml.model.artifact import ArtifactError, load_ensemble
+
     try:
-        return create_app(settings, known_client=known_client, tracing=tracing, siblings=siblings)
+        return load_ensemble(settings.model_dir)
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
-    except ClientsError as error:
-        fail(str(error))

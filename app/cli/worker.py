@@ -41,12 +41,10 @@ def worker(
       genregraph worker --concurrency 4 --metrics-port 9100
     """
     from app import __version__
-    from app.cli.local_database import settings_or_fail
-    from app.cli.startup import migrate_or_fail
+    from app.cli.startup import migrate_or_fail, model_or_fail, settings_or_fail
     from app.observability.logs import configure_logs
     from app.observability.metrics import Metrics
     from app.observability.tracing import tracing
-    from ml.model.artifact import ArtifactError, load_ensemble
 
     settings = settings_or_fail(worker_concurrency=concurrency)
     configure_logs(settings.effective_log_format)
@@ -56,10 +54,7 @@ def worker(
             "`genregraph serve`"
         )
     migrate_or_fail(settings.database_url.get_secret_value())
-    try:
-        ensemble = load_ensemble(settings.model_dir)
-    except ArtifactError as error:
-        fail(f"the model in {settings.model_dir} cannot be used: {error}")
+    ensemble = model_or_fail(settings)
     metrics = Metrics()
     metrics.describe("worker", __version__, ensemble.manifest.model_version, ensemble.genres)
     listener = None if metrics_port is None else _listener(settings.host, metrics_port)

@@ -20,7 +20,7 @@ def test_a_package_is_missing_for_a_while() -> None:
 
 
 def test_the_service_starts_without_what_it_does_not_need() -> None:
-    program = "import sys, app.cli.run_serve; print(*sys.modules)"
+    program = "import sys, app.cli.serving; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],

@@ -1,0 +1,222 @@
+"""What commands run that serve: the application, on a migrated database, in one process or several."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import structlog
+import typer
+import uvicorn
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from app import __version__
+from app.cli.failure import fail
+from app.cli.graceful_server import GracefulServer
+from app.cli.options import LOCAL_CLIENT
+from app.cli.processes import Place, Processes
+from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail
+from app.clients.credentials import ClientsError, parse_clients
+from app.http.http_protocol import CONNECTION_LIMITS
+from app.http.servers import Draining
+from app.main import create_app
+from app.observability.logs import configure_logs
+from app.observability.tracing import Tracing, tracing
+from app.settings import Environment, LogFormat, Settings
+from ml.model.artifact import ArtifactError
+
+LOCAL_CLIENTS: Final = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
+"""The client that everybody knows; only a database of our own, on this machine, gets it."""
+
+MAX_CLIENTS: Final = 5
+"""Client ids that the banner lists."""
+
+STARTUP_FAILURE: Final = 3
+"""Exit code, as uvicorn's own, of a server that could not start."""
+
+STOP_MARGIN_SECONDS: Final = 60.0
+"""How much longer than its requests a process may take to stop: a worker hands its batches over."""
+
+log = structlog.get_logger(__name__)
+
+
+def run_serve(settings: Settings, url: DatabaseUrl) -> int:
+    """Serve until a signal comes, and return the exit code.
+
+    Args:
+        settings: of the service.
+        url: waits for the database.
+    """
+    configure_logs(settings.effective_log_format)
+    known = _known_client(settings)
+    ready = _with_database(settings, url)
+    return _serve(ready, known) if ready.processes == 1 else _serve_together(ready, known)
+
+
+@contextmanager
+def database_of(settings: Settings) -> Iterator[Settings]:
+    """Provide the settings with a running, migrated, empty database and its clients."""
+    with database_starting(settings) as url:
+        yield _with_database(settings, url, start_empty=True)
+
+
+def app_or_fail(
+    settings: Settings,
+    *,
+    known_client: str | None = None,
+    tracing: Tracing | None = None,
+    siblings: Path | None = None,
+) -> Starlette:
+    """Make the application, or end the command saying what is wrong; for the arguments see `create_app`."""
+    try:
+        return create_app(settings, known_client=known_client, tracing=tracing, siblings=siblings)
+    except ArtifactError as error:
+        fail(f"the model in {settings.model_dir} cannot be used: {error}")
+    except ClientsError as error:
+        fail(str(error))
+
+
+def _known_client(settings: Settings) -> str | None:
+    """Return the client that everybody knows, if these settings let it in without saying so."""
+    implied = settings.database_url is None and settings.clients is None
+    return LOCAL_CLIENT if implied and settings.environment is not Environment.PRODUCTION else None
+
+
+def _with_database(settings: Settings, url: DatabaseUrl, *, start_empty: bool = False) -> Settings:
+    """Return the settings with a migrated database, emptied first on request, and its clients."""
+    stored_only = settings.clients is None and settings.clients_file is None
+    known = None if _known_client(settings) is None else SecretStr(LOCAL_CLIENTS)
+    address = url()
+    migrate_or_fail(address, start_empty=start_empty)
+    if settings.database_url is None:
+        update = {"database_url": SecretStr(address), "clients": settings.clients or known}
+        settings = settings.model_copy(update=update)
+    if stored_only and known is None:
+        log.info("only the clients of the database may call; `genregraph clients add NAME` adds one")
+    return settings
+
+
+def _serve(
+    settings: Settings, known: str | None, place: Place | None = None, siblings: Path | None = None
+) -> int:
+    """Serve in this process, and return its exit code.
+
+    Args:
+        settings: with a database.
+        known: the client that everybody knows.
+        place: of this process among several; None if there is one.
+        siblings: the folder that these share.
+    """
+
+    def begin(host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        # The first file needs it, and until then the service is as good without.
+        loop.run_in_executor(None, import_module, "pandas")
+        if place is not None:
+            place.ready()
+            loop.add_reader(place.lifeline, stop_without_parent, place.lifeline)
+        if place is None or place.number == 0:
+            _say_where(settings, known, host, port)
+
+    def stop() -> None:
+        # At once: whoever follows a batch would hold the server up.
+        app.state.stop()
+        draining.begin()
+
+    def stop_without_parent(lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        server.handle_exit(signal.SIGTERM, None)
+
+    with tracing() as traces:
+        app = app_or_fail(settings, known_client=known, tracing=traces, siblings=siblings)
+        # What is there now stays: without this, a full collection in the middle of a batch looks at it
+        # all over again and stops every thread for a tenth of a second.
+        gc.freeze()
+        gc.enable()
+        draining = Draining(traces.requests(app))
+        config = uvicorn.Config(
+            draining,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            forwarded_allow_ips=settings.trusted_proxies,
+            access_log=False,
+            **CONNECTION_LIMITS,
+            timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        )
+        server = GracefulServer(
+            config, on_listening=begin, on_signal=stop, delay_seconds=settings.shutdown_delay_seconds
+        )
+        try:
+            server.run(None if place is None else place.sockets)
+        except KeyboardInterrupt:
+            return 0
+        return 0 if server.started else STARTUP_FAILURE
+
+
+def _serve_together(settings: Settings, known: str | None) -> int:
+    """Serve in several processes; the first one has the worker."""
+    with TemporaryDirectory(prefix="genregraph-") as siblings:
+
+        def serve_in(place: Place) -> int:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            own = settings if place.number == 0 else settings.model_copy(update={"worker_concurrency": 0})
+            try:
+                return _serve(own, known, place, Path(siblings))
+            except typer.Exit as failed:
+                return failed.exit_code
+            except SystemExit:
+                return 0
+
+        stopping = settings.shutdown_delay_seconds + settings.shutdown_grace_seconds + STOP_MARGIN_SECONDS
+        try:
+            together = Processes(
+                settings.processes, settings.host, settings.port, serve_in, stop_seconds=stopping
+            )
+        except OSError as error:
+            fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", STARTUP_FAILURE)
+        return together.run()
+
+
+def _say_where(settings: Settings, known: str | None, host: str, port: int) -> None:
+    """Print a banner to standard output; where logs are JSON, log one line in its place."""
+    # Where a browser on this machine finds the server.
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not bound
+    page = f"http://[{here}]:{port}/" if ":" in here else f"http://{here}:{port}/"
+    api = f"{page}graphql"
+    if settings.effective_log_format is LogFormat.JSON:
+        log.info("serving", url=api, page=page if settings.playground else None)
+        return
+    lines = {
+        "API": api,
+        "page": page if settings.playground else "off",
+        "playground": f"{api}, in a browser" if settings.playground else "off",
+        "client": f"{known}, with the secret {known}" if known else _clients(settings),
+        "stop": "Ctrl-C",
+    }
+    typer.echo(f"genregraph {__version__}")
+    for name, text in lines.items():
+        typer.echo(f"  {name:12}{text}")
+
+
+def _clients(settings: Settings) -> str:
+    """Return who may call, without any secret."""
+    places = []
+    if settings.clients is not None:
+        credentials = parse_clients(settings.clients.get_secret_value().split(","))
+        ids = list(dict.fromkeys(known.client_id for known in credentials))
+        more = f" and {len(ids) - MAX_CLIENTS} more" if len(ids) > MAX_CLIENTS else ""
+        places.append(", ".join(ids[:MAX_CLIENTS]) + more)
+    if settings.clients_file is not None:
+        places.append(f"those in {settings.clients_file}")
+    return "; ".join([*places, "those that `genregraph clients add NAME` added"])
