@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.failure import FAILED, USAGE, fail
 from app.cli.options import BatchArgument, JsonOption, for_service
+from app.cli.output import FAILED, USAGE, fail
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
 
-ACTIONS = "What to do with it"
+action_option = partial(typer.Option, rich_help_panel="What to do with it")
 
 CANCEL = "mutation CancelBatch($id: ID!) { cancelBatch(id: $id) { status } }"
 
@@ -26,18 +27,11 @@ mutation DeleteBatch($id: ID!, $songs: Boolean!) { deleteBatch(id: $id, songs: $
 def batch(  # noqa: PLR0913, PLR0917 - the options of the command
     client: GraphQLClient,
     batch_id: BatchArgument,
-    follow: Annotated[
-        bool, typer.Option("--follow", rich_help_panel=ACTIONS, help="Wait until it finishes.")
-    ] = False,
-    cancel: Annotated[
-        bool, typer.Option("--cancel", rich_help_panel=ACTIONS, help="Stop it and discard its file.")
-    ] = False,
-    delete: Annotated[
-        bool, typer.Option("--delete", rich_help_panel=ACTIONS, help="Delete it and its results.")
-    ] = False,
+    follow: Annotated[bool, action_option("--follow", help="Wait until it finishes.")] = False,
+    cancel: Annotated[bool, action_option("--cancel", help="Stop it and discard its file.")] = False,
+    delete: Annotated[bool, action_option("--delete", help="Delete it and its results.")] = False,
     with_songs: Annotated[
-        bool,
-        typer.Option("--with-songs", rich_help_panel=ACTIONS, help="With --delete, also delete its songs."),
+        bool, action_option("--with-songs", help="With --delete, also delete its songs.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,22 +57,16 @@ def batch(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 def _show(client: GraphQLClient, batch_id: str, *, follow: bool, as_json: bool) -> None:
-    from app.cli.progress import file_progress
-    from app.cli.results import Outcome, print_json, print_result
-    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, wait_for
+    from app.cli.results import Outcome, print_outcome
+    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, file_progress, wait_for
 
-    found: dict[str, Any] | None = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})[
-        "batch"
-    ]
+    found = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})["batch"]
     if found is None:
         fail(f"there is no batch {batch_id}")
     outcome = Outcome(Path(found["fileName"] or "songs"), found)
     if follow and outcome.waiting:
         with file_progress(outcome.path, hidden=as_json) as progress:
             outcome = Outcome(outcome.path, wait_for(client, batch_id, progress))
-    if as_json:
-        print_json([outcome])
-    else:
-        print_result(outcome)
+    print_outcome(outcome, as_json=as_json)
     if follow and not outcome.stored:
         raise typer.Exit(FAILED)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import CsvOption, JsonOption, for_service
+from app.cli.output import print_rows
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -17,7 +18,14 @@ query Batches($first: Int!) {
 }
 """
 
-COLUMNS = ("id", "file", "status", "rows", "classified", "created")
+COLUMNS = {
+    "id": "id",
+    "file": "fileName",
+    "status": "status",
+    "rows": "rowsUploaded",
+    "classified": "rowsClassified",
+    "created": "createdAt",
+}
 
 
 @for_service
@@ -35,14 +43,5 @@ def batches(
       genregraph batches
       genregraph batches --first 1 --json
     """
-    from app.cli.listing import print_rows
-
     nodes = client.execute(BATCHES, {"first": first})["batches"]["nodes"]
-    rows = [
-        (
-            *(batch["id"], batch["fileName"], batch["status"]),
-            *(batch["rowsUploaded"], batch["rowsClassified"], batch["createdAt"]),
-        )
-        for batch in nodes
-    ]
-    print_rows(COLUMNS, rows, as_json=as_json, as_csv=as_csv)
+    print_rows(COLUMNS, nodes, as_json=as_json, as_csv=as_csv)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.failure import FAILED, NOT_REACHED, USAGE, fail, require_extra
 from app.cli.options import MinConfidenceOption, OnMissingValueOption
-from app.cli.shown import shown
+from app.cli.output import FAILED, NOT_REACHED, USAGE, fail, print_line, print_table, require_extra
 from ml.songs.problems import OnInvalidRow, OnMissingValue
 
 if TYPE_CHECKING:
@@ -27,58 +26,50 @@ _DATABASES = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 _PROBLEMS_SHOWN = 10
 
-_Inputs = Annotated[
-    list[str],
-    typer.Argument(help="CSV or Parquet files: paths, globs in quotes, or URLs like s3://bucket/*.csv."),
-]
-_Output = Annotated[
-    str,
-    typer.Option(
-        envvar="GENREGRAPH_BULK_OUTPUT",
-        show_envvar=True,
-        help="A folder or URL for Parquet, or postgresql://user:password@host/database of a service.",
-    ),
-]
-_Scheduler = Annotated[
-    str | None,
-    typer.Option(help="A Dask scheduler, like tcp://host:8786.", show_default="processes of its own"),
-]
-_Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="How many processes of its own.", show_default="one for each core"),
-]
-_OnInvalidRow = Annotated[
-    OnInvalidRow,
-    typer.Option(
-        case_sensitive=False, help="Write nothing if a row is wrong anywhere, or leave wrong rows out."
-    ),
-]
-_Report = Annotated[
-    Path | None,
-    typer.Option(dir_okay=False, help="Write counts and refused rows to this JSON file."),
-]
-_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output in the folder.")]
-_Model = Annotated[
-    Path | None,
-    typer.Option(
-        file_okay=False,
-        help="Folder of the model, which workers have to find too.",
-        show_default="the one that ships",
-    ),
-]
-
 
 def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
-    inputs: _Inputs,
-    output: _Output,
-    scheduler: _Scheduler = None,
-    workers: _Workers = None,
-    on_invalid_row: _OnInvalidRow = OnInvalidRow.REJECT_FILE,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="CSV or Parquet files: paths, globs in quotes, or URLs like s3://bucket/*.csv."),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            envvar="GENREGRAPH_BULK_OUTPUT",
+            show_envvar=True,
+            help="A folder or URL for Parquet, or postgresql://user:password@host/database of a service.",
+        ),
+    ],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="A Dask scheduler, like tcp://host:8786.", show_default="processes of its own"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many processes of its own.", show_default="one for each core"),
+    ] = None,
+    on_invalid_row: Annotated[
+        OnInvalidRow,
+        typer.Option(
+            case_sensitive=False, help="Write nothing if a row is wrong anywhere, or leave wrong rows out."
+        ),
+    ] = OnInvalidRow.REJECT_FILE,
     on_missing_value: OnMissingValueOption = OnMissingValue.SKIP_ROW,
     min_confidence: MinConfidenceOption = 0.0,
-    report: _Report = None,
-    overwrite: _Overwrite = False,
-    model: _Model = None,
+    report: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write counts and refused rows to this JSON file.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier output in the folder.")
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="Folder of the model, which workers have to find too.",
+            show_default="the one that ships",
+        ),
+    ] = None,
 ) -> None:
     """Classify whole catalogues: many large CSV or Parquet files, on all cores or on a Dask cluster.
 
@@ -201,42 +192,28 @@ def _write_report(path: Path, summary: BulkSummary) -> None:
 
 
 def _print(summary: BulkSummary) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from ml.model.drift import by_group
 
-    console = Console()
     for file, found in summary.by_file.items():
         problems = found.report.problems[:_PROBLEMS_SHOWN]
-        lines = [problem.message for problem in problems]
+        for problem in problems:
+            print_line(f"{file}: {problem.message}")
         if more := found.report.problem_count - len(problems):
-            lines.append(f"and {more:,} more problems")
-        for line in lines:
-            console.print(f"{shown(file)}: {shown(line)}", highlight=False, soft_wrap=True)
-    counts = Table("rows", "", show_header=False)
-    counts.columns[1].justify = "right"
+            print_line(f"{file}: and {more:,} more problems")
     report = summary.findings.report
-    for name, count in (
-        ("rows read", report.rows),
-        ("left out for missing values", report.rows_with_missing_values),
-        ("classified with missing values", report.rows_with_missing_values_classified),
-        ("invalid", report.rows_invalid),
-        ("repeated", summary.rows_duplicated),
-        ("songs written", summary.rows_classified),
-        ("of them uncertain", summary.rows_uncertain),
-        *(
-            (f"with {group.lower()} outside of the training range", songs)
-            for group, songs in by_group(summary.findings.songs_outside).items()
-        ),
-    ):
-        counts.add_row(name, f"{count:,}")
-    console.print(counts)
+    counts = {
+        "rows read": report.rows,
+        "left out for missing values": report.rows_with_missing_values,
+        "classified with missing values": report.rows_with_missing_values_classified,
+        "invalid": report.rows_invalid,
+        "repeated": summary.rows_duplicated,
+        "songs written": summary.rows_classified,
+        "of them uncertain": summary.rows_uncertain,
+    }
+    for group, songs in by_group(summary.findings.songs_outside).items():
+        counts[f"with {group.lower()} outside of the training range"] = songs
+    print_table(("rows", ""), counts.items(), show_header=False)
     if summary.refused:
-        console.print("[red]Nothing was written.[/]")
-        return
-    genres = Table("genre", "songs")
-    genres.columns[1].justify = "right"
-    for genre, songs in sorted(summary.genre_counts.items()):
-        genres.add_row(shown(genre), f"{songs:,}")
-    console.print(genres)
+        typer.secho("Nothing was written.", fg=typer.colors.RED)
+    else:
+        print_table(("genre", "songs"), sorted(summary.genre_counts.items()))

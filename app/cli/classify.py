@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.download import STANDARD_OUTPUT, check_output, save_results
-from app.cli.failure import FAILED, INTERRUPTED, USAGE, fail
-from app.cli.help import OUTPUT
 from app.cli.options import (
     FormatOption,
     MinConfidenceOption,
@@ -19,15 +17,18 @@ from app.cli.options import (
     OutputOption,
     WaitOption,
     for_service,
+    output_option,
 )
+from app.cli.output import FAILED, INTERRUPTED, USAGE, fail, print_json
 from app.cli.song_paths import named, song_paths
 from ml.songs.problems import OnMissingValue
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from app.cli.client import GraphQLClient
     from app.cli.results import Outcome
+
+Send = Callable[[Path], dict[str, Any]]
+"""Sends one file, and returns what came of it."""
 
 
 @for_service
@@ -53,26 +54,13 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     output: OutputOption = None,
     form: FormatOption = None,
     as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            rich_help_panel=OUTPUT,
-            help="Print one JSON document: a list with an object for each file.",
-        ),
+        bool, output_option("--json", help="Print one JSON document: a list with an object for each file.")
     ] = False,
     explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            rich_help_panel=OUTPUT,
-            help="Explain each prediction; up to 1,000 rows per file.",
-        ),
+        bool, output_option("--explain", help="Explain each prediction; up to 1,000 rows per file.")
     ] = False,
     songs: Annotated[
-        int,
-        typer.Option(
-            min=1, rich_help_panel=OUTPUT, help="Number of songs per file to explain with --explain."
-        ),
+        int, output_option(min=1, help="Number of songs per file to explain with --explain.")
     ] = 20,
 ) -> None:
     """Upload song files to a running service and print what it stored.
@@ -94,7 +82,6 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         if len(files) > 1 or not wait or as_json:
             fail("--output takes a single input file and cannot be combined with --no-wait or --json", USAGE)
         check_output(output)
-    paths = [Path(file) for file in files]
     options: dict[str, Any] = {
         "onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE",
         "onMissingValue": on_missing_value.value,
@@ -102,19 +89,15 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     }
     if background:
         options["background"] = True
-    from rich.console import Console
-
     from app.cli.sending import upload
 
-    console = Console(stderr=output == STANDARD_OUTPUT)
-    send: Callable[[Path], dict[str, Any]] = partial(
-        upload, client, options=options, wait=wait, quiet=as_json
-    )
+    paths = [Path(file) for file in files]
+    send: Send = partial(upload, client, options=options, wait=wait, quiet=as_json)
     if explain:
         from app.cli.explain import explainer  # reads files itself, with pandas
 
         send = explainer(client, paths, options, quiet=as_json)
-    outcomes = _send_all(paths, send, console, as_json=as_json, songs=songs)
+    outcomes = _send_all(paths, send, as_json=as_json, songs=songs, err=output == STANDARD_OUTPUT)
     if output is not None:
         batch_id = outcomes[0].result.get("id")
         if batch_id is None:
@@ -122,9 +105,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         save_results(client, batch_id, output, form)
 
 
-def _send_all(
-    paths: list[Path], send: Callable[[Path], dict[str, Any]], console: Console, *, as_json: bool, songs: int
-) -> list[Outcome]:
+def _send_all(paths: list[Path], send: Send, *, as_json: bool, songs: int, err: bool) -> list[Outcome]:
     """Send files one after the other, print what came of them, and return that.
 
     It ends the command with its exit code if a file was refused.
@@ -133,7 +114,7 @@ def _send_all(
         NotReachedError: see `GraphQLClient`.
     """
     from app.cli.client import NotReachedError, RefusedError
-    from app.cli.results import Outcome, print_json, print_reasons, print_result, print_summary
+    from app.cli.results import Outcome, print_reasons, print_result, print_summary
 
     outcomes: list[Outcome] = []
     unreached: NotReachedError | None = None
@@ -152,12 +133,12 @@ def _send_all(
             outcome = Outcome.of_error(named(path), f"cannot be read: {error.strerror}", "NOT_READ")
         outcomes.append(outcome)
         if not as_json:
-            print_result(outcome, console)
-            print_reasons(console, outcome.result.get("songs", []), songs)
+            print_result(outcome, err=err)
+            print_reasons(outcome.result.get("songs", []), songs, err=err)
     if as_json:
-        print_json(outcomes)
+        print_json([outcome.to_json() for outcome in outcomes])
     else:
-        print_summary(console, outcomes)
+        print_summary(outcomes, err=err)
     if unreached is not None:
         raise unreached
     if not all(outcome.stored or outcome.waiting for outcome in outcomes):

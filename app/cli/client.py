@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Self
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
+import tenacity
 import typer
 
-from app.cli.failure import FAILED, INTERRUPTED, NOT_REACHED, fail
-from app.cli.retrying import Attempts, TryAgainError, seconds_until
-from app.cli.shown import plain
+from app.cli.output import FAILED, INTERRUPTED, NOT_REACHED, fail, plain
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_ASKED_PAUSE_SECONDS = 300.0
+"""No service makes a command wait longer at a time."""
 
 UNAVAILABLE = frozenset({429, 502, 503})
 """The status of a service, or of the proxy before it, that has too much to do, or will work again soon."""
@@ -24,8 +30,18 @@ UNAVAILABLE = frozenset({429, 502, 503})
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
 
-class NotReachedError(TryAgainError):
-    """The service cannot be reached, or does not let this client in."""
+class NotReachedError(Exception):
+    """The service cannot be reached, or does not let this client in.
+
+    Attributes:
+        retriable: another attempt may succeed.
+        after: in how many seconds, if the service says so.
+    """
+
+    def __init__(self, message: str, *, retriable: bool = False, after: float | None = None) -> None:
+        super().__init__(message)
+        self.retriable = retriable
+        self.after = after
 
 
 class RefusedError(Exception):
@@ -41,46 +57,32 @@ class NotStreamedError(Exception):
 
 
 class GraphQLClient:
-    """Talks to one service with one client's credentials. A context manager.
+    """Talks to one service.
 
-    A request that cannot get through (no or a broken connection, 429, 502, 503) is sent again up to `retries`
-    times. That is safe with uploads too: songs stored twice are stored once.
+    A request that cannot get through (no or a broken connection, 429, 502, 503) is sent again, after growing,
+    jittered pauses or when the service says. That is safe with uploads too: songs stored twice are stored
+    once.
     """
 
-    def __init__(
-        self,
-        url: str,
-        client_id: str,
-        client_secret: str,
-        *,
-        retries: int = 0,
-        on_retry: Callable[[str, float], None] = lambda _message, _seconds: None,
-    ) -> None:
+    def __init__(self, http: httpx.Client, url: str, retries: int) -> None:
         """Make a client.
 
         Args:
+            http: sends the credentials with each request.
             url: the GraphQL endpoint.
-            client_id: whose credentials.
-            client_secret: the secret.
             retries: how often to send a request again.
-            on_retry: is told why and in how many seconds, before each pause.
         """
+        self._http = http
         self._url = url
-        self._attempts = Attempts(retries, on_retry)
-        self._http = httpx.Client(
-            headers={
-                CLIENT_ID_HEADER: client_id,
-                CLIENT_SECRET_HEADER: client_secret,
-                "accept": "application/graphql-response+json, application/json",
-            },
-            timeout=httpx.Timeout(UPLOAD_TIMEOUT_SECONDS, connect=10.0),
+        self._attempts = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(retries + 1),
+            wait=_pause,
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, NotReachedError) and error.retriable
+            ),
+            before_sleep=_tell_retry,
+            reraise=True,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
 
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run an operation and return its `data`.
@@ -89,7 +91,7 @@ class GraphQLClient:
             NotReachedError: no connection, or wrong credentials.
             RefusedError: the reply has errors.
         """
-        return self._send(json={"query": query, "variables": variables or {}})
+        return self._attempts(self._send, json={"query": query, "variables": variables or {}})
 
     def upload(
         self, query: str, variables: Mapping[str, Any], *, variable: str, file: BinaryIO, name: str
@@ -103,7 +105,8 @@ class GraphQLClient:
             OSError: the file cannot be read.
         """
         operations = {"query": query, "variables": {**variables, variable: None}}
-        return self._send(
+        return self._attempts(
+            self._send,
             headers={"graphql-preflight": "1"},
             data={
                 "operations": json.dumps(operations),
@@ -150,15 +153,15 @@ class GraphQLClient:
             OSError: the file cannot be written.
         """
         url = httpx.URL(self._url).join(f"batches/{quote(batch_id, safe='')}/songs.{extension}")
-        self._attempts.of(lambda: self._download_once(url, file))
+        self._attempts(self._download, url, file)
 
-    def _download_once(self, url: httpx.URL, file: BinaryIO) -> None:
+    def _download(self, url: httpx.URL, file: BinaryIO) -> None:
         arriving = False
         try:
             with self._http.stream("GET", url) as response:
                 if response.status_code != httpx.codes.OK:
                     response.read()
-                    self._answer(response)
+                    _answer(response)
                 arriving = True
                 file.writelines(response.iter_bytes())
         except httpx.HTTPError as error:
@@ -166,37 +169,83 @@ class GraphQLClient:
             raise _not_reached(url, error, retriable=not arriving) from error
 
     def _send(self, **request: Any) -> dict[str, Any]:
-        return self._attempts.of(lambda: self._send_once(**request))
-
-    def _send_once(self, **request: Any) -> dict[str, Any]:
         try:
-            response = self._http.post(self._url, **request)
+            return _answer(self._http.post(self._url, **request))
         except httpx.HTTPError as error:
             raise _not_reached(self._url, error) from error
-        return self._answer(response)
 
-    def _answer(self, response: httpx.Response) -> dict[str, Any]:
-        status = response.status_code
-        unavailable = status in UNAVAILABLE
-        after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        if not _is_graphql(body):
-            elsewhere = response.headers.get("location")
-            raise NotReachedError(
-                f"{response.url} answers {status}, and not in GraphQL"
-                + (f"; it points to {elsewhere}" if elsewhere else ""),
-                retriable=unavailable,
-                after=after,
-            )
-        try:
-            return _data(body)
-        except RefusedError as error:
-            if unavailable or status in {401, 403}:
-                raise NotReachedError(str(error), retriable=unavailable, after=after) from error
-            raise
+
+@contextmanager
+def connected(url: str, client_id: str, client_secret: str, retries: int) -> Iterator[GraphQLClient]:
+    """Give a client of a service, and end the command with a line and a code if the service says no."""
+    headers = {
+        CLIENT_ID_HEADER: client_id,
+        CLIENT_SECRET_HEADER: client_secret,
+        "accept": "application/graphql-response+json, application/json",
+    }
+    timeout = httpx.Timeout(UPLOAD_TIMEOUT_SECONDS, connect=10.0)
+    try:
+        with httpx.Client(headers=headers, timeout=timeout) as http:
+            yield GraphQLClient(http, url, retries)
+    except NotReachedError as error:
+        fail(str(error), NOT_REACHED)
+    except RefusedError as error:
+        fail(str(error), NOT_REACHED if error.code == "FORBIDDEN" else FAILED)
+    except KeyboardInterrupt:
+        fail("interrupted", INTERRUPTED)
+
+
+def seconds_until(retry_after: str) -> float | None:
+    """Return what a Retry-After header asks for, in seconds; None if it cannot be read."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+_backoff = tenacity.wait_exponential_jitter(
+    multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS
+)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, NotReachedError) else None
+    return max(_backoff(state), min(asked or 0.0, LONGEST_ASKED_PAUSE_SECONDS))
+
+
+def _tell_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    message = plain(str(error)).removesuffix(".")
+    typer.echo(f"genregraph: {message}; trying again in {state.upcoming_sleep:.1f} s", err=True)
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    """Return the `data` of a reply."""
+    status = response.status_code
+    unavailable = status in UNAVAILABLE
+    after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not _is_graphql(body):
+        elsewhere = response.headers.get("location")
+        raise NotReachedError(
+            f"{response.url} answers {status}, and not in GraphQL"
+            + (f"; it points to {elsewhere}" if elsewhere else ""),
+            retriable=unavailable,
+            after=after,
+        )
+    try:
+        return _data(body)
+    except RefusedError as error:
+        if unavailable or status in {401, 403}:
+            raise NotReachedError(str(error), retriable=unavailable, after=after) from error
+        raise
 
 
 def _not_reached(url: httpx.URL | str, error: httpx.HTTPError, *, retriable: bool = True) -> NotReachedError:
@@ -236,21 +285,3 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
             event = value.strip()
         elif field == "data":
             data += value.strip()
-
-
-@contextmanager
-def connected(url: str, client_id: str, client_secret: str, retries: int) -> Iterator[GraphQLClient]:
-    """Give a client of a service, and end the command with a line and a code if the service says no."""
-    try:
-        with GraphQLClient(url, client_id, client_secret, retries=retries, on_retry=_tell_retry) as client:
-            yield client
-    except NotReachedError as error:
-        fail(str(error), NOT_REACHED)
-    except RefusedError as error:
-        fail(str(error), NOT_REACHED if error.code == "FORBIDDEN" else FAILED)
-    except KeyboardInterrupt:
-        fail("interrupted", INTERRUPTED)
-
-
-def _tell_retry(message: str, seconds: float) -> None:
-    typer.echo(f"genregraph: {plain(message).removesuffix('.')}; trying again in {seconds:.1f} s", err=True)

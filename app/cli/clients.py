@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from app.cli.failure import USAGE, fail
 from app.cli.help import Command, QuickGroup
+from app.cli.output import USAGE, fail, print_json, print_table
 from app.clients.roles import Role
 
 if TYPE_CHECKING:
@@ -98,36 +97,29 @@ def list_(
       genregraph clients list
       genregraph clients list --json
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from app.cli.startup import settings_or_fail
     from app.clients.administration import ClientAccounts
 
-    settings = settings_or_fail()
     accounts = _with_accounts(ClientAccounts.all)
-    configured = asyncio.run(_configured(settings))
+    configured = asyncio.run(_configured(settings_or_fail()))
     if as_json:
-        entries = [{**asdict(account), "source": "database"} for account in accounts]
-        entries += [
-            {"name": known.client_id, "role": known.role.value, "source": source}
-            for source, known in configured
-        ]
-        typer.echo(json.dumps(entries, default=lambda moment: moment.isoformat(), indent=2))
-        return
-    table = Table("client", "role", "kept in", "added", "last used", "secrets")
-    for account in accounts:
-        table.add_row(
-            account.name,
-            account.role.value,
-            "database",
-            _day(account.created_at),
-            _day(account.last_used_at) or "never",
-            _secrets(account),
+        print_json(
+            [{**asdict(account), "source": "database"} for account in accounts]
+            + [{"name": one.client_id, "role": one.role, "source": source} for source, one in configured]
         )
-    for source, known in configured:
-        table.add_row(known.client_id, known.role.value, source, "", "", "valid while it stands there")
-    Console().print(table)
+        return
+    rows = [
+        (
+            *(account.name, account.role.value, "database", _day(account.created_at)),
+            *(_day(account.last_used_at) or "never", _secrets(account)),
+        )
+        for account in accounts
+    ]
+    rows += [
+        (one.client_id, one.role.value, source, "", "", "valid while it stands there")
+        for source, one in configured
+    ]
+    print_table(("client", "role", "kept in", "added", "last used", "secrets"), rows)
 
 
 def _duration(text: str) -> timedelta:

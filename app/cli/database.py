@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from app.cli.failure import fail
+from app.cli.output import fail
 
 
 def database(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.failure import FAILED
-from app.cli.options import LOCAL_CLIENT
-from app.cli.song_paths import song_path
+from app.cli.options import LOCAL_CLIENT, songs_option
+from app.cli.output import FAILED, print_table
+from app.cli.song_paths import named
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -24,14 +24,7 @@ query SongsByGenre {
 
 def demo(
     file: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-            callback=song_path,
-            help="Classify this file, - for standard input, not the sample.",
-        ),
+        Path | None, songs_option(help="Classify this file, - for standard input, not the sample.")
     ] = None,
 ) -> None:
     """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop.
@@ -62,20 +55,16 @@ def demo(
 
 
 def _show(client: GraphQLClient, path: Path) -> None:
-    from app.cli.listing import print_rows
-    from app.cli.results import Outcome, print_result
+    from app.cli.results import Outcome, print_outcome
     from app.cli.sending import upload
-    from app.cli.song_paths import named
 
     outcome = Outcome(named(path), upload(client, path, {}))
-    print_result(outcome)
+    print_outcome(outcome)
     if not outcome.stored:
         raise typer.Exit(FAILED)
-    print_rows(
-        ("genre", "songs stored", "one of them", "confidence"),
-        (
-            (genre["name"], genre["songCount"], song["title"], song["confidence"])
-            for genre in client.execute(SONGS_BY_GENRE)["genres"]
-            for song in genre["songs"]["nodes"]
-        ),
+    rows = (
+        (genre["name"], genre["songCount"], song["title"], song["confidence"])
+        for genre in client.execute(SONGS_BY_GENRE)["genres"]
+        for song in genre["songs"]["nodes"]
     )
+    print_table(("genre", "songs stored", "one of them", "confidence"), rows)

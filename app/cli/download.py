@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.failure import USAGE, fail
 from app.cli.options import BatchArgument, FormatOption, OutputOption, ResultFormat, for_service
-from app.cli.shown import plain
+from app.cli.output import USAGE, fail, plain
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient

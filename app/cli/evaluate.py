@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.failure import USAGE, fail, require_extra
-from app.cli.options import for_service
-from app.cli.song_paths import song_path
+from app.cli.options import for_service, labels_option, songs_option
+from app.cli.output import USAGE, fail, print_line, print_table, require_extra
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
 
 LOCAL = "A model on this machine"
+local_option = partial(typer.Option, file_okay=False, rich_help_panel=LOCAL)
+
+ACCURACY = """
+query AccuracyOnVerified {
+  accuracyOnVerified {
+    modelVersion songsVerified
+    overall { ...all }
+    byConfidence { minConfidence maxConfidence accuracy { ...all } }
+    byGenre { genre accuracy { ...all } }
+  }
+}
+fragment all on Accuracy { songs share lower upper }
+"""
 
 
 @for_service
 def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     client: GraphQLClient,
-    features: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-            callback=song_path,
-            rich_help_panel=LOCAL,
-            help="CSV of songs, - for standard input.",
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            rich_help_panel=LOCAL,
-            help="CSV of trackID and genre, and artist if known.",
-        ),
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(file_okay=False, rich_help_panel=LOCAL, help="Folder of the model.")
-    ] = None,
+    features: Annotated[Path | None, songs_option(rich_help_panel=LOCAL)] = None,
+    labels: Annotated[Path | None, labels_option(rich_help_panel=LOCAL)] = None,
+    model: Annotated[Path | None, local_option(help="Folder of the model.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            file_okay=False,
-            rich_help_panel=LOCAL,
-            help="Folder of figures and metrics.json.",
-            show_default="reports in the model",
-        ),
+        local_option(help="Folder of figures and metrics.json.", show_default="reports in the model"),
     ] = None,
     stored: Annotated[
         bool,
@@ -71,9 +60,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     if stored:
         if any((features, labels, model, out)):
             fail("--stored goes without --features, --labels, --model and --out", USAGE)
-        from app.cli.stored_scores import print_stored
-
-        print_stored(client)
+        _print_stored(client)
     elif features is None or labels is None or model is None:
         fail("give --features, --labels and --model, or else --stored", USAGE)
     else:
@@ -82,9 +69,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
 
 def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> None:
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
-    from rich.console import Console
-
-    from app.cli.score_tables import print_scores, write_evaluation
+    from app.cli.training import print_scores, write_evaluation
     from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
     from ml.training.data import TrainingDataError
     from ml.training.evaluate import evaluate as evaluate_model
@@ -93,20 +78,44 @@ def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> No
         report = evaluate_model(load_ensemble(model), features, labels)
     except (TrainingDataError, ArtifactError) as error:
         fail(str(error))
-    console = Console()
-    console.print(f"Model {report.model_version}", highlight=False)
+    print_line(f"Model {report.model_version}")
     if report.out_of_fold:
-        console.print(
+        print_line(
             "The model was trained on these songs. These are the scores of its training: each song was "
-            "predicted by a model that did not see it.",
-            highlight=False,
-            soft_wrap=True,
+            "predicted by a model that did not see it."
         )
     elif report.songs_left_out:
-        console.print(
-            f"Left out: {report.songs_left_out:,} songs that the model was trained on.", highlight=False
-        )
-    print_scores(console, report.splits)
+        print_line(f"Left out: {report.songs_left_out:,} songs that the model was trained on.")
+    print_scores(report.splits)
     folder = out or model / REPORTS
     write_evaluation(report, model, folder)
-    typer.echo(f"Figures and metrics.json are in {folder}.")
+    print_line(f"Figures and metrics.json are in {folder}.")
+
+
+def _print_stored(client: GraphQLClient) -> None:
+    """Print how often the model of a service is right about verified songs."""
+    found = client.execute(ACCURACY)["accuracyOnVerified"]
+    overall = found["overall"]
+    print_line(f"Model {found['modelVersion']}")
+    if not overall["songs"]:
+        print_line("There are no verified songs that the model has not learned from.")
+        return
+    print_line(
+        f"Right about {_with_interval(overall)} of {overall['songs']:,} verified songs that it had not "
+        f"learned from; {found['songsVerified']:,} songs are verified in all. If the least confident songs "
+        "were verified first, it is right more often about all songs."
+    )
+    ranges = {
+        f"{part['minConfidence']:.1f} to {part['maxConfidence']:.1f}": part["accuracy"]
+        for part in found["byConfidence"]
+    }
+    genres = {part["genre"]: part["accuracy"] for part in found["byGenre"]}
+    for name, parts in (("confidence", ranges), ("genre", genres)):
+        rows = [
+            (label, part["songs"], _with_interval(part)) for label, part in parts.items() if part["songs"]
+        ]
+        print_table((name, "songs", "accuracy (95 % interval)"), rows)
+
+
+def _with_interval(part: Mapping[str, Any]) -> str:
+    return f"{part['share']:.1%} ({part['lower']:.1%} to {part['upper']:.1%})"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from app.cli.client import GraphQLClient
-from app.cli.failure import USAGE, fail
+from app.cli.output import USAGE, fail
 from graphql_schema.inputs import MAX_SONGS
 from ml.songs.contract import METADATA_COLUMNS, Songs
 from ml.songs.csv_songs import SongFile
@@ -44,52 +43,65 @@ mutation ClassifySongs($input: ClassifySongsInput!) {
 """
 
 
-@dataclass(frozen=True, slots=True)
-class SongsRead:
-    """What a file holds: songs as the API takes them, and what was found; or why it is refused."""
-
-    songs: list[dict[str, Any]]
-    report: SongFileReport
-    refusal: str | None = None
-
-
-def read_songs(path: Path, on_invalid_row: OnInvalidRow, on_missing_value: OnMissingValue) -> SongsRead:
-    """Read and check a song file here, as the service would.
-
-    Raises:
-        TooManyRowsError: it has more rows than one request may have songs.
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        song_file = SongFile(
-            file,
-            name=path.name,
-            on_invalid_row=on_invalid_row,
-            on_missing_value=on_missing_value,
-            max_rows=MAX_SONGS,
-        )
-        try:
-            songs = [song for chunk in song_file.chunks() for song in _as_json(chunk)]
-        except InvalidSongFileError as error:
-            return SongsRead([], error.report, str(error))
-    return SongsRead(songs, song_file.report)
-
-
 def explainer(
     client: GraphQLClient, paths: list[Path], options: Mapping[str, Any], *, quiet: bool = False
 ) -> Callable[[Path], dict[str, Any]]:
     """Return what classifies and explains one of the files, after all of them have been read.
 
-    It ends the command if a file has too many rows: nothing has been sent then.
+    It gives what came of a file in the form of `classifyBatch`, with its `songs`, and raises what
+    `GraphQLClient` does. The command ends here if a file has too many rows: nothing has been sent then.
+
+    Args:
+        client: whom to ask.
+        paths: the files.
+        options: `ClassifyBatchOptions`.
+        quiet: show no progress.
     """
-    chosen = OnInvalidRow(options["onInvalidRow"]), OnMissingValue(options["onMissingValue"])
-    read = {path: _read_or_fail(path, *chosen) for path in paths}
-    return lambda path: classify_and_explain(client, read[path], options, quiet=quiet)
+    read = {path: _read(path, options) for path in paths}
+
+    def send(path: Path) -> dict[str, Any]:
+        songs, report, refusal = read[path]
+        problems = {
+            "problemCount": report.problem_count,
+            "problems": [
+                {"line": found.line, "column": found.column, "value": found.value, "message": found.message}
+                for found in report.problems
+            ],
+        }
+        if refusal is not None:
+            error = {"__typename": "InvalidSongFile", "message": refusal, "code": "INVALID_SONG_FILE"}
+            return error | problems
+        result = _classified(client, songs, options, quiet=quiet)
+        if "batch" not in result:
+            return result
+        return {
+            **result["batch"],
+            "__typename": "Batch",
+            "rowsUploaded": report.rows,
+            "rowsWithMissingValues": report.rows_with_missing_values,
+            "rowsClassifiedWithMissingValues": report.rows_with_missing_values_classified,
+            "rowsInvalid": report.rows_invalid,
+            **problems,
+            "songs": result["songs"],
+        }
+
+    return send
 
 
-def _read_or_fail(path: Path, on_invalid_row: OnInvalidRow, on_missing_value: OnMissingValue) -> SongsRead:
+def _read(path: Path, options: Mapping[str, Any]) -> tuple[list[dict[str, Any]], SongFileReport, str | None]:
+    """Check a song file as the service would: its songs in JSON, what was found, and why it is refused."""
     try:
-        return read_songs(path, on_invalid_row, on_missing_value)
+        with path.open("rb") as file:
+            song_file = SongFile(
+                file,
+                name=path.name,
+                on_invalid_row=OnInvalidRow(options["onInvalidRow"]),
+                on_missing_value=OnMissingValue(options["onMissingValue"]),
+                max_rows=MAX_SONGS,
+            )
+            songs = [song for chunk in song_file.chunks() for song in _as_json(chunk)]
+    except InvalidSongFileError as error:
+        return [], error.report, str(error)
     except TooManyRowsError as error:
         fail(
             f"{path.name}: --explain takes at most {error.max_rows:,} rows a file and this has more; "
@@ -98,59 +110,18 @@ def _read_or_fail(path: Path, on_invalid_row: OnInvalidRow, on_missing_value: On
         )
     except OSError as error:
         fail(f"{path} cannot be read: {error.strerror}", USAGE)
+    return songs, song_file.report, None
 
 
-def classify_and_explain(
-    client: GraphQLClient, read: SongsRead, options: Mapping[str, Any], *, quiet: bool = False
+def _classified(
+    client: GraphQLClient, songs: list[dict[str, Any]], options: Mapping[str, Any], *, quiet: bool
 ) -> dict[str, Any]:
-    """Send songs and return what came of them, in the form of `classifyBatch`, with its `songs`.
-
-    Args:
-        client: whom to ask.
-        read: the songs.
-        options: `ClassifyBatchOptions`.
-        quiet: show no progress.
-
-    Raises:
-        NotReachedError, RefusedError: see `GraphQLClient`.
-    """
-    report = read.report
-    if read.refusal is not None:
-        return {
-            "__typename": "InvalidSongFile",
-            "message": read.refusal,
-            "code": "INVALID_SONG_FILE",
-            **_problems(report),
-        }
-    result: dict[str, Any]
-    if read.songs:
-        with Console(stderr=True, quiet=quiet).status(f"{len(read.songs):,} songs"):
-            data = client.execute(CLASSIFY_SONGS, {"input": {"songs": read.songs, **options}})
-        result = data["classifySongs"]
-        if result["__typename"] != "ClassifiedSongs":
-            return result
-    else:  # nothing that could be sent: every row has a missing value or was skipped
+    if not songs:  # nothing that could be sent: every row has a missing value or was skipped
         counts = dict.fromkeys(("rowsDuplicated", "rowsClassified", "rowsUncertain"), 0)
-        batch = {**counts, "minConfidence": options["minConfidence"], "genres": []}
-        result = {"batch": batch, "songs": []}
-    return {
-        **result["batch"],
-        "__typename": "Batch",
-        "rowsUploaded": report.rows,
-        "rowsWithMissingValues": report.rows_with_missing_values,
-        "rowsClassifiedWithMissingValues": report.rows_with_missing_values_classified,
-        "rowsInvalid": report.rows_invalid,
-        **_problems(report),
-        "songs": result["songs"],
-    }
-
-
-def _problems(report: SongFileReport) -> dict[str, Any]:
-    problems = [
-        {"line": found.line, "column": found.column, "value": found.value, "message": found.message}
-        for found in report.problems
-    ]
-    return {"problemCount": report.problem_count, "problems": problems}
+        return {"batch": {**counts, "minConfidence": options["minConfidence"], "genres": []}, "songs": []}
+    with Console(stderr=True, quiet=quiet).status(f"{len(songs):,} songs"):
+        result: dict[str, Any] = client.execute(CLASSIFY_SONGS, {"input": {"songs": songs, **options}})
+    return dict(result["classifySongs"])
 
 
 def _as_json(songs: Songs) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.cli.options import CsvOption, JsonOption, for_service
+from app.cli.output import print_rows
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -20,8 +21,5 @@ def genres(client: GraphQLClient, as_json: JsonOption = False, as_csv: CsvOption
       genregraph genres
       genregraph genres --csv > genres.csv
     """
-    from app.cli.listing import print_rows
-
     found = client.execute("query Genres { genres { name songCount } }")["genres"]
-    rows = [(genre["name"], genre["songCount"]) for genre in found]
-    print_rows(("genre", "songs"), rows, as_json=as_json, as_csv=as_csv)
+    print_rows({"genre": "name", "songs": "songCount"}, found, as_json=as_json, as_csv=as_csv)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.cli.options import JsonOption, for_service
+from app.cli.output import print_rows
+from app.cli.songs import song_nodes
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -21,10 +23,16 @@ query VerifiedSongs($first: Int!, $after: String) {
 }
 """
 
-COLUMNS = (
-    *("trackID", "title", "genre", "predictedGenre", "confidence", "modelVersion"),
-    *("verifiedAt", "verifiedBy"),
-)
+COLUMNS = {
+    "trackID": "trackId",
+    "title": "title",
+    "genre": "verifiedGenre.name",
+    "predictedGenre": "predictedGenre.name",
+    "confidence": "confidence",
+    "modelVersion": "modelVersion",
+    "verifiedAt": "verification.verifiedAt",
+    "verifiedBy": "verification.verifiedBy",
+}
 
 
 @for_service
@@ -38,15 +46,5 @@ def labels(client: GraphQLClient, as_json: JsonOption = False) -> None:
     Examples:
       genregraph labels > labels.csv
     """
-    from app.cli.listing import print_rows
-    from app.cli.songs import song_nodes
-
-    rows = (
-        (
-            *(song["trackId"], song["title"], song["verifiedGenre"]["name"], song["predictedGenre"]["name"]),
-            *(song["confidence"], song["modelVersion"]),
-            *(song["verification"]["verifiedAt"], song["verification"]["verifiedBy"]),
-        )
-        for song in song_nodes(client, VERIFIED_SONGS, {}, None)
-    )
-    print_rows(COLUMNS, rows, as_json=as_json, as_csv=not as_json)
+    songs = song_nodes(client, VERIFIED_SONGS, {}, None)
+    print_rows(COLUMNS, songs, as_json=as_json, as_csv=not as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli.failure import USAGE, fail
+from app.cli.output import USAGE, fail
 
 
 def migrate() -> None:

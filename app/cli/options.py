@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Options = ParamSpec("Options")
 
+LOCAL_URL = "http://127.0.0.1:8000/graphql"
 LOCAL_CLIENT = "test"
 """Id and secret of the client that the service knows on its embedded database."""
 
@@ -67,12 +69,6 @@ def credential(value: str) -> str:
     return value
 
 
-LOCAL_URL = "http://127.0.0.1:8000/graphql"
-
-WaitOption = Annotated[bool, typer.Option(help="Wait for background classification to finish.")]
-BatchArgument = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.", show_default=False)]
-
-
 class ResultFormat(StrEnum):
     """In which form results can be downloaded."""
 
@@ -81,105 +77,91 @@ class ResultFormat(StrEnum):
     PARQUET = "parquet"
 
 
+output_option = partial(typer.Option, rich_help_panel=OUTPUT)
+service_option = partial(typer.Option, rich_help_panel=SERVICE)
+probability_option = partial(typer.Option, callback=probability, metavar="0..1")
+file_option = partial(typer.Option, exists=True, dir_okay=False)
+songs_option = partial(
+    file_option, allow_dash=True, callback=song_path, help="CSV of songs, - for standard input."
+)
+labels_option = partial(file_option, help="CSV of trackID and genre, and artist if known.")
+"""Options with something of their own in each command that has them."""
+
+WaitOption = Annotated[bool, typer.Option(help="Wait for background classification to finish.")]
+BatchArgument = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.", show_default=False)]
 OutputOption = Annotated[
     Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        rich_help_panel=OUTPUT,
-        help="Write each song's genre to this file; - for standard output.",
-    ),
+    output_option("--output", "-o", help="Write each song's genre to this file; - for standard output."),
 ]
 FormatOption = Annotated[
     ResultFormat | None,
-    typer.Option(
-        "--format",
-        case_sensitive=False,
-        rich_help_panel=OUTPUT,
-        help="Output format; by default from the file's extension.",
+    output_option(
+        "--format", case_sensitive=False, help="Output format; by default from the file's extension."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON.")]
-CsvOption = Annotated[bool, typer.Option("--csv", rich_help_panel=OUTPUT, help="Print CSV.")]
+JsonOption = Annotated[bool, output_option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, output_option("--csv", help="Print CSV.")]
+OnMissingValueOption = Annotated[
+    OnMissingValue,
+    typer.Option(
+        case_sensitive=False, help="Skip rows with missing values, or classify them with the values present."
+    ),
+]
+MinConfidenceOption = Annotated[
+    float,
+    probability_option(help="Mark songs below this confidence as uncertain; they keep their genre."),
+]
 
+FeaturesOption = Annotated[Path, songs_option()]
+LabelsOption = Annotated[Path, labels_option()]
+LyricsOption = Annotated[Path | None, file_option(help="CSV of other songs' genre and tags.")]
+FurtherOption = Annotated[
+    Path | None,
+    file_option(help="CSV of further songs: genre and any of the numeric columns, and artist if known."),
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="The same files and seed give the same result.")
+]
+ModelOption = Annotated[Path, typer.Option(file_okay=False, help="Folder of the model to write.")]
 
-def _of_service(name: str, kind: type, default: object, text: str, **check: Any) -> inspect.Parameter:
-    option = typer.Option(envvar=f"GENREGRAPH_{name.upper()}", rich_help_panel=SERVICE, help=text, **check)
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
-
-
-_SERVICE_OPTIONS = (
-    _of_service("url", str, LOCAL_URL, "The service's GraphQL endpoint.", callback=endpoint),
-    _of_service("client_id", str, LOCAL_CLIENT, "Client ID.", callback=credential),
-    _of_service("client_secret", str, LOCAL_CLIENT, "Client secret.", callback=credential),
-    _of_service("retries", int, 4, "Maximum retries while the service is unavailable.", min=0),
-)
+UrlOption = Annotated[
+    str,
+    service_option(envvar="GENREGRAPH_URL", callback=endpoint, help="The service's GraphQL endpoint."),
+]
+ClientIdOption = Annotated[
+    str, service_option(envvar="GENREGRAPH_CLIENT_ID", callback=credential, help="Client ID.")
+]
+ClientSecretOption = Annotated[
+    str, service_option(envvar="GENREGRAPH_CLIENT_SECRET", callback=credential, help="Client secret.")
+]
+RetriesOption = Annotated[
+    int,
+    service_option(
+        envvar="GENREGRAPH_RETRIES", min=0, help="Maximum retries while the service is unavailable."
+    ),
+]
 
 
 def for_service(command: Callable[Concatenate[GraphQLClient, Options], None]) -> Callable[..., None]:
     """Give a command the options that say which service it talks to, and pass a client of that first."""
 
-    def run(url: str, client_id: str, client_secret: str, retries: int, **options: Any) -> None:
+    def run(
+        *,
+        url: UrlOption = LOCAL_URL,
+        client_id: ClientIdOption = LOCAL_CLIENT,
+        client_secret: ClientSecretOption = LOCAL_CLIENT,
+        retries: RetriesOption = 4,
+        **options: Any,
+    ) -> None:
         from app.cli.client import connected
 
         with connected(url, client_id, client_secret, retries) as client:
             command(client, **options)  # type: ignore[call-arg]
 
-    hints = get_type_hints(command, localns={"GraphQLClient": object}, include_extras=True)
-    _, *own = inspect.signature(command).parameters.values()
-    parameters = [
-        *(parameter.replace(annotation=hints[parameter.name]) for parameter in own),
-        *_SERVICE_OPTIONS,
-    ]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    *service, _ = inspect.signature(run, eval_str=True).parameters.values()
+    _, *own = inspect.signature(command, eval_str=True, locals={"GraphQLClient": object}).parameters.values()
+    run.__signature__ = inspect.Signature([*own, *service])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *service)}
     run.__doc__ = command.__doc__
     run.__module__ = command.__module__
     return run
-
-
-OnMissingValueOption = Annotated[
-    OnMissingValue,
-    typer.Option(
-        case_sensitive=False,
-        help="Skip rows with missing values, or classify them with the values present.",
-    ),
-]
-MinConfidenceOption = Annotated[
-    float,
-    typer.Option(
-        callback=probability,
-        metavar="0..1",
-        help="Mark songs below this confidence as uncertain; they keep their genre.",
-    ),
-]
-
-FeaturesOption = Annotated[
-    Path,
-    typer.Option(
-        exists=True,
-        dir_okay=False,
-        allow_dash=True,
-        callback=song_path,
-        help="CSV of songs, - for standard input.",
-    ),
-]
-LabelsOption = Annotated[
-    Path, typer.Option(exists=True, dir_okay=False, help="CSV of trackID and genre, and artist if known.")
-]
-LyricsOption = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, help="CSV of other songs' genre and tags.")
-]
-FurtherOption = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True,
-        dir_okay=False,
-        help="CSV of further songs: genre and any of the numeric columns, and artist if known.",
-    ),
-]
-SeedOption = Annotated[
-    int, typer.Option(min=0, max=2**31 - 1, help="The same files and seed give the same result.")
-]

@@ -1,58 +1,159 @@
-"""Standard output and error that never end a command: closed, full, piped, or in a narrow encoding."""
+"""What commands print: rows as tables, CSV or JSON; text from elsewhere, made harmless; and failures."""
 
 from __future__ import annotations
 
-import errno
+import csv
 import io
+import json
 import os
+import re
 import sys
-from typing import TextIO
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import reduce
+from importlib.util import find_spec
+from itertools import chain
+from operator import getitem
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Column
+
+FAILED = 1
+USAGE = 2
+NOT_REACHED = 3
+INTERRUPTED = 130
+"""Exit codes; the last one is that of a program that Ctrl-C ended, by shell convention."""
+
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What commands terminals, reorders the text around it, or stands for bytes that are no UTF-8."""
 
 
-class _Stream(io.FileIO):
-    """A descriptor whose writing never fails; what cannot be written is lost, and `error` says why."""
-
-    error: OSError | None = None
-
-    def write(self, data: object) -> int:
-        """Write bytes, and say that all of them are written."""
-        try:
-            return super().write(data)  # type: ignore[arg-type]
-        except OSError as error:
-            self.error = self.error or error
-            return len(memoryview(data))  # type: ignore[arg-type]
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Print what went wrong to standard error and end with an exit code."""
+    print_error(f"genregraph: {message}")
+    raise typer.Exit(code)
 
 
-class Output:
-    """The standard streams of a command, in place of Python's own."""
-
-    def __init__(self) -> None:
-        """Put them in place. A closed descriptor is opened to nothing, so that no other file becomes it."""
-        for descriptor in range(3):
-            try:
-                os.fstat(descriptor)
-            except OSError:
-                os.open(os.devnull, os.O_RDWR)
-        if sys.stdin is None:
-            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process
-        self._written = _Stream(1, "w", closefd=False)
-        sys.stdout = _text(self._written, sys.stdout)
-        sys.stderr = _text(_Stream(2, "w", closefd=False), sys.stderr, line_buffering=True)
-
-    def lost(self) -> OSError | None:
-        """Return why standard output could not be written; None if it was, or if its reader had enough."""
-        sys.stdout.flush()
-        error = self._written.error
-        return None if error is None or error.errno == errno.EPIPE else error
+def print_error(message: str) -> None:
+    """Print a line to standard error, in red on a terminal."""
+    # Else Typer leaves colours out where standard error is no terminal.
+    color = False if os.environ.get("NO_COLOR") else None
+    typer.secho(plain(message), err=True, fg=typer.colors.RED, color=color)
 
 
-def _text(stream: _Stream, before: TextIO | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
-    """Return a text stream like the one before, with escapes for what its encoding cannot write."""
-    encoding = "utf-8" if before is None else before.encoding
-    buffered = io.BufferedWriter(stream)
-    return io.TextIOWrapper(
-        buffered,
-        encoding=encoding,
-        errors="backslashreplace",
-        line_buffering=line_buffering or stream.isatty(),
-    )
+def require_extra(*packages: str, extra: str) -> None:
+    """End with one clear line if a package of an optional extra is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            fail(f"this needs {package}, of the extra {extra}: pip install 'genregraph[{extra}]'")
+
+
+def plain(text: str) -> str:
+    """Return a text with an escape for each character that does more than show itself."""
+    return _HARMFUL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shown(text: object) -> str:
+    """Return a text for Rich, which prints it as it is."""
+    from rich.markup import escape
+
+    return escape(plain(str(text)))
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """Print a text, as wide as it is."""
+    typer.echo(plain(text), err=err)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON that standard output can write, and that holds no control characters."""
+    typer.echo(_json(value))
+
+
+def print_rows(
+    columns: Mapping[str, str],
+    nodes: Iterable[Mapping[str, Any]],
+    *,
+    as_json: bool = False,
+    as_csv: bool = False,
+) -> None:
+    """Print nodes of an answer as a table; as CSV with a header or a JSON list of objects, as they come.
+
+    Args:
+        columns: names, and of which field of a node each is: `genre.name` is a field of a field.
+        nodes: one for each row.
+        as_json: print a list of objects.
+        as_csv: print CSV with a header.
+    """
+    if as_json and as_csv:
+        fail("--json and --csv cannot be combined", USAGE)
+    paths = [path.split(".") for path in columns.values()]
+    rows = ([reduce(getitem, path, node) for path in paths] for node in nodes)
+    if as_csv:
+        for row in chain([columns], rows):
+            sys.stdout.write(_csv_line(row))
+    elif as_json:
+        separator = "["
+        for row in rows:
+            sys.stdout.write(f"{separator}\n{_json(dict(zip(columns, row, strict=True)))}")
+            separator = ","
+        sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+    else:
+        print_table(columns, rows)
+
+
+def print_table(
+    columns: Iterable[str | Column], rows: Iterable[Iterable[object]], *, err: bool = False, **style: Any
+) -> None:
+    """Print a table whose numbers are on the right.
+
+    Args:
+        columns: their names, or Rich's columns.
+        rows: each has a text, a number, a bool, None or a renderable of Rich for each column.
+        err: print to standard error.
+        style: attributes of Rich's table.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, **style)
+    for row in rows:
+        for column, cell in zip(table.columns, row, strict=True):
+            if isinstance(cell, int | float) and not isinstance(cell, bool):
+                column.justify = "right"
+        table.add_row(*map(_cell, row))
+    Console(stderr=err).print(table)
+
+
+def _cell(value: object) -> RenderableType:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.2f}"
+        case str():
+            return shown(value)
+        case _:
+            return cast("RenderableType", value)
+
+
+def _csv_line(row: Iterable[object]) -> str:
+    line = io.StringIO()
+    cells = (json.dumps(cell) if isinstance(cell, bool) else cell for cell in row)
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    # A terminal obeys control characters, which a program may want as they are.
+    return plain(line.getvalue()) if sys.stdout.isatty() else line.getvalue()
+
+
+def _json(value: Any) -> str:
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=datetime.isoformat)
+    return _HARMFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

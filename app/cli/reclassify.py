@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.failure import FAILED, USAGE, fail
 from app.cli.options import JsonOption, MinConfidenceOption, WaitOption, for_service
+from app.cli.output import FAILED, USAGE, fail
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -57,9 +57,8 @@ def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
     if bool(given) == all_songs:
         fail("use --batch, --genre or --model-version, or --all", USAGE)
     variables = {**(given or {"all": True}), "minConfidence": min_confidence}
-    from app.cli.progress import file_progress
-    from app.cli.results import Outcome, print_json, print_result
-    from app.cli.sending import BATCH, MAX_PROBLEMS, UNFINISHED, wait_for
+    from app.cli.results import UNFINISHED, Outcome, print_outcome
+    from app.cli.sending import BATCH, MAX_PROBLEMS, file_progress, wait_for
 
     with file_progress(NAME, hidden=as_json) as progress:
         sent = client.execute(RECLASSIFY + BATCH, {**variables, "problems": MAX_PROBLEMS})
@@ -67,9 +66,6 @@ def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
         if wait and result["status"] in UNFINISHED:
             result = wait_for(client, result["id"], progress)
     outcome = Outcome(NAME, result)
-    if as_json:
-        print_json([outcome])
-    else:
-        print_result(outcome)
+    print_outcome(outcome, as_json=as_json)
     if not (outcome.stored or outcome.waiting):
         raise typer.Exit(FAILED)

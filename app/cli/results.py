@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column
+from rich.text import Text
 
-from app.cli.shown import as_json, shown
+from app.cli.output import print_error, print_json, print_line, print_table
 from app.cli.song_paths import STANDARD_INPUT
 
 MOST_PRINTED = 10
 """Problems of a file that are printed; JSON has as many as the service tells."""
 
 STORED = "SUCCEEDED"
-WAITING = frozenset({"QUEUED", "RUNNING", "WAITING"})
+UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,135 +38,135 @@ class Outcome:
         return "standard input" if self.path == STANDARD_INPUT else self.path.name
 
     @property
+    def is_batch(self) -> bool:
+        """Whether the service made a batch of it."""
+        return bool(self.result["__typename"] == "Batch")
+
+    @property
     def stored(self) -> bool:
         """Whether its songs are stored."""
-        is_batch: bool = self.result["__typename"] == "Batch"
-        return is_batch and self.result.get("status", STORED) == STORED
+        return self.is_batch and self.result.get("status", STORED) == STORED
 
     @property
     def waiting(self) -> bool:
         """Whether the service has taken it and goes on with it in the background."""
-        return self.result["__typename"] == "Batch" and self.result.get("status") in WAITING
+        return self.is_batch and self.result.get("status") in UNFINISHED
+
+    @property
+    def state(self) -> str | Text:
+        """Its state in a table."""
+        return "stored" if self.stored else "waiting" if self.waiting else Text("refused", "red")
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as the command's JSON has it: `batch` or `error`, the other one null."""
         result = {name: value for name, value in self.result.items() if name != "__typename"}
-        is_batch = self.result["__typename"] == "Batch"
         return {
             "file": str(self.path),
             "stored": self.stored,
-            "batch": result if is_batch else None,
-            "error": None if is_batch else result,
+            "batch": result if self.is_batch else None,
+            "error": None if self.is_batch else result,
         }
 
 
-def print_json(outcomes: Sequence[Outcome]) -> None:
-    """Print one JSON document, a list with an object for each file."""
-    print(as_json([outcome.to_json() for outcome in outcomes]))  # noqa: T201 - no wrapping, no markup
+def print_outcome(outcome: Outcome, *, as_json: bool = False) -> None:
+    """Print what the one file of a command came to."""
+    if as_json:
+        print_json([outcome.to_json()])
+    else:
+        print_result(outcome)
 
 
-def print_result(outcome: Outcome, console: Console | None = None) -> None:
+def print_result(outcome: Outcome, *, err: bool = False) -> None:
     """Print what a file came to: counts and genres; or on standard error what was wrong."""
-    console = console or Console()
-    name, result = shown(outcome.name), outcome.result
+    name, result = outcome.name, outcome.result
     if outcome.waiting:
-        line = (
-            f"{name}: {result['rowsUploaded']:,} rows, classified in the background as batch {result['id']}"
-        )
-        if result.get("rowsProcessed"):
-            line += f", {result['rowsProcessed']:,} so far"
-        if result.get("waitingReason"):
-            line += f"; waiting: {shown(result['waitingReason'])}"
-        console.print(line, highlight=False, soft_wrap=True)
-        return
-    if not outcome.stored:
+        print_line(f"{name}: {_waiting(result)}", err=err)
+    elif outcome.stored:
+        print_line(f"{name}: {_stored(result)}", err=err)
+        _print_problems(result, err=err)
+        genres = [(found["genre"]["name"], found["songCount"]) for found in result["genres"]]
+        print_table(("genre", "songs"), genres, err=err)
+    else:
         message = result.get("message") or result.get("error") or f"the batch is {result['status'].lower()}"
-        errors = Console(stderr=True)
-        errors.print(f"[red]{name}: {shown(message)}[/]", highlight=False, soft_wrap=True)
-        print_problems(errors, result)
-        return
-    lines = [
-        (
-            f"{name}: {result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
-            f"({result['rowsWithMissingValues']:,} rows with missing values, "
-            f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)"
-        )
-    ]
+        print_error(f"{name}: {message}")
+        _print_problems(result, err=True)
+
+
+def _waiting(result: Mapping[str, Any]) -> str:
+    text = f"{result['rowsUploaded']:,} rows, classified in the background as batch {result['id']}"
+    if result.get("rowsProcessed"):
+        text += f", {result['rowsProcessed']:,} so far"
+    if result.get("waitingReason"):
+        text += f"; waiting: {result['waitingReason']}"
+    return text
+
+
+def _stored(result: Mapping[str, Any]) -> str:
+    counts = (
+        f"{result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
+        f"({result['rowsWithMissingValues']:,} rows with missing values, "
+        f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)"
+    )
+    lines = [counts]
     if result.get("id"):
-        lines.append(f"batch {shown(result['id'])}")
+        lines.append(f"batch {result['id']}")
     if result["rowsClassifiedWithMissingValues"]:
         lines.append(f"{result['rowsClassifiedWithMissingValues']:,} rows classified despite missing values")
     if result["minConfidence"] > 0:
         lines.append(
             f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})"
         )
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
-    print_problems(console, result)
-    table = Table("genre", "songs")
-    table.columns[1].justify = "right"
-    for found in result["genres"]:
-        table.add_row(shown(found["genre"]["name"]), f"{found['songCount']:,}")
-    console.print(table)
+    return "\n".join(lines)
 
 
-def print_summary(console: Console, outcomes: Sequence[Outcome]) -> None:
+def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
     """Print a line for each of several files; nothing for a single one, which has been told."""
     if len(outcomes) < 2:  # noqa: PLR2004 - several
         return
-    table = Table("file", "", "rows", "stored", "missing values", "invalid", "repeated", "uncertain")
-    for column in table.columns[2:]:
-        column.justify = "right"
-    counts = (
-        "rowsUploaded",
-        "rowsClassified",
-        "rowsWithMissingValues",
-        "rowsInvalid",
-        "rowsDuplicated",
-        "rowsUncertain",
+    counts = {
+        "rows": "rowsUploaded",
+        "stored": "rowsClassified",
+        "missing values": "rowsWithMissingValues",
+        "invalid": "rowsInvalid",
+        "repeated": "rowsDuplicated",
+        "uncertain": "rowsUncertain",
+    }
+    rows = (
+        (str(one.path), one.state, *(one.result[count] if one.stored else None for count in counts.values()))
+        for one in outcomes
     )
-    for outcome in outcomes:
-        state = "stored" if outcome.stored else "waiting" if outcome.waiting else "[red]refused[/]"
-        known = [f"{outcome.result[count]:,}" if outcome.stored else "" for count in counts]
-        table.add_row(shown(outcome.path), state, *known)
-    console.print(table)
+    print_table(("file", "", *counts), rows, err=err)
 
 
-def print_reasons(console: Console, songs: Sequence[Mapping[str, Any]], most: int) -> None:
+def print_reasons(songs: Sequence[Mapping[str, Any]], most: int, *, err: bool = False) -> None:
     """Print the genre and the strongest reasons of the first songs, `most` at most."""
     if not songs:
         return
-    table = Table("title", "genre", "confidence", "strongest reasons", show_lines=True)
-    for song in songs[:most]:
-        reasons = [f"{reason['contribution']:+.2f} {reason['text']}" for reason in song["explanation"]]
-        table.add_row(
-            shown(song["title"]),
-            shown(song["genre"]["name"]),
+    rows = (
+        (
+            song["title"],
+            song["genre"]["name"],
             f"{song['confidence']:.2f}" + ("" if song["confident"] else " uncertain"),
-            shown("\n".join(reasons)),
+            "\n".join(f"{reason['contribution']:+.2f} {reason['text']}" for reason in song["explanation"]),
         )
-    console.print(table)
+        for song in songs[:most]
+    )
+    print_table(("title", "genre", "confidence", "strongest reasons"), rows, err=err, show_lines=True)
     if len(songs) > most:
-        console.print(
-            f"The first {most:,} of {len(songs):,} songs; --songs {len(songs)} prints all.", highlight=False
-        )
+        print_line(f"The first {most:,} of {len(songs):,} songs; --songs {len(songs)} prints all.", err=err)
 
 
-def print_problems(console: Console, result: Mapping[str, Any]) -> None:
+def _print_problems(result: Mapping[str, Any], *, err: bool) -> None:
     """Print the first problems of a file."""
     problems: Sequence[Mapping[str, Any]] = result.get("problems") or ()
     if not problems:
         return
-    table = Table("line", "column", "value", "problem")
-    table.columns[0].justify = "right"
-    table.columns[2].max_width = 24
+    rows = []
     for problem in problems[:MOST_PRINTED]:
-        line, column, value = problem.get("line"), problem["column"], problem["value"]
-        table.add_row(
-            "" if line is None else f"{line}",
-            shown(column or ""),
-            shown(value or ""),
-            shown(problem["message"].removeprefix(f"Line {line}, column {column}: ")),
-        )
-    console.print(table)
+        line, column = problem.get("line"), problem["column"]
+        message = problem["message"].removeprefix(f"Line {line}, column {column}: ")
+        rows.append((None if line is None else str(line), column, problem["value"], message))
+    columns = (Column("line", justify="right"), "column", Column("value", max_width=24), "problem")
+    print_table(columns, rows, err=err)
     if (more := result.get("problemCount", len(problems)) - MOST_PRINTED) > 0:
-        console.print(f"  and {more:,} more; --json lists the first 100", highlight=False)
+        print_line(f"  and {more:,} more; --json lists the first 100", err=err)

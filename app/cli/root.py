@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from app import __version__
-from app.cli.failure import FAILED
 from app.cli.help import Command, QuickGroup
-from app.cli.output import Output
+from app.cli.output import FAILED
+from app.cli.streams import Output
 
 COMMANDS = {
     "serve": "Serve the API.",

@@ -1,15 +1,21 @@
-"""Sending one song file to a service and waiting for what comes of it."""
+"""Sending one song file to a service and waiting for what comes of it, with progress on standard error."""
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from app.cli.client import GraphQLClient, NotReachedError, NotStreamedError, RefusedError
-from app.cli.failure import INTERRUPTED, fail
-from app.cli.progress import FileProgress, WatchedFile, file_progress
+from app.cli.output import INTERRUPTED, fail, shown
+from app.cli.results import UNFINISHED
 
 BATCH = """
 fragment batch on Batch {
@@ -58,8 +64,72 @@ query RowsProcessed($id: ID!) {
 """
 
 MAX_PROBLEMS = 100
-UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
 POLL_SECONDS = 1.0
+
+
+class FileProgress:
+    """Shows how far a file is."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = shown(name)
+        self._doing = ""
+        self._task: TaskID | None = None
+
+    def uploaded(self, sent: int, size: int) -> None:
+        """Show how many of the file's bytes are sent; all of them: it is being classified."""
+        self._show("uploading", sent, size, f"{decimal(sent)} of {decimal(size)}")
+        if sent >= size:
+            self._show("classifying", 0, None, "")
+
+    def classified(self, batch: Mapping[str, Any]) -> None:
+        """Show how many of a batch's rows the service has dealt with."""
+        rows, of = batch["rowsProcessed"], batch["rowsUploaded"]
+        self._show("classifying", rows, of or None, f"{rows:,} of {of:,} rows" if of else "")
+
+    def _show(self, doing: str, done: int, total: int | None, amount: str) -> None:
+        if self._task is None or doing != self._doing:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._doing = doing
+            self._task = self._progress.add_task(f"{doing} {self._name}", total=None, amount="")
+        self._progress.update(self._task, completed=done, total=total, amount=amount)
+
+
+@contextmanager
+def file_progress(path: Path, *, hidden: bool = False) -> Iterator[FileProgress]:
+    """Show a file's progress while the context lasts; nothing where nobody looks.
+
+    Args:
+        path: the file, of which the name is shown.
+        hidden: show nothing on a terminal either.
+    """
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeElapsedColumn(),
+    )
+    disable = hidden or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
+        yield FileProgress(progress, path.name)
+
+
+class _WatchedFile(io.FileIO):
+    """A file that shows how much of it has been read."""
+
+    def __init__(self, path: Path, progress: FileProgress) -> None:
+        super().__init__(path)
+        self._size = path.stat().st_size
+        self._file_progress = progress
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read bytes."""
+        data = super().read(size)
+        self._file_progress.uploaded(self.tell(), self._size)
+        return data
 
 
 def upload(
@@ -78,13 +148,12 @@ def upload(
         NotReachedError, RefusedError: see `GraphQLClient`.
         OSError: the file cannot be read.
     """
-    with file_progress(path, hidden=quiet) as progress, path.open("rb") as file:
-        watched = WatchedFile(file, path.stat().st_size, progress.uploaded)
+    with file_progress(path, hidden=quiet) as progress, _WatchedFile(path, progress) as file:
         data = client.upload(
             CLASSIFY_BATCH,
             {"options": options, "problems": MAX_PROBLEMS},
             variable="file",
-            file=cast("BinaryIO", watched),
+            file=file,
             name=readable_name(path),
         )
         result: dict[str, Any] = data["classifyBatch"]
@@ -98,19 +167,14 @@ def readable_name(path: Path) -> str:
     return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def wait_for(
-    client: GraphQLClient,
-    batch_id: str,
-    progress: FileProgress,
-    pause: Callable[[float], None] = time.sleep,
-) -> dict[str, Any]:
+def wait_for(client: GraphQLClient, batch_id: str, progress: FileProgress) -> dict[str, Any]:
     """Follow a batch to its end and return it. Ctrl-C ends the command, and says how to go on.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient`.
     """
     try:
-        return _followed(client, batch_id, progress, pause)
+        return _followed(client, batch_id, progress)
     except KeyboardInterrupt:
         fail(
             f"interrupted; the batch continues in the background.\n"
@@ -120,16 +184,14 @@ def wait_for(
         )
 
 
-def _followed(
-    client: GraphQLClient, batch_id: str, progress: FileProgress, pause: Callable[[float], None]
-) -> dict[str, Any]:
+def _followed(client: GraphQLClient, batch_id: str, progress: FileProgress) -> dict[str, Any]:
     """Return a batch at its end; by its events if the service streams them, else by asking."""
     streams = True
     while True:
         if streams:
             try:
                 for event in client.subscribe(BATCH_PROGRESS, {"id": batch_id}):
-                    _show(progress, event["batchProgress"])
+                    progress.classified(event["batchProgress"])
             except NotStreamedError:
                 streams = False
             except NotReachedError:
@@ -137,12 +199,8 @@ def _followed(
         state = client.execute(ROWS_PROCESSED, {"id": batch_id})["batch"]
         if state is None:
             raise RefusedError(f"the service does not know the batch {batch_id} any more")
-        _show(progress, state)
+        progress.classified(state)
         if state["status"] not in UNFINISHED:
             variables = {"id": batch_id, "problems": MAX_PROBLEMS}
             return dict(client.execute(BATCH_BY_ID, variables)["batch"])
-        pause(POLL_SECONDS)
-
-
-def _show(progress: FileProgress, batch: Mapping[str, Any]) -> None:
-    progress.classified(batch["rowsProcessed"], batch["rowsUploaded"])
+        time.sleep(POLL_SECONDS)

@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from app import __version__
-from app.cli.failure import fail
 from app.cli.graceful_server import GracefulServer
 from app.cli.options import LOCAL_CLIENT
+from app.cli.output import fail
 from app.cli.processes import Place, Processes
 from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail
 from app.clients.credentials import ClientsError, parse_clients

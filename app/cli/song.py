@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.failure import fail
-from app.cli.help import OUTPUT
-from app.cli.options import JsonOption, for_service
+from app.cli.options import JsonOption, for_service, output_option
+from app.cli.output import fail, print_json, print_line, print_rows, print_table
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -30,10 +29,7 @@ query Song($trackId: ID!, $explain: Boolean!) {
 def song(
     client: GraphQLClient,
     track_id: Annotated[str, typer.Argument(metavar="ID", help="The track id.", show_default=False)],
-    explain: Annotated[
-        bool,
-        typer.Option("--explain", rich_help_panel=OUTPUT, help="Explain the prediction."),
-    ] = False,
+    explain: Annotated[bool, output_option("--explain", help="Explain the prediction.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a stored song, its genre probabilities and, on request, why.
@@ -44,31 +40,25 @@ def song(
       genregraph song 12345
       genregraph song 12345 --explain
     """
-    from app.cli.listing import print_rows
-    from app.cli.shown import as_json as to_json
-    from app.cli.shown import plain
-
     found = client.execute(SONG, {"trackId": track_id, "explain": explain})["song"]
     if found is None:
         fail(f"there is no stored song with track ID {track_id}")
     if as_json:
-        typer.echo(to_json(found))
+        print_json(found)
         return
-    batch = found["batch"]
     certainty = "" if found["confident"] else ", uncertain"
-    predicted = f"{found['predictedGenre']['name']} ({found['confidence']:.2f}{certainty})"
-    verified = found["verifiedGenre"]
-    said = predicted if verified is None else f"{verified['name']}, verified; predicted was {predicted}"
-    typer.echo(plain(f"{found['title']}: {said}"))
-    typer.echo(plain(f"classified {found['classifiedAt']} by model {found['modelVersion']}"))
-    if batch is not None:
-        typer.echo(plain(f"batch {batch['id']}" + (f", {batch['fileName']}" if batch["fileName"] else "")))
-    likely = [(one["genre"], one["probability"]) for one in found["probabilities"]]
-    print_rows(("genre", "probability"), likely)
+    genre = f"{found['predictedGenre']['name']} ({found['confidence']:.2f}{certainty})"
+    if (verified := found["verifiedGenre"]) is not None:
+        genre = f"{verified['name']}, verified; predicted was {genre}"
+    print_line(f"{found['title']}: {genre}")
+    print_line(f"classified {found['classifiedAt']} by model {found['modelVersion']}")
+    if (batch := found["batch"]) is not None:
+        print_line(f"batch {batch['id']}" + (f", {batch['fileName']}" if batch["fileName"] else ""))
+    print_rows({"genre": "genre", "probability": "probability"}, found["probabilities"])
     if not explain:
         return
     if found["explanation"] is None:
-        typer.echo("No explanation: another model classified the song, or its features were not kept.")
+        print_line("No explanation: another model classified the song, or its features were not kept.")
         return
-    reasons = [(f"{one['contribution']:+.2f}", one["text"]) for one in found["explanation"]]
-    print_rows(("log-odds", "reason"), reasons)
+    reasons = ((f"{reason['contribution']:+.2f}", reason["text"]) for reason in found["explanation"])
+    print_table(("log-odds", "reason"), reasons)

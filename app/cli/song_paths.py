@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from app.cli.shown import plain
+from app.cli.output import plain
 
 STANDARD_INPUT = Path("-")
 _SPOOLED = "standard-input.csv"

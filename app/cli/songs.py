@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import CsvOption, JsonOption, for_service, probability
+from app.cli.options import CsvOption, JsonOption, for_service, probability_option
+from app.cli.output import print_rows
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
@@ -32,9 +34,17 @@ query Songs(
 }
 """
 
-COLUMNS = ("trackID", "title", "genre", "confidence", "confident", "modelVersion")
+COLUMNS = {
+    "trackID": "trackId",
+    "title": "title",
+    "genre": "genre.name",
+    "confidence": "confidence",
+    "confident": "confident",
+    "modelVersion": "modelVersion",
+}
 
 FILTERS = "Which songs"
+filter_option = partial(typer.Option, rich_help_panel=FILTERS)
 
 
 class Order(StrEnum):
@@ -48,47 +58,29 @@ class Order(StrEnum):
 @for_service
 def songs(  # noqa: PLR0913, PLR0917 - the options of the command
     client: GraphQLClient,
-    genre: Annotated[str | None, typer.Option(rich_help_panel=FILTERS, help="Of this genre.")] = None,
-    title: Annotated[
-        str | None, typer.Option(rich_help_panel=FILTERS, help="Title contains this text (case-insensitive).")
-    ] = None,
-    batch: Annotated[
-        str | None,
-        typer.Option(metavar="ID", rich_help_panel=FILTERS, help="Last classified by this batch."),
-    ] = None,
-    model_version: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=FILTERS, help="Last classified by this model version."),
-    ] = None,
+    genre: Annotated[str | None, filter_option(help="Of this genre.")] = None,
+    title: Annotated[str | None, filter_option(help="Title contains this text (case-insensitive).")] = None,
+    batch: Annotated[str | None, filter_option(metavar="ID", help="Last classified by this batch.")] = None,
+    model_version: Annotated[str | None, filter_option(help="Last classified by this model version.")] = None,
     confident: Annotated[
         bool | None,
-        typer.Option(
+        filter_option(
             "--confident/--uncertain",
-            rich_help_panel=FILTERS,
             help="At or above, or below, their batch's minimum confidence.",
             show_default="both",
         ),
     ] = None,
     verified: Annotated[
         bool | None,
-        typer.Option(
-            "--verified/--unverified",
-            rich_help_panel=FILTERS,
-            help="With or without a verified genre.",
-            show_default="both",
+        filter_option(
+            "--verified/--unverified", help="With or without a verified genre.", show_default="both"
         ),
     ] = None,
     min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            callback=probability, metavar="0..1", rich_help_panel=FILTERS, help="Minimum confidence."
-        ),
+        float | None, probability_option(rich_help_panel=FILTERS, help="Minimum confidence.")
     ] = None,
     max_confidence: Annotated[
-        float | None,
-        typer.Option(
-            callback=probability, metavar="0..1", rich_help_panel=FILTERS, help="Maximum confidence."
-        ),
+        float | None, probability_option(rich_help_panel=FILTERS, help="Maximum confidence.")
     ] = None,
     order: Annotated[
         Order, typer.Option(help="By title, least confident first, or most confident first.")
@@ -107,8 +99,6 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
       genregraph songs --order confidence --max-confidence 0.4
       genregraph songs --title love --all --csv > love.csv
     """
-    from app.cli.listing import print_rows
-
     variables = {
         "genre": genre,
         "titleContains": title,
@@ -120,14 +110,8 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
         "maxConfidence": max_confidence,
         "orderBy": order.name,
     }
-    rows = (
-        (
-            *(song["trackId"], song["title"], song["genre"]["name"]),
-            *(song["confidence"], song["confident"], song["modelVersion"]),
-        )
-        for song in song_nodes(client, SONGS, variables, None if all_songs else first)
-    )
-    print_rows(COLUMNS, rows, as_json=as_json, as_csv=as_csv)
+    nodes = song_nodes(client, SONGS, variables, None if all_songs else first)
+    print_rows(COLUMNS, nodes, as_json=as_json, as_csv=as_csv)
 
 
 def song_nodes(

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from app.cli.failure import fail
+from app.cli.output import fail
 from app.cli.weak_secrets import weak_secrets
 from app.local_postgres import EmbeddedPostgresError, local_postgres
 from app.settings import Settings, SettingsError, load_settings

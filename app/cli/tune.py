@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.failure import INTERRUPTED, fail, require_extra
 from app.cli.options import (
     FeaturesOption,
     FurtherOption,
@@ -15,6 +14,7 @@ from app.cli.options import (
     LyricsOption,
     SeedOption,
 )
+from app.cli.output import INTERRUPTED, fail, print_line, print_table, require_extra
 
 if TYPE_CHECKING:
     from ml.training.tune import TuningResult
@@ -43,7 +43,7 @@ def tune(  # noqa: PLR0913, PLR0917 - the options of the command
       genregraph tune --features features.csv --labels labels.csv --out parameters.json
     """
     require_extra("optuna", "sklearn", "jinja2", extra="training")
-    from app.cli.progress import progress_bar
+    from app.cli.training import progress_bar
     from ml.training.data import TrainingDataError
     from ml.training.parameters import Parameters, write_parameters
     from ml.training.train import TrainingFiles
@@ -71,32 +71,18 @@ def tune(  # noqa: PLR0913, PLR0917 - the options of the command
         raise typer.Exit(INTERRUPTED)
 
 
-def _print_result(result: TuningResult, shipped_values: dict[str, float], out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    scores = Table("grouped folds", "shipped parameters", f"best, trial {result.best_trial}")
-    for name, shipped, best in (
-        ("log-loss (the objective)", result.shipped_log_loss, result.log_loss),
-        ("accuracy", result.shipped_accuracy, result.accuracy),
-    ):
-        scores.add_row(name, f"{shipped:.4f}", f"{best:.4f}")
-    console.print(scores)
-    parameters = Table("parameter", "shipped", "best")
-    for name, value in result.parameters.model_dump(exclude={"seed"}).items():
-        parameters.add_row(name, f"{shipped_values[name]:.4g}", f"{value:.4g}")
-    console.print(parameters)
-    console.print(f"Scored in {result.split}.", highlight=False, soft_wrap=True)
-    console.print(
+def _print_result(result: TuningResult, shipped: dict[str, float], out: Path) -> None:
+    scores = (
+        ("log-loss (the objective)", f"{result.shipped_log_loss:.4f}", f"{result.log_loss:.4f}"),
+        ("accuracy", f"{result.shipped_accuracy:.4f}", f"{result.accuracy:.4f}"),
+    )
+    print_table(("grouped folds", "shipped parameters", f"best, trial {result.best_trial}"), scores)
+    best = result.parameters.model_dump(exclude={"seed"})
+    values = [(name, f"{shipped[name]:.4g}", f"{value:.4g}") for name, value in best.items()]
+    print_table(("parameter", "shipped", "best"), values)
+    print_line(f"Scored in {result.split}.")
+    print_line(
         f"The best of {result.trials} trials was chosen on these folds, so its scores flatter it. Score the "
-        "model it makes on songs that took no part: genregraph evaluate.",
-        highlight=False,
-        soft_wrap=True,
+        "model it makes on songs that took no part: genregraph evaluate."
     )
-    console.print(
-        f"The parameters are in {out}: genregraph train --parameters {out}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    print_line(f"The parameters are in {out}: genregraph train --parameters {out}")

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
-from app.cli.failure import USAGE, fail
 from app.cli.options import for_service
-from app.cli.shown import plain
+from app.cli.output import USAGE, fail, plain
 from app.cli.song_paths import named, song_path
 
 if TYPE_CHECKING:

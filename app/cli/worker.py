@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from app.cli.failure import fail
+from app.cli.output import fail
 
 if TYPE_CHECKING:
     from app.observability.metrics import Metrics

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.retrying import seconds_until
+from app.cli.client import seconds_until
 from tests.cli.command import run
 from tests.cli.scripted_server import Answer, Script, scripted_server
 from tests.cli.test_classify import peak_memory, stored_batch, write

@@ -1,0 +1,58 @@
+"""Standard output and error that never end a command: closed, full, piped, or in a narrow encoding."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import TextIO
+
+
+class _Stream(io.FileIO):
+    """A descriptor whose writing never fails; what cannot be written is lost, and `error` says why."""
+
+    error: OSError | None = None
+
+    def write(self, data: object) -> int:
+        """Write bytes, and say that all of them are written."""
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except OSError as error:
+            self.error = self.error or error
+            return len(memoryview(data))  # type: ignore[arg-type]
+
+
+class Output:
+    """The standard streams of a command, in place of Python's own."""
+
+    def __init__(self) -> None:
+        """Put them in place. A closed descriptor is opened to nothing, so that no other file becomes it."""
+        for descriptor in range(3):
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)
+        if sys.stdin is None:
+            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process
+        self._written = _Stream(1, "w", closefd=False)
+        sys.stdout = _text(self._written, sys.stdout)
+        sys.stderr = _text(_Stream(2, "w", closefd=False), sys.stderr, line_buffering=True)
+
+    def lost(self) -> OSError | None:
+        """Return why standard output could not be written; None if it was, or if its reader had enough."""
+        sys.stdout.flush()
+        error = self._written.error
+        return None if error is None or error.errno == errno.EPIPE else error
+
+
+def _text(stream: _Stream, before: TextIO | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
+    """Return a text stream like the one before, with escapes for what its encoding cannot write."""
+    encoding = "utf-8" if before is None else before.encoding
+    buffered = io.BufferedWriter(stream)
+    return io.TextIOWrapper(
+        buffered,
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=line_buffering or stream.isatty(),
+    )
