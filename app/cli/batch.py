@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.cli.options import BatchArgument, JsonOption, for_service
+from app.cli.options import BatchArgument, JsonOption, Service, for_service
 from app.cli.output import FAILED, USAGE, fail
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 action_option = partial(typer.Option, rich_help_panel="What to do with it")
 
@@ -25,7 +22,7 @@ mutation DeleteBatch($id: ID!, $songs: Boolean!) { deleteBatch(id: $id, songs: $
 
 @for_service
 def batch(  # noqa: PLR0913, PLR0917 - the options of the command
-    client: GraphQLClient,
+    client: Service,
     batch_id: BatchArgument,
     follow: Annotated[bool, action_option("--follow", help="Wait until it finishes.")] = False,
     cancel: Annotated[bool, action_option("--cancel", help="Stop it and discard its file.")] = False,
@@ -56,16 +53,16 @@ def batch(  # noqa: PLR0913, PLR0917 - the options of the command
         _show(client, batch_id, follow=follow, as_json=as_json)
 
 
-def _show(client: GraphQLClient, batch_id: str, *, follow: bool, as_json: bool) -> None:
+def _show(client: Service, batch_id: str, *, follow: bool, as_json: bool) -> None:
     from app.cli.results import Outcome, print_outcome
-    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, file_progress, wait_for
+    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, FileProgress, wait_for
 
     found = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})["batch"]
     if found is None:
         fail(f"there is no batch {batch_id}")
     outcome = Outcome(Path(found["fileName"] or "songs"), found)
     if follow and outcome.waiting:
-        with file_progress(outcome.path, hidden=as_json) as progress:
+        with FileProgress(outcome.path, hidden=as_json) as progress:
             outcome = Outcome(outcome.path, wait_for(client, batch_id, progress))
     print_outcome(outcome, as_json=as_json)
     if follow and not outcome.stored:

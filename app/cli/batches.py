@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.cli.options import CsvOption, JsonOption, for_service
+from app.cli.options import CsvOption, JsonOption, Service, for_service
 from app.cli.output import print_rows
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 BATCHES = """
 query Batches($first: Int!) {
@@ -30,7 +27,7 @@ COLUMNS = {
 
 @for_service
 def batches(
-    client: GraphQLClient,
+    client: Service,
     first: Annotated[int, typer.Option(min=1, max=1_000, help="Maximum number.")] = 20,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,

@@ -15,6 +15,7 @@ from app.cli.options import (
     MinConfidenceOption,
     OnMissingValueOption,
     OutputOption,
+    Service,
     WaitOption,
     for_service,
     output_option,
@@ -24,7 +25,6 @@ from app.cli.song_paths import named, song_paths
 from ml.songs.problems import OnMissingValue
 
 if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
     from app.cli.results import Outcome
 
 Send = Callable[[Path], dict[str, Any]]
@@ -33,7 +33,7 @@ Send = Callable[[Path], dict[str, Any]]
 
 @for_service
 def classify(  # noqa: PLR0913, PLR0917 - the options of the command
-    client: GraphQLClient,
+    client: Service,
     files: Annotated[
         list[str],
         typer.Argument(

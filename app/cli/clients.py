@@ -142,17 +142,18 @@ def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answe
 
 
 async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
+    """Return the clients of the settings, each with the setting that has it."""
     from app.clients.credentials import ClientsError
     from app.clients.directory import FileClients, SettingsClients
 
     found: list[tuple[str, Credential]] = []
     try:
         if settings.clients is not None:
-            of_settings = SettingsClients(settings.clients.get_secret_value())
-            found += [("GENREGRAPH_CLIENTS", known) for known in await of_settings.read()]
+            known = await SettingsClients(settings.clients.get_secret_value()).read()
+            found += [("GENREGRAPH_CLIENTS", one) for one in known]
         if settings.clients_file is not None:
-            of_file = FileClients(settings.clients_file)
-            found += [("GENREGRAPH_CLIENTS_FILE", known) for known in await of_file.read()]
+            known = await FileClients(settings.clients_file).read()
+            found += [("GENREGRAPH_CLIENTS_FILE", one) for one in known]
     except ClientsError as error:
         fail(str(error))
     return found

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.cli.options import LOCAL_CLIENT, songs_option
+from app.cli.options import LOCAL_CLIENT, Service, songs_option
 from app.cli.output import FAILED, print_table
 from app.cli.song_paths import named
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 SONGS_BY_GENRE = """
 query SongsByGenre {
@@ -54,7 +51,7 @@ def demo(
             _show(client, path)
 
 
-def _show(client: GraphQLClient, path: Path) -> None:
+def _show(client: Service, path: Path) -> None:
     from app.cli.results import Outcome, print_outcome
     from app.cli.sending import upload
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from app.cli.options import BatchArgument, FormatOption, OutputOption, ResultFormat, for_service
+from app.cli.options import BatchArgument, FormatOption, OutputOption, ResultFormat, Service, for_service
 from app.cli.output import USAGE, fail, plain
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 STANDARD_OUTPUT = Path("-")
 
 
 @for_service
 def download(
-    client: GraphQLClient,
+    client: Service,
     batch: BatchArgument,
     output: OutputOption = None,
     form: FormatOption = None,
@@ -47,7 +43,7 @@ def check_output(output: Path) -> None:
         fail(f"--output: {output} is not a file in an existing folder", USAGE)
 
 
-def save_results(client: GraphQLClient, batch_id: str, output: Path, form: ResultFormat | None) -> None:
+def save_results(client: Service, batch_id: str, output: Path, form: ResultFormat | None) -> None:
     """Write what a batch answered to a file, whole or not at all, or to standard output for `-`.
 
     Raises:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.options import for_service, labels_option, songs_option
+from app.cli.options import Service, for_service, labels_option, songs_option
 from app.cli.output import USAGE, fail, print_line, print_table, require_extra
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 LOCAL = "A model on this machine"
 local_option = partial(typer.Option, file_okay=False, rich_help_panel=LOCAL)
@@ -33,7 +30,7 @@ fragment all on Accuracy { songs share lower upper }
 
 @for_service
 def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
-    client: GraphQLClient,
+    client: Service,
     features: Annotated[Path | None, songs_option(rich_help_panel=LOCAL)] = None,
     labels: Annotated[Path | None, labels_option(rich_help_panel=LOCAL)] = None,
     model: Annotated[Path | None, local_option(help="Folder of the model.")] = None,
@@ -92,7 +89,7 @@ def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> No
     print_line(f"Figures and metrics.json are in {folder}.")
 
 
-def _print_stored(client: GraphQLClient) -> None:
+def _print_stored(client: Service) -> None:
     """Print how often the model of a service is right about verified songs."""
     found = client.execute(ACCURACY)["accuracyOnVerified"]
     overall = found["overall"]

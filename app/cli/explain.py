@@ -125,29 +125,21 @@ def _classified(
 
 
 def _as_json(songs: Songs) -> list[dict[str, Any]]:
-    metadata = len(METADATA_COLUMNS)
-    return [
-        {
-            "trackId": str(track_id),
-            "title": title,
-            # Joined again it is the same text, and so as long as the file's.
-            "tags": tags.split(", "),
-            **_metadata(numbers[:metadata]),
-            "vect": [_or_null(number) for number in numbers[metadata:]],
-        }
-        for track_id, title, tags, numbers in zip(
-            songs.track_ids.tolist(), songs.titles, songs.tags, songs.numbers.tolist(), strict=True
-        )
-    ]
-
-
-def _or_null(number: float) -> float | None:
-    return None if math.isnan(number) else number
-
-
-def _metadata(numbers: list[float]) -> dict[str, float | None]:
     # An integer column's number is 4.0 here, which JSON and GraphQL take for the integer 4.
-    return {
-        "timeSignature" if column.name == "time_signature" else column.name: _or_null(number)
-        for column, number in zip(METADATA_COLUMNS, numbers, strict=True)
-    }
+    columns = ["timeSignature" if one.name == "time_signature" else one.name for one in METADATA_COLUMNS]
+    found = []
+    for track_id, title, tags, numbers in zip(
+        songs.track_ids.tolist(), songs.titles, songs.tags, songs.numbers.tolist(), strict=True
+    ):
+        values = [None if math.isnan(number) else number for number in numbers]
+        found.append(
+            {
+                "trackId": str(track_id),
+                "title": title,
+                # Joined again it is the same text, and so as long as the file's.
+                "tags": tags.split(", "),
+                **dict(zip(columns, values, strict=False)),
+                "vect": values[len(columns) :],
+            }
+        )
+    return found

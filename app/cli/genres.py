@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from app.cli.options import CsvOption, JsonOption, for_service
+from app.cli.options import CsvOption, JsonOption, Service, for_service
 from app.cli.output import print_rows
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 
 @for_service
-def genres(client: GraphQLClient, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+def genres(client: Service, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """List the genres of stored songs with counts.
 
     Exit codes: 0 listed, 1 refused, 2 usage error, 3 unreachable or access denied.

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from app.cli.options import JsonOption, for_service
+from app.cli.options import JsonOption, Service, for_service
 from app.cli.output import print_rows
 from app.cli.songs import song_nodes
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 VERIFIED_SONGS = """
 query VerifiedSongs($first: Int!, $after: String) {
@@ -36,7 +31,7 @@ COLUMNS = {
 
 
 @for_service
-def labels(client: GraphQLClient, as_json: JsonOption = False) -> None:
+def labels(client: Service, as_json: JsonOption = False) -> None:
     """Print all songs whose genre a person verified, as CSV.
 
     `genre` is the verified one. `genregraph verify` reads the file, on this service or another.

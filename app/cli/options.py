@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
 import typer
 
@@ -20,6 +20,9 @@ from ml.songs.problems import OnMissingValue
 
 if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
+
+Service: TypeAlias = "GraphQLClient"
+"""What `for_service` passes to a command; its class is imported when that runs."""
 
 Options = ParamSpec("Options")
 
@@ -142,7 +145,7 @@ RetriesOption = Annotated[
 ]
 
 
-def for_service(command: Callable[Concatenate[GraphQLClient, Options], None]) -> Callable[..., None]:
+def for_service(command: Callable[Concatenate[Service, Options], None]) -> Callable[..., None]:
     """Give a command the options that say which service it talks to, and pass a client of that first."""
 
     def run(
@@ -159,7 +162,7 @@ def for_service(command: Callable[Concatenate[GraphQLClient, Options], None]) ->
             command(client, **options)  # type: ignore[call-arg]
 
     *service, _ = inspect.signature(run, eval_str=True).parameters.values()
-    _, *own = inspect.signature(command, eval_str=True, locals={"GraphQLClient": object}).parameters.values()
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
     run.__signature__ = inspect.Signature([*own, *service])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *service)}
     run.__doc__ = command.__doc__

@@ -8,7 +8,8 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -48,7 +49,7 @@ class _Child:
     pid: int = 0
     started: float = 0.0
     pause: float = 0.0
-    due: float = field(default=0.0)
+    due: float = 0.0
 
 
 class Processes:
@@ -195,32 +196,19 @@ class Processes:
 
 def _listeners(count: int, host: str, port: int) -> list[list[socket.socket]]:
     """Return the sockets of each process, one for each address of the host."""
+    by_address = []
     places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    listeners: list[list[socket.socket]] = [[] for _ in range(count)]
-    for family, kind, protocol, _, address in dict.fromkeys(places):
-        place = (address[0], port, *address[2:])
-        with _bound(family, kind, protocol, place, share=False) as probe:  # fails if anybody listens there
-            port = probe.getsockname()[1]
-        place = (address[0], port, *address[2:])
+    for family, place in dict.fromkeys((place[0], place[4]) for place in places):
+        with socket.create_server((place[0], port, *place[2:]), family=family) as probe:
+            port = probe.getsockname()[1]  # nobody else listens there
         shared = sys.platform == "linux"
-        one = None if shared else _bound(family, kind, protocol, place, share=False)
-        for sockets in listeners:
-            listener = _bound(family, kind, protocol, place, share=True) if one is None else one.dup()
-            listener.listen(BACKLOG)
-            sockets.append(listener)
-    return listeners
-
-
-def _bound(family: int, kind: int, protocol: int, place: tuple[object, ...], *, share: bool) -> socket.socket:
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(place)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+        listen = partial(
+            socket.create_server,
+            (place[0], port, *place[2:]),
+            family=family,
+            backlog=BACKLOG,
+            reuse_port=shared,
+        )
+        first = listen()
+        by_address.append([first, *(listen() if shared else first.dup() for _ in range(count - 1))])
+    return [list(sockets) for sockets in zip(*by_address, strict=True)]

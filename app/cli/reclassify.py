@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.options import JsonOption, MinConfidenceOption, WaitOption, for_service
+from app.cli.options import JsonOption, MinConfidenceOption, Service, WaitOption, for_service
 from app.cli.output import FAILED, USAGE, fail
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 RECLASSIFY = """
 mutation ReclassifySongs(
@@ -28,7 +25,7 @@ NAME = Path("stored songs")
 
 @for_service
 def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
-    client: GraphQLClient,
+    client: Service,
     batch: Annotated[
         str | None, typer.Option(metavar="ID", help="Songs last classified by this batch.")
     ] = None,
@@ -58,9 +55,9 @@ def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
         fail("use --batch, --genre or --model-version, or --all", USAGE)
     variables = {**(given or {"all": True}), "minConfidence": min_confidence}
     from app.cli.results import UNFINISHED, Outcome, print_outcome
-    from app.cli.sending import BATCH, MAX_PROBLEMS, file_progress, wait_for
+    from app.cli.sending import BATCH, MAX_PROBLEMS, FileProgress, wait_for
 
-    with file_progress(NAME, hidden=as_json) as progress:
+    with FileProgress(NAME, hidden=as_json) as progress:
         sent = client.execute(RECLASSIFY + BATCH, {**variables, "problems": MAX_PROBLEMS})
         result: dict[str, Any] = sent["reclassifySongs"]
         if wait and result["status"] in UNFINISHED:

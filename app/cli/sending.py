@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app.cli.client import GraphQLClient, NotReachedError, NotStreamedError, RefusedError
 from app.cli.output import INTERRUPTED, fail, shown
@@ -67,14 +66,23 @@ MAX_PROBLEMS = 100
 POLL_SECONDS = 1.0
 
 
-class FileProgress:
-    """Shows how far a file is."""
+class FileProgress(Progress):
+    """Shows how far a file is, while its context lasts; nothing where nobody looks."""
 
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._name = shown(name)
-        self._doing = ""
-        self._task: TaskID | None = None
+    def __init__(self, path: Path, *, hidden: bool = False) -> None:
+        """Name the file; `hidden` shows nothing on a terminal either."""
+        console = Console(stderr=True)
+        super().__init__(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=hidden or not console.is_terminal,
+        )
+        self._name = shown(path.name)
 
     def uploaded(self, sent: int, size: int) -> None:
         """Show how many of the file's bytes are sent; all of them: it is being classified."""
@@ -88,33 +96,12 @@ class FileProgress:
         self._show("classifying", rows, of or None, f"{rows:,} of {of:,} rows" if of else "")
 
     def _show(self, doing: str, done: int, total: int | None, amount: str) -> None:
-        if self._task is None or doing != self._doing:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            self._doing = doing
-            self._task = self._progress.add_task(f"{doing} {self._name}", total=None, amount="")
-        self._progress.update(self._task, completed=done, total=total, amount=amount)
-
-
-@contextmanager
-def file_progress(path: Path, *, hidden: bool = False) -> Iterator[FileProgress]:
-    """Show a file's progress while the context lasts; nothing where nobody looks.
-
-    Args:
-        path: the file, of which the name is shown.
-        hidden: show nothing on a terminal either.
-    """
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[amount]}"),
-        TimeElapsedColumn(),
-    )
-    disable = hidden or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
-        yield FileProgress(progress, path.name)
+        description = f"{doing} {self._name}"
+        if not self.tasks or self.tasks[0].description != description:
+            for task in self.task_ids:
+                self.remove_task(task)
+            self.add_task(description, total=None, amount="")
+        self.update(self.task_ids[0], completed=done, total=total, amount=amount)
 
 
 class _WatchedFile(io.FileIO):
@@ -148,7 +135,7 @@ def upload(
         NotReachedError, RefusedError: see `GraphQLClient`.
         OSError: the file cannot be read.
     """
-    with file_progress(path, hidden=quiet) as progress, _WatchedFile(path, progress) as file:
+    with FileProgress(path, hidden=quiet) as progress, _WatchedFile(path, progress) as file:
         data = client.upload(
             CLASSIFY_BATCH,
             {"options": options, "problems": MAX_PROBLEMS},

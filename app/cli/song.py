@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.cli.options import JsonOption, for_service, output_option
+from app.cli.options import JsonOption, Service, for_service, output_option
 from app.cli.output import fail, print_json, print_line, print_rows, print_table
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 SONG = """
 query Song($trackId: ID!, $explain: Boolean!) {
@@ -27,7 +24,7 @@ query Song($trackId: ID!, $explain: Boolean!) {
 
 @for_service
 def song(
-    client: GraphQLClient,
+    client: Service,
     track_id: Annotated[str, typer.Argument(metavar="ID", help="The track id.", show_default=False)],
     explain: Annotated[bool, output_option("--explain", help="Explain the prediction.")] = False,
     as_json: JsonOption = False,

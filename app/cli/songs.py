@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.options import CsvOption, JsonOption, for_service, probability_option
+from app.cli.options import CsvOption, JsonOption, Service, for_service, probability_option
 from app.cli.output import print_rows
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 LARGEST_PAGE = 1_000
 
@@ -57,7 +54,7 @@ class Order(StrEnum):
 
 @for_service
 def songs(  # noqa: PLR0913, PLR0917 - the options of the command
-    client: GraphQLClient,
+    client: Service,
     genre: Annotated[str | None, filter_option(help="Of this genre.")] = None,
     title: Annotated[str | None, filter_option(help="Title contains this text (case-insensitive).")] = None,
     batch: Annotated[str | None, filter_option(metavar="ID", help="Last classified by this batch.")] = None,
@@ -115,7 +112,7 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 def song_nodes(
-    client: GraphQLClient, query: str, variables: Mapping[str, Any], most: int | None
+    client: Service, query: str, variables: Mapping[str, Any], most: int | None
 ) -> Iterator[Mapping[str, Any]]:
     """Give out songs, page after page.
 

@@ -7,18 +7,26 @@ they are used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from app.cli.output import fail
-from app.cli.weak_secrets import weak_secrets
+from app.clients.credentials import plain_secrets
 from app.local_postgres import EmbeddedPostgresError, local_postgres
-from app.settings import Settings, SettingsError, load_settings
+from app.settings import Environment, Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from app.database.engine import SessionFactory
     from ml.model.ensemble import Ensemble
+
+MIN_SECRET_LENGTH: Final = 16
+"""Characters of a client's secret in production."""
+
+EXAMPLE: Final = "change-me"
+"""Stands in the examples of `deploy/environments` where a secret belongs."""
 
 DatabaseUrl = Callable[[], str]
 """Waits until the database takes connections, and returns its URL."""
@@ -35,6 +43,27 @@ def settings_or_fail(**overrides: object) -> Settings:
     if weak := weak_secrets(settings):
         fail("\n".join(weak))
     return settings
+
+
+def weak_secrets(settings: Settings) -> list[str]:
+    """Return what is wrong with the secrets of these settings, a line each; nothing outside production.
+
+    A clients file that cannot be read is reported by whoever reads it to let clients in.
+    """
+    if settings.environment is not Environment.PRODUCTION:
+        return []
+    problems = []
+    if settings.database_url is not None:
+        password = urlsplit(settings.database_url.get_secret_value()).password
+        if password is not None and unquote(password) == EXAMPLE:
+            problems.append(
+                f"GENREGRAPH_DATABASE_URL: the password is the example's, {EXAMPLE}. Set one of your own."
+            )
+    if settings.clients is not None:
+        problems += _weak("GENREGRAPH_CLIENTS", settings.clients.get_secret_value().split(","))
+    if settings.clients_file is not None:
+        problems += _weak("GENREGRAPH_CLIENTS_FILE", _lines(settings.clients_file))
+    return problems
 
 
 @contextmanager
@@ -118,3 +147,20 @@ def model_or_fail(settings: Settings) -> Ensemble:
         return load_ensemble(settings.model_dir)
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
+
+
+def _weak(setting: str, entries: Iterable[str]) -> list[str]:
+    return [
+        f"{setting}: the secret of {client_id} is {'the example' if secret == EXAMPLE else 'too short'}. "
+        f"Production requires {MIN_SECRET_LENGTH} characters; `openssl rand -hex 32` makes a secret."
+        for client_id, secret in plain_secrets(entries)
+        if secret == EXAMPLE or len(secret) < MIN_SECRET_LENGTH
+    ]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
-from app.cli.options import for_service
-from app.cli.output import USAGE, fail, plain
+from app.cli.options import Service, for_service
+from app.cli.output import USAGE, fail, print_line
 from app.cli.song_paths import named, song_path
-
-if TYPE_CHECKING:
-    from app.cli.client import GraphQLClient
 
 VERIFY_SONGS = """
 mutation VerifySongs($input: [VerifiedSongInput!]!) {
@@ -28,10 +26,10 @@ LARGEST_PART = 1_000
 MOST_PRINTED = 10
 """Problems of a file that are printed."""
 
-LONGEST_TRACK_ID = 19
-"""Digits; all numbers of so many are less than 2⁶³ but for some, which the service refuses."""
-
 TRACK_ID, GENRE = "trackID", "genre"
+
+TRACK_ID_FORM = re.compile("[0-9]{1,19}")
+"""Numbers of 19 digits are less than 2⁶³ but for some, which the service refuses."""
 
 
 class Label(NamedTuple):
@@ -44,7 +42,7 @@ class Label(NamedTuple):
 
 @for_service
 def verify(
-    client: GraphQLClient,
+    client: Service,
     file: Annotated[
         Path,
         typer.Argument(
@@ -98,7 +96,7 @@ def verify(
     typer.echo(f"{stored:,} songs verified" + (f", {unknown:,} unknown left out" if unknown else ""))
 
 
-def _send(client: GraphQLClient, labels: Sequence[Label]) -> set[str]:
+def _send(client: Service, labels: Sequence[Label]) -> set[str]:
     """Send some labels, and return the track ids that are unknown; if there are any, nothing was stored."""
     songs: list[dict[str, Any]] = [{"trackId": label.track_id, "genre": label.genre} for label in labels]
     return set(client.execute(VERIFY_SONGS, {"input": songs})["verifySongs"].get("trackIds", ()))
@@ -106,8 +104,7 @@ def _send(client: GraphQLClient, labels: Sequence[Label]) -> set[str]:
 
 def _read(file: Path) -> list[Label]:
     """Read a file of labels; end the command if anything is wrong with it."""
-    rows = _rows(file)
-    _, header = next(rows, (1, []))
+    (_, header), *rows = _rows(file) or [(1, [])]
     columns = [name.strip() for name in header]
     for name in (TRACK_ID, GENRE):
         if columns.count(name) != 1:
@@ -121,7 +118,7 @@ def _read(file: Path) -> list[Label]:
         first = labels.setdefault(label.track_id, label)
         if len(cells) != len(columns):
             problems.append(f"line {line}: {len(cells)} values, but the header has {len(columns)}")
-        elif not _is_track_id(values[TRACK_ID]):
+        elif not TRACK_ID_FORM.fullmatch(values[TRACK_ID]):
             problems.append(f"line {line}: {TRACK_ID} must be a whole number, not {values[TRACK_ID][:100]!r}")
         elif not label.genre:
             problems.append(f"line {line}: {GENRE} is empty")
@@ -134,33 +131,30 @@ def _read(file: Path) -> list[Label]:
     return [*labels.values()]
 
 
-def _is_track_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_TRACK_ID
-
-
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give out the rows of a file with their lines; end the command where it is no CSV."""
+def _rows(file: Path) -> list[tuple[int, list[str]]]:
+    """Return the rows of a file with their lines; end the command where it is no CSV."""
+    rows = []
+    before = 0
     try:
         text = file.read_bytes().decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for cells in reader:
+            if cells:
+                rows.append((before + 1, cells))
+            before = reader.line_num
     except OSError as error:
         fail(f"{named(file)} cannot be read: {error.strerror}", USAGE)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         fail(f"{named(file)}, line {line}: this is not UTF-8")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    before = 0
-    try:
-        for cells in reader:
-            if cells:
-                yield before + 1, cells
-            before = reader.line_num
     except csv.Error as error:
         fail(f"{named(file)}, line {before + 1}: {error}")
+    return rows
 
 
 def _fail(file: Path, problems: Sequence[str], hint: str) -> NoReturn:
     for problem in problems[:MOST_PRINTED]:
-        typer.echo(plain(f"{named(file)}, {problem}"), err=True)
+        print_line(f"{named(file)}, {problem}", err=True)
     if len(problems) > MOST_PRINTED:
-        typer.echo(f"and {len(problems) - MOST_PRINTED:,} more", err=True)
+        print_line(f"and {len(problems) - MOST_PRINTED:,} more", err=True)
     fail(hint)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.cli.weak_secrets import weak_secrets
+from app.cli.startup import weak_secrets
 from app.settings import Environment, Settings
 from tests.deploy.replica import ROOT, inherited
 
