@@ -21,7 +21,7 @@ from app.cli.options import (
     output_option,
 )
 from app.cli.output import FAILED, INTERRUPTED, USAGE, fail, print_json
-from app.cli.song_paths import named, song_paths
+from app.cli.song_paths import song_paths
 from ml.songs.problems import OnMissingValue
 
 if TYPE_CHECKING:
@@ -120,17 +120,17 @@ def _send_all(paths: list[Path], send: Send, *, as_json: bool, songs: int, err: 
     unreached: NotReachedError | None = None
     for path in paths:
         try:
-            outcome = Outcome(named(path), send(path))
+            outcome = Outcome(path, send(path))
         except NotReachedError as error:
             unreached = error
-            outcomes.append(Outcome.of_error(named(path), str(error), "NOT_REACHED"))
+            outcomes.append(Outcome.of_error(path, str(error), "NOT_REACHED"))
             break
         except KeyboardInterrupt:
             fail("interrupted; the service may still be storing the uploaded songs", INTERRUPTED)
         except RefusedError as error:
-            outcome = Outcome.of_error(named(path), str(error), error.code)
+            outcome = Outcome.of_error(path, str(error), error.code)
         except OSError as error:
-            outcome = Outcome.of_error(named(path), f"cannot be read: {error.strerror}", "NOT_READ")
+            outcome = Outcome.of_error(path, f"cannot be read: {error.strerror}", "NOT_READ")
         outcomes.append(outcome)
         if not as_json:
             print_result(outcome, err=err)

@@ -10,7 +10,6 @@ import typer
 
 from app.cli.options import LOCAL_CLIENT, Service, songs_option
 from app.cli.output import FAILED, print_table
-from app.cli.song_paths import named
 
 SONGS_BY_GENRE = """
 query SongsByGenre {
@@ -55,7 +54,7 @@ def _show(client: Service, path: Path) -> None:
     from app.cli.results import Outcome, print_outcome
     from app.cli.sending import upload
 
-    outcome = Outcome(named(path), upload(client, path, {}))
+    outcome = Outcome(path, upload(client, path, {}))
     print_outcome(outcome)
     if not outcome.stored:
         raise typer.Exit(FAILED)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from app.cli.options import BatchArgument, FormatOption, OutputOption, ResultFormat, Service, for_service
-from app.cli.output import USAGE, fail, plain
+from app.cli.output import USAGE, fail
 
 STANDARD_OUTPUT = Path("-")
 
@@ -61,7 +61,7 @@ def save_results(client: Service, batch_id: str, output: Path, form: ResultForma
             client.download(batch_id, extension, file)
         part.replace(output)
     except OSError as error:
-        fail(f"{plain(str(output))} cannot be written: {error.strerror}")
+        fail(f"{output} cannot be written: {error.strerror}")
     finally:
         if part != output:
             part.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from app.cli.output import print_error, print_json, print_line, print_table
-from app.cli.song_paths import STANDARD_INPUT
+from app.cli.song_paths import STANDARD_INPUT, named
 
 MOST_PRINTED = 10
 """Problems of a file that are printed; JSON has as many as the service tells."""
@@ -27,6 +27,11 @@ class Outcome:
     path: Path
     result: Mapping[str, Any]
 
+    @property
+    def file(self) -> Path:
+        """The path as the user gave it."""
+        return named(self.path)
+
     @classmethod
     def of_error(cls, path: Path, message: str, code: str | None) -> Outcome:
         """Make the outcome of a file that came to no result."""
@@ -35,7 +40,7 @@ class Outcome:
     @property
     def name(self) -> str:
         """What to call the file in a line about it."""
-        return "standard input" if self.path == STANDARD_INPUT else self.path.name
+        return "standard input" if self.file == STANDARD_INPUT else self.path.name
 
     @property
     def is_batch(self) -> bool:
@@ -61,7 +66,7 @@ class Outcome:
         """Return the result as the command's JSON has it: `batch` or `error`, the other one null."""
         result = {name: value for name, value in self.result.items() if name != "__typename"}
         return {
-            "file": str(self.path),
+            "file": str(self.file),
             "stored": self.stored,
             "batch": result if self.is_batch else None,
             "error": None if self.is_batch else result,
@@ -132,7 +137,7 @@ def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
         "uncertain": "rowsUncertain",
     }
     rows = (
-        (str(one.path), one.state, *(one.result[count] if one.stored else None for count in counts.values()))
+        (str(one.file), one.state, *(one.result[count] if one.stored else None for count in counts.values()))
         for one in outcomes
     )
     print_table(("file", "", *counts), rows, err=err)
