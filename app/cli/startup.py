@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from app.cli.output import fail
-from app.clients.credentials import plain_secrets
+from app.clients.credentials import file_entries, plain_secrets
 from app.local_postgres import EmbeddedPostgresError, local_postgres
 from app.settings import Environment, Settings, SettingsError, load_settings
 
@@ -62,7 +61,8 @@ def weak_secrets(settings: Settings) -> list[str]:
     if settings.clients is not None:
         problems += _weak("GENREGRAPH_CLIENTS", settings.clients.get_secret_value().split(","))
     if settings.clients_file is not None:
-        problems += _weak("GENREGRAPH_CLIENTS_FILE", _lines(settings.clients_file))
+        with suppress(OSError, ValueError):
+            problems += _weak("GENREGRAPH_CLIENTS_FILE", file_entries(settings.clients_file))
     return problems
 
 
@@ -156,11 +156,3 @@ def _weak(setting: str, entries: Iterable[str]) -> list[str]:
         for client_id, secret in plain_secrets(entries)
         if secret == EXAMPLE or len(secret) < MIN_SECRET_LENGTH
     ]
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return []
-    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

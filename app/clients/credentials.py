@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from app.clients.roles import Role
 
@@ -68,6 +69,16 @@ def parse_clients(entries: Iterable[str]) -> list[Credential]:
         Credential(client_id, roles.get(client_id, Role.WRITER), secret_hash)
         for client_id, secret_hash, _ in parsed
     ]
+
+
+def file_entries(path: Path) -> list[str]:
+    """Return the entries of a clients file, one per line, without blank lines and comments.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def plain_secrets(entries: Iterable[str]) -> list[tuple[str, str]]:

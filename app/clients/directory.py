@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from app.clients.credentials import ClientsError, Credential, hash_secret, parse_clients
+from app.clients.credentials import ClientsError, Credential, file_entries, hash_secret, parse_clients
 from app.clients.repository import ClientRepository
 from app.clients.roles import Caller, Role
 from app.database.engine import SessionFactory
@@ -88,8 +88,7 @@ class FileClients:
 
     def _read(self) -> Sequence[Credential]:
         try:
-            lines = self._path.read_text(encoding="utf-8-sig").splitlines()
-            return parse_clients(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+            return parse_clients(file_entries(self._path))
         except UnicodeDecodeError:
             raise ClientsError(
                 f"GENREGRAPH_CLIENTS_FILE {self._path}: Not UTF-8. Save the file as UTF-8."
