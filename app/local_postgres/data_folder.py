@@ -1,4 +1,4 @@
-"""Create a data folder atomically, and lock it."""
+"""Lock a data folder, create it atomically, and create the database in it."""
 
 from __future__ import annotations
 
@@ -16,56 +16,15 @@ from app.local_postgres.errors import EmbeddedPostgresError, explain_output
 from app.local_postgres.location import Account
 from app.local_postgres.processes import stop_with_parent
 
-
-class FolderLock:
-    """A file lock that the OS releases when its process ends."""
-
-    def __init__(self, folder: Path, shown: Path) -> None:
-        """Prepare the lock without acquiring it.
-
-        Args:
-            folder: the data folder.
-            shown: the folder to name in messages.
-        """
-        self._path = folder / "postgres.lock"
-        self._shown = shown
-        self._descriptor: int | None = None
-
-    def acquire(self) -> None:
-        """Acquire the lock.
-
-        Raises:
-            EmbeddedPostgresError: another process holds it.
-            OSError: the lock file cannot be created.
-        """
-        import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
-
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(descriptor, 32).decode() or "?"
-            os.close(descriptor)
-            raise EmbeddedPostgresError(
-                f"the data folder {self._shown} is in use by process {owner}; stop that process, or set "
-                "GENREGRAPH_DATA_DIR to another folder"
-            ) from None
-        except OSError:
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-
-    def release(self) -> None:
-        """Release the lock, if it is held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
+HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 UNFINISHED = "postgres.new."
+
+_CREATE_DATABASE = r"""
+SELECT format('CREATE DATABASE %I', :'name')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name')
+\gexec
+"""
 
 
 def make_data_folder(
@@ -96,8 +55,8 @@ def make_data_folder(
         password = secrets.token_urlsafe(24)
         _write_secret(handover, password)  # not /dev/stdin, which root still owns
         if account is not None:
-            account.own(beside)
-            account.own(handover)
+            for path in (beside, handover):
+                os.chown(path, account.uid, account.gid)
         _initdb(fresh, handover, binaries, account, durable=durable)
         password_file.unlink(missing_ok=True)
         _write_secret(password_file, password)
@@ -106,13 +65,44 @@ def make_data_folder(
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def lock_folder(folder: Path, shown: Path) -> int:
+    """Lock a data folder, and return the descriptor that holds the lock until it is closed.
+
+    Args:
+        folder: the folder to lock.
+        shown: the folder to name in messages.
+
+    Raises:
+        EmbeddedPostgresError: another process holds the lock.
+        OSError: the lock file cannot be created.
+    """
+    import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
+
+    descriptor = os.open(folder / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 32).decode() or "?"
+        os.close(descriptor)
+        raise EmbeddedPostgresError(
+            f"the data folder {shown} is in use by process {owner}; stop that process, or set "
+            "GENREGRAPH_DATA_DIR to another folder"
+        ) from None
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
 def as_account(account: Account | None) -> dict[str, Any]:
     """Return the `subprocess` arguments that run a PostgreSQL program as an account."""
     return {
         "cwd": "/",  # the account may not be able to enter ours
         "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},  # no secrets
         "stdin": subprocess.DEVNULL,
-        **({} if account is None else account.popen_arguments()),
+        **({} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}),
     }
 
 
@@ -137,13 +127,22 @@ def set_aside(data: Path) -> None:
     data.rename(aside)
 
 
-def says_ready(pid_file: Path, pid: int) -> bool:
-    """Return whether the server's lock file reports that it accepts connections."""
-    try:
-        lines = pid_file.read_text().split("\n")
-    except FileNotFoundError:
-        return False
-    return lines[0] == str(pid) and any(line.strip() == "ready" for line in lines[7:])
+def create_database(name: str, binaries: Binaries, port: int, password: str) -> str | None:
+    """Create a database on a running server, if it is missing; return the output of psql if that fails."""
+    done = subprocess.run(  # noqa: S603  (not user input)
+        [
+            binaries.program("psql"),
+            *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
+            *("--host", HOST, "--port", str(port), "--username", SUPERUSER),
+            *("--dbname", "postgres", f"--set=name={name}"),
+        ],
+        input=_CREATE_DATABASE,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10", "LC_ALL": "C"},
+    )
+    return done.stderr if done.returncode else None
 
 
 def _initdb(

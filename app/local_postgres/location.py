@@ -11,7 +11,6 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.local_postgres.errors import EmbeddedPostgresError
 
@@ -25,14 +24,6 @@ class Account:
     uid: int
     gid: int
     name: str
-
-    def popen_arguments(self) -> dict[str, Any]:
-        """Return the `subprocess` arguments that run a program as this account."""
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
-
-    def own(self, path: Path) -> None:
-        """Change the owner of a file or folder to this account."""
-        os.chown(path, self.uid, self.gid)
 
     def reaches(self, path: Path) -> bool:
         """Return whether the account can enter every parent folder and read the path."""

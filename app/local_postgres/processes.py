@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.local_postgres.errors import EmbeddedPostgresError
 
 PR_SET_PDEATHSIG = 1
+
+STOP_LEFTOVER_SECONDS = 30.0
 
 
 def stop_with_parent(signal_number: signal.Signals) -> Callable[[], None] | None:
@@ -64,10 +67,30 @@ class Watchdog:
         self._shell.communicate()
 
 
-PATIENCE_SECONDS = 30.0
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """What a server's own lock file, `postmaster.pid`, says.
+
+    Attributes:
+        pid: the server's process id.
+        port: its port; None unless it accepts connections.
+    """
+
+    pid: int
+    port: int | None
+
+    @classmethod
+    def read(cls, data: Path) -> LockFile | None:
+        """Read the lock file of a data folder; None if there is none, or it is incomplete."""
+        try:
+            lines = (data / "postmaster.pid").read_text().split("\n")
+            is_ready = any(line.strip() == "ready" for line in lines[7:])
+            return cls(int(lines[0]), int(lines[3]) if is_ready else None)
+        except (FileNotFoundError, ValueError):
+            return None
 
 
-def await_predecessor(data: Path) -> None:
+def stop_leftover_server(data: Path) -> None:
     """Stop a server that still runs on a folder, and remove its stale lock file.
 
     Call this only with the folder's lock: it means that the server's service has ended.
@@ -76,30 +99,22 @@ def await_predecessor(data: Path) -> None:
         EmbeddedPostgresError: the server does not stop.
         OSError: this account is not permitted to stop it.
     """
-    pid_file = data / "postmaster.pid"
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + STOP_LEFTOVER_SECONDS
     asked = False
-    while (pid := _first_number(pid_file)) is not None and _exists(pid):
-        if not _serves(pid, data):
+    while (found := LockFile.read(data)) is not None and _exists(found.pid):
+        if not _serves(found.pid, data):
             # An unreaped zombie (a container without an init) or another program that reuses the id.
             # PostgreSQL would take either for a running server.
-            pid_file.unlink(missing_ok=True)
+            (data / "postmaster.pid").unlink(missing_ok=True)
             return
         if not asked:
-            os.kill(pid, signal.SIGINT)
+            os.kill(found.pid, signal.SIGINT)
             asked = True
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"an earlier server, process {pid}, still uses {data} and does not stop; kill it"
+                f"an earlier server, process {found.pid}, still uses {data} and does not stop; kill it"
             )
         time.sleep(0.02)
-
-
-def _first_number(path: Path) -> int | None:
-    try:
-        return int(path.read_text().split()[0])
-    except (FileNotFoundError, ValueError, IndexError):
-        return None
 
 
 def _exists(pid: int) -> bool:

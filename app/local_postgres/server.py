@@ -9,25 +9,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from app.local_postgres.binaries import Binaries, find_binaries, reachable_binaries
 from app.local_postgres.data_folder import (
+    HOST,
     SUPERUSER,
-    FolderLock,
     as_account,
     check_version,
+    create_database,
+    lock_folder,
     make_data_folder,
-    says_ready,
     set_aside,
 )
 from app.local_postgres.errors import EmbeddedPostgresError, explain_os_error, explain_output
 from app.local_postgres.location import Place, choose_place
-from app.local_postgres.processes import Watchdog, await_predecessor, stop_with_parent
+from app.local_postgres.processes import LockFile, Watchdog, stop_leftover_server, stop_with_parent
 
-HOST = "127.0.0.1"
 START_SECONDS = 300.0
 """Long, because PostgreSQL replays its log after a power loss."""
 RETRY_SECONDS = 15.0
@@ -37,12 +37,6 @@ PASSING_TROUBLES = (
     "Address already in use",  # another program took the port
     "pre-existing shared memory block",  # processes of a killed server have not ended yet
 )
-
-CREATE_DATABASE = r"""
-SELECT format('CREATE DATABASE %I', :'name')
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name')
-\gexec
-"""
 
 
 class EmbeddedPostgres:
@@ -78,10 +72,10 @@ class EmbeddedPostgres:
         self._place: Place | None = None
         self._password = ""
         self._port = 0
-        self._lock: FolderLock | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: Watchdog | None = None
         self._url: str | None = None
+        self._lock: int | None = None
+        self._cleanup = ExitStack()
 
     @property
     def url(self) -> str | None:
@@ -114,13 +108,10 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: the folder or its password cannot be read.
         """
         place = choose_place(self._folder)
-        try:
-            lines = (place.data / "postmaster.pid").read_text().split("\n")
-        except FileNotFoundError:
+        found = LockFile.read(place.data)
+        if found is None or found.port is None:
             return None
-        if not any(line.strip() == "ready" for line in lines[7:]):
-            return None
-        return self._address(self._read_password(place), int(lines[3]))
+        return self._address(self._read_password(place), found.port)
 
     def __enter__(self) -> str:
         return self.start()
@@ -166,8 +157,11 @@ class EmbeddedPostgres:
             with self._stopped_on_failure():
                 self._wait_until_ready()
                 if sys.platform != "linux" and self._process is not None:
-                    self._watchdog = Watchdog(self._process.pid)
-                self._create_database()
+                    self._cleanup.callback(Watchdog(self._process.pid).dismiss)
+                assert self._binaries is not None
+                output = create_database(self._database, self._binaries, self._port, self._password)
+                if output is not None:
+                    raise EmbeddedPostgresError(explain_output(output, self._folder, self.log_path))
                 self._url = self._address(self._password, self._port)
         return self._url
 
@@ -184,21 +178,19 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server, if it is running, with a fast shutdown."""
-        process, self._process = self._process, None
-        watchdog, self._watchdog = self._watchdog, None
-        lock, self._lock = self._lock, None
         self._url = None
-        if watchdog is not None:
-            watchdog.dismiss()
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGQUIT)
-                process.wait()
-        if lock is not None:
-            lock.release()
+        self._cleanup.close()
+
+    def _stop_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
 
     def _prepare(self) -> None:
         """Lock the folder, and create the data if it is missing."""
@@ -206,10 +198,11 @@ class EmbeddedPostgres:
         place = self._place = choose_place(self._folder)
         place.make()
         # Lock the data, not the requested folder: copies of that may refer to the same data.
-        self._lock = FolderLock(place.data.parent, shown=self._folder)
-        self._lock.acquire()
+        self._lock = lock_folder(place.data.parent, shown=self._folder)
+        self._cleanup.callback(os.close, self._lock)
+        self._cleanup.callback(self._stop_process)
         self._binaries = reachable_binaries(binaries, place.account)
-        await_predecessor(place.data)
+        stop_leftover_server(place.data)
         if place.is_abandoned():
             set_aside(place.data)
         place.write_note()
@@ -284,31 +277,14 @@ class EmbeddedPostgres:
     def _becomes_ready(self, process: subprocess.Popen[bytes], data: Path) -> bool:
         deadline = time.monotonic() + START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            if says_ready(data / "postmaster.pid", process.pid):
+            found = LockFile.read(data)
+            if found is not None and found.pid == process.pid and found.port is not None:
                 return True
             time.sleep(0.01)
         if process.poll() is None:
             process.send_signal(signal.SIGQUIT)
             process.wait()
         return False
-
-    def _create_database(self) -> None:
-        assert self._binaries is not None
-        done = subprocess.run(  # noqa: S603  (not user input)
-            [
-                self._binaries.program("psql"),
-                *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
-                *("--host", HOST, "--port", str(self._port), "--username", SUPERUSER),
-                *("--dbname", "postgres", f"--set=name={self._database}"),
-            ],
-            input=CREATE_DATABASE,
-            check=False,
-            capture_output=True,
-            text=True,
-            env={"PGPASSWORD": self._password, "PGCONNECT_TIMEOUT": "10", "LC_ALL": "C"},
-        )
-        if done.returncode != 0:
-            raise EmbeddedPostgresError(explain_output(done.stderr, self._folder, self.log_path))
 
 
 def _free_port() -> int:

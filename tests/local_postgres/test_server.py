@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -216,7 +217,7 @@ def test_a_server_that_outlived_its_service_is_stopped_by_the_next_start(
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     assert left.pid is not None
     assert left._lock is not None  # noqa: SLF001  (no other way to lose it and live)
-    left._lock.release()  # noqa: SLF001
+    fcntl.flock(left._lock, fcntl.LOCK_UN)  # noqa: SLF001
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
         # then
