@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
 
@@ -48,8 +49,8 @@ from app.database.pools import Pools
 from app.http.access_log import record_operation, redact_query_strings
 from app.http.downloads import batch_songs_routes
 from app.http.endpoint import GraphQLView
-from app.http.gate import gate
-from app.http.limits import ClientQuota, ClientQuotas
+from app.http.gate import Gate
+from app.http.limits import ClientQuotas
 from app.http.monitoring import health_routes, metrics_route
 from app.http.responses import http_error, internal_server_error
 from app.http.uploads import Spool
@@ -120,11 +121,7 @@ def create_app(
         classifier.close()
         await pools.close()
 
-    quotas = ClientQuotas(
-        uploads=ClientQuota(settings.max_uploads_per_client),
-        subscriptions=ClientQuota(settings.max_subscriptions_per_client),
-        websockets=ClientQuota(settings.max_subscriptions_per_client),
-    )
+    quotas = ClientQuotas(settings)
     _register_usage_gauges(metrics, quotas, pools, settings)
     catalogue = Catalogue(pools.reads.fetch, ensemble.genres)
     batches = Batches(pools.sessions, read_timeout_seconds=settings.request_timeout_seconds)
@@ -147,7 +144,16 @@ def create_app(
             *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
             *_metrics_routes(settings, pools.sessions, accuracy, metrics, others),
         ],
-        middleware=gate(settings, authenticator, metrics, quotas, known_client=known_client),
+        middleware=[
+            Middleware(
+                Gate,
+                settings=settings,
+                authenticator=authenticator,
+                metrics=metrics,
+                quotas=quotas,
+                known_client=known_client,
+            )
+        ],
         exception_handlers={HTTPException: http_error, Exception: internal_server_error},
         lifespan=lifespan,
     )

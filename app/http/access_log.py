@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any, Final
 
 import structlog
-from asgi_correlation_id import correlation_id
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from app.clients.roles import Caller
+from app.http.monitoring import HEALTH_CHECK_PATH, LIVENESS_PATH, METRICS_PATH
 from app.observability.logs import write_line
 from app.observability.metrics import Metrics, Operation
 
-MONITORING: Final = frozenset({"/livez", "/healthcheck", "/metrics"})
+MONITORING: Final = frozenset({LIVENESS_PATH, HEALTH_CHECK_PATH, METRICS_PATH})
 """Polled every few seconds; only logged when something is wrong."""
 
 CLIENT_CLOSED_REQUEST: Final = 499
@@ -29,61 +28,35 @@ _REFUSED: Final = frozenset({401, 429, 1008, 4403, 4429})
 log = structlog.get_logger(__name__)
 
 
-class AccessLog:
-    """ASGI middleware: logs and counts each request and WebSocket when it ends.
+def log_end(scope: Scope, status: int | None, seconds: float, metrics: Metrics) -> None:
+    """Log and count a request or WebSocket that has ended.
 
-    All lines logged during a request have its id. Client-controlled text is not logged: no path except the
-    routes' own, no query string, header or body. The address is only logged for refused credentials and
-    exceeded limits.
+    Client-controlled text is not logged: no path except the routes' own, no query string, header or body. The
+    address is only logged for refused credentials and exceeded limits.
+
+    Args:
+        scope: its scope.
+        status: the status of its response, or a WebSocket's close code; None if the client disconnected.
+        seconds: its duration.
+        metrics: counts responses.
     """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request, then log it."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        begin = time.perf_counter()
-        status: int | None = None
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] == "websocket.close":
-                status = message.get("code")
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=correlation_id.get()):
-            try:
-                await self._app(scope, receive, noted)
-            except Exception:
-                status = status or _SERVER_ERROR
-                raise
-            finally:
-                # The client disconnected: there is no response.
-                self._note(scope, status or CLIENT_CLOSED_REQUEST, time.perf_counter() - begin)
-
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        state: dict[str, Any] = scope.get("state", {})
-        facts: dict[str, Any] = {"route": route_of(scope["path"]), "client_id": state.get("client_id")}
-        if status in _REFUSED:
-            facts["address"] = scope["client"][0] if scope.get("client") else None
-        if scope["type"] == "websocket":
-            log.info("websocket closed", **_known(facts), seconds=round(seconds, 3))
-            return
-        self._metrics.record_response(facts["route"], status)
-        if scope["path"] in MONITORING and status < _SERVER_ERROR:
-            return
-        facts |= {"method": scope["method"], "status": status}
-        operation: Operation | None = state.get("operation")
-        if operation is not None:
-            facts |= _facts(operation)
-        level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
-        write_line(log, __name__, level, "request", {**_known(facts), "seconds": round(seconds, 3)})
+    status = status or CLIENT_CLOSED_REQUEST
+    state: dict[str, Any] = scope.get("state", {})
+    facts: dict[str, Any] = {"route": route_of(scope["path"]), "client_id": state.get("client_id")}
+    if status in _REFUSED:
+        facts["address"] = scope["client"][0] if scope.get("client") else None
+    if scope["type"] == "websocket":
+        log.info("websocket closed", **_known(facts), seconds=round(seconds, 3))
+        return
+    metrics.record_response(facts["route"], status)
+    if scope["path"] in MONITORING and status < _SERVER_ERROR:
+        return
+    facts |= {"method": scope["method"], "status": status}
+    operation: Operation | None = state.get("operation")
+    if operation is not None:
+        facts |= _facts(operation)
+    level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
+    write_line(log, __name__, level, "request", {**_known(facts), "seconds": round(seconds, 3)})
 
 
 def record_operation(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:

@@ -22,10 +22,9 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.catalogue.errors import FORBIDDEN_MESSAGE
 from app.clients.authentication import Authenticator, NotAuthenticatedError, TooManyAttemptsError
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
-from app.clients.roles import NOBODY, Caller, Role
+from app.clients.roles import NOBODY, Caller
 from app.database.errors import is_disk_full
 from app.errors import Code
 from app.http.limits import ClientQuotas
@@ -34,6 +33,7 @@ from app.http.requests import (
     MULTIPART,
     check_head,
     check_query,
+    check_upload,
     media_type,
     read_body,
     read_json,
@@ -52,17 +52,8 @@ from app.http.responses import (
 )
 from app.http.streams import STREAMS
 from app.http.uploads import Spool, operations_with_file, read_form
-from app.http.websockets import TooManyConnectionsError, WebSocketHandler
+from app.http.websockets import WebSocketHandler
 from app.observability.tracing import step
-
-PREFLIGHT_HEADERS = (
-    "graphql-preflight",
-    "graphql-require-preflight",
-    "apollo-require-preflight",
-    "x-apollo-operation-name",
-)
-"""Browsers send these across origins only after a preflight request, so a multipart request with one of
-them cannot be a forged form."""
 
 CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
 """How long a WebSocket may stay open without authentication."""
@@ -159,7 +150,7 @@ class GraphQLView(GraphQL[Any, None]):
         except ClientDisconnect:
             return None
         except RefusedRequestError as error:
-            return graphql_error(error.code, str(error), error.headers)
+            return error.response()
         except HTTPException as error:
             return graphql_error(Code.BAD_REQUEST, error.reason)  # Strawberry only raises it for this
         except OSError as error:
@@ -175,10 +166,7 @@ class GraphQLView(GraphQL[Any, None]):
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"allow": ALLOW})
         if media_type(request) == MULTIPART:
-            if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
-                return graphql_error(Code.PREFLIGHT_REQUIRED)
-            if not request.state.role.includes(Role.WRITER):
-                return graphql_error(Code.FORBIDDEN, FORBIDDEN_MESSAGE)  # before the file is read
+            check_upload(request)
         response = await self.run(request)
         if request.method == "POST" or isinstance(response, StreamingResponse):
             return response
@@ -207,7 +195,7 @@ class GraphQLView(GraphQL[Any, None]):
 
         Raises:
             ConnectionRejectionError: the credentials are missing or wrong.
-            TooManyConnectionsError: the client has too many WebSockets.
+            RefusedRequestError: the client has too many WebSockets.
         """
         if context.caller is NOBODY:
             sent = context.connection_params or {}
@@ -217,8 +205,8 @@ class GraphQLView(GraphQL[Any, None]):
                 )
             except (NotAuthenticatedError, TooManyAttemptsError):
                 raise ConnectionRejectionError from None
-        if not self.quotas.websockets.has_room(context.client_id):
-            raise TooManyConnectionsError
+        self.quotas.websockets.acquire(context.client_id)
+        context.connection.state.is_counted = True  # until the handler shuts down
         return await super().on_ws_connect(context)
 
     def encode_json(self, data: object) -> str:

@@ -1,88 +1,185 @@
-"""The gate: the middleware in front of the routes."""
+"""The gate in front of the routes: it logs, adds headers, authenticates and limits every request."""
 
 from __future__ import annotations
 
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
+import base64
+import binascii
+import time
+from typing import Final
 
-from app import __version__
-from app.clients.authentication import Authenticator
+import structlog
+from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
+
+from app.clients.authentication import Authenticator, NotAuthenticatedError, TooManyAttemptsError
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
-from app.http.access_log import AccessLog
-from app.http.authentication import HEALTH_PATHS, ClientAuthentication
-from app.http.compression import compression
-from app.http.endpoint import PREFLIGHT_HEADERS
-from app.http.headers import SecurityHeaders, request_id
+from app.clients.roles import Caller
+from app.errors import Code
+from app.http.access_log import log_end
+from app.http.headers import REQUEST_ID_HEADER, is_request_id, with_security_headers
 from app.http.limits import ClientQuotas, RequestLimits
-from app.http.monitoring import METRICS_PATH
-from app.http.pages import PageFiles, Pages
+from app.http.monitoring import HEALTH_CHECK_PATH, LIVENESS_PATH, METRICS_PATH
+from app.http.pages import Pages
+from app.http.requests import PREFLIGHT_HEADERS
+from app.http.responses import GRAPHQL_RESPONSE, graphql_error
 from app.observability.metrics import Metrics
-from app.resources import resource
 from app.settings import Environment, MetricsAccess, Settings
 
+MIN_COMPRESSED_BYTES: Final = 1024
+"""Minimum size: smaller responses fit into one packet anyway."""
 
-def gate(
-    settings: Settings,
-    authenticator: Authenticator,
-    metrics: Metrics,
-    quotas: ClientQuotas,
-    *,
-    known_client: str | None,
-) -> list[Middleware]:
-    """Return the middleware, outermost first.
 
-    Args:
-        settings: the service's settings.
-        authenticator: authenticates callers.
-        metrics: counts responses.
-        quotas: limits of concurrent work per client.
-        known_client: a client that the pages fill in.
+class Gate:
+    """ASGI middleware around the application.
+
+    From the outside in: a request id, the log line and the security headers of every response; CORS; the
+    pages, which are public; compression; the credentials and limits of clients, before a body is read.
     """
-    open_paths = HEALTH_PATHS | ({METRICS_PATH} if settings.metrics is MetricsAccess.OPEN else set())
-    return [
-        request_id(),
-        Middleware(AccessLog, metrics=metrics),
-        Middleware(SecurityHeaders, https=settings.environment is Environment.PRODUCTION),
-        *_cors(settings),
-        *_pages(settings, known_client),
-        compression(),
-        Middleware(
-            ClientAuthentication,
-            authenticator=authenticator,
-            open_paths=open_paths,
-            basic_paths={METRICS_PATH},
-        ),
-        Middleware(
-            RequestLimits,
-            quotas=quotas,
-            max_bytes=settings.max_upload_bytes,
-            bytes_per_second=settings.upload_min_bytes_per_second,
-            seconds=settings.request_timeout_seconds,
-        ),
-    ]
 
+    def __init__(  # noqa: PLR0913 - its dependencies
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        authenticator: Authenticator,
+        metrics: Metrics,
+        quotas: ClientQuotas,
+        known_client: str | None,
+    ) -> None:
+        """Initialize the gate.
 
-def _cors(settings: Settings) -> list[Middleware]:
-    if not settings.cors_origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=[CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, "content-type", *PREFLIGHT_HEADERS],
+        Args:
+            app: the application.
+            settings: the service's settings.
+            authenticator: authenticates callers.
+            metrics: counts responses.
+            quotas: limits of concurrent work per client.
+            known_client: a client that the pages fill in.
+        """
+        self._authenticator = authenticator
+        self._metrics = metrics
+        self._limits = RequestLimits(app, settings, quotas)
+        self._app = app
+        self._open_paths = {LIVENESS_PATH, HEALTH_CHECK_PATH}
+        if settings.metrics is MetricsAccess.OPEN:
+            self._open_paths.add(METRICS_PATH)
+        self._https_only = settings.environment is Environment.PRODUCTION
+        self._inner = _with_cors(_with_pages(_compressed(self._admit), settings, known_client), settings)
+        self._outer = CorrelationIdMiddleware(
+            self._log,
+            header_name=REQUEST_ID_HEADER,
+            update_request_header=False,
+            validator=is_request_id,
+            transformer=None,
         )
-    ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request or WebSocket; pass on the application's lifespan."""
+        outer: ASGIApp = self._app if scope["type"] == "lifespan" else self._outer
+        await outer(scope, receive, send)
+
+    async def _log(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, add headers to its response, and log it when it ends."""
+        begin = time.perf_counter()
+        https = self._https_only or scope["scheme"] == "https"
+        status: int | None = None
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = with_security_headers(message.get("headers", ()), https=https)
+            elif message["type"] == "websocket.close":
+                status = message.get("code")
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=correlation_id.get()):
+            try:
+                await self._inner(scope, receive, send_noted)
+            except Exception:
+                status = status or Code.INTERNAL_SERVER_ERROR.status
+                raise
+            finally:
+                log_end(scope, status, time.perf_counter() - begin, self._metrics)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request of an authenticated client within its limits."""
+        try:
+            caller = await self._caller(scope)
+        except (NotAuthenticatedError, TooManyAttemptsError) as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await _refusal(error, basic=scope["path"] == METRICS_PATH)(scope, receive, send)
+            return
+        if caller is not None:
+            scope.setdefault("state", {}).update(caller=caller, client_id=caller.client_id, role=caller.role)
+            structlog.contextvars.bind_contextvars(client_id=caller.client_id)  # until the request ends
+        admitted: ASGIApp = self._limits if scope["type"] == "http" else self._app
+        await admitted(scope, receive, send)
+
+    async def _caller(self, scope: Scope) -> Caller | None:
+        """Return the caller; None if none is needed, or a WebSocket's first message has the credentials.
+
+        Raises:
+            NotAuthenticatedError: the credentials are missing or wrong.
+            TooManyAttemptsError: the address has sent too many wrong credentials.
+        """
+        headers, path = Headers(scope=scope), scope["path"]
+        client_id, secret = headers.get(CLIENT_ID_HEADER), headers.get(CLIENT_SECRET_HEADER)
+        # The health check shows details to authenticated clients.
+        is_open = path in self._open_paths and (path != HEALTH_CHECK_PATH or client_id is None)
+        if is_open or (scope["type"] == "websocket" and client_id is None):
+            return None
+        if path == METRICS_PATH and client_id is None:
+            # Prometheus supports HTTP Basic. Elsewhere, browsers that remember it would allow CSRF.
+            client_id, secret = _basic_credentials(headers.get("authorization", ""))
+        return await self._authenticator.caller(HTTPConnection(scope), client_id, secret)
 
 
-def _pages(settings: Settings, known_client: str | None) -> list[Middleware]:
-    if not settings.playground:
-        return []
-    configuration = {
-        "version": __version__,
-        "knownClient": known_client,
-        "introspection": settings.introspection_allowed,
-        "maxUploadBytes": settings.max_upload_bytes,
-    }
-    sample = resource("data") / "sample" / "songs.csv"
-    return [Middleware(Pages, files=PageFiles.find(), configuration=configuration, sample=sample)]
+def _compressed(app: ASGIApp) -> ASGIApp:
+    """Compress responses, but not streams, since proxies may then buffer them."""
+    for media_type in (GRAPHQL_RESPONSE, "application/jsonl", "text/csv"):
+        add_compress_type(media_type)
+    for media_type in ("text/event-stream", "multipart/mixed"):
+        remove_compress_type(media_type)
+    return CompressMiddleware(app, minimum_size=MIN_COMPRESSED_BYTES)
+
+
+def _with_pages(app: ASGIApp, settings: Settings, known_client: str | None) -> ASGIApp:
+    return Pages(app, settings, known_client) if settings.playground else app
+
+
+def _with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
+    if not settings.cors_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=[CLIENT_ID_HEADER, CLIENT_SECRET_HEADER, "content-type", *PREFLIGHT_HEADERS],
+    )
+
+
+def _basic_credentials(authorization: str) -> tuple[str, str] | tuple[None, None]:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None, None
+    try:
+        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None, None
+    return (client_id, secret) if colon else (None, None)
+
+
+def _refusal(error: NotAuthenticatedError | TooManyAttemptsError, *, basic: bool) -> Response:
+    if isinstance(error, TooManyAttemptsError):
+        return graphql_error(Code.RATE_LIMITED, str(error), {"retry-after": str(error.retry_after)})
+    scheme = "Basic" if basic else "Client-Credentials"
+    challenge = {"WWW-Authenticate": f'{scheme} realm="genregraph"'}
+    return graphql_error(Code.UNAUTHENTICATED, str(error), challenge)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Code
-from app.http.responses import RefusedRequestError, graphql_error
+from app.http.responses import RefusedRequestError
 from app.http.streams import wants_stream
+from app.settings import Settings
 
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024
 """Limit of JSON bodies and WebSocket messages, which are read into memory. 1,000 songs take a fifth of it."""
@@ -28,13 +28,20 @@ _MAX_DIGITS: Final = 18
 class ClientQuota:
     """Counts a resource per client, in this process."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, work: str, code: Code) -> None:
         """Initialize the counts to 0.
 
         Args:
             limit: the maximum per client.
+            work: the resource's name in messages.
+            code: the error code of a client at its limit.
         """
-        self.limit = limit
+        self._limit = limit
+        self._code = code
+        self._message = (
+            f"This client has reached its limit of {limit:,} concurrent {work}. "
+            "Try again when one has finished."
+        )
         self._open: Counter[str] = Counter()
 
     @property
@@ -42,16 +49,15 @@ class ClientQuota:
         """The count of all clients together."""
         return self._open.total()
 
-    def has_room(self, client_id: str) -> bool:
-        """Return whether a client is below its limit."""
-        return self._open.get(client_id, 0) < self.limit
+    def acquire(self, client_id: str) -> None:
+        """Count one more for a client.
 
-    def acquire(self, client_id: str) -> bool:
-        """Count one more for a client; return False, without counting, if it is at its limit."""
-        if not self.has_room(client_id):
-            return False
+        Raises:
+            RefusedRequestError: the client is at its limit.
+        """
+        if self._open.get(client_id, 0) >= self._limit:
+            raise RefusedRequestError(self._code, self._message)
         self._open[client_id] += 1
-        return True
 
     def release(self, client_id: str) -> None:
         """Release one for a client."""
@@ -60,7 +66,6 @@ class ClientQuota:
             del self._open[client_id]  # or ids of past clients would accumulate
 
 
-@dataclass(frozen=True)
 class ClientQuotas:
     """The limits per client.
 
@@ -70,20 +75,17 @@ class ClientQuotas:
         websockets: WebSockets.
     """
 
-    uploads: ClientQuota
-    subscriptions: ClientQuota
-    websockets: ClientQuota
-
-
-def too_many(what: str, limit: int) -> str:
-    """Return the message for a client at its limit."""
-    return (
-        f"This client has reached its limit of {limit:,} concurrent {what}. Try again when one has finished."
-    )
+    def __init__(self, settings: Settings) -> None:
+        """Create the quotas of the settings."""
+        max_subscriptions = settings.max_subscriptions_per_client
+        subscriptions = ("subscriptions", Code.TOO_MANY_SUBSCRIPTIONS)
+        self.uploads = ClientQuota(settings.max_uploads_per_client, "uploads", Code.TOO_MANY_UPLOADS)
+        self.subscriptions = ClientQuota(max_subscriptions, *subscriptions)
+        self.websockets = ClientQuota(max_subscriptions, *subscriptions)
 
 
 class RequestLimits:
-    """ASGI middleware: responds with 429, 413 or 408 to too many, too large or too slow requests.
+    """ASGI application around another: responds with 429, 413 or 408 to too many, too large or slow requests.
 
     It runs after authentication, which sets `client_id` in the state. Bytes are counted as they arrive, so
     chunked bodies are limited too. Only the time spent waiting for the client counts: enough bytes must
@@ -91,42 +93,36 @@ class RequestLimits:
     open with an occasional byte.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, quotas: ClientQuotas, max_bytes: int, bytes_per_second: int, seconds: float
-    ) -> None:
-        """Initialize the middleware.
+    def __init__(self, app: ASGIApp, settings: Settings, quotas: ClientQuotas) -> None:
+        """Initialize the limits.
 
         Args:
-            app: the wrapped application.
+            app: the application.
+            settings: the limits of bodies.
             quotas: the limits per client; WebSockets are counted elsewhere.
-            max_bytes: the maximum size of an upload.
-            bytes_per_second: the minimum speed of a body; 0 for none.
-            seconds: the interval over which the speed is averaged.
         """
         self._app = app
+        self._settings = settings
         self._quotas = quotas
-        self._max_bytes = max_bytes
-        self._bytes_per_second = bytes_per_second
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on requests within the limits."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        """Pass on a request within the limits."""
         headers = Headers(scope=scope)
         upload = headers.get("content-type", "").lower().startswith("multipart/")
-        quota, client_id = None, scope.get("state", {}).get("client_id")
+        client_id = scope.get("state", {}).get("client_id")
+        quota = None
         if client_id is not None:
             if upload:
-                quota, code, what = self._quotas.uploads, Code.TOO_MANY_UPLOADS, "uploads"
+                quota = self._quotas.uploads
             elif wants_stream(headers.get("accept", "")):
-                quota, code, what = self._quotas.subscriptions, Code.TOO_MANY_SUBSCRIPTIONS, "subscriptions"
+                quota = self._quotas.subscriptions
         if quota is None:
             await self._serve(scope, receive, send, upload=upload)
             return
-        if not quota.acquire(client_id):
-            await graphql_error(code, too_many(what, quota.limit))(scope, receive, send)
+        try:
+            quota.acquire(client_id)
+        except RefusedRequestError as error:
+            await error.response()(scope, receive, send)
             return
         try:
             await self._serve(scope, receive, send, upload=upload)
@@ -134,13 +130,7 @@ class RequestLimits:
             quota.release(client_id)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, *, upload: bool) -> None:
-        body = _Body(
-            receive,
-            max_bytes=self._max_bytes if upload else min(self._max_bytes, MAX_JSON_BYTES),
-            advice="Send the songs in several files." if upload else "Send fewer songs at a time, or a file.",
-            bytes_per_second=self._bytes_per_second,
-            seconds=self._seconds,
-        )
+        body = _Body(receive, self._settings, upload=upload)
         started = False
 
         async def tracked_send(message: Message) -> None:
@@ -154,7 +144,7 @@ class RequestLimits:
         except _RefusedBodyError as error:
             if started:
                 raise
-            await graphql_error(error.code, str(error), error.headers)(scope, receive, send)
+            await error.response()(scope, receive, send)
 
 
 class _RefusedBodyError(RefusedRequestError):
@@ -164,18 +154,19 @@ class _RefusedBodyError(RefusedRequestError):
 class _Body:
     """Receives a request's body, and checks its size and speed."""
 
-    def __init__(
-        self, receive: Receive, *, max_bytes: int, advice: str, bytes_per_second: int, seconds: float
-    ) -> None:
+    def __init__(self, receive: Receive, settings: Settings, *, upload: bool) -> None:
         self._receive = receive
-        self._max_bytes = max_bytes
-        self._advice = advice
-        self._bytes_per_second = bytes_per_second
-        self._seconds = seconds
+        self._max_bytes = settings.max_upload_bytes
+        self._advice = "Send the songs in several files."
+        if not upload:
+            self._max_bytes = min(self._max_bytes, MAX_JSON_BYTES)
+            self._advice = "Send fewer songs at a time, or a file."
+        self._bytes_per_second = settings.upload_min_bytes_per_second
+        self._seconds = settings.request_timeout_seconds
         self._waited = 0.0
         self._received_in_interval = 0
         self._received = 0
-        self._complete = not bytes_per_second
+        self._complete = not self._bytes_per_second
 
     def check_content_length(self, length: str) -> None:
         """Refuse a body whose Content-Length is too large.

@@ -6,14 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, make_asgi_app
 from sqlalchemy import text
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from app import __version__
 from app.batches.queue import QueueRepository
@@ -21,6 +22,10 @@ from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import known_revisions
 from app.observability.metrics import Metrics
+
+LIVENESS_PATH: Final = "/livez"
+HEALTH_CHECK_PATH: Final = "/healthcheck"
+METRICS_PATH: Final = "/metrics"
 
 DATABASE_TIMEOUT_SECONDS = 2.0
 
@@ -80,7 +85,7 @@ def health_routes(
             }
         return JSONResponse(answer, status_code=200 if ready else 503)
 
-    return [Route("/livez", livez), Route("/healthcheck", healthcheck)]
+    return [Route(LIVENESS_PATH, livez), Route(HEALTH_CHECK_PATH, healthcheck)]
 
 
 class _WatchedDatabase:
@@ -123,9 +128,6 @@ def _migrations(revision: str | None) -> str:
     return "behind" if revision is None or revision in known else "ahead"
 
 
-METRICS_PATH = "/metrics"
-
-
 def metrics_route(
     metrics: Metrics,
     refresh: Callable[[], Awaitable[None]],
@@ -139,17 +141,10 @@ def metrics_route(
         together: returns the merged metrics of all processes on this port, if there are several.
     """
 
-    class _Answer(Response):
-        def __init__(self, registry: CollectorRegistry) -> None:
-            # prometheus_client's own application supports both formats, and compression.
-            self._app = make_asgi_app(registry)
-            super().__init__()
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await self._app(scope, receive, send)
-
-    async def show(_: Request) -> Response:
+    async def show(_: Request) -> ASGIApp:
         await refresh()
-        return _Answer(metrics.registry if together is None else await together())
+        # prometheus_client's own application supports both formats, and compression.
+        application: ASGIApp = make_asgi_app(metrics.registry if together is None else await together())
+        return application
 
     return Route(METRICS_PATH, show, methods=["GET"])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app import __version__
 from app.http.headers import PAGE_POLICY, PLAYGROUND_POLICY
+from app.resources import resource
+from app.settings import Settings
 
 SOURCES = Path(__file__).resolve().parent.parent / "playground"
 
@@ -51,40 +52,32 @@ class PageFile:
         return FileResponse(compressed, headers=headers, media_type=media_type)
 
 
-@dataclass(frozen=True)
-class PageFiles:
-    """The pages' files by path: Vite's build if there is one, otherwise a plain form."""
+def page_files(sources: Path = SOURCES) -> dict[str, PageFile]:
+    """Return the pages' files by path: Vite's build if there is one, otherwise a plain form.
 
-    files: Mapping[str, PageFile]
-
-    @classmethod
-    def find(cls, sources: Path = SOURCES) -> Self:
-        """Find the files; no others are ever served."""
-        built = sources / "dist"
-        if (built / "index.html").is_file():
-            assets = {
-                f"/{path.relative_to(built).as_posix()}": PageFile(path, FOR_EVER)
-                for path in (built / "assets").rglob("*")
-                if path.is_file() and path.suffix != COMPRESSED
-            }
-            return cls(
-                {
-                    **assets,
-                    "/icon.svg": PageFile(built / "icon.svg"),
-                    PAGE_PATH: PageFile(built / "index.html"),
-                    PLAYGROUND_PATH: PageFile(built / "playground.html", policy=PLAYGROUND_POLICY),
-                }
-            )
-        plain = sources / "plain"
-        form = PageFile(plain / "index.html")
-        return cls(
-            {
-                **{f"/assets/{name}": PageFile(plain / name) for name in ("plain.js", "plain.css")},
-                "/icon.svg": PageFile(sources / "public" / "icon.svg"),
-                PAGE_PATH: form,
-                PLAYGROUND_PATH: form,
-            }
-        )
+    No other files are ever served.
+    """
+    built = sources / "dist"
+    if (built / "index.html").is_file():
+        assets = {
+            f"/{path.relative_to(built).as_posix()}": PageFile(path, FOR_EVER)
+            for path in (built / "assets").rglob("*")
+            if path.is_file() and path.suffix != COMPRESSED
+        }
+        return {
+            **assets,
+            "/icon.svg": PageFile(built / "icon.svg"),
+            PAGE_PATH: PageFile(built / "index.html"),
+            PLAYGROUND_PATH: PageFile(built / "playground.html", policy=PLAYGROUND_POLICY),
+        }
+    plain = sources / "plain"
+    form = PageFile(plain / "index.html")
+    return {
+        **{f"/assets/{name}": PageFile(plain / name) for name in ("plain.js", "plain.css")},
+        "/icon.svg": PageFile(sources / "public" / "icon.svg"),
+        PAGE_PATH: form,
+        PLAYGROUND_PATH: form,
+    }
 
 
 class Pages:
@@ -94,20 +87,23 @@ class Pages:
     credentials that the user enters.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, files: PageFiles, configuration: Mapping[str, Any], sample: Path
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, known_client: str | None) -> None:
         """Initialize the middleware.
 
         Args:
             app: the wrapped application.
-            files: the pages' files.
-            configuration: the pages' configuration as JSON; public.
-            sample: a sample song file.
+            settings: the service's settings.
+            known_client: a client that the pages fill in.
         """
         self._app = app
-        self._files = {**files.files, SAMPLE_PATH: PageFile(sample)}
-        self._configuration = dict(configuration)
+        sample = PageFile(resource("data") / "sample" / "songs.csv")
+        self._files = {**page_files(), SAMPLE_PATH: sample}
+        self._configuration = {
+            "version": __version__,
+            "knownClient": known_client,
+            "introspection": settings.introspection_allowed,
+            "maxUploadBytes": settings.max_upload_bytes,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a page, or pass the request on."""
@@ -117,20 +113,16 @@ class Pages:
     def _response(self, scope: Scope) -> Response | None:
         if scope["method"] not in {"GET", "HEAD"}:
             return None
-        path = scope["path"]
+        path, headers = scope["path"], Headers(scope=scope)
         if path == CONFIGURATION_PATH:
             return JSONResponse(self._configuration)
-        if path == PLAYGROUND_PATH and not _wants_html(Headers(scope=scope)):
+        # Browsers want a page; programs accept JSON or anything.
+        if path == PLAYGROUND_PATH and "text/html" not in headers.get("accept", "").lower():
             return None
         file = self._files.get(path)
         if file is None:
             return None
-        response = file.response(Headers(scope=scope).get("accept-encoding", ""))
+        response = file.response(headers.get("accept-encoding", ""))
         if path == PLAYGROUND_PATH:
             response.headers.add_vary_header("accept")
         return response
-
-
-def _wants_html(headers: Headers) -> bool:
-    """Return whether the client is a browser that wants a page; programs accept JSON or anything."""
-    return "text/html" in headers.get("accept", "").lower()

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from strawberry.http import GraphQLRequestData
 from strawberry.http.parse_content_type import parse_content_type
 
+from app.catalogue.errors import FORBIDDEN_MESSAGE
+from app.clients.roles import Role
 from app.errors import Code
 from app.http.responses import JSON, RefusedRequestError
 
@@ -19,6 +21,15 @@ METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 ALLOW: Final = ", ".join(METHODS)
 
 MULTIPART: Final = "multipart/form-data"
+
+PREFLIGHT_HEADERS: Final = (
+    "graphql-preflight",
+    "graphql-require-preflight",
+    "apollo-require-preflight",
+    "x-apollo-operation-name",
+)
+"""Browsers send these across origins only after a preflight request, so a multipart request with one of
+them cannot be a forged form."""
 
 MAX_QUERY_LENGTH: Final = 64 * 1024
 """In characters; the token limit ignores whitespace and comments, but the cache stores the whole text."""
@@ -70,6 +81,18 @@ def check_head(request: Request) -> None:
     if type_ == JSON and charset not in _CHARSETS:
         message = f"The charset {_shown(charset)} is not supported. Send JSON in UTF-8."
         raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
+
+
+def check_upload(request: Request) -> None:
+    """Check a multipart request before its file is read.
+
+    Raises:
+        RefusedRequestError: it may be a forged form, or its client may not upload.
+    """
+    if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
+        raise RefusedRequestError(Code.PREFLIGHT_REQUIRED)
+    if not request.state.role.includes(Role.WRITER):
+        raise RefusedRequestError(Code.FORBIDDEN, FORBIDDEN_MESSAGE)
 
 
 def read_json(data: str | bytes, what: str) -> Any:

@@ -91,6 +91,10 @@ class RefusedRequestError(Exception):
         self.headers = headers
         super().__init__(message or code.message)
 
+    def response(self) -> Response:
+        """Return the response to the request."""
+        return graphql_error(self.code, str(self), self.headers)
+
 
 def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return a response with one error.

@@ -1,4 +1,4 @@
-"""Run uvicorn servers: in a thread beside other code, and beside a worker."""
+"""Run uvicorn servers in a thread or in a worker's event loop, and close connections before one stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.batches.queue import WorkWaiting
 from app.http.http_protocol import CONNECTION_LIMITS
-from app.http.monitoring import livez, metrics_route
+from app.http.monitoring import LIVENESS_PATH, livez, metrics_route
 from app.observability.metrics import Metrics
 
 START_TIMEOUT_SECONDS = 30.0
@@ -63,7 +63,7 @@ async def answering(listener: socket.socket, metrics: Metrics, waiting: WorkWait
         metrics: the worker's metrics.
         waiting: updates the metrics that come from the database.
     """
-    routes = [Route("/livez", livez), metrics_route(metrics, waiting.refresh)]
+    routes = [Route(LIVENESS_PATH, livez), metrics_route(metrics, waiting.refresh)]
     config = uvicorn.Config(
         Starlette(routes=routes),
         lifespan="off",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
@@ -20,68 +21,6 @@ from app.errors import RETRY_AFTER_SECONDS, Code
 from app.http.requests import read_json
 from app.http.responses import RefusedRequestError
 
-
-class SpoolFullError(Exception):
-    """The uploads in progress have used up the disk space."""
-
-
-class Spool:
-    """Counts the bytes of all uploads in progress.
-
-    Bytes are counted as they arrive, so that chunked and aborted uploads count correctly.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        """Create an empty spool.
-
-        Args:
-            max_bytes: the limit of all uploads together.
-        """
-        self._max_bytes = max_bytes
-        self._used = 0
-
-    def take(self, size: int) -> None:
-        """Add bytes.
-
-        Raises:
-            SpoolFullError: this would exceed the limit.
-        """
-        if self._used + size > self._max_bytes:
-            raise SpoolFullError
-        self._used += size
-
-    def release(self, size: int) -> None:
-        """Remove bytes."""
-        self._used -= size
-
-    def share(self) -> SpoolShare:
-        """Return an empty share for a request."""
-        return SpoolShare(self)
-
-
-class SpoolShare:
-    """A request's share of the spool, released when its context ends."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self._size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._spool.release(self._size)
-
-    def take(self, size: int) -> None:
-        """Add bytes.
-
-        Raises:
-            SpoolFullError: this would exceed the limit.
-        """
-        self._spool.take(size)
-        self._size += size
-
-
 MAX_FIELD_BYTES = 64 * 1024
 """Limit of a part that is not a file: `operations` and `map`."""
 
@@ -90,6 +29,10 @@ SPOOL_FULL: Final = "The disk space for uploads is used up; nothing was stored. 
 RETRY: Final = {"retry-after": str(RETRY_AFTER_SECONDS)}
 
 MAP_EXAMPLE = 'such as {"0": ["variables.file"]}'
+
+_NAME_FORM: Final = "The filename* of a part must look like UTF-8''songs.csv, percent-encoded."
+_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*\"?([^;\"]*)", re.IGNORECASE)
+_EXTENDED_VALUE: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.+)", re.IGNORECASE)
 
 _REASONS = {
     "Too many files": "A request can have one file. Send each file in its own request.",
@@ -102,6 +45,46 @@ _REASONS = {
     "Missing boundary": "The content type multipart/form-data needs a boundary.",
 }
 """Messages by the start of Starlette's message."""
+
+
+class SpoolFullError(MultiPartException):
+    """The uploads in progress have used up the disk space; Starlette closes its files on such an error."""
+
+
+class Spool:
+    """Counts the bytes of all uploads in progress.
+
+    Bytes are counted as they arrive, so that chunked and aborted uploads count correctly.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Create an empty spool.
+
+        Args:
+            max_bytes: the limit of all uploads of this process together.
+        """
+        self._max_bytes = max_bytes
+        self._used = 0
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that counts the next bytes of a request; they are released at the end.
+
+        The function raises `SpoolFullError` if they would exceed the limit.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if self._used + size > self._max_bytes:
+                raise SpoolFullError("Spool full")
+            self._used += size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._used -= taken
 
 
 class MultipartError(RefusedRequestError):
@@ -121,10 +104,10 @@ async def read_form(request: Request) -> FormData:
     parser = _Parser(
         request.headers, request.stream(), max_files=1, max_fields=4, max_part_size=MAX_FIELD_BYTES
     )
-    parser.spool = request.state.spool
+    parser.take = request.state.spool
     try:
         form = await parser.parse()
-    except _SpoolFullError as error:
+    except SpoolFullError as error:
         raise RefusedRequestError(Code.INSUFFICIENT_STORAGE, SPOOL_FULL, RETRY) from error
     except MultiPartException as error:
         for beginning, reason in _REASONS.items():
@@ -135,15 +118,6 @@ async def read_form(request: Request) -> FormData:
     return form
 
 
-_NAME_FORM: Final = "The filename* of a part must look like UTF-8''songs.csv, percent-encoded."
-_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*\"?([^;\"]*)", re.IGNORECASE)
-_EXTENDED_VALUE: Final = re.compile(r"(utf-8|iso-8859-1)'[^']*'(.+)", re.IGNORECASE)
-
-
-class _SpoolFullError(MultiPartException):
-    """The spool is full; on this kind of error Starlette closes its files."""
-
-
 class _Parser(MultiPartParser):
     """Starlette's parser, stricter and with support for more clients.
 
@@ -151,15 +125,12 @@ class _Parser(MultiPartParser):
     accepts truncated bodies, and decodes invalid UTF-8 as Latin-1; this rejects both.
     """
 
-    spool: SpoolShare
+    take: Callable[[int], None]
     _ended = False
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._current_part.file is not None:
-            try:
-                self.spool.take(end - start)
-            except SpoolFullError:
-                raise _SpoolFullError("Spool full") from None
+            self.take(end - start)
         super().on_part_data(data, start, end)
 
     def on_headers_finished(self) -> None:

@@ -12,8 +12,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from app.errors import Code
-from app.http.limits import ClientQuotas, too_many
+from app.http.limits import ClientQuotas
 from app.http.requests import check_query
 from app.http.responses import RefusedRequestError
 
@@ -26,14 +25,8 @@ MAX_REASON_BYTES: Final = 120
 """Maximum bytes of a WebSocket's close reason."""
 
 
-class TooManyConnectionsError(Exception):
-    """A client has reached its limit of WebSockets."""
-
-
 class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
     """Handles one WebSocket."""
-
-    _counted_for: str | None = None
 
     @property
     def _quotas(self) -> ClientQuotas:
@@ -52,12 +45,8 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
             message = {"type": "connection_init"}
         try:
             await super().handle_connection_init(message)
-        except TooManyConnectionsError:
+        except RefusedRequestError:  # from the view's `on_ws_connect`
             await self.websocket.close(TOO_MANY_CONNECTIONS, "Too many connections")
-        finally:
-            if self.connection_acknowledged and self._counted_for is None:
-                self._counted_for = self.context.client_id
-                self._quotas.websockets.acquire(self.context.client_id)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless the client has reached its limit."""
@@ -71,37 +60,34 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
         if id_ in self.operations:
             await super().handle_subscribe(message)
             return
+        client_id, quota = self.context.client_id, self._quotas.subscriptions
         try:
             check_query(payload)
-        except RefusedRequestError as error:
-            await self._refuse(id_, str(error), error.code)
+            quota.acquire(client_id)
+        except RefusedRequestError as refused:
+            error = GraphQLError(str(refused), extensions={"code": refused.code})
+            await self.send_message({"id": id_, "type": "error", "payload": [error.formatted]})
             return
         payload["operationName"] = payload.get("operationName") or None
-        client_id, quota = self.context.client_id, self._quotas.subscriptions
-        if not quota.acquire(client_id):
-            await self._refuse(id_, too_many("subscriptions", quota.limit), Code.TOO_MANY_SUBSCRIPTIONS)
-            return
         await super().handle_subscribe(message)
         task = self.operations[id_].task
         assert task is not None  # it cannot have ended yet
         task.add_done_callback(lambda _: quota.release(client_id))
-
-    async def _refuse(self, operation_id: str, reason: str, code: Code) -> None:
-        error = GraphQLError(reason, extensions={"code": code})
-        await self.send_message({"id": operation_id, "type": "error", "payload": [error.formatted]})
 
     async def shutdown(self) -> None:
         """End all operations, and release the client's quota."""
         try:
             await super().shutdown()
         finally:
-            if self._counted_for is not None:
-                self._quotas.websockets.release(self._counted_for)
-                self._counted_for = None
+            if getattr(self.context.connection.state, "is_counted", False):  # by the view's `on_ws_connect`
+                self.context.connection.state.is_counted = False
+                self._quotas.websockets.release(self.context.client_id)
 
     async def handle_invalid_message(self, error_message: str) -> None:
         """Close the connection because of an invalid message."""
-        await super().handle_invalid_message(_fitting(error_message))
+        await super().handle_invalid_message(
+            error_message.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+        )
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
@@ -119,7 +105,3 @@ def _is_operation(id_: object, payload: object) -> bool:
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("operationName"), str | None)
     )
-
-
-def _fitting(reason: str) -> str:
-    return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")

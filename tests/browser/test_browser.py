@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.http.pages import SOURCES, PageFiles
+from app.http.pages import SOURCES, page_files
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row
@@ -324,7 +324,7 @@ def test_the_plain_form_does_the_main_job(
     sources = tmp_path / "playground"
     for folder in ("plain", "public"):
         shutil.copytree(SOURCES / folder, sources / folder)
-    plain = PageFiles.find(sources)
-    monkeypatch.setattr(PageFiles, "find", lambda: plain)
+    plain = page_files(sources)
+    monkeypatch.setattr("app.http.pages.page_files", lambda: plain)
     # then
     run("plainForm", start_service(), file=str(SAMPLE), rows=428)

@@ -26,7 +26,7 @@ SETTING_NAME = re.compile(r"max_.+|.*_per_.+|.*timeout.*")
 
 NOT_OF_CLIENTS = {
     # What a client has no part in: how memory is used, how long workers and other programs are waited for.
-    "app.http.compression.MIN_COMPRESSED_BYTES",
+    "app.http.gate.MIN_COMPRESSED_BYTES",
     "app.http.servers.START_TIMEOUT_SECONDS",
     "app.http.monitoring.DATABASE_TIMEOUT_SECONDS",
     "app.http.monitoring.KEPT_SECONDS",

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.http.pages import SOURCES, PageFiles
+from app.http.pages import SOURCES, page_files
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 
@@ -32,8 +32,8 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (dist / "licenses.md").write_text("MIT")
     (dist / "assets" / "index-abc.js").write_text("1")
     (dist / "assets" / "index-abc.js.gz").write_bytes(gzip.compress(b"1"))
-    files = PageFiles.find(dist.parent)
-    monkeypatch.setattr(PageFiles, "find", lambda: files)
+    files = page_files(dist.parent)
+    monkeypatch.setattr("app.http.pages.page_files", lambda: files)
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without npm."""
     (tmp_path / "plain").symlink_to(SOURCES / "plain")
     (tmp_path / "public").symlink_to(SOURCES / "public")
-    files = PageFiles.find(tmp_path)
-    monkeypatch.setattr(PageFiles, "find", lambda: files)
+    files = page_files(tmp_path)
+    monkeypatch.setattr("app.http.pages.page_files", lambda: files)
 
 
 @pytest.fixture
