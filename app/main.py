@@ -19,15 +19,15 @@ from app import __version__
 from app.batches.background import BackgroundBatches
 from app.batches.claims import Claims
 from app.batches.classifier import SongClassifier
-from app.batches.explanations import StoredReasons
+from app.batches.explanations import StoredExplanations
 from app.batches.following import Following
 from app.batches.pipeline import Storage
 from app.batches.processing import BatchProcessing, HandedOverError
 from app.batches.queue import WorkWaiting, batch_of_job
-from app.batches.receive import ClassificationService, Predictions
+from app.batches.receive import ClassificationService
 from app.batches.results import Results
-from app.batches.retention import Retention, Tidying
-from app.batches.service import Batches, Deletion
+from app.batches.retention import Retention
+from app.batches.service import Batches
 from app.batches.worker import Worker, run_until_stopped
 from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
 from app.catalogue.models import model_registered
@@ -124,7 +124,7 @@ def create_app(
     quotas = ClientQuotas(settings)
     _register_usage_gauges(metrics, quotas, pools, settings)
     catalogue = Catalogue(pools.reads.fetch, ensemble.genres)
-    batches = Batches(pools.sessions, read_timeout_seconds=settings.request_timeout_seconds)
+    batches = Batches(pools.sessions, pools.writes, settings.request_timeout_seconds)
     accuracy = AccuracyOnVerified(
         pools.reads.fetch, ensemble.manifest.model_version, ensemble.manifest.verified_until
     )
@@ -138,7 +138,7 @@ def create_app(
             WebSocketRoute("/graphql", view),
             *batch_songs_routes(
                 batches,
-                Results(pools.sessions, read_timeout_seconds=settings.request_timeout_seconds),
+                Results(pools.sessions, settings.request_timeout_seconds),
                 catalogue,
             ),
             *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
@@ -211,9 +211,7 @@ def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers us
             classification,
             background,
             following,
-            StoredReasons(pools.sessions, classifier, read_timeout_seconds=settings.request_timeout_seconds),
-            Deletion(pools.writes),
-            Predictions(classifier),
+            StoredExplanations(pools.sessions, classifier, settings.request_timeout_seconds),
             Verification(pools.writes, classifier.ensemble.genres),
             classifier.ensemble.manifest,
             directory.is_known,
@@ -294,16 +292,17 @@ def make_worker(  # noqa: PLR0913, PLR0917 - its dependencies
         tracing: traces each job.
     """
     days = settings.batch_retention_days
-    retention = Retention(
-        files=timedelta(hours=settings.retention_hours),
-        batches=None if days is None else timedelta(days=days),
-    )
     claims = Claims(sessions, metrics, model_version=classifier.model_version)
     storage = make_storage(settings, classifier.ensemble)
     return Worker(
         database,
         BatchProcessing(sessions, claims, classifier, storage, metrics),
-        Tidying(sessions, claims, retention),
+        Retention(
+            sessions,
+            claims,
+            files=timedelta(hours=settings.retention_hours),
+            batches=None if days is None else timedelta(days=days),
+        ),
         concurrency=settings.worker_concurrency,
         traced=partial(
             tracing.jobs,

@@ -9,10 +9,10 @@ import strawberry
 from starlette.requests import HTTPConnection
 
 from app.batches.background import BackgroundBatches
-from app.batches.explanations import StoredReasons
+from app.batches.explanations import StoredExplanations
 from app.batches.following import Following
-from app.batches.receive import ClassificationService, Predictions
-from app.batches.service import Batches, Deletion
+from app.batches.receive import ClassificationService
+from app.batches.service import Batches
 from app.catalogue.accuracy import AccuracyOnVerified
 from app.catalogue.errors import ForbiddenError
 from app.catalogue.service import Catalogue
@@ -34,9 +34,7 @@ class Context:
     classification: ClassificationService
     background: BackgroundBatches
     following: Following
-    reasons: StoredReasons
-    deletion: Deletion
-    predictions: Predictions
+    explanations: StoredExplanations
     verification: Verification
     manifest: Manifest
     is_known: Callable[[Caller], bool]
@@ -49,7 +47,7 @@ class Context:
     def loaders(self) -> Loaders:
         """The loaders of the current operation, created on first use."""
         if self._loaders is None:
-            self._loaders = Loaders(self.catalogue, self.batches, self.reasons, self.caller)
+            self._loaders = Loaders(self.catalogue, self.batches, self.explanations, self.caller)
         return self._loaders
 
     @property

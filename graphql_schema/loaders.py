@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from app.batches.explanations import Reason, SongToExplain, StoredReasons
+from app.batches.explanations import SongExplanation, SongToExplain, StoredExplanations
 from app.batches.service import Batches
 from app.catalogue.repository import StoredSong
 from app.catalogue.service import Catalogue
@@ -23,7 +23,7 @@ class Loaders:
     """The loaders of one request. They cache what they read, so a mutation needs new ones."""
 
     def __init__(
-        self, catalogue: Catalogue, batches: Batches, reasons: StoredReasons, caller: Caller
+        self, catalogue: Catalogue, batches: Batches, explanations: StoredExplanations, caller: Caller
     ) -> None:
         self._catalogue = catalogue
         self._batches = batches
@@ -31,7 +31,7 @@ class Loaders:
         self.song: DataLoader[int, StoredSong | None] = _by_key(catalogue.songs_by_track_ids)
         self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(self._batches_by_ids)
         self.manifest: DataLoader[str, dict[str, Any] | None] = _by_key(catalogue.manifests_by_versions)
-        self.reason: DataLoader[SongToExplain, Reason | None] = _by_key(reasons.of)
+        self.explanation: DataLoader[SongToExplain, SongExplanation | None] = _by_key(explanations.of)
         self.genre_song_count: DataLoader[str, int] = DataLoader(load_fn=self._genre_song_counts)
 
     async def _batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:

@@ -148,7 +148,7 @@ class Mutation:
         info.context.reset_loaders()
         return ClassifiedSongs(
             batch=Batch.of(classified.batch),
-            songs=[Song.of(row, classified.reasons) for row in classified.songs],
+            songs=[Song.of(row, classified.explanations) for row in classified.songs],
         )
 
     @strawberry.mutation(
@@ -190,7 +190,7 @@ class Mutation:
         ] = False,
     ) -> Deletion:
         require_writer(info)
-        deleted = await info.context.deletion.batch(batch_uuid("id", id), info.context.caller, songs=songs)
+        deleted = await info.context.batches.delete(batch_uuid("id", id), info.context.caller, songs=songs)
         info.context.reset_loaders()
         return Deletion(songs_deleted=deleted)
 
@@ -217,20 +217,20 @@ class Mutation:
         ] = None,
     ) -> Deletion:
         require_writer(info)
-        deletion, caller = info.context.deletion, info.context.caller
+        batches, caller = info.context.batches, info.context.caller
         if (track_ids is not None) + (batch_id is not None) + bool(all) != 1:
             raise InvalidArgumentError(
                 "deleteSongs", "specify exactly one of trackIds, batchId and all: true"
             )
         if batch_id is not None:
-            deleted = await deletion.songs_of(batch_uuid("batchId", batch_id), caller)
+            deleted = await batches.delete_songs_of(batch_uuid("batchId", batch_id), caller)
         elif track_ids is None:
-            deleted = await deletion.songs(caller)
+            deleted = await batches.delete_songs(caller)
         elif len(track_ids) > MAX_SONGS:
             raise InvalidArgumentError("trackIds", f"must contain at most {MAX_SONGS:,} track IDs")
         else:
             numbers = [track_id_of(f"trackIds[{n}]", track_id) for n, track_id in enumerate(track_ids)]
-            deleted = await deletion.songs(caller, numbers)
+            deleted = await batches.delete_songs(caller, numbers)
         info.context.reset_loaders()
         return Deletion(songs_deleted=deleted)
 

@@ -111,7 +111,7 @@ class Query:
         ],
     ) -> PredictSongsResult:
         options = input.to_options()
-        predicted = await info.context.predictions.predict(input.to_records(), options)
+        predicted = await info.context.classification.predict(input.to_records(), options)
         note_rows(predicted.report.rows)
         return PredictedSongs.of(predicted, info.context.manifest, options.min_confidence)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.batch import BatchOptions, new_batch, new_upload, note_end
 from app.batches.classifier import SongClassifier
@@ -81,15 +83,21 @@ class BackgroundBatches:
             InvalidSongFileError: the file is not a valid song file; nothing is stored.
             TooManyRowsError: the file has more than `max_rows` rows; nothing is stored.
         """
-        while True:
-            try:
-                batch = await self._queue(file, name, options, client_id, more_rows_than)
-            except _FewRowsError:
-                file.seek(0)
-                return None
-            if batch is not None:
-                return batch
+
+        async def store(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
             file.seek(0)
+            add_part = partial(UploadRepository(session).add_part, batch.id)
+            reader = StoringReader(file, add_part, asyncio.get_running_loop())
+            batch.rows_uploaded = await self._count(reader, name, options)
+            if batch.rows_uploaded <= more_rows_than:
+                raise _FewRowsError
+            return _join_key(client_id, options, reader.digest), reader.size
+
+        try:
+            return await self._queue_or_join(store, options, file_name=name, client_id=client_id)
+        except _FewRowsError:
+            file.seek(0)
+            return None
 
     async def reclassify(self, selection: Selection, *, min_confidence: float, client_id: str) -> BatchRow:
         """Queue a batch that reclassifies stored songs with the current model.
@@ -103,30 +111,13 @@ class BackgroundBatches:
             client_id: the client that sent the request.
         """
         join_key = selection.join_key(client_id, self._classifier.model_version, min_confidence)
-        while True:
-            batch = new_batch(
-                file_name=None,
-                client_id=client_id,
-                created_at=datetime.now(UTC),
-                min_confidence=min_confidence,
-                model_version=self._classifier.model_version,
-                status=BatchStatus.QUEUED,
-                selection=selection.to_json(),
-            )
-            async with self._writes() as session, session.begin() as transaction:
-                uploads = UploadRepository(session)
-                await BatchRepository(session).add(batch)
-                await uploads.add(new_upload(batch, BatchOptions()))
-                if await uploads.set_join_key(batch.id, join_key, size_bytes=0):
-                    batch.rows_uploaded = await StoredSongsRepository(session).count(selection)
-                    await QueueRepository(session).add(batch.id)
-                    log.info("reclassification queued", batch_id=str(batch.id), client_id=client_id)
-                    return batch
-                await transaction.rollback()
-            async with self._sessions() as session:
-                joined = await UploadRepository(session).batch_of(join_key)
-            if joined is not None:
-                return joined
+
+        async def count(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
+            batch.rows_uploaded = await StoredSongsRepository(session).count(selection)
+            return join_key, 0
+
+        options = BatchOptions(min_confidence=min_confidence)
+        return await self._queue_or_join(count, options, client_id=client_id, selection=selection.to_json())
 
     async def cancel(self, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
         """Cancel an unfinished batch and delete its file; a finished batch stays unchanged.
@@ -156,41 +147,60 @@ class BackgroundBatches:
                 note_end(batch, self._metrics)
         return batch
 
-    async def _queue(
-        self, file: BinaryIO, name: str, options: BatchOptions, client_id: str, more_rows_than: int
-    ) -> BatchRow | None:
-        """Store and queue a file; return None to retry, if the batch to join has ended in the meantime."""
-        batch = new_batch(
-            file_name=name,
-            client_id=client_id,
-            created_at=datetime.now(UTC),
-            min_confidence=options.min_confidence,
-            model_version=self._classifier.model_version,
-            status=BatchStatus.QUEUED,
-        )
-        upload = new_upload(batch, options)
-        async with self._writes() as session, session.begin() as transaction:
-            uploads = UploadRepository(session)
-            await BatchRepository(session).add(batch)
-            await uploads.add(upload)
-            reader = StoringReader(file, partial(uploads.add_part, batch.id), asyncio.get_running_loop())
-            batch.rows_uploaded = await self._counted(reader, name, options)
-            if batch.rows_uploaded <= more_rows_than:
-                raise _FewRowsError
-            join_key = _join_key(client_id, options, reader.digest)
-            if await uploads.set_join_key(batch.id, join_key, size_bytes=reader.size):
-                await QueueRepository(session).add(batch.id)
-                log.info(
-                    "batch queued", batch_id=str(batch.id), client_id=client_id, rows=batch.rows_uploaded
-                )
-                return batch
-            await transaction.rollback()
-        async with self._sessions() as session:
-            return await UploadRepository(session).batch_of(join_key)
+    async def _queue_or_join(
+        self,
+        store: Callable[[AsyncSession, BatchRow], Awaitable[tuple[str, int]]],
+        options: BatchOptions,
+        *,
+        client_id: str,
+        file_name: str | None = None,
+        selection: dict[str, Any] | None = None,
+    ) -> BatchRow:
+        """Queue a batch, or join the client's unfinished one with the same key.
 
-    async def _counted(self, reader: StoringReader, name: str, options: BatchOptions) -> int:
+        Args:
+            store: stores what the batch needs in the session's transaction, and returns its key and size.
+            options: how to classify it.
+            client_id: the client that sent the request.
+            file_name: see `new_batch`.
+            selection: see `new_batch`.
+        """
+        while True:
+            batch = new_batch(
+                file_name=file_name,
+                client_id=client_id,
+                selection=selection,
+                min_confidence=options.min_confidence,
+                model_version=self._classifier.model_version,
+                status=BatchStatus.QUEUED,
+            )
+            async with self._writes() as session, session.begin() as transaction:
+                uploads = UploadRepository(session)
+                await BatchRepository(session).add(batch)
+                await uploads.add(new_upload(batch, options))
+                join_key, size = await store(session, batch)
+                if await uploads.set_join_key(batch.id, join_key, size_bytes=size):
+                    await QueueRepository(session).add(batch.id)
+                    facts = {"batch_id": str(batch.id), "client_id": client_id, "rows": batch.rows_uploaded}
+                    log.info("batch queued", **facts)
+                    return batch
+                await transaction.rollback()
+            async with self._sessions() as session:
+                joined = await UploadRepository(session).batch_of(join_key)
+            if joined is not None:  # otherwise it has just ended
+                return joined
+
+    async def _count(self, reader: StoringReader, name: str, options: BatchOptions) -> int:
         """Store a file while reading it, and return its number of rows."""
-        counting = self._classifier.run(self._count, reader, name, options)
+
+        def read() -> int:
+            rows = SongFile(
+                reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self._max_rows
+            ).count_rows()
+            reader.finish()
+            return rows
+
+        counting = self._classifier.run(read)
         try:
             return await asyncio.shield(counting)
         except asyncio.CancelledError:
@@ -199,13 +209,6 @@ class BackgroundBatches:
             with suppress(Exception):
                 await counting
             raise
-
-    def _count(self, reader: StoringReader, name: str, options: BatchOptions) -> int:
-        rows = SongFile(
-            reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self._max_rows
-        ).count_rows()
-        reader.finish()
-        return rows
 
 
 class _FewRowsError(Exception):

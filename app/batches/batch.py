@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,14 @@ from app.catalogue.errors import InvalidArgumentError
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, BatchUploadRow
 from app.observability.metrics import Metrics
 from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileProblem
+
+Drift = dict[str, int]
+"""Value of `batches.drift`: the number of `SONGS`, and by feature group the number of songs outside the
+training range. Empty if there are no songs."""
+
+SONGS: Final = "songs"
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +50,6 @@ class BatchOptions:
         return self
 
 
-Drift = dict[str, int]
-"""Value of `batches.drift`: the number of `SONGS`, and by feature group the number of songs outside the
-training range. Empty if there are no songs."""
-
-SONGS: Final = "songs"
-
-
 def drift_of(songs: int, outside: Mapping[str, int]) -> Drift:
     """Return the drift, given the number of songs and of those outside the range by feature group."""
     return {SONGS: songs, **outside}
@@ -59,20 +60,18 @@ def add_drift(total: Drift, more: Drift) -> Drift:
     return {key: total.get(key, 0) + count for key, count in more.items()}
 
 
-log = structlog.get_logger(__name__)
-
-
 def new_batch(  # noqa: PLR0913  (by keyword)
     *,
     file_name: str | None,
     client_id: str,
-    created_at: datetime,
     min_confidence: float,
     model_version: str,
+    created_at: datetime | None = None,
     selection: dict[str, Any] | None = None,
     status: BatchStatus = BatchStatus.RUNNING,
 ) -> BatchRow:
-    """Return a new batch without results."""
+    """Return a new batch without results, created now unless said otherwise."""
+    created_at = created_at or datetime.now(UTC)
     return BatchRow(
         id=uuid.uuid4(),
         file_name=file_name,

@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,7 +21,6 @@ from app.database.connect import Database
 from app.database.engine import SessionFactory, create_engine, create_session_factory
 from app.database.errors import DATABASE_ERRORS, is_outage, reason
 from app.database.migrate import current_revision, known_revisions
-from app.database.tables import BatchRow
 from app.database.url import DatabaseUrlError
 from ml.bulk.errors import BulkError, BulkUsageError
 from ml.bulk.report import BulkSummary
@@ -112,7 +111,12 @@ class BulkStore:
                     self._manifest.model_version, self._manifest.to_json()
                 )
             async with sessions.begin() as session:
-                batch = self._new_batch(_name(run), min_confidence)
+                batch = new_batch(
+                    file_name=_name(run),
+                    client_id=CLIENT_ID,
+                    min_confidence=min_confidence,
+                    model_version=self._manifest.model_version,
+                )
                 await BatchRepository(session).add(batch)
                 transaction = BatchTransaction(session, batch, self._storage)
                 await transaction.open()
@@ -170,15 +174,6 @@ class BulkStore:
             ):  # interrupted while a thread waits for a result: it ends with the client
                 results.close()
         return staged
-
-    def _new_batch(self, file_name: str, min_confidence: float) -> BatchRow:
-        return new_batch(
-            file_name=file_name,
-            client_id=CLIENT_ID,
-            created_at=datetime.now(UTC),
-            min_confidence=min_confidence,
-            model_version=self._manifest.model_version,
-        )
 
 
 def _name(run: Run) -> str:

@@ -107,18 +107,17 @@ class Claims:
         Raises:
             LostBatchError: this worker no longer owns the batch.
         """
-        upload = await UploadRepository(session).locked(work.batch_id)
-        batch = await BatchRepository(session).locked(work.batch_id)
-        if upload is None or batch is None or upload.claim != work.claim:
+        owned = await _owned(session, work.batch_id, work.claim)
+        if owned is None:
             raise LostBatchError
-        return batch
+        return owned[1]
 
     async def hand_over(self, work: Work) -> None:
         """Release a batch because the worker is stopping; the attempt does not count."""
         async with self._sessions.begin() as session:
-            upload = await UploadRepository(session).locked(work.batch_id)
-            if upload is not None and upload.claim == work.claim:
-                _discard_attempt(upload)
+            owned = await _owned(session, work.batch_id, work.claim)
+            if owned is not None:
+                _discard_attempt(owned[0])
 
     async def wait(self, work: Work, reason: str, error: Exception) -> None:
         """Mark a batch as waiting; if the database is unavailable, this is recorded later."""
@@ -135,9 +134,9 @@ class Claims:
         """Release batches that an outage interrupted; these attempts do not count."""
         for batch_id, (claim, reason) in list(self._unreturned.items()):
             async with self._sessions.begin() as session:
-                upload = await UploadRepository(session).locked(batch_id, timeout_seconds=BUSY_SECONDS)
-                batch = await BatchRepository(session).locked(batch_id)
-                if upload is not None and batch is not None and upload.claim == claim:
+                owned = await _owned(session, batch_id, claim, timeout_seconds=BUSY_SECONDS)
+                if owned is not None:
+                    upload, batch = owned
                     _discard_attempt(upload)
                     batch.status = BatchStatus.WAITING
                     batch.waiting_reason = reason
@@ -164,12 +163,9 @@ class Claims:
         log.warning("batch processing failed", batch_id=str(work.batch_id), exc_info=error)
         try:
             async with self._sessions.begin() as session:
-                upload = await UploadRepository(session).locked(work.batch_id)
-                batch = await BatchRepository(session).locked(work.batch_id)
-                if upload is None or batch is None or upload.claim != work.claim:
-                    return
-                if upload.attempts >= MAX_ATTEMPTS:
-                    await self._give_up(session, upload, batch, _FAILED)
+                owned = await _owned(session, work.batch_id, work.claim)
+                if owned is not None and owned[0].attempts >= MAX_ATTEMPTS:
+                    await self._give_up(session, *owned, _FAILED)
         except Exception as further:  # noqa: BLE001  (another worker retries the batch)
             log.warning("could not record the failure", batch_id=str(work.batch_id), error=repr(further))
 
@@ -231,6 +227,17 @@ class Claims:
         batch.error = reason
         batch.finished_at = datetime.now(UTC)
         note_end(batch, self._metrics)
+
+
+async def _owned(
+    session: AsyncSession, batch_id: uuid.UUID, claim: uuid.UUID, *, timeout_seconds: float | None = None
+) -> tuple[BatchUploadRow, BatchRow] | None:
+    """Return an upload and its batch, locked for this transaction; None if the claim is no longer theirs."""
+    upload = await UploadRepository(session).locked(batch_id, timeout_seconds=timeout_seconds)
+    batch = await BatchRepository(session).locked(batch_id)
+    if upload is None or batch is None or upload.claim != claim:
+        return None
+    return upload, batch
 
 
 def waiting_reason(error: BaseException) -> str | None:

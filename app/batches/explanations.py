@@ -15,12 +15,12 @@ from app.database.engine import SessionFactory, reading
 from ml.model.explanation import Explanations, FeatureContribution, explain
 from ml.songs.contract import Songs
 
-MAX_REASONS = 20
+MAX_FEATURES = 20
 """Maximum number of features in the explanation of a song."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class SongExplanation:
     """The explanation of one song's genre."""
 
     explanations: Explanations
@@ -31,17 +31,17 @@ class Reason:
         return self.explanations.strongest(self.row, first)
 
 
-def check_reasons(first: int) -> None:
+def check_feature_count(first: int) -> None:
     """Check the number of requested features.
 
     Raises:
         InvalidArgumentError: `first` is out of range.
     """
-    if not 0 <= first <= MAX_REASONS:
-        raise InvalidArgumentError("first", f"must be from 0 to {MAX_REASONS}, not {first}")
+    if not 0 <= first <= MAX_FEATURES:
+        raise InvalidArgumentError("first", f"must be from 0 to {MAX_FEATURES}, not {first}")
 
 
-class Reasons:
+class SongExplanations:
     """Explanations of the songs of one request, computed together on first use."""
 
     def __init__(
@@ -57,12 +57,12 @@ class Reasons:
         self._explain_songs = explain_songs
         self._running: asyncio.Future[Explanations] | None = None
 
-    async def of(self, key: int) -> Reason:
+    async def of(self, key: int) -> SongExplanation:
         """Return the explanation of one of the songs."""
         if self._running is None:
             self._running = self._explain_songs()
         # Shielded, because cancelling one song's request must not cancel the others.
-        return Reason(await asyncio.shield(self._running), self._rows[key])
+        return SongExplanation(await asyncio.shield(self._running), self._rows[key])
 
 
 class SongToExplain(NamedTuple):
@@ -74,38 +74,35 @@ class SongToExplain(NamedTuple):
     model_version: str
 
 
-class StoredReasons:
-    """Explanations of stored songs, computed from their stored features."""
+@dataclass(frozen=True, slots=True)
+class StoredExplanations:
+    """Explanations of stored songs, computed from their stored features.
 
-    def __init__(
-        self, sessions: SessionFactory, classifier: SongClassifier, *, read_timeout_seconds: float
-    ) -> None:
-        """Create the service.
+    Attributes:
+        sessions: creates database sessions.
+        classifier: its model explains the songs, in one of its threads.
+        read_timeout_seconds: timeout for reading the features.
+    """
 
-        Args:
-            sessions: creates database sessions.
-            classifier: its model explains the songs, in one of its threads.
-            read_timeout_seconds: timeout for reading the features.
-        """
-        self._sessions = sessions
-        self._classifier = classifier
-        self._read_timeout_seconds = read_timeout_seconds
+    sessions: SessionFactory
+    classifier: SongClassifier
+    read_timeout_seconds: float
 
-    async def of(self, songs: Iterable[SongToExplain]) -> dict[SongToExplain, Reason]:
+    async def of(self, songs: Iterable[SongToExplain]) -> dict[SongToExplain, SongExplanation]:
         """Return the explanations of songs.
 
         Omits songs that another model classified, songs without stored features, and songs that were
         reclassified since they were read.
         """
-        ensemble = self._classifier.ensemble
+        ensemble = self.classifier.ensemble
         wanted = {
             (song.track_id, song.batch_id): song
             for song in songs
-            if song.model_version == self._classifier.model_version and song.genre in ensemble.genres
+            if song.model_version == self.classifier.model_version and song.genre in ensemble.genres
         }
         if not wanted:
             return {}
-        async with reading(self._sessions, self._read_timeout_seconds) as session:
+        async with reading(self.sessions, self.read_timeout_seconds) as session:
             stored = await StoredSongsRepository(session).by_track_ids([track_id for track_id, _ in wanted])
         found = [wanted.get(key) for key in zip(stored.track_ids.tolist(), stored.seen_in, strict=True)]
         rows = [row for row, song in enumerate(found) if song is not None]
@@ -116,5 +113,5 @@ class StoredReasons:
         def work(chosen: Songs) -> Explanations:
             return explain(ensemble, chosen, [song.genre for song in explained])
 
-        explanations = await self._classifier.run(work, stored.take(rows))
-        return {song: Reason(explanations, row) for row, song in enumerate(explained)}
+        explanations = await self.classifier.run(work, stored.take(rows))
+        return {song: SongExplanation(explanations, row) for row, song in enumerate(explained)}

@@ -12,9 +12,10 @@ import uuid
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import structlog
+from sqlalchemy import Row
 
 from app.batches.batch import add_drift, note_end
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
@@ -34,7 +35,6 @@ from app.batches.song_parts import (
 from app.batches.stored_file import open_stored
 from app.batches.stored_songs import ReadSongs, StoredSongs
 from app.database.engine import SessionFactory
-from app.database.tables import BatchResultPartRow
 from app.observability.metrics import Metrics
 from ml.songs.csv_songs import SongFile, SongFileState
 from ml.songs.problems import InvalidSongFileError, SongFileReport
@@ -156,10 +156,10 @@ class BatchProcessing:
             transaction = BatchTransaction(session, batch, self._storage)
             await transaction.open()
             ordinal = -1
-            while (kept := await results.with_features(work.batch_id, ordinal)) is not None:
-                part, rows = await self._classifier.run(_unpack, kept)
+            while kept := await results.parts_after(work.batch_id, ordinal, 1, features=True):
+                part, rows = await self._classifier.run(_unpack, kept[0])
                 await transaction.stage(part, rows)
-                ordinal = kept.first_ordinal
+                ordinal = part.first_ordinal
             batch.drift = work.drift
             await transaction.finish(report, report.problems)
             await results.drop_features(batch.id)
@@ -177,7 +177,7 @@ class BatchProcessing:
             return await UploadRepository(session).part(batch_id, position)
 
 
-def _unpack(kept: BatchResultPartRow) -> tuple[SongPart, bytes]:
+def _unpack(kept: Row[Any]) -> tuple[SongPart, bytes]:
     part = unpack_answers(kept.songs, kept.first_ordinal)
     rows = copy_rows(part if kept.features is None else with_features(part, kept.features))
     return bare(part), rows

@@ -20,6 +20,9 @@ CLASSIFY_BATCH = "classify_batch"
 WORKER_APPLICATION = "genregraph worker"
 """`application_name` of the workers' database connections."""
 
+KEPT_SECONDS: Final = 2.0
+"""How long the figures are cached."""
+
 _WAITING = """
 SELECT count(*) FILTER (WHERE b.status IN ('QUEUED', 'WAITING')),
     count(*) FILTER (WHERE b.status = 'RUNNING'),
@@ -69,10 +72,6 @@ def batch_of_job(payload: bytes | None) -> uuid.UUID:
     """Return the batch ID of a job."""
     assert payload is not None  # `add` always sets it
     return uuid.UUID(payload.decode())
-
-
-KEPT_SECONDS: Final = 2.0
-"""How long the figures are cached."""
 
 
 class WorkWaiting(DatabaseGauges):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from app.batches.background import BackgroundBatches
 from app.batches.batch import BatchOptions, add_drift, new_batch, note_end
 from app.batches.classifier import CHUNK_ROWS, SongClassifier
-from app.batches.explanations import Reasons
+from app.batches.explanations import SongExplanations
 from app.batches.pipeline import BatchTransaction, Storage
 from app.batches.repository import BatchRepository
 from app.batches.song_parts import SongPart, pack_to_stage
@@ -35,12 +35,27 @@ class ClassifiedSongs:
     Attributes:
         batch: the batch.
         songs: its songs in input order, without duplicates.
-        reasons: explanations of their genres.
+        explanations: explanations of their genres.
     """
 
     batch: BatchRow
     songs: Sequence[StoredSong]
-    reasons: Reasons
+    explanations: SongExplanations
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedSongs:
+    """Songs that were classified but not stored.
+
+    Attributes:
+        part: the songs, in input order.
+        report: problems found in the input.
+        explanations: explanations, by index in `part`.
+    """
+
+    part: SongPart
+    report: SongFileReport
+    explanations: SongExplanations
 
 
 class ClassificationService:
@@ -116,7 +131,7 @@ class ClassificationService:
             on_missing_value=options.on_missing_value,
             chunk_rows=CHUNK_ROWS,
         )
-        batch = self._new_batch(name, client_id, created_at, options.min_confidence)
+        batch = self._new_batch(name, client_id, created_at, options)
         async with (
             self._sessions.begin() as session,
             aclosing(self._classifier.classify_all(song_file, self._pack)) as chunks,
@@ -142,11 +157,9 @@ class ClassificationService:
             InvalidSongsError: a song is invalid; nothing is stored.
         """
         created_at = datetime.now(UTC)
-        songs, report = await self._classifier.run(
-            read_song_records, records, options.on_invalid_row, options.on_missing_value
-        )
+        songs, report = await self._read(records, options)
         track_ids = songs.track_ids.tolist()
-        batch = self._new_batch(None, client_id, created_at, options.min_confidence)
+        batch = self._new_batch(None, client_id, created_at, options)
         part, batch.drift = await self._classifier.classify(songs)
         packed = await self._classifier.run(self._pack, part)
         async with self._sessions.begin() as session:
@@ -158,8 +171,28 @@ class ClassificationService:
             await transaction.finish(report)
             stored = await SongRepository(session).by_track_ids(track_ids)
         note_end(batch, self._metrics)
-        rows = [stored[track_id] for track_id in dict.fromkeys(track_ids)]
-        return ClassifiedSongs(batch, rows, self._reasons(songs, part))
+        last_rows = {track_id: row for row, track_id in enumerate(track_ids)}
+        return ClassifiedSongs(
+            batch, [stored[track_id] for track_id in last_rows], self._explanations(songs, part, last_rows)
+        )
+
+    async def predict(self, records: Sequence[SongRecord], options: BatchOptions) -> PredictedSongs:
+        """Classify songs sent as JSON without storing them.
+
+        Raises:
+            InvalidSongsError: a song has an invalid value, and the options do not skip invalid songs.
+        """
+        songs, report = await self._read(records, options)
+        part, _ = await self._classifier.classify(songs)
+        rows = {row: row for row in range(len(part))}
+        return PredictedSongs(part, report, self._explanations(songs, part, rows))
+
+    async def _read(
+        self, records: Sequence[SongRecord], options: BatchOptions
+    ) -> tuple[Songs, SongFileReport]:
+        return await self._classifier.run(
+            read_song_records, records, options.on_invalid_row, options.on_missing_value
+        )
 
     def _may_be_large(self, file: BinaryIO) -> bool:
         """Return whether a file has more lines than `max_sync_rows`, and rewind it."""
@@ -170,67 +203,23 @@ class ClassificationService:
         file.seek(0)
         return lines > self._max_sync_rows
 
-    def _reasons(self, songs: Songs, part: SongPart) -> Reasons:
-        last = {track_id: place for place, track_id in enumerate(songs.track_ids.tolist())}
+    def _explanations(self, songs: Songs, part: SongPart, rows: Mapping[int, int]) -> SongExplanations:
+        """Return the explanations of classified songs; `rows` has each one's row by its key."""
+        ensemble = self._classifier.ensemble
 
         def work() -> Explanations:
-            rows = list(last.values())
-            genres = [self._storage.genres[part.best[row]] for row in rows]
-            return explain(self._classifier.ensemble, songs.take(rows), genres)
+            chosen = list(rows.values())
+            return explain(ensemble, songs.take(chosen), [ensemble.genres[part.best[row]] for row in chosen])
 
-        return Reasons(list(last), lambda: self._classifier.run(work))
+        return SongExplanations(list(rows), lambda: self._classifier.run(work))
 
     def _new_batch(
-        self, file_name: str | None, client_id: str, created_at: datetime, min_confidence: float
+        self, file_name: str | None, client_id: str, created_at: datetime, options: BatchOptions
     ) -> BatchRow:
         return new_batch(
             file_name=file_name,
             client_id=client_id,
             created_at=created_at,
-            min_confidence=min_confidence,
+            min_confidence=options.min_confidence,
             model_version=self._classifier.model_version,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class PredictedSongs:
-    """Songs that were classified but not stored.
-
-    Attributes:
-        part: the songs, in input order.
-        report: problems found in the input.
-        reasons: explanations, by index in `part`.
-    """
-
-    part: SongPart
-    report: SongFileReport
-    reasons: Reasons
-
-
-class Predictions:
-    """Predicts the genres of songs."""
-
-    def __init__(self, classifier: SongClassifier) -> None:
-        """Create the service.
-
-        Args:
-            classifier: classifies the songs.
-        """
-        self._classifier = classifier
-
-    async def predict(self, records: Sequence[SongRecord], options: BatchOptions) -> PredictedSongs:
-        """Classify songs.
-
-        Raises:
-            InvalidSongsError: a song has an invalid value, and the options do not skip invalid songs.
-        """
-        run, ensemble = self._classifier.run, self._classifier.ensemble
-        songs, report = await run(
-            read_song_records, records, options.on_invalid_row, options.on_missing_value
-        )
-        part, _ = await self._classifier.classify(songs)
-
-        def explain_songs() -> Explanations:
-            return explain(ensemble, songs, [ensemble.genres[best] for best in part.best])
-
-        return PredictedSongs(part, report, Reasons(range(len(part)), lambda: run(explain_songs)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, literal_column, select, text, update
+from sqlalchemy import Row, delete, insert, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -57,36 +59,18 @@ class ResultRepository:
             await self._session.execute(_EXCLUDE, {"batch_id": str(batch_id), "ordinals": ordinals})
 
     async def parts_after(
-        self, batch_id: uuid.UUID, ordinal: int, limit: int
-    ) -> Sequence[BatchResultPartRow]:
-        """Return the next parts of a batch after an ordinal, without features."""
+        self, batch_id: uuid.UUID, ordinal: int, limit: int, *, features: bool = False
+    ) -> Sequence[Row[Any]]:
+        """Return the next parts of a batch after an ordinal: their columns, `features` only if requested."""
         part = BatchResultPartRow
+        columns: list[Any] = [part.first_ordinal, part.songs, part.left_out]
         query = (
-            select(col(part.first_ordinal), col(part.songs), col(part.left_out))
+            select(*columns, *([part.features] if features else []))
             .where(col(part.batch_id) == batch_id, col(part.first_ordinal) > ordinal)
             .order_by(col(part.first_ordinal))
             .limit(limit)
         )
-        rows = (await self._session.execute(query)).all()
-        return [
-            part(batch_id=batch_id, first_ordinal=first, songs=songs, left_out=left_out)
-            for first, songs, left_out in rows
-        ]
-
-    async def with_features(self, batch_id: uuid.UUID, ordinal: int) -> BatchResultPartRow | None:
-        """Return the next part of a batch after an ordinal, with features."""
-        part = BatchResultPartRow
-        query = (
-            select(col(part.first_ordinal), col(part.songs), col(part.features))
-            .where(col(part.batch_id) == batch_id, col(part.first_ordinal) > ordinal)
-            .order_by(col(part.first_ordinal))
-            .limit(1)
-        )
-        row = (await self._session.execute(query)).first()
-        if row is None:
-            return None
-        first, songs, features = row
-        return part(batch_id=batch_id, first_ordinal=first, songs=songs, features=features)
+        return (await self._session.execute(query)).all()
 
     async def drop_features(self, batch_id: uuid.UUID) -> None:
         """Delete the features from a batch's parts, as they are now stored with the songs."""
@@ -110,18 +94,17 @@ class ResultRepository:
         await self._session.execute(delete(BatchResultPartRow).where(literal_column("batch_id").in_(ended)))
 
 
+@dataclass(frozen=True, slots=True)
 class Results:
-    """Reads the results of batches."""
+    """Reads the results of batches.
 
-    def __init__(self, sessions: SessionFactory, *, read_timeout_seconds: float) -> None:
-        """Create the service.
+    Attributes:
+        sessions: creates database sessions.
+        read_timeout_seconds: timeout of each database read.
+    """
 
-        Args:
-            sessions: creates database sessions.
-            read_timeout_seconds: timeout of each database read.
-        """
-        self._sessions = sessions
-        self._read_timeout_seconds = read_timeout_seconds
+    sessions: SessionFactory
+    read_timeout_seconds: float
 
     async def parts(self, batch: BatchRow) -> AsyncGenerator[tuple[SongPart, Sequence[int]], None]:
         """Yield the songs of a successful batch in order, part by part.
@@ -134,7 +117,7 @@ class Results:
         """
         ordinal, songs = -1, 0
         while True:
-            async with reading(self._sessions, self._read_timeout_seconds) as session:
+            async with reading(self.sessions, self.read_timeout_seconds) as session:
                 rows = await ResultRepository(session).parts_after(batch.id, ordinal, _PARTS_PER_READ)
             for row in rows:
                 part = unpack_answers(row.songs, row.first_ordinal)

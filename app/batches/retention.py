@@ -21,43 +21,31 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Retention periods.
+    """Cleans up periodically; any worker may run it.
 
     Attributes:
+        sessions: creates database sessions.
+        claims: claims of the worker, which may include batches to release.
         files: how long files of failed batches are kept.
         batches: how long finished batches are kept; None to keep them forever.
     """
 
+    sessions: SessionFactory
+    claims: Claims
     files: timedelta
-    batches: timedelta | None = None
+    batches: timedelta | None
 
-
-class Tidying:
-    """Cleans up periodically; any worker may run it."""
-
-    def __init__(self, sessions: SessionFactory, claims: Claims, retention: Retention) -> None:
-        """Create the service.
-
-        Args:
-            sessions: creates database sessions.
-            claims: claims of the worker, which may include batches to release.
-            retention: retention periods.
-        """
-        self._sessions = sessions
-        self._claims = claims
-        self._retention = retention
-
-    async def tidy(self) -> None:
+    async def apply(self) -> None:
         """Delete expired data, and requeue unfinished batches that have no job."""
-        await self._claims.return_waiting()
+        await self.claims.return_waiting()
         now = datetime.now(UTC)
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             await ResultRepository(session).remove_expired(now)
-            if self._retention.batches is not None:
-                await BatchRepository(session).remove_finished_before(now - self._retention.batches)
-        async with self._sessions.begin() as session:
+            if self.batches is not None:
+                await BatchRepository(session).remove_finished_before(now - self.batches)
+        async with self.sessions.begin() as session:
             uploads = UploadRepository(session)
-            await uploads.remove_finished_before(now - self._retention.files)
+            await uploads.remove_finished_before(now - self.files)
             queue = QueueRepository(session)
             for batch_id in await uploads.without_job():
                 log.warning("requeued a batch that had no job", batch_id=str(batch_id))

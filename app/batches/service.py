@@ -1,9 +1,13 @@
-"""Read and delete batches."""
+"""Read and delete batches.
+
+Songs are deleted before their batch, because merges lock in the same order.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -12,24 +16,28 @@ from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.songs import SongRepository
 from app.clients.roles import Caller
-from app.database.engine import DEFAULT_READ_TIMEOUT_SECONDS, SessionFactory, reading
+from app.database.engine import SessionFactory, reading
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
 
+log = structlog.get_logger(__name__)
 
+
+@dataclass(frozen=True, slots=True)
 class Batches:
-    """Reads batches. Each call uses its own session, so calls may run concurrently."""
+    """Reads batches, and deletes batches and songs; each call uses its own session, so calls may overlap.
 
-    def __init__(
-        self, sessions: SessionFactory, *, read_timeout_seconds: float = DEFAULT_READ_TIMEOUT_SECONDS
-    ) -> None:
-        """Create the service.
+    Callers may delete what is theirs, and admins anything. A song belongs to the client whose batch
+    classified it last. After that batch is deleted, only admins may delete the song.
 
-        Args:
-            sessions: creates database sessions.
-            read_timeout_seconds: timeout of each read, including the wait for a connection.
-        """
-        self._sessions = sessions
-        self._read_timeout_seconds = read_timeout_seconds
+    Attributes:
+        sessions: creates database sessions for reading.
+        writes: creates database sessions for deleting many songs, which takes a while.
+        read_timeout_seconds: timeout of each read, including the wait for a connection.
+    """
+
+    sessions: SessionFactory
+    writes: SessionFactory
+    read_timeout_seconds: float
 
     async def page(self, first: int, after: str | None, caller: Caller) -> Page[BatchRow]:
         """Return a page of the batches visible to the caller, newest first.
@@ -39,17 +47,17 @@ class Batches:
             InvalidCursorError: `after` is not a cursor of the batch list.
         """
         check_page_size(first)
-        async with reading(self._sessions, self._read_timeout_seconds) as session:
+        async with reading(self.sessions, self.read_timeout_seconds) as session:
             return await BatchRepository(session).page(first, after, caller.batches_of)
 
     async def count(self, caller: Caller) -> int:
         """Return the number of batches visible to the caller."""
-        async with reading(self._sessions, self._read_timeout_seconds) as session:
+        async with reading(self.sessions, self.read_timeout_seconds) as session:
             return await BatchRepository(session).count(caller.batches_of)
 
     async def by_ids(self, batch_ids: Iterable[uuid.UUID], caller: Caller) -> dict[uuid.UUID, BatchRow]:
         """Return the batches that exist and are visible to the caller, by ID."""
-        async with reading(self._sessions, self._read_timeout_seconds) as session:
+        async with reading(self.sessions, self.read_timeout_seconds) as session:
             batches = await BatchRepository(session).by_ids(batch_ids)
         return {key: batch for key, batch in batches.items() if caller.may_see(batch.client_id)}
 
@@ -60,29 +68,10 @@ class Batches:
             InvalidArgumentError: `first` is out of range.
         """
         check_page_size(first)
-        async with reading(self._sessions, self._read_timeout_seconds) as session:
+        async with reading(self.sessions, self.read_timeout_seconds) as session:
             return await BatchRepository(session).problems(batch_id, first)
 
-
-log = structlog.get_logger(__name__)
-
-
-class Deletion:
-    """Deletes batches and songs: those of the caller, or any if the caller is an admin.
-
-    A song belongs to the client whose batch classified it last. After that batch is deleted, only admins may
-    delete the song.
-    """
-
-    def __init__(self, sessions: SessionFactory) -> None:
-        """Create the service.
-
-        Args:
-            sessions: creates database sessions; deleting many songs takes a while.
-        """
-        self._sessions = sessions
-
-    async def batch(self, batch_id: uuid.UUID, caller: Caller, *, songs: bool) -> int:
+    async def delete(self, batch_id: uuid.UUID, caller: Caller, *, songs: bool) -> int:
         """Delete a finished batch with its file, problems and results; return the number of songs deleted.
 
         Args:
@@ -93,7 +82,7 @@ class Deletion:
         Raises:
             InvalidArgumentError: the batch does not exist, is not visible to the caller, or is not finished.
         """
-        async with self._sessions.begin() as session:
+        async with self.writes.begin() as session:
             batches = BatchRepository(session)
             batch = await _visible(batches, "id", batch_id, caller)
             if not BatchStatus(batch.status).is_final:
@@ -105,21 +94,21 @@ class Deletion:
         log.info("batch deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
         return deleted
 
-    async def songs_of(self, batch_id: uuid.UUID, caller: Caller) -> int:
+    async def delete_songs_of(self, batch_id: uuid.UUID, caller: Caller) -> int:
         """Delete the songs that a batch classified last, and return their number.
 
         Raises:
             InvalidArgumentError: the batch does not exist or is not visible to the caller.
         """
-        async with self._sessions.begin() as session:
+        async with self.writes.begin() as session:
             await _visible(BatchRepository(session), "batchId", batch_id, caller)
             deleted = await SongRepository(session).remove(batch_id=batch_id)
         log.info("songs deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
         return deleted
 
-    async def songs(self, caller: Caller, track_ids: Sequence[int] | None = None) -> int:
+    async def delete_songs(self, caller: Caller, track_ids: Sequence[int] | None = None) -> int:
         """Delete the given songs, or all, as far as the caller may, and return their number."""
-        async with self._sessions.begin() as session:
+        async with self.writes.begin() as session:
             deleted = await SongRepository(session).remove(track_ids=track_ids, client_id=caller.batches_of)
         log.info("songs deleted", client_id=caller.client_id, songs=deleted)
         return deleted

@@ -17,7 +17,7 @@ from pgqueuer.queries import Queries
 
 from app.batches.processing import BatchProcessing, HandedOverError, WaitingError
 from app.batches.queue import CLASSIFY_BATCH, WORKER_APPLICATION, batch_of_job
-from app.batches.retention import Tidying
+from app.batches.retention import Retention
 from app.database.connect import Database, close
 from app.database.errors import is_outage
 from app.observability.tracing import JobHandler
@@ -28,7 +28,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 POLL_INTERVAL = timedelta(seconds=1)
 """How often a worker polls for batches of dead workers; new batches are notified."""
 
-TIDY_SECONDS = 30.0
+CLEANUP_SECONDS = 30.0
 RECONNECT_SECONDS = 1.0
 RETRY_DELAY = timedelta(seconds=1)
 WAITING_DELAY = timedelta(seconds=5)
@@ -60,7 +60,7 @@ class Worker:
         self,
         database: Database,
         processing: BatchProcessing,
-        tidying: Tidying,
+        retention: Retention,
         *,
         concurrency: int,
         traced: Callable[[JobHandler], JobHandler],
@@ -70,13 +70,13 @@ class Worker:
         Args:
             database: database with the queue; the worker keeps its own connection for notifications.
             processing: processes batches.
-            tidying: periodic cleanup.
+            retention: the periodic cleanup.
             concurrency: number of concurrent batches.
             traced: wraps the job handler in trace spans, or returns it unchanged.
         """
         self._database = database
         self._processing = processing
-        self._tidying = tidying
+        self._retention = retention
         self._concurrency = concurrency
         self._handler = traced(self._classify)
         self._stopping = asyncio.Event()
@@ -101,7 +101,7 @@ class Worker:
 
     async def _work(self) -> None:
         connection = await self._database.connect(application_name=WORKER_APPLICATION)
-        tidying: asyncio.Task[None] | None = None
+        cleanup: asyncio.Task[None] | None = None
         try:
             manager = _OneByOne(Queries(AsyncpgDriver(connection)), concurrency=self._concurrency)
             manager.entrypoint(CLASSIFY_BATCH)(self._handler)
@@ -109,16 +109,16 @@ class Worker:
             self._manager = manager
             if self._stopping.is_set():
                 return
-            tidying = asyncio.create_task(self._tidy(manager.shutdown))
+            cleanup = asyncio.create_task(self._clean_up(manager.shutdown))
             await manager.run(
                 dequeue_timeout=POLL_INTERVAL, batch_size=1, heartbeat_timeout=HEARTBEAT_TIMEOUT
             )
         finally:
             self._manager = None
-            if tidying is not None:
-                tidying.cancel()
+            if cleanup is not None:
+                cleanup.cancel()
                 with suppress(asyncio.CancelledError):
-                    await tidying
+                    await cleanup
             await close(connection)
 
     async def _classify(self, job: Job) -> None:
@@ -132,13 +132,13 @@ class Worker:
             # `Claims` counts the attempts; the queue only retries.
             raise RetryRequested(delay=RETRY_DELAY, reason=repr(error)) from error
 
-    async def _tidy(self, shutdown: asyncio.Event) -> None:
+    async def _clean_up(self, shutdown: asyncio.Event) -> None:
         while not shutdown.is_set():
             try:
-                await self._tidying.tidy()
+                await self._retention.apply()
             except Exception as error:  # noqa: BLE001  (retried next time)
                 log.warning("cleanup failed", error=repr(error))
-            await asyncio.sleep(TIDY_SECONDS)
+            await asyncio.sleep(CLEANUP_SECONDS)
 
 
 async def run_until_stopped(worker: Worker, stopped: asyncio.Event) -> None:

@@ -17,6 +17,10 @@ from app.database.errors import is_outage, reason
 from app.database.tables import ModelRow
 from ml.model.ensemble import Ensemble
 
+RETRY_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
 
 class ModelRepository:
     """Writes models in the session's transaction."""
@@ -31,11 +35,6 @@ class ModelRepository:
             .values(version=version, manifest=manifest, registered_at=func.now())
             .on_conflict_do_nothing()
         )
-
-
-RETRY_SECONDS = 0.5
-
-log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager

@@ -7,18 +7,18 @@ from typing import Annotated, Self
 
 import strawberry
 
-from app.batches.explanations import MAX_REASONS, Reasons, check_reasons
+from app.batches.explanations import MAX_FEATURES, SongExplanations, check_feature_count
 from app.batches.receive import PredictedSongs as Predicted
 from graphql_schema.types.genre import Genre, GenreProbability
 from graphql_schema.types.problem import InvalidSongs
-from graphql_schema.types.song import DEFAULT_REASONS, FeatureContribution
+from graphql_schema.types.song import DEFAULT_FEATURES, FeatureContribution
 from ml.model.artifact import Manifest
 
 
 @strawberry.type(description="A classified song that is not stored.")
 class PredictedSong:
     place: strawberry.Private[int]
-    reasons: strawberry.Private[Reasons]
+    explanations: strawberry.Private[SongExplanations]
     by_genre: strawberry.Private[Sequence[tuple[str, float]]]
     track_id: strawberry.ID = strawberry.field(description="The track ID, as sent.")
     title: str = strawberry.field(description="The title, as sent.")
@@ -38,13 +38,13 @@ class PredictedSong:
         self,
         first: Annotated[
             int | None,
-            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_REASONS}."),
-        ] = DEFAULT_REASONS,
+            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_FEATURES}."),
+        ] = DEFAULT_FEATURES,
     ) -> list[FeatureContribution]:
-        wanted = DEFAULT_REASONS if first is None else first
-        check_reasons(wanted)
-        reason = await self.reasons.of(self.place)
-        return [FeatureContribution.of(found) for found in reason.strongest(wanted)]
+        wanted = DEFAULT_FEATURES if first is None else first
+        check_feature_count(wanted)
+        explanation = await self.explanations.of(self.place)
+        return [FeatureContribution.of(found) for found in explanation.strongest(wanted)]
 
 
 @strawberry.type(description="Songs sent as JSON, classified but not stored.")
@@ -72,7 +72,7 @@ class PredictedSongs:
         songs = [
             PredictedSong(
                 place=place,
-                reasons=predicted.reasons,
+                explanations=predicted.explanations,
                 by_genre=list(zip(genres, probabilities, strict=True)),
                 track_id=strawberry.ID(str(track_id)),
                 title=title,

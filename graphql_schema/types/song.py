@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import strawberry
 from strawberry import relay
 
-from app.batches.explanations import MAX_REASONS, Reasons, SongToExplain, check_reasons
+from app.batches.explanations import MAX_FEATURES, SongExplanations, SongToExplain, check_feature_count
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.arguments import DEFAULT_SONGS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from graphql_schema.types.batch import Batch
 
 
-DEFAULT_REASONS = 5
+DEFAULT_FEATURES = 5
 
 _OF_WHOLE_ROWS: Final = frozenset(
     {
@@ -89,7 +89,7 @@ class Verification:
 @strawberry.type(description="A stored song and its genre.")
 class Song(relay.Node):
     row: strawberry.Private[StoredSong]
-    reasons: strawberry.Private[Reasons | None]
+    explanations: strawberry.Private[SongExplanations | None]
     key: relay.NodeID[int]
     track_id: strawberry.ID = kept("row.track_id", "The track ID, as uploaded.")
     title: str = kept("row.title", "The title, as uploaded.")
@@ -104,9 +104,9 @@ class Song(relay.Node):
     classified_at: datetime = kept("row.classified_at", "When the song was last classified.")
 
     @classmethod
-    def of(cls, row: StoredSong, reasons: Reasons | None = None) -> Self:
+    def of(cls, row: StoredSong, explanations: SongExplanations | None = None) -> Self:
         """Create the song from a stored row, with its explanation if available."""
-        return cls(row=row, reasons=reasons, key=row.track_id)
+        return cls(row=row, explanations=explanations, key=row.track_id)
 
     @property
     def own_genre(self) -> Genre:
@@ -148,21 +148,21 @@ class Song(relay.Node):
         info: Info,
         first: Annotated[
             int | None,
-            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_REASONS}."),
-        ] = DEFAULT_REASONS,
+            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_FEATURES}."),
+        ] = DEFAULT_FEATURES,
     ) -> list[FeatureContribution] | None:
-        wanted = DEFAULT_REASONS if first is None else first
-        check_reasons(wanted)
+        wanted = DEFAULT_FEATURES if first is None else first
+        check_feature_count(wanted)
         row = self.row
-        if self.reasons is not None:
-            reason = await self.reasons.of(row.track_id)
+        if self.explanations is not None:
+            explanation = await self.explanations.of(row.track_id)
         else:
             song = SongToExplain(row.track_id, row.batch_id, row.predicted_genre, row.model_version)
-            stored = await info.context.loaders.reason.load(song)
+            stored = await info.context.loaders.explanation.load(song)
             if stored is None:
                 return None
-            reason = stored
-        return [FeatureContribution.of(found) for found in reason.strongest(wanted)]
+            explanation = stored
+        return [FeatureContribution.of(found) for found in explanation.strongest(wanted)]
 
     @strawberry.field(
         description="The batch that last classified the song. Null if it belongs to another client."
