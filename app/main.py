@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -17,18 +16,15 @@ from starlette.routing import Route, WebSocketRoute
 
 from app import __version__
 from app.batches.background import BackgroundBatches
-from app.batches.claims import Claims
 from app.batches.classifier import SongClassifier
 from app.batches.explanations import StoredExplanations
 from app.batches.following import Following
 from app.batches.pipeline import Storage
-from app.batches.processing import BatchProcessing, HandedOverError
-from app.batches.queue import WorkWaiting, batch_of_job
+from app.batches.queue import WorkWaiting
 from app.batches.receive import ClassificationService
 from app.batches.results import Results
-from app.batches.retention import Retention
 from app.batches.service import Batches
-from app.batches.worker import Worker, run_until_stopped
+from app.batches.worker import Worker, make_worker, run_until_stopped
 from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
 from app.catalogue.models import model_registered
 from app.catalogue.service import Catalogue
@@ -61,7 +57,6 @@ from app.settings import MetricsAccess, Settings
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
 from ml.model.artifact import load_ensemble
-from ml.model.ensemble import Ensemble
 
 
 def create_app(
@@ -144,16 +139,7 @@ def create_app(
             *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
             *_metrics_routes(settings, pools.sessions, accuracy, metrics, others),
         ],
-        middleware=[
-            Middleware(
-                Gate,
-                settings=settings,
-                authenticator=authenticator,
-                metrics=metrics,
-                quotas=quotas,
-                known_client=known_client,
-            )
-        ],
+        middleware=[Middleware(Gate, settings, authenticator, metrics, quotas, known_client)],
         exception_handlers={HTTPException: http_error, Exception: internal_server_error},
         lifespan=lifespan,
     )
@@ -193,7 +179,7 @@ def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers us
         pools.writes,
         classifier,
         background,
-        make_storage(settings, classifier.ensemble),
+        Storage.of(settings, classifier.ensemble.genres),
         metrics,
         max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
     )
@@ -202,23 +188,20 @@ def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers us
         metrics.record_operation(operation)
         record_operation(connection, caller, operation)
 
-    def context(caller: Caller) -> Context:
-        return Context(
-            caller,
-            catalogue,
-            accuracy,
-            batches,
-            classification,
-            background,
-            following,
-            StoredExplanations(pools.sessions, classifier, settings.request_timeout_seconds),
-            Verification(pools.writes, classifier.ensemble.genres),
-            classifier.ensemble.manifest,
-            directory.is_known,
-            observe,
-        )
-
-    return context
+    return partial(
+        Context,
+        catalogue=catalogue,
+        accuracy=accuracy,
+        batches=batches,
+        classification=classification,
+        background=background,
+        following=following,
+        explanations=StoredExplanations(pools.sessions, classifier, settings.request_timeout_seconds),
+        verification=Verification(pools.writes, classifier.ensemble.genres),
+        manifest=classifier.ensemble.manifest,
+        is_known=directory.is_known,
+        on_operation=observe,
+    )
 
 
 def _make_view(
@@ -264,54 +247,6 @@ async def _worker(worker: Worker | None, stopping: asyncio.Event) -> AsyncIterat
     await running
 
 
-def make_storage(settings: Settings, ensemble: Ensemble) -> Storage:
-    """Return the storage options for batches."""
-    return Storage(
-        ensemble.genres,
-        keeps_features=settings.keep_features,
-        result_retention=timedelta(hours=settings.result_retention_hours),
-    )
-
-
-def make_worker(  # noqa: PLR0913, PLR0917 - its dependencies
-    settings: Settings,
-    database: Database,
-    sessions: SessionFactory,
-    classifier: SongClassifier,
-    metrics: Metrics,
-    tracing: Tracing,
-) -> Worker:
-    """Create a worker for background batches.
-
-    Args:
-        settings: the service's settings.
-        database: the database with the queue.
-        sessions: the session factory of that database.
-        classifier: classifies the songs.
-        metrics: counts the batches.
-        tracing: traces each job.
-    """
-    days = settings.batch_retention_days
-    claims = Claims(sessions, metrics, model_version=classifier.model_version)
-    storage = make_storage(settings, classifier.ensemble)
-    return Worker(
-        database,
-        BatchProcessing(sessions, claims, classifier, storage, metrics),
-        Retention(
-            sessions,
-            claims,
-            files=timedelta(hours=settings.retention_hours),
-            batches=None if days is None else timedelta(days=days),
-        ),
-        concurrency=settings.worker_concurrency,
-        traced=partial(
-            tracing.jobs,
-            attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
-            handed_over=HandedOverError,
-        ),
-    )
-
-
 def _metrics_routes(
     settings: Settings,
     sessions: SessionFactory,
@@ -322,12 +257,8 @@ def _metrics_routes(
     if settings.metrics is MetricsAccess.OFF:
         return []
     together = None if siblings is None else siblings.together
-    waiting, gauges = WorkWaiting(sessions, metrics), AccuracyGauges(accuracy, metrics)
-
-    async def refresh() -> None:
-        await asyncio.gather(waiting.refresh(), gauges.refresh())
-
-    return [metrics_route(metrics, refresh, together)]
+    gauges = [WorkWaiting(sessions, metrics), AccuracyGauges(accuracy, metrics)]
+    return [metrics_route(metrics, gauges, together)]
 
 
 def _credential_sources(settings: Settings, sessions: SessionFactory) -> list[CredentialSource]:

@@ -23,6 +23,7 @@ from app.batches.song_parts import STAGE_COLUMNS, PackedPart, SongPart
 from app.catalogue.songs import SongRepository
 from app.database.tables import BatchRow, BatchStatus
 from app.observability.tracing import step
+from app.settings import Settings
 from ml.songs.contract import superseded_rows
 from ml.songs.problems import SongFileProblem, SongFileReport
 
@@ -40,6 +41,12 @@ class Storage:
     genres: Sequence[str]
     keeps_features: bool
     result_retention: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings, genres: Sequence[str]) -> Storage:
+        """Return the storage options of the settings."""
+        retention = timedelta(hours=settings.result_retention_hours)
+        return cls(genres, keeps_features=settings.keep_features, result_retention=retention)
 
 
 class StagedSongs:

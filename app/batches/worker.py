@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from pgqueuer.core.qm import QueueManager
@@ -15,12 +16,18 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
+from app.batches.claims import Claims
+from app.batches.classifier import SongClassifier
+from app.batches.pipeline import Storage
 from app.batches.processing import BatchProcessing, HandedOverError, WaitingError
 from app.batches.queue import CLASSIFY_BATCH, WORKER_APPLICATION, batch_of_job
 from app.batches.retention import Retention
 from app.database.connect import Database, close
+from app.database.engine import SessionFactory
 from app.database.errors import is_outage
-from app.observability.tracing import JobHandler
+from app.observability.metrics import Metrics
+from app.observability.tracing import JobHandler, Tracing
+from app.settings import Settings
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 """After this time without a heartbeat, a worker is considered dead and its batches are reassigned."""
@@ -139,6 +146,45 @@ class Worker:
             except Exception as error:  # noqa: BLE001  (retried next time)
                 log.warning("cleanup failed", error=repr(error))
             await asyncio.sleep(CLEANUP_SECONDS)
+
+
+def make_worker(  # noqa: PLR0913, PLR0917 - its dependencies
+    settings: Settings,
+    database: Database,
+    sessions: SessionFactory,
+    classifier: SongClassifier,
+    metrics: Metrics,
+    tracing: Tracing,
+) -> Worker:
+    """Create a worker for background batches.
+
+    Args:
+        settings: the service's settings.
+        database: the database with the queue.
+        sessions: the session factory of that database.
+        classifier: classifies the songs.
+        metrics: counts the batches.
+        tracing: traces each job.
+    """
+    days = settings.batch_retention_days
+    claims = Claims(sessions, metrics, model_version=classifier.model_version)
+    storage = Storage.of(settings, classifier.ensemble.genres)
+    return Worker(
+        database,
+        BatchProcessing(sessions, claims, classifier, storage, metrics),
+        Retention(
+            sessions,
+            claims,
+            files=timedelta(hours=settings.retention_hours),
+            batches=None if days is None else timedelta(days=days),
+        ),
+        concurrency=settings.worker_concurrency,
+        traced=partial(
+            tracing.jobs,
+            attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
+            handed_over=HandedOverError,
+        ),
+    )
 
 
 async def run_until_stopped(worker: Worker, stopped: asyncio.Event) -> None:

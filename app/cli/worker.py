@@ -84,13 +84,12 @@ async def _work(
 ) -> None:
     from app.batches.classifier import SongClassifier
     from app.batches.queue import WorkWaiting
-    from app.batches.worker import run_until_stopped
+    from app.batches.worker import make_worker, run_until_stopped
     from app.catalogue.models import model_registered
     from app.database.connect import Database
     from app.database.engine import create_engine, create_session_factory
     from app.database.pools import WORKER_CONNECTIONS
     from app.http.servers import answering
-    from app.main import make_worker
 
     assert settings.database_url is not None
     stopped = asyncio.Event()

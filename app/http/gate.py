@@ -41,10 +41,9 @@ class Gate:
     pages, which are public; compression; the credentials and limits of clients, before a body is read.
     """
 
-    def __init__(  # noqa: PLR0913 - its dependencies
+    def __init__(  # noqa: PLR0913, PLR0917 - its dependencies
         self,
         app: ASGIApp,
-        *,
         settings: Settings,
         authenticator: Authenticator,
         metrics: Metrics,

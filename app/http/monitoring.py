@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from app.batches.queue import QueueRepository
 from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import known_revisions
+from app.observability.database_gauges import DatabaseGauges
 from app.observability.metrics import Metrics
 
 LIVENESS_PATH: Final = "/livez"
@@ -130,19 +131,19 @@ def _migrations(revision: str | None) -> str:
 
 def metrics_route(
     metrics: Metrics,
-    refresh: Callable[[], Awaitable[None]],
+    gauges: Sequence[DatabaseGauges],
     together: Callable[[], Awaitable[CollectorRegistry]] | None = None,
 ) -> Route:
     """Return the route, which also works without the database.
 
     Args:
         metrics: the process's metrics.
-        refresh: updates the metrics that come from the database; never raises.
+        gauges: the metrics that come from the database.
         together: returns the merged metrics of all processes on this port, if there are several.
     """
 
     async def show(_: Request) -> ASGIApp:
-        await refresh()
+        await asyncio.gather(*(some.refresh() for some in gauges))
         # prometheus_client's own application supports both formats, and compression.
         application: ASGIApp = make_asgi_app(metrics.registry if together is None else await together())
         return application

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from app.batches.song_parts import SongPart
 
@@ -62,17 +63,19 @@ class ResultColumns:
                 )
 
 
-class Writer(Protocol):
+class Writer(ABC):
     """Encodes rows as a file, incrementally."""
 
+    @abstractmethod
     def write(self, rows: Iterator[tuple[Any, ...]]) -> bytes:
         """Encode rows and return the bytes that are ready."""
 
     def end(self) -> bytes:
         """Return the remaining bytes."""
+        return b""
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """Writes CSV that is safe for spreadsheets."""
 
     def __init__(self, columns: ResultColumns) -> None:
@@ -100,7 +103,7 @@ class CsvWriter:
         return text.getvalue().encode()
 
 
-class JsonLinesWriter:
+class JsonLinesWriter(Writer):
     """Writes one JSON object per line."""
 
     def __init__(self, columns: ResultColumns) -> None:
@@ -114,12 +117,8 @@ class JsonLinesWriter:
             for row in rows
         )
 
-    def end(self) -> bytes:
-        """Return nothing."""
-        return b""
 
-
-class ParquetWriter:
+class ParquetWriter(Writer):
     """Writes Parquet, with several parts per row group."""
 
     def __init__(self, columns: ResultColumns) -> None:
@@ -143,22 +142,19 @@ class ParquetWriter:
         self._parts += 1
         if self._parts % _PARTS_PER_ROW_GROUP == 0:
             self._write_rows()
-        return self._written()
+        return self._sink.taken()
 
     def end(self) -> bytes:
         """Return the last row group and the footer."""
         self._write_rows()
         self._writer.close()
-        return self._written()
+        return self._sink.taken()
 
     def _write_rows(self) -> None:
         if self._rows:
             columns = [list(values) for values in zip(*self._rows, strict=True)]
             self._writer.write_table(self._table(columns, schema=self._schema))
             self._rows = []
-
-    def _written(self) -> bytes:
-        return self._sink.taken()
 
 
 class _Sink(io.RawIOBase):

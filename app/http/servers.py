@@ -63,7 +63,7 @@ async def answering(listener: socket.socket, metrics: Metrics, waiting: WorkWait
         metrics: the worker's metrics.
         waiting: updates the metrics that come from the database.
     """
-    routes = [Route(LIVENESS_PATH, livez), metrics_route(metrics, waiting.refresh)]
+    routes = [Route(LIVENESS_PATH, livez), metrics_route(metrics, [waiting])]
     config = uvicorn.Config(
         Starlette(routes=routes),
         lifespan="off",
