@@ -6,7 +6,7 @@ Every transaction locks the upload first, then the batch, and checks that this w
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -73,21 +73,20 @@ class Work:
     drift: Drift
 
 
+@dataclass(slots=True)
 class Claims:
-    """Claims and releases batches for one worker."""
+    """Claims and releases batches for one worker.
 
-    def __init__(self, sessions: SessionFactory, metrics: Metrics, *, model_version: str) -> None:
-        """Create the service.
+    Attributes:
+        sessions: creates database sessions.
+        metrics: counts batches.
+        model_version: version of this worker's model.
+    """
 
-        Args:
-            sessions: creates database sessions.
-            metrics: counts batches.
-            model_version: version of this worker's model.
-        """
-        self._sessions = sessions
-        self._metrics = metrics
-        self._model_version = model_version
-        self._unreturned: dict[uuid.UUID, tuple[uuid.UUID, str]] = {}
+    sessions: SessionFactory
+    metrics: Metrics
+    model_version: str
+    _unreturned: dict[uuid.UUID, tuple[uuid.UUID, str]] = field(default_factory=dict, init=False)
 
     async def take(self, batch_id: uuid.UUID) -> Work | None:
         """Claim a batch; return None if there is nothing left to do."""
@@ -96,7 +95,7 @@ class Claims:
         except UploadBusyError:
             pass
         # The queue considers the previous worker dead, but its transaction is still open.
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             if await UploadRepository(session).terminate_holder(batch_id):
                 log.warning("terminated the transaction of an unresponsive worker", batch_id=str(batch_id))
         return await self._take(batch_id)
@@ -114,7 +113,7 @@ class Claims:
 
     async def hand_over(self, work: Work) -> None:
         """Release a batch because the worker is stopping; the attempt does not count."""
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             owned = await _owned(session, work.batch_id, work.claim)
             if owned is not None:
                 _discard_attempt(owned[0])
@@ -133,7 +132,7 @@ class Claims:
     async def return_waiting(self) -> None:
         """Release batches that an outage interrupted; these attempts do not count."""
         for batch_id, (claim, reason) in list(self._unreturned.items()):
-            async with self._sessions.begin() as session:
+            async with self.sessions.begin() as session:
                 owned = await _owned(session, batch_id, claim, timeout_seconds=BUSY_SECONDS)
                 if owned is not None:
                     upload, batch = owned
@@ -144,7 +143,7 @@ class Claims:
 
     async def refuse(self, work: Work, reason: str, report: SongFileReport) -> None:
         """Fail a batch whose file is invalid, and delete the file."""
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             try:
                 batch = await self.held(session, work)
             except LostBatchError:
@@ -162,7 +161,7 @@ class Claims:
         """Fail the batch if this was the last attempt."""
         log.warning("batch processing failed", batch_id=str(work.batch_id), exc_info=error)
         try:
-            async with self._sessions.begin() as session:
+            async with self.sessions.begin() as session:
                 owned = await _owned(session, work.batch_id, work.claim)
                 if owned is not None and owned[0].attempts >= MAX_ATTEMPTS:
                     await self._give_up(session, *owned, _FAILED)
@@ -170,7 +169,7 @@ class Claims:
             log.warning("could not record the failure", batch_id=str(work.batch_id), error=repr(further))
 
     async def _take(self, batch_id: uuid.UUID) -> Work | None:
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             upload = await UploadRepository(session).locked(batch_id, timeout_seconds=BUSY_SECONDS)
             batch = await BatchRepository(session).locked(batch_id)
             if upload is None or batch is None or BatchStatus(batch.status).is_final:
@@ -190,7 +189,7 @@ class Claims:
             batch.status = BatchStatus.RUNNING
             batch.waiting_reason = None
             batch.started_at = batch.started_at or datetime.now(UTC)
-            batch.model_version = self._model_version
+            batch.model_version = self.model_version
             return Work(
                 batch_id=batch_id,
                 name=batch.file_name or "",
@@ -205,7 +204,7 @@ class Claims:
 
     def _state(self, upload: BatchUploadRow, batch: BatchRow) -> SongFileState | ReadSongs | None:
         """Return the read position; None to start from the beginning."""
-        if upload.state is None or batch.model_version != self._model_version:
+        if upload.state is None or batch.model_version != self.model_version:
             return None
         if batch.selection is not None:
             return ReadSongs.from_json(upload.state)
@@ -226,7 +225,7 @@ class Claims:
         batch.status = BatchStatus.FAILED
         batch.error = reason
         batch.finished_at = datetime.now(UTC)
-        note_end(batch, self._metrics)
+        note_end(batch, self.metrics)
 
 
 async def _owned(

@@ -156,8 +156,9 @@ class SongClassifier:
         if read is None:
             return None
         # With several chunks, each core classifies its own; a single chunk is shared among the cores.
-        threads = self.threads if read.is_whole_file else 1
-        part, drift = self._classify(read.songs, read.ordinal, threads)
+        is_only_chunk = read.index == 0 and len(read.songs) < CHUNK_ROWS
+        threads = self.threads if is_only_chunk else 1
+        part, drift = self._classify(read.songs, read.first_ordinal, threads)
         return read.index, ClassifiedChunk(pack(part), drift, read.state)
 
     def _classify(self, songs: Songs, ordinal: int, threads: int) -> tuple[SongPart, Drift]:
@@ -174,30 +175,23 @@ class SongClassifier:
 class _ReadChunk:
     index: int
     songs: Songs
-    ordinal: int
+    first_ordinal: int
     state: ReadState
-
-    @property
-    def is_whole_file(self) -> bool:
-        return self.index == 0 and len(self.songs) < CHUNK_ROWS
 
 
 class _ChunkReader:
     """Distributes the chunks of a source, with their positions, to several threads."""
 
     def __init__(self, source: SongSource, first_ordinal: int) -> None:
-        self._source = source
-        self._chunks = source.chunks()
         self._lock = threading.Lock()
-        self._index = 0
-        self._ordinal = first_ordinal
+        self._chunks = self._read(source, first_ordinal)
 
     def next(self) -> _ReadChunk | None:
         with self._lock:
-            songs = next(self._chunks, None)
-            if songs is None:
-                return None
-            read = _ReadChunk(self._index, songs, self._ordinal, self._source.state)
-            self._index += 1
-            self._ordinal += len(songs)
-        return read
+            return next(self._chunks, None)
+
+    @staticmethod
+    def _read(source: SongSource, ordinal: int) -> Iterator[_ReadChunk]:
+        for index, songs in enumerate(source.chunks()):
+            yield _ReadChunk(index, songs, ordinal, source.state)
+            ordinal += len(songs)

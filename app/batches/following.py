@@ -51,11 +51,6 @@ class Following:
     """Sends the progress of batches to any number of followers."""
 
     def __init__(self, sessions: SessionFactory) -> None:
-        """Create the service.
-
-        Args:
-            sessions: creates database sessions.
-        """
         self._sessions = sessions
         self._followed: Counter[uuid.UUID] = Counter()
         self._joined = asyncio.Event()
