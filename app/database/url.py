@@ -16,7 +16,6 @@ from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
-_EXAMPLE: Final = "postgresql://user:password@host:5432/database"
 _ESCAPE: Final = "Percent-encode special characters in names and passwords: @ is %40, / is %2F, % is %25."
 
 DEFAULT_CONNECT_SECONDS: Final = 10.0
@@ -48,18 +47,11 @@ _UNSUPPORTED: Final = re.compile(
 )
 """libpq parameters that asyncpg lacks. Any other name is passed on as a server setting."""
 
+_TLS_FILES: Final = ("sslcert", "sslkey", "sslrootcert", "sslcrl")
 _TLS: Final = (
-    "sslmode",
-    "sslnegotiation",
-    "sslcert",
-    "sslkey",
-    "sslrootcert",
-    "sslcrl",
-    "sslpassword",
-    "ssl_min_protocol_version",
-    "ssl_max_protocol_version",
+    *("sslmode", "sslnegotiation", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+    *_TLS_FILES,
 )
-_FILES: Final = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
 
 
 class DatabaseUrlError(Exception):
@@ -122,22 +114,19 @@ def _keywords(url: str) -> dict[str, str]:
     """Return the URL's values by libpq keyword."""
     scheme = next((scheme for scheme in _SCHEMES if url.startswith(scheme)), None)
     if scheme is None:
-        raise DatabaseUrlError(f"The database URL must look like {_EXAMPLE}.")
+        raise DatabaseUrlError(
+            "The database URL must look like postgresql://user:password@host:5432/database."
+        )
     rest = url.removeprefix(scheme)
     if re.search(r"[\s\x00-\x1f\x7f]", rest):
         raise DatabaseUrlError("The database URL contains a space. Use %20 for a space in a value.")
-    user_info, at, place = rest.rpartition("@")
+    user_info, _, place = rest.rpartition("@")
     if "@" in user_info or "/" in user_info:
         raise DatabaseUrlError(f"The database URL is ambiguous: an @ or a / is in the wrong place. {_ESCAPE}")
-    if not at:
-        place = rest
     location, _, query = place.partition("?")
     authority, _, database = location.partition("/")
-    values: dict[str, str] = {}
     user, _, password = user_info.partition(":")
-    values["user"] = _decode(user)
-    values["password"] = _decode(password)
-    values["dbname"] = _decode(database)
+    values = {"user": _decode(user), "password": _decode(password), "dbname": _decode(database)}
     pairs = [_host_and_port(part) for part in authority.split(",")]
     values["host"] = ",".join(host for host, _ in pairs)
     values["port"] = ",".join(port for _, port in pairs) if any(port for _, port in pairs) else ""
@@ -211,26 +200,22 @@ def _service(given: dict[str, str]) -> dict[str, str]:
 def _check(values: Mapping[str, str]) -> None:
     for name in values:
         if _UNSUPPORTED.fullmatch(name):
-            raise DatabaseUrlError(f"The parameter {name} of the database URL is not supported. Remove it.")
+            raise _bad_parameter(name, "is not supported. Remove it.")
     for name, choices in (_CHOICES | _IGNORED).items():
         if name in values and values[name] not in choices:
-            allowed = ", ".join(choices)
-            raise DatabaseUrlError(
-                f"The parameter {name} of the database URL does not support this value. Use: {allowed}."
-            )
-    for name in _FILES:
+            raise _bad_parameter(name, f"does not support this value. Use: {', '.join(choices)}.")
+    for name in (*_TLS_FILES, "passfile"):
         if name in values and (name, values[name]) != ("sslrootcert", "system"):
-            _check_file(name, Path(values[name]))
+            path = Path(values[name])
+            try:
+                with path.open("rb") as file:
+                    file.read(1)
+            except OSError as error:
+                raise _bad_parameter(name, f"names {path}: {error.strerror}.") from None
 
 
-def _check_file(name: str, path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise DatabaseUrlError(
-            f"The parameter {name} of the database URL names {path}: {error.strerror}."
-        ) from None
+def _bad_parameter(name: str, problem: str) -> DatabaseUrlError:
+    return DatabaseUrlError(f"The parameter {name} of the database URL {problem}")
 
 
 def _addresses(values: dict[str, str]) -> tuple[list[str], list[int]]:
@@ -281,9 +266,7 @@ def _seconds(text: str | None) -> float | None:
     if text is None:
         return DEFAULT_CONNECT_SECONDS
     if not re.fullmatch(r"[0-9]{1,6}", text):
-        raise DatabaseUrlError(
-            "The parameter connect_timeout of the database URL must be a number of seconds."
-        )
+        raise _bad_parameter("connect_timeout", "must be a number of seconds.")
     return float(text) or None
 
 
