@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -191,7 +192,12 @@ class _Body:
 
     async def _receive_in_time(self) -> Message:
         while True:
-            message = await self._receive_in_interval()
+            start = time.monotonic()
+            message = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds - self._waited):
+                    message = await self._receive()
+            self._waited += time.monotonic() - start
             if message is not None:
                 self._received_in_interval += len(message.get("body", b""))
                 self._complete = not message.get("more_body", False)
@@ -201,16 +207,6 @@ class _Body:
                 self._waited, self._received_in_interval = 0.0, 0
             if message is not None:
                 return message
-
-    async def _receive_in_interval(self) -> Message | None:
-        start = time.monotonic()
-        try:
-            async with asyncio.timeout(self._seconds - self._waited):
-                return await self._receive()
-        except TimeoutError:
-            return None
-        finally:
-            self._waited += time.monotonic() - start
 
     def _too_large(self) -> _RefusedBodyError:
         message = f"The request is larger than {self._max_bytes:,} bytes. {self._advice}"
