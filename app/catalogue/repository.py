@@ -71,6 +71,18 @@ _SONG_COLUMNS: Final = ", ".join(StoredSong._fields)
 
 _PAGE_COLUMNS: Final = ", ".join(StoredSong._fields[: -len(StoredSong._field_defaults)])
 
+_FIRST_OF_ALL_GENRES: Final = """
+    songs JOIN (
+        SELECT track_id
+        FROM genre_counts
+        CROSS JOIN LATERAL (
+            SELECT {key}, track_id FROM songs {conditions} {place} LIMIT {limit}
+        ) AS first_of_genre
+        {place} LIMIT {limit}
+    ) AS found USING (track_id)
+"""
+"""Songs of all genres, from the indexes that start with a genre."""
+
 _GENRE_COUNTS: Final = "SELECT genre, song_count FROM genre_counts WHERE song_count > 0 ORDER BY genre"
 
 _VERIFIED_GENRES: Final = """
@@ -134,8 +146,13 @@ class CatalogueRepository:
         # LIMIT is no parameter: PostgreSQL would then plan for a tenth of all songs or replan each page.
         # Client values are passed as arguments, except for `first`, a checked integer.
         columns = _SONG_COLUMNS if whole else _PAGE_COLUMNS
-        place = f"ORDER BY {key} {direction}, track_id {direction} LIMIT {first + 1}"
-        sql = f"SELECT {columns} FROM songs {conditions} {place}"  # nosec B608
+        place = f"ORDER BY {key} {direction}, track_id {direction}"
+        if _needs_genres(wanted, order):
+            conditions.add("songs.genre = genre_counts.genre")
+            source = _FIRST_OF_ALL_GENRES.format(key=key, conditions=conditions, place=place, limit=first + 1)
+            sql = f"SELECT {columns} FROM {source} {place}"  # nosec B608
+        else:
+            sql = f"SELECT {columns} FROM songs {conditions} {place} LIMIT {first + 1}"  # nosec B608
         rows = await self._fetch(sql, *conditions.arguments)
         return Page.of(list(starmap(StoredSong, rows)), first)
 
@@ -189,6 +206,12 @@ class CatalogueRepository:
         """Return the manifests of the given models that are registered, by version."""
         sql = "SELECT version, manifest FROM models WHERE version = ANY($1)"
         return {version: json.loads(manifest) for version, manifest in await self._fetch(sql, list(versions))}
+
+
+def _needs_genres(wanted: SongFilter, order: SongOrder) -> bool:
+    """Return whether only the indexes that start with a genre hold the songs of all genres in this order."""
+    is_of_all = wanted.genre is None and wanted.batch_id is None
+    return is_of_all and (order is not SongOrder.TITLE or wanted.confident is False)
 
 
 class _Conditions:

@@ -125,12 +125,10 @@ CREATE TABLE songs (
 CREATE INDEX ix_songs_title_track_id ON songs (title, track_id);
 CREATE INDEX ix_songs_genre_title_track_id ON songs (genre, title, track_id);
 CREATE INDEX ix_songs_batch_id_title_track_id ON songs (batch_id, title, track_id);
-CREATE INDEX ix_songs_confidence_track_id ON songs (confidence, track_id);
 CREATE INDEX ix_songs_genre_confidence_track_id ON songs (genre, confidence, track_id);
 CREATE INDEX ix_songs_batch_id_confidence_track_id ON songs (batch_id, confidence, track_id);
 -- Partial indexes cost a merge nothing without a minimum confidence; full indexes that start with `confident`
 -- would make it 50 % slower.
-CREATE INDEX ix_songs_uncertain_title_track_id ON songs (title, track_id) WHERE NOT confident;
 CREATE INDEX ix_songs_uncertain_genre_title_track_id ON songs (genre, title, track_id) WHERE NOT confident;
 CREATE INDEX ix_songs_uncertain_batch_id_title_track_id ON songs (batch_id, title, track_id)
     WHERE NOT confident;

@@ -193,7 +193,7 @@ def test_a_filtered_page_costs_one_statement_and_its_count_reads_no_song(
     # then
     page, count = statements
     conditions = page.partition(" WHERE ")[2].partition(" ORDER BY ")[0].split(" AND ")
-    assert conditions[-1] == ("confident" if confident else "NOT confident")
+    assert ("confident" if confident else "NOT confident") in conditions
     assert "FROM genre_counts" in count
     assert "songs" not in count.partition("FROM ")[2]
 

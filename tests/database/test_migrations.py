@@ -170,7 +170,6 @@ def test_features_go_with_their_songs(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("condition", "index"),
     [
-        ("true", "ix_songs_uncertain_title_track_id"),
         ("genre = 'metal'", "ix_songs_uncertain_genre_title_track_id"),
         (f"batch_id = '{BATCH_ID}'", "ix_songs_uncertain_batch_id_title_track_id"),
     ],
