@@ -169,7 +169,7 @@ def test_the_table_of_connections_is_what_the_files_need(checkout: Path) -> None
     # and Compose, with three replicas, twice as many during an upgrade, and one worker
     assert told["Compose"] == 6 * Settings(_env_file=None).database_pool_size + 2 * 5 + 1
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    assert compose["services"]["postgres"]["command"] == ["postgres", "-c", "max_connections=200"]
+    assert "max_connections=200" in compose["services"]["postgres"]["command"]
     assert told["Compose"] < 200
 
 

@@ -178,6 +178,11 @@ def test_a_restart_finds_the_data(folder: Path) -> None:
         assert ask(url, "SELECT answer FROM kept") == 42
 
 
+def test_the_buffers_hold_the_indexes_of_a_million_songs(folder: Path) -> None:
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
+        assert ask(url, "SHOW shared_buffers") == "512MB"
+
+
 def test_stopping_twice_and_stopping_what_never_ran_do_nothing(folder: Path) -> None:
     server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
     server.stop()
