@@ -20,7 +20,7 @@ from app.catalogue.verification import Verification
 from app.clients.roles import Caller
 from app.observability.metrics import Operation
 from graphql_schema.loaders import Loaders
-from ml.model.artifact import Manifest
+from ml.model.manifest import Manifest
 
 
 @dataclass

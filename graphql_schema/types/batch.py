@@ -24,7 +24,7 @@ from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
 from graphql_schema.types.song import SongConnection, song_connection
-from ml.model.artifact import Manifest
+from ml.model.manifest import Manifest
 
 
 @strawberry.type(description="The number of songs in a batch that are unlike the model's training songs.")
@@ -184,7 +184,7 @@ class Batch(relay.Node):
         if manifest is None:
             return None
         try:
-            return Model.of(Manifest.from_json(manifest))
+            return Model.of(Manifest.model_validate(manifest))
         except ValidationError:
             return None
 

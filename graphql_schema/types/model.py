@@ -7,7 +7,7 @@ from typing import Self
 
 import strawberry
 
-from ml.model.artifact import Manifest
+from ml.model.manifest import Manifest
 
 
 @strawberry.type(description="The model's scores for one genre, on songs of artists it has not seen.")

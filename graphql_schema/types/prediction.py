@@ -12,7 +12,7 @@ from app.batches.receive import PredictedSongs as Predicted
 from graphql_schema.types.genre import Genre, GenreProbability
 from graphql_schema.types.problem import InvalidSongs
 from graphql_schema.types.song import DEFAULT_FEATURES, FeatureContribution
-from ml.model.artifact import Manifest
+from ml.model.manifest import Manifest
 
 
 @strawberry.type(description="A classified song that is not stored.")

@@ -12,8 +12,7 @@ from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
 from graphql_schema.enums import SongFileProblemKind
 from graphql_schema.operations import note_refusal, note_rows
-from ml.songs.json_songs import InvalidSongsError
-from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, TooManyRowsError
+from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, InvalidSongsError, TooManyRowsError
 from ml.songs.problems import SongFileProblem as FileProblem
 
 

@@ -32,16 +32,6 @@ from ml.model.lyrics import Vocabulary
 from ml.model.manifest import FORMAT_VERSION, Manifest
 from ml.songs.contract import SONG_COLUMNS
 
-__all__ = [
-    "ArtifactError",
-    "Manifest",
-    "check_replaceable",
-    "encode_model",
-    "load_ensemble",
-    "read_manifest",
-    "save_model",
-]
-
 FOLDS = 4
 MANIFEST = "manifest.json"
 MODEL_CARD = "MODEL_CARD.md"
@@ -49,6 +39,7 @@ VOCABULARY = "vocabulary.json"
 WEIGHTS = "weights.npz"
 BOOSTERS = tuple(f"fold_{number}.txt" for number in range(FOLDS))
 HASHED_FILES = frozenset({VOCABULARY, WEIGHTS, *BOOSTERS})
+_LEXICAL_ARRAYS = ("weights", "squared_idf", "intercepts")
 REPORTS = "reports"
 METRICS = "metrics.json"
 FIGURES = ("confusion_matrix.png", "reliability.png", "per_genre_recall.png", "feature_importance.png")
@@ -100,11 +91,7 @@ def encode_model(
         "medians": medians,
     }
     if lexical is not None:
-        arrays |= {
-            "lexical_weights": lexical.weights,
-            "lexical_squared_idf": lexical.squared_idf,
-            "lexical_intercepts": lexical.intercepts,
-        }
+        arrays |= {f"lexical_{name}": getattr(lexical, name) for name in _LEXICAL_ARRAYS}
     files = {
         VOCABULARY: (json.dumps(vocabulary, ensure_ascii=False, indent=0) + "\n").encode(),
         WEIGHTS: _npz(arrays),
@@ -179,7 +166,7 @@ def read_manifest(folder: Path) -> Manifest:
             "train the model again"
         )
     try:
-        manifest = Manifest.from_json(content)
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -211,12 +198,8 @@ def _decode(manifest: Manifest, files: Mapping[str, bytes]) -> Ensemble:
     with np.load(io.BytesIO(files[WEIGHTS]), allow_pickle=False) as arrays:
         lexical = None
         if vocabulary["lexical_genres"] is not None:
-            lexical = LexicalScorer(
-                genres=tuple(vocabulary["lexical_genres"]),
-                weights=arrays["lexical_weights"],
-                squared_idf=arrays["lexical_squared_idf"],
-                intercepts=arrays["lexical_intercepts"],
-            )
+            weights = {name: arrays[f"lexical_{name}"] for name in _LEXICAL_ARRAYS}
+            lexical = LexicalScorer(tuple(vocabulary["lexical_genres"]), **weights)
         extractor = FeatureExtractor(
             vocabulary=Vocabulary(vocabulary["words"]),
             frequencies=arrays["frequencies"],

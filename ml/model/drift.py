@@ -56,10 +56,8 @@ class TrainingRanges:
     @classmethod
     def of(cls, features: npt.NDArray[np.float32]) -> Self:
         """Return the ranges of features, shape (n, features); unlimited for features without values."""
-        known = ~np.isnan(features)
-        lowest = np.where(known, features, np.inf).min(axis=0)
-        highest = np.where(known, features, -np.inf).max(axis=0)
-        empty = lowest > highest
+        lowest, highest = np.fmin.reduce(features), np.fmax.reduce(features)  # ignoring NaN
+        empty = np.isnan(lowest)
         return cls(np.where(empty, -np.inf, lowest), np.where(empty, np.inf, highest))
 
     def songs_outside(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

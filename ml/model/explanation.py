@@ -158,13 +158,9 @@ def feature_label(name: str) -> str:
 def _groups(names: Sequence[str]) -> tuple[list[str], list[int]]:
     """Return the names of single features and groups, and the first column of each."""
     first_audio = len(METADATA_COLUMNS)
-    begins = [0, *(last for last, _ in _AUDIO_GROUPS.values())]
-    end = first_audio + begins.pop()
-    groups = [(group, first_audio + begin) for group, begin in zip(_AUDIO_GROUPS, begins, strict=True)]
-    metadata = [(name, column) for column, name in enumerate(names[:first_audio])]
-    lyrics = [(name, end + column) for column, name in enumerate(names[end:])]
-    found = [*metadata, *groups, *lyrics]
-    return [name for name, _ in found], [column for _, column in found]
+    *begins, end = [first_audio, *(first_audio + last for last, _ in _AUDIO_GROUPS.values())]
+    starts = [*range(first_audio), *begins, *range(end, len(names))]
+    return [*names[:first_audio], *_AUDIO_GROUPS, *names[end:]], starts
 
 
 def _in_words(feature: str, value: float, median: float) -> str:

@@ -12,11 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
-
-_COMMA = ","
-_COMMA_BLANK = ", "
 
 
 class Vocabulary:
@@ -33,7 +29,7 @@ class Vocabulary:
     def __init__(self, words: Iterable[str]) -> None:
         self.words: tuple[str, ...] = tuple(words)
         self._columns = _Columns((word, column) for column, word in enumerate(self.words))
-        if len(self._columns) != len(self.words) or any(_pieces(word) != [word] for word in self.words):
+        if len(self._columns) != len(self.words) or any(_words(word) != [word] for word in self.words):
             raise ValueError(
                 "words of a vocabulary must be unique, not empty, in lower case, without spaces and commas"
             )
@@ -47,7 +43,7 @@ class Vocabulary:
         """
         order: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
         for text in tags:
-            words = list(dict.fromkeys(_pieces(text)))
+            words = list(dict.fromkeys(_words(text)))
             for word in words[:1]:
                 order.add(word)
             for before, after in pairwise(words):
@@ -55,7 +51,7 @@ class Vocabulary:
         try:
             return cls(order.static_order())
         except graphlib.CycleError:
-            return cls(sorted({word for text in tags for word in _pieces(text)}))
+            return cls(sorted({word for text in tags for word in _words(text)}))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -73,65 +69,25 @@ class Vocabulary:
         found = array("i")
         ends = [0]
         for text in tags:
-            found.extend(map(find, _tokens(text)))
+            separator = ", " if text.count(", ") == text.count(",") else ","
+            found.extend(map(find, text.lower().split(separator)))
             ends.append(len(found))
-        columns = np.array(found, np.int64)
-        rows = np.repeat(np.arange(len(tags), dtype=np.int64), np.diff(ends))
-        missed = np.flatnonzero(columns < 0)
-        if len(missed):
-            late = self._look_again(
-                (row, tags[row], place - ends[row])
-                for row, place in zip(rows[missed].tolist(), missed.tolist(), strict=True)
-            )
-            known = columns >= 0
-            rows, columns = np.append(rows[known], late[:, 0]), np.append(columns[known], late[:, 1])
-        return self._matrix(rows, columns, len(tags))
-
-    def _matrix(
-        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], songs: int
-    ) -> sp.csr_array:
-        """Return the matrix with ones at these places, in any order, possibly repeated."""
-        width = max(len(self), 1)
-        places = rows * width + columns
-        if not np.all(places[1:] > places[:-1]):
-            places.sort(kind="stable")  # timsort: very fast if nearly sorted
-            rows, columns = np.divmod(places[np.diff(places, prepend=-1) > 0], width)
-        starts = np.zeros(songs + 1, np.int32)
-        np.cumsum(np.bincount(rows, minlength=songs), out=starts[1:])
-        return sp.csr_array(
-            (np.ones(len(columns)), columns.astype(np.int32), starts), shape=(songs, len(self))
-        )
-
-    def _look_again(self, missed: Iterable[tuple[int, str, int]]) -> npt.NDArray[np.int64]:
-        """Look up tokens again that were not found: they may be unknown, empty, or have extra spaces.
-
-        Args:
-            missed: song, its tags, and the index of the token.
-
-        Returns:
-            Song and column of each word that is known, shape (words, 2).
-        """
-        known = [
-            (row, self._columns[word])
-            for row, text, token in missed
-            for word in _pieces(_tokens(text)[token])
-            if word in self._columns
-        ]
-        return np.array(known, np.int64).reshape(-1, 2)
+        columns = np.array(found, np.int32)
+        known = columns >= 0
+        starts = np.append(0, np.cumsum(known))[ends].astype(np.int32)
+        words = sp.csr_array((np.ones(starts[-1]), columns[known], starts), shape=(len(tags), len(self)))
+        words.sum_duplicates()  # also sorts the columns
+        words.data[:] = 1.0
+        return words
 
 
 class _Columns(dict[str, int]):
-    """Columns by word; -1 for unknown words."""
+    """Columns by word, also with surrounding whitespace; -1 for unknown words."""
 
     def __missing__(self, word: str) -> int:
-        return -1
+        return self.get(word.strip(), -1)
 
 
-def _tokens(text: str) -> list[str]:
-    """Split a tag list fast into tokens, which are usually words; `_pieces` handles all others."""
-    return text.lower().split(_COMMA_BLANK if _COMMA_BLANK in text else _COMMA)
-
-
-def _pieces(text: str) -> list[str]:
+def _words(text: str) -> list[str]:
     """Return the words of a tag list."""
-    return [word for word in map(str.strip, text.lower().split(_COMMA)) if word]
+    return [word for word in map(str.strip, text.lower().split(",")) if word]

@@ -6,14 +6,14 @@ import hashlib
 import json
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
-from ml.model.scores import Scores, Totals
+from ml.model.scores import Frozen, Scores, Totals
 
 FORMAT_VERSION = 3
 
 
-class TrainingData(BaseModel):
+class TrainingData(Frozen):
     """A model's training data.
 
     Attributes:
@@ -27,8 +27,6 @@ class TrainingData(BaseModel):
         song_fingerprints: sorted hashes of the labelled songs, to recognize them in evaluations.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     files_sha256: dict[str, str]
     rows: dict[str, int]
     rows_per_genre: dict[str, int]
@@ -38,7 +36,7 @@ class TrainingData(BaseModel):
     song_fingerprints: tuple[str, ...]
 
 
-class Metrics(BaseModel):
+class Metrics(Frozen):
     """Out-of-fold scores of the recipe: each song scored by a model that was not trained on it.
 
     Attributes:
@@ -49,15 +47,13 @@ class Metrics(BaseModel):
         missing: scores in the grouped folds with removed values, by what was removed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     grouped_folds: Scores
     random_folds: Scores
     large_groups: Totals | None
     missing: dict[str, Totals]
 
 
-class Learned(BaseModel):
+class Learned(Frozen):
     """What a model learned from verified songs, and the model that it continued from.
 
     Attributes:
@@ -71,8 +67,6 @@ class Learned(BaseModel):
         after: scores of the model that learned, each song by boosters that saw no song of its group.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     rows_per_genre: dict[str, int]
     song_fingerprints: tuple[str, ...]
     rounds: int
@@ -83,7 +77,7 @@ class Learned(BaseModel):
     after: Scores
 
 
-class Manifest(BaseModel):
+class Manifest(Frozen):
     """The manifest of a model artifact.
 
     Attributes:
@@ -106,8 +100,6 @@ class Manifest(BaseModel):
         manifest_sha256: hash of everything else in the manifest.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
     format_version: int
     model_version: str
     created_at: AwareDatetime
@@ -128,15 +120,6 @@ class Manifest(BaseModel):
         """Return the manifest as JSON values; without members about verified songs if there are none."""
         without = {"verified_until", "learned"} if self.verified_until is None else None
         return self.model_dump(mode="json", exclude=without)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
-        """Return the manifest from the result of `to_json`.
-
-        Raises:
-            pydantic.ValidationError: the content is not a manifest.
-        """
-        return cls.model_validate(content)
 
     def named(self, program_version: str) -> Self:
         """Return a copy with its model version, derived from its content, and its hash."""

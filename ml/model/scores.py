@@ -5,7 +5,13 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class GenreScore(BaseModel):
+class Frozen(BaseModel):
+    """An immutable part of a manifest, without other fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class GenreScore(Frozen):
     """Scores of one genre.
 
     Attributes:
@@ -14,14 +20,12 @@ class GenreScore(BaseModel):
         support: number of songs of the genre.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     recall: float
     precision: float
     support: int
 
 
-class CoverageScore(BaseModel):
+class CoverageScore(Frozen):
     """The accuracy on a model's most confident predictions.
 
     Attributes:
@@ -30,14 +34,12 @@ class CoverageScore(BaseModel):
         min_confidence: the minimum confidence among them; the threshold for this coverage.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     coverage: float
     accuracy: float
     min_confidence: float
 
 
-class ReliabilityBin(BaseModel):
+class ReliabilityBin(Frozen):
     """Songs in a range of confidence.
 
     Attributes:
@@ -46,14 +48,12 @@ class ReliabilityBin(BaseModel):
         accuracy: share of correct predictions; 0 without songs.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     songs: int
     confidence: float
     accuracy: float
 
 
-class Totals(BaseModel):
+class Totals(Frozen):
     """Scores over all songs of a split.
 
     Attributes:
@@ -62,8 +62,6 @@ class Totals(BaseModel):
         log_loss: mean of -ln(probability of the true genre).
         calibration_error: expected calibration error with 10 bins (Guo et al., ICML 2017).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     accuracy: float
     macro_f1: float

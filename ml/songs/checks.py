@@ -32,7 +32,14 @@ from ml.songs.contract import (
     TextColumn,
     is_storable,
 )
-from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileProblemKind, SongFileReport, shortened
+from ml.songs.problems import (
+    MAX_PROBLEMS,
+    OnMissingValue,
+    SongFileProblem,
+    SongFileProblemKind,
+    SongFileReport,
+    shortened,
+)
 
 _MAX_EXACT_FLOAT = 2**53
 """Larger integers in a float column may have been rounded."""
@@ -96,35 +103,11 @@ class SongRows:
         self.problems.append(SongFileProblem(error.kind, message, line=place, column=column, value=value))
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRows:
-    """The result of checking rows.
+def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> tuple[Songs, SongFileReport]:
+    """Check all cells of rows, and return the valid ones as songs, with a report that leaves `rows` out.
 
-    Attributes:
-        songs: the valid songs.
-        problems: problems by row, then column.
-        invalid: the number of rows with problems.
-        left_out: the number of other rows skipped because of missing values.
-        incomplete: the number of songs with missing values.
+    The report's problems are sorted by row, then column.
     """
-
-    songs: Songs
-    problems: list[SongFileProblem]
-    invalid: int
-    left_out: int
-    incomplete: int
-
-    def add_to(self, report: SongFileReport) -> None:
-        """Add these rows' counts and problems to a report."""
-        report.rows_invalid += self.invalid
-        report.rows_with_missing_values += self.left_out
-        report.rows_with_missing_values_classified += self.incomplete
-        for problem in self.problems:
-            report.add(problem)
-
-
-def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> CheckedRows:
-    """Check all cells of rows, and return the valid ones as songs."""
     track_ids, has_id = _track_ids(rows)
     titles, has_title = _texts(rows, rows.titles, TEXT_COLUMNS[0])
     tags, has_tags = _texts(rows, rows.tags, TEXT_COLUMNS[1])
@@ -141,12 +124,13 @@ def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> CheckedRows:
     if not taken.all():
         numbers, track_ids = numbers[taken], track_ids[taken]
         titles, tags = list(compress(titles, taken)), list(compress(tags, taken))
-    return CheckedRows(
-        Songs(track_ids, titles, tags, numbers.astype(np.float32)),
-        sorted(rows.problems, key=lambda found: (found.line or 0, _PLACES.get(found.column or "", -1))),
-        invalid=len(wrong),
-        left_out=int(np.count_nonzero(valid & ~usable)),
-        incomplete=int(np.count_nonzero(taken & ~complete)),
+    problems = sorted(rows.problems, key=lambda found: (found.line or 0, _PLACES.get(found.column or "", -1)))
+    return Songs(track_ids, titles, tags, numbers.astype(np.float32)), SongFileReport(
+        rows_with_missing_values=int(np.count_nonzero(valid & ~usable)),
+        rows_with_missing_values_classified=int(np.count_nonzero(taken & ~complete)),
+        rows_invalid=len(wrong),
+        problem_count=len(problems),
+        problems=problems[:MAX_PROBLEMS],
     )
 
 
@@ -227,16 +211,13 @@ def _texts(
 
 
 def _check_numbers(rows: SongRows) -> None:
-    outside = (rows.numbers < _MINIMA) | (rows.numbers > _MAXIMA)
     integers = rows.numbers[:, _INTEGERS]
-    fractions = (integers != np.trunc(integers)) & ~np.isnan(integers)
-    if not outside.any() and not fractions.any():
-        return
-    suspects = outside.copy()
-    suspects[:, _INTEGERS] |= fractions
-    for row, position in np.argwhere(suspects).tolist():
+    wrong = (rows.numbers < _MINIMA) | (rows.numbers > _MAXIMA)
+    wrong[:, _INTEGERS] |= (integers != np.trunc(integers)) & ~np.isnan(integers)
+    for row, position in np.argwhere(wrong).tolist():
         column = NUMBER_COLUMNS[position]
-        kind = _Kind.OUT_OF_RANGE if outside[row, position] else _Kind.NOT_AN_INTEGER
+        in_range = column.minimum <= rows.numbers[row, position] <= column.maximum
+        kind = _Kind.NOT_AN_INTEGER if in_range else _Kind.OUT_OF_RANGE
         error = WrongCellError(kind, expected_number(column))
         rows.add_problem(row, column.name, error, rows.shown(row, column.name))
 

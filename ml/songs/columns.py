@@ -72,9 +72,7 @@ def column_problems(
     if not all_needed and len(missing) < len(SONG_COLUMNS) - 2:
         needed = {TRACK_ID, TITLE}
         missing = [column for column in missing if column in needed or _folded(column) in spelled]
-    found = [
-        (_label(run), *_nearest(run, spelled, others if len(run) == 1 else ())) for run in _runs(missing)
-    ]
+    found = [(_label(run), _nearest(run, spelled, others if len(run) == 1 else ())) for run in _runs(missing)]
     problems = list(_missing_problems(found, subject, line))
     repeated = [column for column in SONG_COLUMNS if counts[column] > 1]
     labels = [_label(run) for run in _runs(repeated)]
@@ -88,20 +86,19 @@ def column_problems(
     return problems
 
 
-_Missing = tuple[str, str, bool]
-"""label of a run of columns, the names that the file has instead or "", whether only the spelling differs"""
-
-
-def _missing_problems(found: Sequence[_Missing], subject: str, line: int | None) -> Iterator[SongFileProblem]:
+def _missing_problems(
+    found: Sequence[tuple[str, str]], subject: str, line: int | None
+) -> Iterator[SongFileProblem]:
+    """Yield the problems of missing columns: labels, and the names that the file has instead or ""."""
     kind = SongFileProblemKind.MISSING_COLUMN
-    labels = [label for label, _, _ in found]
+    labels = [label for label, _ in found]
     if len(found) <= _MAX_SINGLE_PROBLEMS:
-        for label, instead, _ in found:
+        for label, instead in found:
             noun = "columns" if "…" in label else "column"
             hint = f"; it has {instead}: rename {'them' if '…' in label else 'it'}" if instead else ""
             yield _problem(kind, f"{subject} has no {noun} {label}{hint}.", line, [label])
         return
-    renames = [f"{instead} to {label}" for label, instead, _ in found if instead]
+    renames = [f"{instead} to {label}" for label, instead in found if instead]
     hint = f" Rename {_listed(renames)}." if renames else ""
     yield _problem(kind, f"{subject} has no columns {_listed(labels)}.{hint}", line, labels)
 
@@ -144,12 +141,12 @@ def _folded(name: str) -> str:
     return re.sub(r"(?<!\d)0+(?=\d)", "", letters)
 
 
-def _nearest(run: Sequence[str], spelled: dict[str, str], others: Sequence[str]) -> tuple[str, bool]:
-    """Return the quoted names most similar to a run of columns, and whether only the spelling differs."""
+def _nearest(run: Sequence[str], spelled: dict[str, str], others: Sequence[str]) -> str:
+    """Return the quoted names most similar to a run of columns."""
     first, last = (spelled.get(_folded(column)) for column in (run[0], run[-1]))
     if first is not None and last is not None:
         shown = [repr(shortened(name)) for name in (first, last)]
-        return (shown[0] if len(run) == 1 else " … ".join(shown)), True
+        return shown[0] if len(run) == 1 else " … ".join(shown)
     short = [name for name in others[:_MAX_NAMES_COMPARED] if len(name) <= _MAX_NAME_COMPARED]
     near = difflib.get_close_matches(run[0], short, 1, 0.75) if run[0] not in _AUDIO_NAMES else []
-    return (repr(near[0]) if near else ""), False
+    return repr(near[0]) if near else ""

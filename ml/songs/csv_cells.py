@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml.songs.checks import (
-    CheckedRows,
     SongRows,
     WrongCellError,
     check_rows,
@@ -22,9 +21,9 @@ from ml.songs.checks import (
     read_ordinary_numbers,
 )
 from ml.songs.columns import ColumnPositions
-from ml.songs.contract import MISSING_MARKERS, NUMBER_COLUMNS, TAGS, TITLE, TRACK_ID, NumberColumn
+from ml.songs.contract import MISSING_MARKERS, NUMBER_COLUMNS, TAGS, TITLE, TRACK_ID, NumberColumn, Songs
 from ml.songs.csv_records import BOM, Block, UndoubledQuoteError
-from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileProblemKind
+from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileProblemKind, SongFileReport
 
 _SMALL_BLOCK = 30
 """Smaller blocks use the exact parser directly: pyarrow takes as long to start."""
@@ -33,23 +32,27 @@ _SMALL_BLOCK = 30
 _MARKERS = sorted({s for marker in MISSING_MARKERS for s in (marker, marker.upper(), marker.title(), "NaN")})
 
 
-def read_block(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> CheckedRows:
+Read = tuple[Songs, SongFileReport]
+"""The songs of a block, and its problems and counts except `rows`."""
+
+
+def read_block(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read:
     """Return the songs of a block, and the problems of its other records."""
     return read_fast(block, columns, on_missing_value) or read_exactly(block, columns, on_missing_value)
 
 
-def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> CheckedRows | None:
+def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read | None:
     """Parse a block with pyarrow; None if it needs the exact parser."""
     if len(block) <= _SMALL_BLOCK or not block.regular:
         return None
     rows = _parse(block, columns)
     if rows is None:
         return None
-    checked = check_rows(rows, on_missing_value)
-    return None if checked.problems else checked
+    songs, report = check_rows(rows, on_missing_value)
+    return None if report.problems else (songs, report)
 
 
-def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> CheckedRows:
+def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read:
     """Parse a block cell by cell, and report all problems."""
     lines: list[int] = []
     records: list[list[str]] = []

@@ -99,8 +99,6 @@ class SongFile:
         max_rows: int | None = None,
         state: SongFileState | None = None,
     ) -> None:
-        if chunk_rows < 1:
-            raise ValueError(f"chunk_rows is {chunk_rows}, must be 1 or more")
         state = SongFileState() if state is None else state
         self.report = state.report.copy()
         self._name = name
@@ -130,10 +128,10 @@ class SongFile:
         """
         reject = self._on_invalid_row is OnInvalidRow.REJECT_FILE
         for block, columns in self._blocks():
-            checked = read_block(block, columns, self._on_missing_value)
-            checked.add_to(self.report)
-            if len(checked.songs) and not (reject and self.report.problem_count):
-                yield checked.songs
+            songs, report = read_block(block, columns, self._on_missing_value)
+            self.report.extend(report)
+            if len(songs) and not (reject and self.report.problem_count):
+                yield songs
         if reject and self.report.problem_count:
             raise InvalidSongFileError(self.report)
 
@@ -182,8 +180,7 @@ class SongFile:
             raise InvalidSongFileError(self.report)
 
     def _unreadable(self, error: UnreadableFileError) -> InvalidSongFileError:
-        for problem in reversed(error.problems):
-            self.report.add_first(problem)
+        self.report.add_first(*error.problems)
         return InvalidSongFileError(self.report)
 
     def _check_name(self) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ml.songs.columns import clean_name, count_song_columns
-from ml.songs.problems import SongFileProblem, SongFileProblemKind
+from ml.songs.problems import SongFileProblem, SongFileProblemKind, shortened
 
 _Kind = SongFileProblemKind
 
@@ -140,11 +140,8 @@ def wrong_first_line(
         return None
     for below, other in lines[1:]:
         if max(_columns(other, sign) for sign in (",", *_SEPARATORS)) >= _MIN_HEADER_COLUMNS:
-            what, advice = (
-                f"a line above the header, which is line {below}",
-                "Delete the lines above the header.",
-            )
-            return _looks_like(_Kind.NOT_A_HEADER, line, text, what, advice)
+            what = f"a line above the header, which is line {below}"
+            return _looks_like(_Kind.NOT_A_HEADER, line, text, what, "Delete the lines above the header.")
     cells = re.split("|".join(map(re.escape, (",", ";", "\t", "|"))), text)
     if len(cells) >= _MIN_DATA_CELLS and 2 * sum(map(bool, map(_NUMBER.fullmatch, cells))) > len(cells):
         advice = "Add a line with the column names above it."
@@ -154,11 +151,8 @@ def wrong_first_line(
 
 def not_a_header(line: int, text: str) -> SongFileProblem:
     """Return the problem of a first line without song columns."""
-    what, advice = (
-        "a file without song columns",
-        "The first line must name the columns trackID, title, tags and so on.",
-    )
-    return _looks_like(_Kind.NOT_A_HEADER, line, text, what, advice)
+    advice = "The first line must name the columns trackID, title, tags and so on."
+    return _looks_like(_Kind.NOT_A_HEADER, line, text, "a file without song columns", advice)
 
 
 def _columns(text: str, separator: str) -> int:
@@ -171,6 +165,5 @@ def _looks_like(kind: SongFileProblemKind, line: int, text: str, what: str, advi
 
 
 def _quoted(text: str) -> str:
-    first = (re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1))[0]
-    cut = first if len(first) <= _MAX_QUOTED else first[: _MAX_QUOTED - 1] + "…"
-    return repr(cut)
+    first, *_ = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)
+    return repr(shortened(first, _MAX_QUOTED))

@@ -9,7 +9,13 @@ import numpy as np
 
 from ml.songs.checks import SongRows, WrongCellError, check_rows
 from ml.songs.contract import AUDIO_FEATURE_COUNT, NUMBER_COLUMNS, NUMBER_NAMES, TRACK_ID, Songs
-from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileProblemKind, SongFileReport
+from ml.songs.problems import (
+    InvalidSongsError,
+    OnInvalidRow,
+    OnMissingValue,
+    SongFileProblemKind,
+    SongFileReport,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +35,6 @@ class SongRecord:
     tags: str | None
     metadata: Sequence[float | None]
     audio: Sequence[float | None] | None
-
-
-class InvalidSongsError(Exception):
-    """A list of songs has at least one invalid song.
-
-    Attributes:
-        report: the report, with at least one problem; a problem's line is the song's index, from 0.
-    """
-
-    def __init__(self, report: SongFileReport) -> None:
-        self.report = report
-        message = f"The songs are invalid: {report.problems[0].message}"
-        if report.problem_count > 1:
-            message += f" (the first of {report.problem_count} problems)"
-        super().__init__(message)
 
 
 def read_song_records(
@@ -78,12 +69,11 @@ def read_song_records(
                 SongFileProblemKind.RAGGED_ROW, f"the {AUDIO_FEATURE_COUNT} audio features"
             )
             rows.add_problem(row, "vect", error, f"{len(audio)} values")
-    checked = check_rows(rows, on_missing_value)
-    report = SongFileReport(rows=len(records))
-    checked.add_to(report)
+    songs, report = check_rows(rows, on_missing_value)
+    report.rows = len(records)
     if report.problem_count and on_invalid_row is OnInvalidRow.REJECT_FILE:
         raise InvalidSongsError(report)
-    return checked.songs, report
+    return songs, report
 
 
 def _shown(record: SongRecord, column: str) -> str:

@@ -62,12 +62,12 @@ def find_parquet_ranges(
         InvalidSongFileError: the file is not Parquet, has no rows, or lacks song columns.
     """
     parquet = _open(file)
-    report = SongFileReport()
-    for problem in _column_problems(parquet.schema_arrow, on_missing_value):
-        report.add(problem)
-    if not report.problem_count and not parquet.metadata.num_rows:
-        report.add(SongFileProblem(_Kind.NO_ROWS, "The file has columns, but no songs in them."))
-    if report.problem_count:
+    problems = _column_problems(parquet.schema_arrow, on_missing_value)
+    if not problems and not parquet.metadata.num_rows:
+        problems = [SongFileProblem(_Kind.NO_ROWS, "The file has columns, but no songs in them.")]
+    if problems:
+        report = SongFileReport()
+        report.add_first(*problems)
         raise InvalidSongFileError(report)
     ranges: list[ParquetRange] = []
     start = end = 0
@@ -154,9 +154,9 @@ class ParquetSongs:
                 numbers = cells[name].cast(pa.float64(), safe=False)
                 rows.numbers[:, position] = numbers.to_numpy(zero_copy_only=False)
         self.report.rows += batch.num_rows
-        checked = check_rows(rows, self.on_missing_value)
-        checked.add_to(self.report)
-        return checked.songs
+        songs, report = check_rows(rows, self.on_missing_value)
+        self.report.extend(report)
+        return songs
 
 
 def _open(file: BinaryIO) -> Any:
@@ -172,28 +172,27 @@ def _unreadable(error: Exception, report: SongFileReport) -> InvalidSongFileErro
     return InvalidSongFileError(report)
 
 
-def _column_problems(schema: Any, on_missing_value: OnMissingValue) -> Iterator[SongFileProblem]:
+def _column_problems(schema: Any, on_missing_value: OnMissingValue) -> list[SongFileProblem]:
     all_needed = on_missing_value is OnMissingValue.SKIP_ROW
-    yield from column_problems(schema.names, "The file", None, all_needed=all_needed)
-    for column in SONG_COLUMNS:
-        if schema.names.count(column) == 1:
-            problem = _type_problem(column, schema.field(column).type)
-            if problem is not None:
-                yield problem
+    single = [column for column in SONG_COLUMNS if schema.names.count(column) == 1]
+    types = (_type_problem(column, schema.field(column).type) for column in single)
+    return [
+        *column_problems(schema.names, "The file", None, all_needed=all_needed),
+        *(problem for problem in types if problem),
+    ]
 
 
 def _type_problem(column: str, column_type: Any) -> SongFileProblem | None:
     held = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
     types = pa.types
+    is_number = types.is_integer(held) or types.is_floating(held)
+    is_text = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
     if column in NUMBER_NAMES:
-        expected, kind = "numbers", _Kind.NOT_A_NUMBER
-        fits = types.is_integer(held) or types.is_floating(held) or types.is_decimal(held)
+        expected, kind, fits = "numbers", _Kind.NOT_A_NUMBER, is_number or types.is_decimal(held)
     elif column == TRACK_ID:
-        expected, kind = "integers", _Kind.NOT_AN_INTEGER
-        fits = types.is_integer(held) or types.is_floating(held)
+        expected, kind, fits = "integers", _Kind.NOT_AN_INTEGER, is_number
     else:
-        expected, kind = "texts", _Kind.NOT_TEXT
-        fits = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
+        expected, kind, fits = "texts", _Kind.NOT_TEXT, is_text
     if fits or types.is_null(held):
         return None
     return SongFileProblem(

@@ -91,17 +91,10 @@ class SongFileReport:
     problem_count: int = 0
     problems: list[SongFileProblem] = field(default_factory=list)
 
-    def add(self, problem: SongFileProblem) -> None:
-        """Count a problem, and keep it if there are fewer than 100."""
-        self.problem_count += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(problem)
-
-    def add_first(self, problem: SongFileProblem) -> None:
-        """Count a problem and put it first, since it explains why reading stopped."""
-        self.problem_count += 1
-        self.problems.insert(0, problem)
-        del self.problems[MAX_PROBLEMS:]
+    def add_first(self, *problems: SongFileProblem) -> None:
+        """Count problems and put them first, since they explain why reading stopped."""
+        self.problem_count += len(problems)
+        self.problems = [*problems, *self.problems][:MAX_PROBLEMS]
 
     def extend(self, later: SongFileReport, *, unreadable: bool = False) -> None:
         """Add the report of a later part of the file, or of another file.
@@ -123,19 +116,33 @@ class SongFileReport:
         return replace(self, problems=list(self.problems))
 
 
-class InvalidSongFileError(Exception):
-    """A file is not a valid song file; the message has the first problem.
+class _InvalidError(Exception):
+    """Songs are invalid; the message has the first problem.
 
     Attributes:
         report: the report up to where reading stopped, with at least one problem.
     """
 
+    subject: str
+
     def __init__(self, report: SongFileReport) -> None:
         self.report = report
-        message = f"The song file is invalid: {report.problems[0].message}"
+        message = f"{self.subject} invalid: {report.problems[0].message}"
         if report.problem_count > 1:
             message += f" (the first of {report.problem_count} problems)"
         super().__init__(message)
+
+
+class InvalidSongFileError(_InvalidError):
+    """A file is not a valid song file."""
+
+    subject = "The song file is"
+
+
+class InvalidSongsError(_InvalidError):
+    """A list of songs has at least one invalid song; a problem's line is the song's index, from 0."""
+
+    subject = "The songs are"
 
 
 class TooManyRowsError(Exception):
@@ -150,6 +157,6 @@ class TooManyRowsError(Exception):
         super().__init__(f"The song file has more than {max_rows:,} rows.")
 
 
-def shortened(value: str) -> str:
-    """Return the value cut to 100 characters, ending in an ellipsis if it was cut."""
-    return value if len(value) <= MAX_VALUE_LENGTH else value[: MAX_VALUE_LENGTH - 1] + "…"
+def shortened(value: str, length: int = MAX_VALUE_LENGTH) -> str:
+    """Return the value cut to a number of characters, ending in an ellipsis if it was cut."""
+    return value if len(value) <= length else value[: length - 1] + "…"

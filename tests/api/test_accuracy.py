@@ -98,7 +98,7 @@ def test_songs_that_the_model_learned_from_do_not_count(
     def load(folder: Path) -> Any:
         ensemble = load_ensemble(folder)
         content = ensemble.manifest.to_json() | {"verified_until": "2026-01-01T12:00:00Z"}
-        object.__setattr__(ensemble, "manifest", Manifest.from_json(content))
+        object.__setattr__(ensemble, "manifest", Manifest.model_validate(content))
         return ensemble
 
     monkeypatch.setattr("app.main.load_ensemble", load)

@@ -38,11 +38,7 @@ def read(
     for piece in find_parquet_ranges(file, range_rows):
         reader = ParquetSongs(file, piece, chunk_rows)
         chunks += reader.chunks()
-        report.rows += reader.report.rows
-        report.rows_invalid += reader.report.rows_invalid
-        report.rows_with_missing_values += reader.report.rows_with_missing_values
-        for problem in reader.report.problems:
-            report.add(problem)
+        report.extend(reader.report)
     return chunks, report
 
 

@@ -13,12 +13,12 @@ import pytest
 from ml.model.artifact import (
     HASHED_FILES,
     ArtifactError,
-    Manifest,
     check_replaceable,
     load_ensemble,
     save_model,
 )
 from ml.model.ensemble import Ensemble
+from ml.model.manifest import Manifest
 from ml.training.train import train
 from tests.ml.training_files import QUICK, write_training_files
 from tests.support.songs import songs
@@ -51,7 +51,7 @@ def refusal(folder: Path) -> str:
 def change_manifest(folder: Path, **changes: object) -> None:
     """Change the manifest as one who knows how: with the right hash."""
     content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest = Manifest.from_json(content | changes)
+    manifest = Manifest.model_validate(content | changes)
     named = manifest.model_copy(update={"manifest_sha256": manifest.own_sha256()})
     (folder / "manifest.json").write_text(json.dumps(named.to_json()), encoding="utf-8")
 
@@ -148,7 +148,7 @@ def test_files_that_make_no_model_are_refused_even_with_right_hashes(model: Path
 def test_a_manifest_survives_json() -> None:
     manifest = load_ensemble(SHIPPED).manifest
 
-    assert Manifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
+    assert Manifest.model_validate(json.loads(json.dumps(manifest.to_json()))) == manifest
 
 
 def test_saving_replaces_a_model_and_leaves_nothing_beside_it(trained: Path, model: Path) -> None:

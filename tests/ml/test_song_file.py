@@ -743,11 +743,6 @@ class TestTooManyRows:
             read(data, max_rows=2, on_invalid_row=SKIP)
 
 
-def test_a_chunk_needs_at_least_one_row() -> None:
-    with pytest.raises(ValueError, match="chunk_rows is 0"):
-        SongFile(io.BytesIO(), name="a.csv", chunk_rows=0)
-
-
 def test_memory_does_not_grow_with_the_file() -> None:
     class Repeated(io.BytesIO):
         """A file of very many songs that is nowhere in memory."""

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from ml.songs import csv_cells, csv_records, csv_songs
-from ml.songs.checks import CheckedRows
 from ml.songs.contract import SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.songs.csv_cells import read_exactly, read_fast
 from ml.songs.csv_records import RecordReader, UndoubledQuoteError, UnreadableFileError
@@ -63,7 +62,7 @@ class FastSongFile(SongFile):
     fast_blocks = 0
 
     def chunks(self) -> Iterator[Songs]:
-        def counted(*arguments: Any) -> CheckedRows | None:
+        def counted(*arguments: Any) -> csv_cells.Read | None:
             checked = read_fast(*arguments)
             FastSongFile.fast_blocks += checked is not None
             return checked
