@@ -151,9 +151,13 @@ def test_sample_data_writes_the_files_that_are_committed(tmp_path: Path) -> None
 def test_train_prints_the_scores_of_both_kinds_of_folds_and_writes_a_model_that_serves(
     tmp_path: Path, folder: Path
 ) -> None:
+    # given: few rounds, so that it is done soon
+    parameters = write(tmp_path / "parameters.json", b'{"parameters": {"rounds": 5}}')
     # when
-    features, labels = SAMPLE / "features.csv", SAMPLE / "labels.csv"
-    code, output = run("train", "--features", features, "--labels", labels, "--out", tmp_path / "model")
+    code, output = run(
+        *("train", "--features", SAMPLE / "features.csv", "--labels", SAMPLE / "labels.csv"),
+        *("--parameters", parameters, "--out", tmp_path / "model"),
+    )
     # then
     assert code == 0
     for said in ("random folds", "artist-grouped folds", "accuracy", "macro-F1", "soul and", "Model 0.1.0+"):
