@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,8 +74,9 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def databases(server_url: str) -> Databases:
-    return Databases(server_url)
+def databases(server_url: str) -> Iterator[Databases]:
+    with closing(Databases(server_url)) as databases:
+        yield databases
 
 
 @pytest.fixture

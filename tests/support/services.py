@@ -1,4 +1,4 @@
-"""Services in a test's own process, started and stopped a thousand times."""
+"""Services in a test's own process, started, called and stopped a thousand times."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn.server
 
@@ -30,7 +31,7 @@ class _HastyAsyncio:
 
 @contextmanager
 def quick_services() -> Iterator[None]:
-    """Load the shipped model once for all services of this process, and stop them without delay."""
+    """Load the shipped model and the system's certificates once for this process; stop without delay."""
     shipped = resource("model")
     load_shipped = cache(partial(load_ensemble, shipped))
 
@@ -39,5 +40,6 @@ def quick_services() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.main.load_ensemble", load)
+        patch.setattr(httpx._transports.default, "create_ssl_context", cache(httpx.create_ssl_context))  # noqa: SLF001
         patch.setattr(uvicorn.server, "asyncio", _HastyAsyncio())
         yield
