@@ -107,7 +107,7 @@ def continue_from(
     logits = np.empty((len(ROUNDS), len(labels), len(start.genres)))
     for number, (trained, scored) in enumerate(folds):
         before_fold(number)
-        boosters = further_rounds(start, features[trained], labels[trained], max(ROUNDS))
+        boosters = _further_rounds(start, features[trained], labels[trained], max(ROUNDS))
         for position, rounds in enumerate(ROUNDS):
             logits[position, scored] = _logits(boosters, features[scored], start.parameters.rounds + rounds)
     probabilities = np.empty_like(logits[0])
@@ -115,11 +115,11 @@ def continue_from(
         position, temperature = _choose(logits[:, trained], labels[trained], start.classifier.temperature)
         probabilities[scored] = softmax(logits[position, scored] / temperature)
     position, temperature = _choose(logits, labels, start.classifier.temperature)
-    boosters = further_rounds(start, features, labels, ROUNDS[position])
+    boosters = _further_rounds(start, features, labels, ROUNDS[position])
     return Continued(Classifier(tuple(boosters), temperature), ROUNDS[position], probabilities)
 
 
-def further_rounds(
+def _further_rounds(
     start: Start, features: npt.NDArray[np.float32], labels: Integers, rounds: int
 ) -> list[lgb.Booster]:
     """Train each booster for more rounds, with all songs."""

@@ -1,7 +1,4 @@
-"""Read training data: labelled songs, lyrics with genres, further songs.
-
-What cannot be used raises `TrainingDataError`.
-"""
+"""Read training data, or raise `TrainingDataError`: labelled songs, lyrics with genres, further songs."""
 
 from __future__ import annotations
 

@@ -32,22 +32,22 @@ def fit_extractor(
     """
     corpus = tags if lyrics is None else lyrics.tags
     vocabulary = Vocabulary.of(corpus)
-    return FeatureExtractor(
-        vocabulary=vocabulary,
-        frequencies=_document_frequencies(vocabulary.encode(corpus)),
-        corpus_songs=len(corpus),
-        lexical=None if lyrics is None else train_lexical_scorer(lyrics, vocabulary, parameters),
-    )
+    matrix = vocabulary.encode(corpus)
+    frequencies = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
+    lexical = None if lyrics is None else _train_scorer(matrix, frequencies, lyrics.genres, parameters)
+    return FeatureExtractor(vocabulary, frequencies, len(corpus), lexical)
 
 
-def train_lexical_scorer(
-    corpus: LyricsCorpus, vocabulary: Vocabulary, parameters: Parameters
+def _train_scorer(
+    matrix: sp.csr_array,
+    frequencies: npt.NDArray[np.float64],
+    genres: Sequence[str],
+    parameters: Parameters,
 ) -> LexicalScorer:
-    """Train a scorer on a corpus; all of its words must be in the vocabulary."""
-    matrix = vocabulary.encode(corpus.tags)
-    frequencies = _document_frequencies(matrix)
+    """Train a scorer on the words of songs, shape (songs, words), and how many songs have each word."""
+    songs = len(genres)
     used = frequencies >= _MIN_SONGS
-    idf = np.where(used, np.log((1 + len(corpus.tags)) / (1 + frequencies)) + 1, 0.0)
+    idf = np.where(used, np.log((1 + songs) / (1 + frequencies)) + 1, 0.0)
     squared_idf = idf**2
     lengths = np.sqrt(matrix @ squared_idf)
     lengths[lengths == 0.0] = 1.0
@@ -55,7 +55,7 @@ def train_lexical_scorer(
     model = LogisticRegression(
         C=parameters.lexical_c, max_iter=2_000, class_weight="balanced", random_state=parameters.seed
     )
-    model.fit(vectors, np.array(corpus.genres))
+    model.fit(vectors, np.array(genres))
     weights, intercepts = model.coef_.T, model.intercept_
     if weights.shape[1] == 1:  # two genres have one decision value: the second's
         weights, intercepts = np.hstack([-weights, weights]), np.hstack([-intercepts, intercepts])
@@ -65,8 +65,3 @@ def train_lexical_scorer(
         squared_idf=squared_idf,
         intercepts=np.ascontiguousarray(intercepts),
     )
-
-
-def _document_frequencies(matrix: sp.csr_array) -> npt.NDArray[np.float64]:
-    """Return the number of songs with each word, shape (words,)."""
-    return np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)

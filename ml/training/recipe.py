@@ -126,7 +126,7 @@ def train_booster(  # noqa: PLR0913 - all but two have defaults
     data = lgb.Dataset(
         features,
         np.concatenate([examples.labels, examples.further_labels]),
-        weight=song_weights(examples, parameters) if weights is None else weights,
+        weight=_song_weights(examples, parameters) if weights is None else weights,
         feature_name=list(examples.names),
         params={"verbosity": -1, "max_bin": parameters.max_bin},
     )
@@ -137,18 +137,6 @@ def train_booster(  # noqa: PLR0913 - all but two have defaults
     )
     # Predict with the serialized model, as in production.
     return load_booster(booster_text(booster))
-
-
-def song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.float64]:
-    """Return the recipe's weights of n labelled and m further songs, shape (n + m,).
-
-    In each source, all genres have the same total weight.
-    """
-    labelled, further = (
-        compute_sample_weight("balanced", labels) if len(labels) else np.empty(0)
-        for labels in (examples.labels, examples.further_labels)
-    )
-    return np.concatenate([labelled, parameters.further_weight * further])
 
 
 def predict_grouped(
@@ -220,6 +208,18 @@ def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int6
         method="bounded",
     )
     return round(float(np.exp(found.x)), 4)
+
+
+def _song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.float64]:
+    """Return the recipe's weights of n labelled and m further songs, shape (n + m,).
+
+    In each source, all genres have the same total weight.
+    """
+    labelled, further = (
+        compute_sample_weight("balanced", labels) if len(labels) else np.empty(0)
+        for labels in (examples.labels, examples.further_labels)
+    )
+    return np.concatenate([labelled, parameters.further_weight * further])
 
 
 def _fit_on_folds(

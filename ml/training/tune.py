@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,10 +30,7 @@ from threadpoolctl import threadpool_limits
 from ml.training.evaluation import totals
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
-from ml.training.train import LoadedFiles, TrainingFiles, load
-
-Progress = Callable[[int, int, str], None]
-"""Called with the number of completed trials, the total, and a description of the best so far."""
+from ml.training.train import LoadedFiles, Progress, TrainingFiles, load
 
 STUDY_NAME = "genregraph"
 
