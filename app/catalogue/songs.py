@@ -60,11 +60,13 @@ _MERGE = text("""
         classified_at = excluded.classified_at
 """)
 
-# After the merge, whose row locks on songs also protect their features.
+# After the merge, whose row locks on songs also protect their features. Files are often sent again with the
+# same features, whose rows are longer than all else that a merge writes.
 _KEEP_FEATURES = text("""
     INSERT INTO song_features (track_id, numbers, tags)
     SELECT track_id, numbers, tags FROM staged_songs WHERE numbers IS NOT NULL
     ON CONFLICT (track_id) DO UPDATE SET numbers = excluded.numbers, tags = excluded.tags
+    WHERE (song_features.numbers, song_features.tags) IS DISTINCT FROM (excluded.numbers, excluded.tags)
 """)
 
 _DROP_FEATURES = text("""
