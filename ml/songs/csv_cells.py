@@ -20,10 +20,16 @@ from ml.songs.checks import (
     read_number,
     read_ordinary_numbers,
 )
-from ml.songs.columns import ColumnPositions
+from ml.songs.columns import ColumnPositions, clean_name
 from ml.songs.contract import MISSING_MARKERS, NUMBER_COLUMNS, TAGS, TITLE, TRACK_ID, NumberColumn, Songs
 from ml.songs.csv_records import BOM, Block, UndoubledQuoteError
-from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileProblemKind, SongFileReport
+from ml.songs.problems import (
+    OnMissingValue,
+    SongFileProblem,
+    SongFileProblemKind,
+    SongFileReport,
+    shortened,
+)
 
 _SMALL_BLOCK = 30
 """Smaller blocks use the exact parser directly: pyarrow takes as long to start."""
@@ -58,7 +64,7 @@ def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMis
     records: list[list[str]] = []
     problems: list[SongFileProblem] = []
     for index, line in enumerate(block.lines):
-        found = _split(block, index, columns.names)
+        found = _split(block, index, columns)
         if isinstance(found, SongFileProblem):
             problems.append(found)
         else:
@@ -83,25 +89,43 @@ def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMis
     return check_rows(rows, on_missing_value)
 
 
-def _split(block: Block, index: int, names: Sequence[str]) -> list[str] | SongFileProblem:
+def _split(block: Block, index: int, columns: ColumnPositions) -> list[str] | SongFileProblem:
     """Return the cells of a record, or the problem of the whole record."""
-    line, record = block.lines[index], block.records[index]
+    line, record, names = block.lines[index], block.records[index], columns.names
     try:
         cells = block.record(index)
     except UndoubledQuoteError as error:
         return error.problem(line, names[error.cell] if error.cell < len(names) else None)
     if len(cells) == len(names):
-        return cells
+        return _repeated_header(line, cells, columns) or cells
     hint = ""
     if len(record.splitlines()) > 1:
-        hint = "; the row spans several lines, so a quote may not be closed"
+        hint = "; the row spans several lines, so a closing quote may be missing"
+    elif len(cells) > len(names):
+        hint = _surplus_hint(cells, cells[len(names) :])
     elif not record.endswith((b"\n", b"\r")):
         hint = "; the file ends here and may be truncated"
-    elif len(cells) > len(names):
-        hint = "; a text with a comma may not be quoted"
     noun = "cell" if len(cells) == 1 else "cells"
     message = f"Line {line} has {len(cells)} {noun}, the header {len(names)}{hint}."
     return SongFileProblem(SongFileProblemKind.RAGGED_ROW, message, line=line)
+
+
+def _repeated_header(line: int, cells: Sequence[str], columns: ColumnPositions) -> SongFileProblem | None:
+    """Return the one problem of a row that has the column names, as in files joined end to end."""
+    name = cells[columns.of[TRACK_ID]]
+    if clean_name(name) != TRACK_ID or list(map(clean_name, cells)) != list(columns.names):
+        return None
+    message = f"Line {line} repeats the header. Delete it, or upload the files that were joined separately."
+    return SongFileProblem(SongFileProblemKind.NOT_A_NUMBER, message, line, TRACK_ID, shortened(name))
+
+
+def _surplus_hint(cells: Sequence[str], surplus: Sequence[str]) -> str:
+    """Explain why a row may have more cells than the header."""
+    if not any(map(str.strip, surplus)):
+        return "; remove the commas at its end"
+    if any(cell[0] in " \t" and cell.lstrip(" \t").startswith('"') for cell in cells if cell):
+        return "; remove the spaces between commas and quotes"
+    return "; text that contains commas must be in quotes"
 
 
 def _number(rows: SongRows, row: int, column: NumberColumn, text: str) -> float:

@@ -111,7 +111,7 @@ def foreign_format(start: bytes) -> SongFileProblem | None:
 
 def is_separator_line(text: str) -> bool:
     """Return whether a line is Excel's `sep=;`, which is not part of the table."""
-    return _SEPARATOR_LINE.fullmatch(text.strip()) is not None
+    return _SEPARATOR_LINE.fullmatch(text.strip(" ")) is not None
 
 
 def wrong_first_line(

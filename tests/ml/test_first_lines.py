@@ -69,6 +69,7 @@ def test_what_nobody_sees_is_read_over(data: bytes) -> None:
     ("data", "kind", "start", "what"),
     [
         (b"sep=;\r\n" + CSV.replace(b",", b";"), Kind.SEPARATOR, "'sep=;'", "semicolons"),
+        (b"sep=\t\n" + CSV.replace(b",", b"\t"), Kind.SEPARATOR, r"'sep=\t'", "tabs"),
         (CSV.replace(b",", b";"), Kind.SEPARATOR, "'trackID;title;", "semicolons"),
         (CSV.replace(b",", b"|"), Kind.SEPARATOR, "'trackID|title|", "vertical bars"),
         (CSV.replace(b",", b"\t"), Kind.SEPARATOR, r"'trackID\ttitle\t", "tabs"),

@@ -411,6 +411,35 @@ class TestWrongRows:
             (Kind.RAGGED_ROW, 9),
         ]
 
+    @pytest.mark.parametrize(
+        ("start", "end", "hint"),
+        [
+            (b'1, "A song", "love, you"', b"", "remove the spaces between commas and quotes"),
+            (b"1,A song,love,you", b"", "text that contains commas must be in quotes"),
+            (b"1,A song,love", b",", "remove the commas at its end"),
+        ],
+    )
+    def test_a_row_that_is_too_wide_is_explained(self, start: bytes, end: bytes, hint: str) -> None:
+        header, row = song_csv([song_row(tags="love")]).splitlines()
+        data = header + b"\n" + start + row.removeprefix(b"1,A song,love") + end
+
+        problem = only_problem(data)
+
+        assert problem.message == f"Line 2 has 158 cells, the header 157; {hint}."
+
+    @pytest.mark.parametrize("rows", [3, 300])
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    def test_a_header_among_the_songs_is_one_problem(self, rows: int, mark: bytes) -> None:
+        data = song_csv(song_rows(rows)) + mark + song_csv([song_row(trackID="9999")])
+
+        problem = only_problem(data)
+
+        line = rows + 2
+        assert (problem.kind, problem.line, problem.column) == (Kind.NOT_A_NUMBER, line, "trackID")
+        assert problem.message == (
+            f"Line {line} repeats the header. Delete it, or upload the files that were joined separately."
+        )
+
     def test_an_open_quote_that_the_next_line_closes_is_told_where_it_opens(self) -> None:
         lines = song_csv([song_row(tags="love"), song_row(tags="love"), song_row(tags="a,b,c")]).splitlines(
             keepends=True
