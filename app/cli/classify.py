@@ -82,6 +82,8 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         if len(files) > 1 or not wait or as_json:
             fail("--output takes a single input file and cannot be combined with --no-wait or --json", USAGE)
         check_output(output)
+        if output.exists() and output.samefile(files[0]):
+            fail(f"--output: {output} is the song file; name another file", USAGE)
     options: dict[str, Any] = {
         "onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE",
         "onMissingValue": on_missing_value.value,

@@ -27,6 +27,9 @@ LONGEST_ASKED_PAUSE_SECONDS = 300.0
 UNAVAILABLE = frozenset({429, 502, 503})
 """The status of a service, or of the proxy before it, that has too much to do, or will work again soon."""
 
+_NO_ENDPOINT = frozenset({404, 405})
+"""The status of a service whose GraphQL endpoint is at another path."""
+
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
 
@@ -159,9 +162,10 @@ class GraphQLClient:
         arriving = False
         try:
             with self._http.stream("GET", url) as response:
-                if response.status_code != httpx.codes.OK:
+                # Only the service sends results as an attachment; a login page is none.
+                if response.status_code != httpx.codes.OK or "content-disposition" not in response.headers:
                     response.read()
-                    _answer(response)
+                    _answer(response, "results")
                 arriving = True
                 file.writelines(response.iter_bytes())
         except httpx.HTTPError as error:
@@ -170,9 +174,15 @@ class GraphQLClient:
 
     def _send(self, **request: Any) -> dict[str, Any]:
         try:
-            return _answer(self._http.post(self._url, **request))
+            response = self._http.post(self._url, **request)
         except httpx.HTTPError as error:
             raise _not_reached(self._url, error) from error
+        try:
+            return _answer(response)
+        except RefusedError as error:
+            if response.status_code not in _NO_ENDPOINT:
+                raise
+            raise NotReachedError(f"{self._url}: {error}", retriable=False) from error
 
 
 @contextmanager
@@ -223,7 +233,7 @@ def _tell_retry(state: tenacity.RetryCallState) -> None:
     typer.echo(f"genregraph: {message}; trying again in {state.upcoming_sleep:.1f} s", err=True)
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def _answer(response: httpx.Response, expected: str = "GraphQL") -> dict[str, Any]:
     """Return the `data` of a reply."""
     status = response.status_code
     unavailable = status in UNAVAILABLE
@@ -235,8 +245,8 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
     if not _is_graphql(body):
         elsewhere = response.headers.get("location")
         raise NotReachedError(
-            f"{response.url} answers {status}, and not in GraphQL"
-            + (f"; it points to {elsewhere}" if elsewhere else ""),
+            f"{response.url} responded with status {status} instead of {expected}"
+            + (f"; it redirects to {elsewhere}" if elsewhere else ""),
             retriable=unavailable,
             after=after,
         )
@@ -260,7 +270,7 @@ def _is_graphql(body: object) -> bool:
     errors = body.get("errors", [])
     return (
         isinstance(errors, list)
-        and all(isinstance(error, dict) for error in errors)
+        and all(isinstance(error, dict) and isinstance(error.get("message"), str) for error in errors)
         and (bool(errors) or isinstance(body.get("data"), dict))
     )
 
@@ -268,7 +278,7 @@ def _is_graphql(body: object) -> bool:
 def _data(body: Mapping[str, Any]) -> dict[str, Any]:
     if errors := body.get("errors"):
         code = (errors[0].get("extensions") or {}).get("code")
-        raise RefusedError("; ".join(str(error.get("message")) for error in errors), code)
+        raise RefusedError("; ".join(error["message"] for error in errors), code)
     return dict(body["data"])
 
 

@@ -31,6 +31,9 @@ LOCAL_CLIENT = "test"
 """Id and secret of the client that the service knows on its embedded database."""
 
 
+_MAX_PORT = 65_535
+
+
 def probability(value: float | None) -> float | None:
     """Return a value that is from 0 to 1, or None.
 
@@ -55,8 +58,8 @@ def endpoint(ctx: typer.Context, url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise typer.BadParameter(f"{url!r} is no URL: {error}") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise typer.BadParameter(f"{url!r} is not a URL: {error}") from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host or (parsed.port or 0) > _MAX_PORT:
         raise typer.BadParameter(f"must look like http://127.0.0.1:8000/graphql, not {url!r}")
     return str(parsed.copy_with(path="/graphql")) if parsed.path in {"", "/"} else url
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import time
 from collections.abc import Mapping
@@ -113,9 +114,16 @@ class _WatchedFile(io.FileIO):
         self._file_progress = progress
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read bytes."""
+        """Read bytes.
+
+        Raises:
+            OSError: the file is not as long as it was, so its length has been announced wrong.
+        """
         data = super().read(size)
-        self._file_progress.uploaded(self.tell(), self._size)
+        at = self.tell()
+        if at > self._size or (not data and at < self._size):
+            raise OSError(errno.EIO, "it changed while it was being sent")
+        self._file_progress.uploaded(at, self._size)
         return data
 
 

@@ -59,11 +59,15 @@ def _spooled(ctx: typer.Context) -> Path:
 
 
 def _paths(text: str) -> list[Path]:
+    if not text:
+        raise typer.BadParameter("the name of a file is empty")
     path = Path(text)
     if path.is_dir():
         raise typer.BadParameter(
             f"{plain(text)} is a folder; name files, such as {plain(str(path / '*.csv'))}"
         )
+    if path.exists() and not path.is_file():
+        raise typer.BadParameter(f"{plain(text)} is not a regular file; name - to read a pipe")
     if path.exists():
         return [path]
     if not glob.has_magic(text):

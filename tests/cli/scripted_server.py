@@ -62,8 +62,11 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
             self.end_headers()
             self.wfile.write(content)
 
+        def do_GET(self) -> None:
+            self.do_POST()
+
         def _read_all(self) -> int:
-            left = length = int(self.headers["content-length"])
+            left = length = int(self.headers.get("content-length", 0))
             while left:
                 left -= len(self.rfile.read(min(left, 1 << 20)))
             return length

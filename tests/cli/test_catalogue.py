@@ -227,6 +227,17 @@ def test_a_download_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) ->
     assert (target.read_text(), list(tmp_path.iterdir())) == ("before", [target])
 
 
+def test_a_page_in_place_of_results_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("before")
+    with scripted_server(Answer(body="<html>Please log in</html>")) as server:
+        environment = {"GENREGRAPH_URL": server.url, "GENREGRAPH_RETRIES": "0"}
+        result = CliRunner().invoke(cli, ["download", "x", "-o", str(target)], env=environment)
+    assert result.exit_code == 3
+    assert "/batches/x/songs.csv responded with status 200 instead of results" in result.output
+    assert target.read_text() == "before"
+
+
 def test_songs_from_standard_input_come_back_with_their_genres(api: ApiClient, tmp_path: Path) -> None:
     content = song_csv(song_rows(5))
     code, out, error = run(api, "classify", "-", "--output", "-", stdin=content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -65,14 +66,17 @@ def test_it_gives_up_after_as_many_retries_as_it_may(tmp_path: Path) -> None:
         (Answer(500, {"errors": [{"message": "Something went wrong."}]}), 1, "Something went wrong."),
         (Answer(401, {"errors": [{"message": "Who are you?"}]}), 3, "Who are you?"),
         (Answer(507, {"errors": [{"message": "The disk is full."}]}), 1, "The disk is full."),
-        (Answer(404, "<h1>Not found</h1>"), 3, "answers 404, and not in GraphQL"),
-        (Answer(200, {"detail": "Not Found"}), 3, "answers 200, and not in GraphQL"),
-        (Answer(200, {"errors": "none"}), 3, "answers 200, and not in GraphQL"),
-        (Answer(200, [1]), 3, "answers 200, and not in GraphQL"),
+        (Answer(404, "<h1>Not found</h1>"), 3, "responded with status 404 instead of GraphQL"),
+        (Answer(200, {"detail": "Not Found"}), 3, "responded with status 200 instead of GraphQL"),
+        (Answer(200, {"errors": "none"}), 3, "responded with status 200 instead of GraphQL"),
+        (Answer(200, {"errors": [{}]}), 3, "responded with status 200 instead of GraphQL"),
+        (Answer(200, [1]), 3, "responded with status 200 instead of GraphQL"),
+        (Answer(404, {"errors": [{"message": "Unknown path."}]}), 3, "/graphql: Unknown path."),
+        (Answer(405, {"errors": [{"message": "Use GET."}]}), 3, "/graphql: Use GET."),
         (
             Answer(301, "", {"location": "https://elsewhere.example/"}),
             3,
-            "points to https://elsewhere.example/",
+            "redirects to https://elsewhere.example/",
         ),
     ],
 )
@@ -83,6 +87,30 @@ def test_what_will_not_change_is_not_tried_again(
         found = classify(server, tmp_path)
     assert (found[0], server.requests) == (code, 1)
     assert message in found[1]
+
+
+def test_a_file_that_grows_while_it_is_sent_is_refused(tmp_path: Path) -> None:
+    # given a file that another program is still writing
+    file = write(tmp_path / "songs.csv", b"trackID\n" * 2_000_000)
+    ended = threading.Event()
+
+    def grow() -> None:
+        with file.open("ab") as growing:
+            while not ended.wait(0.0001):
+                growing.write(b"1\n")
+                growing.flush()
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    # when
+    try:
+        with scripted_server(STORED) as server:
+            code, output = run("classify", file, "--url", server.url, "--retries", 0, COLUMNS="200")
+    finally:
+        ended.set()
+        writer.join()
+    # then
+    assert (code, output) == (1, "songs.csv: cannot be read: it changed while it was being sent\n")
 
 
 def test_a_broken_stream_of_events_is_taken_up_again_by_asking(tmp_path: Path) -> None:
