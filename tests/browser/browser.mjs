@@ -75,6 +75,20 @@ export async function checkAccessible(page) {
   if (excess > 0) throw new Error(`the page is ${excess} pixels wider than the screen`);
 }
 
+/** Fail if a thumb would miss something to press: less than 44 pixels high or wide. */
+export async function checkTouchTargets(page) {
+  const small = await page.evaluate(() => {
+    const root = document.querySelector('dialog[open]') ?? document;
+    const controls = [...root.querySelectorAll('button, a, select, input, summary')];
+    return controls
+      .filter((control) => control.checkVisibility() && !control.matches('.unseen'))
+      .map((control) => [control, (control.closest('label') ?? control).getBoundingClientRect()])
+      .filter(([, { width, height }]) => Math.min(width, height) < 43.5)
+      .map(([{ outerHTML }, { width, height }]) => `${width} × ${height}: ${outerHTML.slice(0, 120)}`);
+  });
+  if (small.length > 0) throw new Error(`too small for a thumb:\n${small.join('\n')}`);
+}
+
 export async function screenshot(page, name, { fullPage = false } = {}) {
   await mkdir(SCREENSHOTS, { recursive: true });
   await page.waitForTimeout(300); // fonts and focus rings settle

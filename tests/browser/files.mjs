@@ -194,6 +194,7 @@ export async function largeFile({ url, file, rows }) {
     await onItsWay(page);
     await page.getByRole('button', { name: 'Files 1 being classified' }).click();
     await page.locator('.files').getByText('Classifying', { exact: true }).waitFor();
+    equal(await bar.count(), 1, 'bars of the file');
     await checkAccessible(page);
     await screenshot(page, 'page-progress-desktop');
     await page.getByText(/^large\.csv: 2\d,\d{3} songs classified\.$/).waitFor({ timeout: 120_000 });

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import {
   checkAccessible,
+  checkTouchTargets,
   DARK,
   DESKTOP,
   equal,
@@ -91,6 +92,7 @@ export async function phone({ url, file }) {
     await upload(page, file);
     await settled(page);
     await checkAccessible(page);
+    await checkTouchTargets(page);
     await page.evaluate(() => document.querySelector('.genres').scrollIntoView());
     await screenshot(page, 'page-phone');
     await page.evaluate(() => scrollTo(0, 0));
@@ -98,6 +100,7 @@ export async function phone({ url, file }) {
     await page.locator('.list .link').first().click();
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
     await checkAccessible(page);
+    await checkTouchTargets(page);
   });
 }
 
@@ -251,7 +254,15 @@ export async function address({ url, file }) {
     equal(Object.fromEntries(shown(page)), { file: batch, genre: 'metal', sort: 'least-confident', song },
       'address');
 
+    // a reload starts with the layout that it will have
     const link = page.url();
+    await page.route('**/graphql', (route) => setTimeout(() => route.continue(), 1000));
+    await page.reload();
+    await page.locator('.skeleton').first().waitFor();
+    equal(await page.locator('.intro.small').count(), 1, 'layout while loading');
+    await page.unroute('**/graphql');
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+
     await page.goBack();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.goBack();
@@ -284,6 +295,14 @@ export async function address({ url, file }) {
     }, batch);
     await settled(page);
     equal(await page.getByLabel('Search titles').inputValue(), '', 'search for the new file');
+
+    // a link to a file that is gone leads on
+    await page.goto(`${url}/?file=${btoa('Batch:00000000-0000-0000-0000-000000000000')}`);
+    await page.getByText('This file does not exist.').waitFor();
+    equal(await page.locator('.songs').count(), 0, 'lists of no songs');
+    await checkAccessible(page);
+    await page.getByRole('button', { name: 'Show all songs' }).click();
+    await settled(page);
   });
 }
 
@@ -318,6 +337,7 @@ export async function narrow({ url, file, bad_file: badFile }) {
   await inBrowser(url, options, async (page) => {
     const look = async (state) => {
       await checkAccessible(page);
+      await checkTouchTargets(page);
       await screenshot(page, `page-320-${state}`, { fullPage: true });
     };
     await page.goto(url);

@@ -1,5 +1,14 @@
 // Reviewing songs by key on a desk, and by thumb on a phone.
-import { checkAccessible, DESKTOP, equal, inBrowser, PHONE, REFUSED_REQUEST, screenshot } from './browser.mjs';
+import {
+  checkAccessible,
+  checkTouchTargets,
+  DESKTOP,
+  equal,
+  inBrowser,
+  PHONE,
+  REFUSED_REQUEST,
+  screenshot,
+} from './browser.mjs';
 import { settled, shown, signIn, upload } from './steps.mjs';
 
 const title = (page) => page.locator('.review-song h3');
@@ -21,7 +30,8 @@ async function next(page, act) {
 }
 
 export async function reviewByKeys({ url, file, first }) {
-  await inBrowser(url, DESKTOP, async (page) => {
+  const permissions = ['clipboard-read', 'clipboard-write'];
+  await inBrowser(url, { ...DESKTOP, permissions }, async (page) => {
     await signIn(page, url);
     await upload(page, file);
     await settled(page);
@@ -29,30 +39,41 @@ export async function reviewByKeys({ url, file, first }) {
     await title(page).waitFor();
     equal(shown(page).get('view'), 'review', 'the view in the address');
     equal(await title(page).innerText(), first, 'the least confident song');
-    await counter(page, '0 verified now, 0 in all');
+    await counter(page, '0 verified now, 0 in total');
     await checkAccessible(page);
 
     // ten keys: accept, another genre, skip, undo
     const second = await next(page, () => page.keyboard.press('Space'));
-    await counter(page, '1 verified now, 1 in all');
+    await counter(page, '1 verified now, 1 in total');
     const third = await next(page, () => page.keyboard.press('2'));
     await next(page, () => page.keyboard.press('s'));
     equal(await next(page, () => page.keyboard.press('z')), third, 'the skipped song again');
     equal(await next(page, () => page.keyboard.press('Backspace')), second, 'the verified song again');
-    await counter(page, '1 verified now, 1 in all');
+    await counter(page, '1 verified now, 1 in total');
     for (const key of ['2', 'Enter', '1', '3', ' ']) await next(page, () => page.keyboard.press(key));
-    await counter(page, '6 verified now, 6 in all');
-    await page.getByText(/right for \d+% of 6 verified songs \(95 % interval \d+% to \d+%\)/).waitFor();
+    await counter(page, '6 verified now, 6 in total');
+    await page.getByText(/right for \d+% of 6 verified songs \(95% interval \d+% to \d+%\)/).waitFor();
 
     // a genre that the model does not know
     await page.keyboard.press('o');
     await page.keyboard.type('polka');
     await next(page, () => page.keyboard.press('Enter'));
-    await counter(page, '7 verified now, 7 in all');
+    await counter(page, '7 verified now, 7 in total');
     await page.getByText('By confidence and by genre').click();
     await page.locator('.review-accuracy').getByRole('rowheader', { name: 'polka' }).waitFor();
     await checkAccessible(page);
     await screenshot(page, 'page-review-desktop');
+
+    // what becomes of it
+    const note = page.locator('.review-next');
+    await note.getByText('genregraph learn', { exact: true }).waitFor();
+    await note.getByRole('button', { name: 'Copy commands' }).click();
+    await note.getByRole('status').getByText('Copied').waitFor();
+    equal((await page.evaluate(() => navigator.clipboard.readText())).trim().split('\n'), [
+      'genregraph learn --out learned-model',
+      'GENREGRAPH_MODEL_DIR=learned-model genregraph serve',
+      'genregraph reclassify --all',
+    ], 'commands');
 
     // the songs' view counts what is verified
     await page.getByRole('button', { name: 'Songs', exact: true }).click();
@@ -68,20 +89,20 @@ export async function reviewByThumb({ url }) {
   await inBrowser(url, PHONE, async (page) => {
     await openReview(page, url);
     await checkAccessible(page);
+    await checkTouchTargets(page);
     equal(await page.locator('.review kbd:visible').count(), 0, 'keys shown on a phone');
     const accept = page.getByRole('button', { name: /^Yes, / });
     const first = await title(page).innerText();
     await next(page, () => accept.tap());
     await next(page, () => page.locator('.review-choices button').nth(2).tap());
-    await counter(page, '2 verified now, 2 in all');
+    await counter(page, '2 verified now, 2 in total');
     await next(page, () => page.getByRole('button', { name: 'Undo' }).tap());
     equal(await next(page, () => page.getByRole('button', { name: 'Undo' }).tap()), first, 'the first song');
-    await counter(page, '0 verified now, 0 in all');
+    await counter(page, '0 verified now, 0 in total');
     // all that is needed is on the screen at once
     for (const button of [accept, page.getByRole('button', { name: 'Skip' })]) {
       const box = await button.boundingBox();
       if (!box || box.y < 0 || box.y + box.height > PHONE.viewport.height) throw new Error('not on the screen');
-      if (box.height < 40) throw new Error('too small for a thumb');
     }
     await screenshot(page, 'page-review-phone');
   });
@@ -94,7 +115,7 @@ export async function reviewByReader({ url }) {
     await page.keyboard.press('Space');
     await page.getByRole('alert').getByText('requires the writer role').waitFor();
     equal(await title(page).innerText(), first, 'the song that could not be verified');
-    await counter(page, '0 verified now, 0 in all');
+    await counter(page, '0 verified now, 0 in total');
   }, { allowed: REFUSED_REQUEST });
 }
 
@@ -104,9 +125,9 @@ export async function reviewToTheEnd({ url, songs }) {
     for (let number = 1; number < songs; number++) await next(page, () => page.keyboard.press('1'));
     await page.keyboard.press('1');
     await page.getByText('Nothing left to review.').waitFor();
-    await counter(page, `${songs} verified now, ${songs} in all`);
+    await counter(page, `${songs} verified now, ${songs} in total`);
     await page.keyboard.press('z');
     await title(page).waitFor();
-    await counter(page, `${songs - 1} verified now, ${songs - 1} in all`);
+    await counter(page, `${songs - 1} verified now, ${songs - 1} in total`);
   });
 }

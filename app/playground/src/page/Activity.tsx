@@ -46,7 +46,7 @@ function Sending({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
     return (
       <div className="activity-row">
         <p className="activity-name">
-          <strong>{name}</strong> <span className="quiet">waits for the file before it</span>
+          <strong>{name}</strong> <span className="quiet">waiting for the previous file</span>
         </p>
         <button type="button" className="secondary" onClick={() => queue.remove(key)}>
           Remove

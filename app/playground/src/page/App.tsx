@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { Configuration } from '../shared/configuration';
 import { credentials } from '../shared/credentials';
 import type { Failure } from '../shared/failure';
@@ -7,6 +7,7 @@ import { Activity } from './Activity';
 import { execute } from './api';
 import { sender } from './classify';
 import { FilesView } from './FilesView';
+import { hadSongs, rememberSongs } from './hadSongs';
 import { ModelNote, Steps } from './Introduction';
 import { OverviewDocument } from './operations.generated';
 import { ReviewView } from './ReviewView';
@@ -49,7 +50,12 @@ export function App({ configuration }: { configuration: Configuration }) {
     onChange: refresh,
     onFailure,
   });
-  const anySongs = Boolean(known?.genres.length);
+  const letIn = client !== null && !notLetIn;
+  const anySongs = known ? known.genres.length > 0 : letIn && hadSongs();
+  useEffect(() => {
+    if (known) rememberSongs(known.genres.length > 0);
+  }, [known]);
+  const small = letIn && (anySongs || shown.view !== 'songs');
   return (
     <>
       <a className="skip" href="#main">
@@ -57,21 +63,26 @@ export function App({ configuration }: { configuration: Configuration }) {
       </a>
       <TopBar shown={shown} unfinished={unfinished.length} onClient={() => setAsking(true)} />
       <main id="main" tabIndex={-1}>
-        <div className={`intro ${anySongs || shown.view !== 'songs' ? 'small' : ''}`}>
+        <div className={`intro ${small ? 'small' : ''}`}>
           <h1>Your songs, by genre</h1>
           <p className="tagline">
             Drop a file of songs to see each one’s genre, and how confident the model is.
           </p>
         </div>
-        {!client || notLetIn ? (
+        {!letIn ? (
           <SignIn failure={notLetIn ? overview.failure : null} />
         ) : (
           <>
             {known && shown.view === 'review' && (
               <ReviewView overview={known} clientKey={clientKey} onVerified={refresh} />
             )}
-            <UploadCard queue={queue} small={anySongs || shown.view !== 'songs'}>
-              <Activity queue={queue} unfinished={unfinished} followed={followed} />
+            <UploadCard queue={queue} small={small}>
+              {/* The list of files shows how far each is. */}
+              <Activity
+                queue={queue}
+                unfinished={shown.view === 'files' ? [] : unfinished}
+                followed={followed}
+              />
             </UploadCard>
             {overview.failure && (
               <div className="notice bad" role="alert">

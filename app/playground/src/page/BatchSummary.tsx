@@ -5,6 +5,7 @@ import { Problems } from './Problems';
 
 /** What became of the rows of a file. */
 export function BatchSummary({ batch }: { batch: BatchFragment }) {
+  const unusual = driftNotes(batch);
   const facts: Array<[label: string, value: number]> = [
     ['rows in the file', batch.rowsUploaded],
     ['songs classified', batch.rowsClassified],
@@ -27,11 +28,17 @@ export function BatchSummary({ batch }: { batch: BatchFragment }) {
             </div>
           ))}
       </dl>
-      {driftNotes(batch).map((note) => (
-        <p key={note} className="notice plain">
-          {note}
-        </p>
-      ))}
+      {unusual.length > 0 && (
+        <div className="notice plain">
+          {unusual.map((note) => (
+            <p key={note}>{note}</p>
+          ))}
+          <p>
+            Expect their genres to be less reliable. Check that the values were extracted in the
+            same way and have the same units.
+          </p>
+        </div>
+      )}
       {batch.error && <p className="notice bad">{batch.error}</p>}
       {batch.problemCount > 0 && (
         <details>

@@ -84,6 +84,9 @@ export function ClassifyAgain({ file, name, onStarted }: Props) {
               <button type="submit" className="primary" disabled={busy}>
                 Classify again
               </button>
+              <button type="button" className="secondary" onClick={() => setAsking(false)}>
+                Cancel
+              </button>
             </p>
           </form>
         </Dialog>

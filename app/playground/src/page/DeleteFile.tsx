@@ -65,6 +65,9 @@ export function DeleteFile({ file, name, onDeleted }: Props) {
             >
               {stored > 0 ? 'Delete the file, keep its songs' : 'Delete the file'}
             </button>
+            <button type="button" className="secondary" onClick={() => setAsking(false)}>
+              Cancel
+            </button>
           </div>
         </Dialog>
       )}

@@ -11,7 +11,7 @@ interface Props {
 export function Problems({ problems, problemCount }: Props) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-    <section className="scroll" tabIndex={0} aria-label="Problems in the file">
+    <figure className="scroll" tabIndex={0} aria-label="Problems in the file">
       <table className="problems">
         <caption>
           {problems.length < problemCount
@@ -29,18 +29,22 @@ export function Problems({ problems, problemCount }: Props) {
         <tbody>
           {groupProblems(problems).map(({ column, summary, values, lines }) => (
             <tr key={`${column} ${summary}`}>
-              <td>{column === null ? '–' : <code>{column}</code>}</td>
+              <td className={column === null ? 'none' : ''}>
+                {column === null ? '–' : <code>{column}</code>}
+              </td>
               <td>{summary}</td>
-              <td>
+              <td className={values.length === 0 ? 'none' : ''}>
                 {values.length === 0
                   ? '–'
                   : values.map((value) => <code key={value}>{value || '(empty)'}</code>)}
               </td>
-              <td>{lines.length === 0 ? '–' : lineRanges(lines)}</td>
+              <td className={lines.length === 0 ? 'none' : ''}>
+                {lines.length === 0 ? '–' : lineRanges(lines)}
+              </td>
             </tr>
           ))}
         </tbody>
       </table>
-    </section>
+    </figure>
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { count, counted, percent } from '../shared/format';
+import { LearningNote } from './LearningNote';
 import type { AccuracyFragment, OverviewQuery } from './operations.generated';
 import { genreClass } from './palette';
 import { choiceOfKey, MOST_KEYS, type ReviewSong } from './review';
@@ -59,7 +60,7 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
         </h2>
         <p className="quiet number" role="status">
           {count(review.verified)} verified now
-          {review.accuracy && `, ${count(review.accuracy.songsVerified)} in all`}
+          {review.accuracy && `, ${count(review.accuracy.songsVerified)} in total`}
         </p>
       </header>
       {review.failure && (
@@ -85,23 +86,28 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
       {!song && review.loading && <Skeleton />}
       {!song && !review.loading && !review.failure && (
         <p className="empty" tabIndex={-1} ref={heading}>
-          Nothing left to review.
+          {genres.length > 0
+            ? 'Nothing left to review.'
+            : 'Nothing to review yet. Classify a file.'}
         </p>
       )}
-      <div className="review-steps">
-        <button
-          type="button"
-          className="secondary"
-          disabled={!review.undo}
-          onClick={() => review.undo?.()}
-        >
-          Undo <kbd>Z</kbd>
-        </button>
-        <button type="button" className="secondary" disabled={!song} onClick={review.skip}>
-          Skip <kbd>S</kbd>
-        </button>
-      </div>
+      {(song || review.undo) && (
+        <div className="review-steps">
+          <button
+            type="button"
+            className="secondary"
+            disabled={!review.undo}
+            onClick={() => review.undo?.()}
+          >
+            Undo <kbd>Z</kbd>
+          </button>
+          <button type="button" className="secondary" disabled={!song} onClick={review.skip}>
+            Skip <kbd>S</kbd>
+          </button>
+        </div>
+      )}
       {review.accuracy && <Accuracy accuracy={review.accuracy} />}
+      <LearningNote />
     </section>
   );
 }
@@ -210,7 +216,7 @@ function Accuracy({ accuracy }: { accuracy: NonNullable<Review['accuracy']> }) {
     <div className="review-accuracy">
       <p>
         The model is right for <strong>{percent(overall.share)}</strong> of{' '}
-        {counted(overall.songs, 'verified song')} (95 % interval {percent(overall.lower)} to{' '}
+        {counted(overall.songs, 'verified song')} (95% interval {percent(overall.lower)} to{' '}
         {percent(overall.upper)}). The queue has the least confident songs; expect a higher accuracy
         on the rest.
       </p>
@@ -239,7 +245,7 @@ function AccuracyTable({ caption, rows }: TableProps) {
           <th scope="col">{caption}</th>
           <th scope="col">Songs</th>
           <th scope="col">Right</th>
-          <th scope="col">95 % interval</th>
+          <th scope="col">95% interval</th>
         </tr>
       </thead>
       <tbody>

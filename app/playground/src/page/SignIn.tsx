@@ -1,6 +1,7 @@
 import { CredentialsForm } from '../shared/CredentialsForm';
-import { signOut } from '../shared/credentials';
+import { credentials, signOut } from '../shared/credentials';
 import type { Failure } from '../shared/failure';
+import { useStore } from '../shared/store';
 import { Dialog } from './Dialog';
 
 /** The page of somebody who has not signed in. */
@@ -8,7 +9,7 @@ export function SignIn({ failure }: { failure: Failure | null }) {
   return (
     <section className="card sign-in" aria-labelledby="sign-in-title">
       <h2 id="sign-in-title">Sign in</h2>
-      <p>Enter your client ID and secret. They are kept in this browser tab only.</p>
+      <p>Enter your client ID and secret. They stay in this browser tab.</p>
       {failure && (
         <p className="notice bad" role="alert">
           {failure.message}
@@ -21,22 +22,21 @@ export function SignIn({ failure }: { failure: Failure | null }) {
 
 /** Signs in as another client, or out. */
 export function ClientDialog({ onClose }: { onClose: () => void }) {
+  const client = useStore(credentials);
   return (
-    <Dialog title="Client" onClose={onClose}>
-      <p>The client ID and secret are kept in this browser tab only.</p>
+    <Dialog title={client ? `Signed in as ${client.clientId}` : 'Sign in'} onClose={onClose}>
+      <p>To switch clients, enter another ID and secret. They stay in this browser tab.</p>
       <CredentialsForm submitLabel="Sign in" onDone={onClose} />
-      <p>
-        <button
-          type="button"
-          className="link"
-          onClick={() => {
-            signOut();
-            onClose();
-          }}
-        >
-          Sign out
-        </button>
-      </p>
+      <button
+        type="button"
+        className="secondary"
+        onClick={() => {
+          signOut();
+          onClose();
+        }}
+      >
+        Sign out
+      </button>
     </Dialog>
   );
 }

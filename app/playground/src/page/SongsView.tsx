@@ -8,7 +8,7 @@ import { nameOf } from './files';
 import { GenreBars } from './GenreBars';
 import { GenreHistory } from './GenreHistory';
 import { BatchDocument, type BatchFragment, type OverviewQuery } from './operations.generated';
-import { go, NO_FILTERS, type Route } from './route';
+import { EVERYTHING, go, NO_FILTERS, type Route } from './route';
 import { SampleNote } from './SampleNote';
 import { SongDialog } from './SongDialog';
 import { Skeleton, SongList } from './SongList';
@@ -65,7 +65,14 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
             {request.failure.message}
           </p>
         )}
-        {missing && <p className="empty">This file does not exist. It may have been deleted.</p>}
+        {missing && (
+          <p className="empty">
+            This file does not exist. It may have been deleted.{' '}
+            <button type="button" className="link" onClick={() => go(EVERYTHING)}>
+              Show all songs
+            </button>
+          </p>
+        )}
         {file && !batch && request.loading && <Skeleton />}
         <div aria-live="polite">{batch && <BatchSummary batch={batch} />}</div>
         {batch?.fileName === SAMPLE_NAME && <SampleNote batchId={batch.id} onDeleted={onDeleted} />}
@@ -81,7 +88,7 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
         {batch && <Comparison overview={overview} file={batch.id} compared={compared} />}
         {!file && <GenreHistory batches={overview.batches.nodes} order={order} />}
       </section>
-      <SongList shown={shown} page={page} order={order} />
+      {!missing && <SongList shown={shown} page={page} order={order} />}
       {shown.song && (
         <SongDialog
           trackId={shown.song}
@@ -110,18 +117,20 @@ function Comparison({ overview, file, compared }: ComparisonProps) {
   );
   if (others.length === 0) return null;
   return (
-    <select
-      aria-label="Compare with"
-      value={compared?.id ?? ''}
-      onChange={(event) => go({ compare: event.target.value || null })}
-    >
-      <option value="">Compare with …</option>
-      {others.map((one) => (
-        <option key={one.id} value={one.id}>
-          {nameOf(one)}, {when(one.createdAt)}
-        </option>
-      ))}
-    </select>
+    <label className="compare">
+      Compare with
+      <select
+        value={compared?.id ?? ''}
+        onChange={(event) => go({ compare: event.target.value || null })}
+      >
+        <option value="">no other file</option>
+        {others.map((one) => (
+          <option key={one.id} value={one.id}>
+            {nameOf(one)}, {when(one.createdAt)}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

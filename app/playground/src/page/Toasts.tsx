@@ -1,7 +1,7 @@
 import { useStore } from '../shared/store';
 import { dismissToast, toasts } from './toasts';
 
-/** The news at hand, in a corner; each stays until it is closed or followed. */
+/** The news at hand, in a corner; what asks for nothing goes by itself. */
 export function Toasts() {
   const shown = useStore(toasts);
   return (

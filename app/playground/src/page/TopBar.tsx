@@ -17,9 +17,9 @@ export function TopBar({ shown, unfinished, onClient }: Props) {
   const chosen = useStore(theme);
   const current = (view: Route['view']) => (shown.view === view ? 'page' : undefined);
   return (
-    <header className="top">
+    <header className={client ? 'top signed-in' : 'top'}>
       <a className="brand" href="./" aria-label="genregraph, start">
-        <img src="icon.svg" alt="" width="32" height="32" /> genregraph
+        <img src="icon.svg" alt="" width="32" height="32" /> <span>genregraph</span>
       </a>
       {client && (
         <nav className="views" aria-label="Views">
@@ -54,19 +54,25 @@ export function TopBar({ shown, unfinished, onClient }: Props) {
       )}
       <nav className="tools" aria-label="More">
         <a href="graphql">Playground</a>
-        <select
-          aria-label="Theme"
-          value={chosen}
-          onChange={(event) =>
-            chooseTheme(THEMES.find((one) => one === event.target.value) ?? 'system')
-          }
-        >
-          {THEMES.map((one) => (
-            <option key={one} value={one}>
-              {THEME_LABELS[one]}
-            </option>
-          ))}
-        </select>
+        <span className="theme">
+          <svg viewBox="0 0 16 16" aria-hidden="true">
+            <circle cx="8" cy="8" r="6.25" fill="none" stroke="currentColor" strokeWidth="1.5" />
+            <path d="M8 1.75a6.25 6.25 0 0 1 0 12.5z" fill="currentColor" />
+          </svg>
+          <select
+            aria-label="Theme"
+            value={chosen}
+            onChange={(event) =>
+              chooseTheme(THEMES.find((one) => one === event.target.value) ?? 'system')
+            }
+          >
+            {THEMES.map((one) => (
+              <option key={one} value={one}>
+                {THEME_LABELS[one]}
+              </option>
+            ))}
+          </select>
+        </span>
         {client && (
           <button type="button" className="secondary client" onClick={onClient}>
             <span className="unseen">Client </span>

@@ -1,6 +1,6 @@
 /** Whether the songs of a file are unlike those that the model was trained on, in words. */
 
-import { count } from '../shared/format';
+import { count, counted } from '../shared/format';
 import type { BatchFragment } from './operations.generated';
 
 type Group = NonNullable<BatchFragment['drift']>[number]['group'];
@@ -9,18 +9,24 @@ type Group = NonNullable<BatchFragment['drift']>[number]['group'];
 const NOTEWORTHY: Record<Group, number> = { METADATA: 0.1, AUDIO: 0.15, LYRICS: 0.015 };
 
 const NAMES: Record<Group, string> = {
-  METADATA: 'metadata (loudness, tempo, key and so on)',
+  METADATA: 'metadata (such as loudness, tempo or key)',
   AUDIO: 'audio features',
   LYRICS: 'lyrics',
 };
 
+/** Fewer unusual songs may be chance, unless the file has no more. */
+const FEWEST = 3;
+
 export function driftNotes(batch: Pick<BatchFragment, 'drift' | 'rowsClassified'>): string[] {
+  const { rowsClassified } = batch;
   return (batch.drift ?? [])
-    .filter(({ group, share }) => share > NOTEWORTHY[group])
+    .filter(
+      ({ group, share, songsOutside }) =>
+        share > NOTEWORTHY[group] && songsOutside >= Math.min(FEWEST, rowsClassified),
+    )
     .map(
       ({ group, songsOutside }) =>
-        `${count(songsOutside)} of ${count(batch.rowsClassified)} songs have ${NAMES[group]} ` +
-        'unlike those the model was trained on, so their genres are less reliable. ' +
-        'Check that the values were made in the same way and units.',
+        `${count(songsOutside)} of ${counted(rowsClassified, 'song')} ` +
+        `${songsOutside === 1 ? 'has' : 'have'} ${NAMES[group]} unlike those the model was trained on.`,
     );
 }

@@ -30,6 +30,13 @@ it('puts rows together by column and kind', () => {
   ]);
 });
 
+it('leaves out the line and the column, which have columns of their own', () => {
+  const message = 'Line 1: the header has no columns tempo and vect_1 … vect_148.';
+  expect(groupProblems([{ ...problem('MISSING_COLUMN', 1, null), message }])).toMatchObject([
+    { summary: 'the header has no columns tempo and vect_1 … vect_148.', lines: [1] },
+  ]);
+});
+
 it('counts the rows to leave out, where that helps', () => {
   expect(rowsToSkip([...tempo, problem('OUT_OF_RANGE', 9, 'key')])).toBe(3);
   expect(rowsToSkip([...tempo, problem('MISSING_COLUMN', 1, 'key')])).toBeNull();

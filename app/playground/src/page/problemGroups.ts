@@ -47,7 +47,7 @@ export function groupProblems(problems: readonly ProblemFragment[]): ProblemGrou
 }
 
 /** The line and the column have columns of their own. */
-const withoutPlace = (message: string) => message.replace(/^Line [\d,]+, column [^:]+: /, '');
+const withoutPlace = (message: string) => message.replace(/^Line [\d,]+(?:, column [^:]+)?: /, '');
 
 /** How many rows would have to be left out; null if that is no remedy. */
 export function rowsToSkip(problems: readonly ProblemFragment[]): number | null {

@@ -12,13 +12,18 @@ export interface Toast {
 /** More would hide the page. */
 const MOST = 3;
 
+/** How long news stays that asks for nothing. */
+export const SHOWN_MS = 8000;
+
 export const toasts = new Store<readonly Toast[]>([]);
 
 let last = 0;
 
 export function say(text: string, rest: Partial<Pick<Toast, 'bad' | 'action'>> = {}): void {
   last += 1;
-  toasts.set([...toasts.get(), { key: last, text, bad: false, ...rest }].slice(-MOST));
+  const toast = { key: last, text, bad: false, ...rest };
+  toasts.set([...toasts.get(), toast].slice(-MOST));
+  if (!toast.bad && !toast.action) setTimeout(() => dismissToast(toast.key), SHOWN_MS);
 }
 
 export function dismissToast(key: number): void {
