@@ -256,11 +256,14 @@ export async function address({ url, file }) {
 
     // a reload starts with the layout that it will have
     const link = page.url();
-    await page.route('**/graphql', (route) => setTimeout(() => route.continue(), 1000));
+    let release;
+    const held = new Promise((resolve) => { release = resolve; });
+    await page.route('**/graphql', (route) => held.then(() => route.continue()));
     await page.reload();
     await page.locator('.skeleton').first().waitFor();
     equal(await page.locator('.intro.small').count(), 1, 'layout while loading');
-    await page.unroute('**/graphql');
+    release();
+    await page.unrouteAll({ behavior: 'wait' });
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
 
     await page.goBack();
@@ -374,6 +377,9 @@ export async function narrow({ url, file, bad_file: badFile }) {
     const [fill, ground] = await bar.evaluate((element) => [
       getComputedStyle(element).backgroundColor, getComputedStyle(document.body).backgroundColor]);
     equal(fill !== ground, true, 'a bar is seen');
+    const button = page.getByRole('button', { name: 'Choose files' });
+    equal(await button.evaluate((element) => getComputedStyle(element).borderTopWidth), '1px',
+      'border of a button, which has no ground');
   });
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);

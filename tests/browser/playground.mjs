@@ -107,6 +107,9 @@ export async function playground({ url, file, rows, genre }) {
     await page.getByLabel('File for $file').waitFor();
     await page.getByRole('button', { name: 'Genres', exact: true }).click();
     await page.locator('.files').waitFor({ state: 'detached' }); // it takes no file
+    equal(await page.locator('.graphiql-plugin').isVisible(), false, 'room for a closed panel');
+    equal(await page.evaluate(() => document.documentElement.scrollHeight), DESKTOP.viewport.height,
+      'height of the page');
     await run(page);
     await answered(page, '"songCount"');
     const facts = await page.locator('.answer-facts').innerText();

@@ -33,8 +33,8 @@ export function App({ configuration }: { configuration: Configuration }) {
         </a>
         <h1>Playground</h1>
         <CredentialsForm submitLabel="Sign in" />
+        <Status introspection={introspection} />
       </header>
-      <Status introspection={introspection} />
       <main aria-label="GraphQL editor" ref={main}>
         <GraphiQL
           fetcher={fetcher}

@@ -49,7 +49,7 @@ mutation ClassifyBatch(
 }
 `;
 
-const genres = `# The genres, and how many songs each has.
+const genres = `# Genres, and their songs counted.
 query Genres {
   genres {
     name
@@ -58,8 +58,8 @@ query Genres {
 }
 `;
 
-const songsOfGenre = `# Songs of one genre. For the next page,
-# set "after" to the last endCursor.
+const songsOfGenre = `# Songs of one genre. Next page:
+# set "after" to the endCursor.
 query SongsOfGenre(
   $genre: String
   $titleContains: String
@@ -90,7 +90,7 @@ query SongsOfGenre(
 }
 `;
 
-const modelCard = `# What the model is and how accurate it is.
+const modelCard = `# The model and its accuracy.
 query ModelCard {
   model {
     version
@@ -113,9 +113,8 @@ query ModelCard {
 }
 `;
 
-const batchProgress = `# Follows a batch to its end: the last
-# one, or that of "id". ClassifyBatch with
-# "background": true takes longest.
+const batchProgress = `# Follows a batch to its end:
+# the last one, or that of "id".
 subscription BatchProgress(
   $id: ID!
 ) {
