@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -139,9 +140,8 @@ def measure_statistics(features: Path, labels: Path) -> SampleStatistics:
     )
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> list:  # type: ignore[type-arg]  # as deep as the array
-    rounded: list = values.round(3).tolist()  # type: ignore[type-arg]
-    return rounded
+def _rounded(values: npt.NDArray[np.float64]) -> list[Any]:
+    return list(values.round(3).tolist())
 
 
 def _vocabulary(tag_lists: Iterable[Sequence[str]]) -> list[str]:
