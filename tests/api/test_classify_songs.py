@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.client import ApiClient
-from tests.support.songs import song_csv, song_row
+from tests.support.songs import song, song_csv, song_row
 
 CLASSIFY_SONGS = """
 mutation ($input: ClassifySongsInput!) {
@@ -21,24 +21,6 @@ mutation ($input: ClassifySongsInput!) {
 """
 
 SONG = "query ($id: ID!) { song(trackId: $id) { genre { name } probabilities { genre probability } } }"
-
-
-def song(**changes: Any) -> dict[str, Any]:
-    """The song of `song_row()` as JSON."""
-    row = song_row()
-    given = {
-        "trackId": row["trackID"],
-        "title": row["title"],
-        "tags": row["tags"].split(","),
-        "loudness": float(row["loudness"]),
-        "tempo": float(row["tempo"]),
-        "timeSignature": int(row["time_signature"]),
-        "key": int(row["key"]),
-        "mode": int(row["mode"]),
-        "duration": float(row["duration"]),
-        "vect": [float(row[f"vect_{number}"]) for number in range(1, 149)],
-    }
-    return given | changes
 
 
 def classify(api: ApiClient, *songs: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_classify_songs import song
 from tests.conftest import ExecuteSql, StartService
-from tests.http.test_metrics import scrape, value
 from tests.support.client import ApiClient
+from tests.support.metrics import scrape, value
 from tests.support.sample_songs import sample_rows, strange
-from tests.support.songs import song_csv, song_row
+from tests.support.songs import song, song_csv, song_row
 from tests.support.waiting import finished
 
 DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"

@@ -17,10 +17,9 @@ from ml.model.artifact import load_ensemble
 from ml.model.explanation import Explanations, explain
 from ml.songs.contract import Songs
 from ml.songs.csv_songs import SongFile
-from tests.api.test_classify_songs import song
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient
-from tests.support.songs import song_csv, song_row, song_rows
+from tests.support.songs import song, song_csv, song_row, song_rows
 
 EXPLAINED = """
 mutation ($input: ClassifySongsInput!, $first: Int) {

@@ -6,9 +6,9 @@ import time
 
 from tests.api.test_background_batches import CANCEL, PROGRESS
 from tests.conftest import ExecuteSql, StartService
-from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
+from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 
 FOLLOWERS = 80
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_classify_songs import song as song_as_json
 from tests.support.client import ApiClient
+from tests.support.songs import song as song_as_json
 from tests.support.songs import song_csv, song_rows
 
 CLASSIFY_SONGS = """

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from ml.songs.contract import NUMBER_NAMES, TAGS
-from tests.api.test_classify_songs import song
 from tests.support import waiting
 from tests.support.client import ApiClient
-from tests.support.songs import song_csv, song_row
+from tests.support.songs import song, song_csv, song_row
 
 CLASSIFY_SONGS = """
 mutation ($input: ClassifySongsInput!) {

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_classify_songs import song
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.songs import song
 
 FIELDS = """
 trackId title genre { name } confidence confident probabilities { genre probability }

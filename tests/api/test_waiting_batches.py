@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import ExecuteSql, StartService
-from tests.http.test_metrics import scrape
 from tests.support.client import ApiClient
+from tests.support.metrics import scrape
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import ExecuteSql, StartService
-from tests.http.test_metrics import samples_of, value
+from tests.support.metrics import samples_of, value
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 

@@ -15,8 +15,8 @@ import yaml
 
 from tests.deploy.replica import ROOT
 from tests.deploy.test_files import run
-from tests.http.test_metrics import scrape
 from tests.support.client import ApiClient
+from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.programs import on_path
 from tests.support.songs import song_csv, song_rows

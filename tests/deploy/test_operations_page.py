@@ -26,8 +26,8 @@ from tests.conftest import NOT_DURABLE, open_folder
 from tests.deploy.replica import ROOT, Replica, inherited, started
 from tests.deploy.test_monitoring import RULES
 from tests.faults.postgres import Postgres
-from tests.http.test_metrics import scrape
 from tests.support.client import ApiClient
+from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.programs import make_certificate, on_path
 

@@ -13,11 +13,11 @@ import pytest
 from tests.api.test_background_batches import followed
 from tests.conftest import StartService
 from tests.deploy.proxy import nginx
-from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
 from tests.support.client import ApiClient
 from tests.support.ports import free_port
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
+from tests.support.websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from app.http.monitoring import KEPT_SECONDS
 from app.observability.logs import configure_logs
 from app.settings import LogFormat
 from tests.conftest import ExecuteSql
-from tests.http.test_websocket import greeted, opened, receive, send
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
+from tests.support.websocket import greeted, opened, receive, send
 
 
 @pytest.fixture(autouse=True)

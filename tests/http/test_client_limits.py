@@ -12,10 +12,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import StartService
-from tests.http.test_websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
+from tests.support.websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
 
 
 @contextmanager

@@ -18,11 +18,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.conftest import ExecuteSql
-from tests.http.test_websocket import greeted, opened, send
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.ports import free_port
 from tests.support.songs import song_csv, song_row, song_rows
 from tests.support.waiting import eventually
+from tests.support.websocket import greeted, opened, send
 
 SECRET = "canarysecretcanary"
 WRONG_SECRET = "canarywrongcanary"

@@ -8,35 +8,14 @@ from collections import Counter
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import MetricsAccess
 from tests.conftest import ExecuteSql, StartService
-from tests.http.test_websocket import greeted, opened, receive, send
 from tests.support.client import ApiClient
+from tests.support.metrics import scrape, value
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scrape(api: ApiClient) -> Samples:
-    response = api.http.get("/metrics")
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/plain; version=")
-    return samples_of(response.text)
-
-
-def samples_of(text: str) -> Samples:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(samples: Samples, name: str, **labels: str) -> float:
-    return samples.get((f"genregraph_{name}", frozenset(labels.items())), 0.0)
+from tests.support.websocket import greeted, opened, receive, send
 
 
 def test_operations_are_counted_by_field_and_outcome(api: ApiClient) -> None:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.conftest import StartService
-from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.songs import song_csv, song_rows
+from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 
 MISSPELT: dict[str, tuple[str, dict[str, Any], str]] = {
     "field": ("{ genre { name } }", {}, "Cannot query field 'genre' on type 'Query'."),

@@ -12,10 +12,10 @@ import pytest
 from graphql import get_introspection_query
 
 from app.settings import Settings
-from tests.api.test_classify_songs import song
 from tests.conftest import StartService
-from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
 from tests.support.client import ApiClient
+from tests.support.songs import song
+from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 
 OPERATIONS = Path(__file__).parents[2] / "app" / "playground" / "src" / "page" / "operations.graphql"
 

@@ -19,9 +19,9 @@ import pytest
 
 from tests.conftest import StartService
 from tests.deploy.proxy import nginx
-from tests.http.test_websocket import CREDENTIALS
 from tests.support.client import ApiClient
 from tests.support.programs import on_path
+from tests.support.websocket import CREDENTIALS
 
 TRIES = 50
 SIZE = 3_000_000

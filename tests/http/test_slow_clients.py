@@ -16,9 +16,9 @@ import pytest
 from app.http import http_protocol
 from tests.conftest import StartService
 from tests.http.test_timeouts import locked
-from tests.http.test_websocket import CREDENTIALS
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.songs import song_csv, song_rows
+from tests.support.websocket import CREDENTIALS
 
 
 def trickled(body: bytes, size: int, pause: float) -> Iterator[bytes]:

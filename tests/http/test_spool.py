@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.conftest import StartService
-from tests.http.test_metrics import scrape
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.metrics import scrape
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 

@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 
 from tests.conftest import StartService
-from tests.http.test_websocket import CREDENTIALS, greeted, opened, receive, send
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import DEADLINE_SECONDS, eventually
+from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 
 ENDED = {
     "message": "The query exceeded the time limit of 0.5 seconds. Request less data.",

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tests.deploy.proxy import nginx
-from tests.http.test_websocket import CREDENTIALS, opened
 from tests.support.client import ApiClient
 from tests.support.programs import on_path
+from tests.support.websocket import CREDENTIALS, opened
 
 BODY = json.dumps({"query": "{ __typename }", "variables": {"unused": ["x"] * 20_000}}).encode()
 ANSWER = {"data": {"__typename": "Query"}}

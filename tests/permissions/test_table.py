@@ -19,10 +19,9 @@ from websockets.sync.client import connect
 from app.main import create_app
 from app.settings import Settings
 from graphql_schema.schema import build_schema
-from tests.api.test_classify_songs import song
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient, upload_parts
-from tests.support.songs import song_csv, song_row
+from tests.support.songs import song, song_csv, song_row
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 ROLES = ("nobody", "reader", "writer", "admin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,3 +93,21 @@ def songs(n: int, seed: int = 0) -> Songs:
         ],
         numbers=numbers.astype(np.float32),
     )
+
+
+def song(**changes: Any) -> dict[str, Any]:
+    """The song of `song_row()` as JSON."""
+    row = song_row()
+    given = {
+        "trackId": row["trackID"],
+        "title": row["title"],
+        "tags": row["tags"].split(","),
+        "loudness": float(row["loudness"]),
+        "tempo": float(row["tempo"]),
+        "timeSignature": int(row["time_signature"]),
+        "key": int(row["key"]),
+        "mode": int(row["mode"]),
+        "duration": float(row["duration"]),
+        "vect": [float(row[f"vect_{number}"]) for number in range(1, 149)],
+    }
+    return given | changes
