@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 from app.catalogue.accuracy import Accuracy
 from ml.model.artifact import load_ensemble
 from ml.model.manifest import Manifest
-from tests.api.test_verification import verify
 from tests.conftest import ExecuteSql, StartService
+from tests.support.batches import verify
 from tests.support.client import ApiClient
 from tests.support.metrics import scrape, value
 from tests.support.songs import song_csv, song_rows

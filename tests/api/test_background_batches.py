@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.conftest import ExecuteSql, StartService
 from tests.support import waiting
+from tests.support.batches import CANCEL, PROGRESS, followed
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row, song_rows
 
@@ -22,26 +22,10 @@ query ($id: ID!) {
   }
 }
 """
-CANCEL = "mutation ($id: ID!) { cancelBatch(id: $id) { id status finishedAt rowsClassified } }"
-PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { status rowsProcessed rowsUploaded } }"
 
 
 def finished(api: ApiClient, batch_id: str) -> dict[str, Any]:
     return waiting.finished(api, batch_id, BATCH)
-
-
-def followed(api: ApiClient, batch_id: str) -> list[dict[str, Any]]:
-    """Follow a batch over server-sent events until the server ends the stream."""
-    events: list[dict[str, Any]] = []
-    request = {"query": PROGRESS, "variables": {"id": batch_id}}
-    headers = {"accept": "text/event-stream"}
-    with api.http.stream("POST", "/graphql", json=request, headers=headers) as response:
-        assert response.headers["content-type"].startswith("text/event-stream")
-        for line in response.iter_lines():
-            data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
-            if data:
-                events.append(json.loads(data)["data"]["batchProgress"])
-    return events
 
 
 def nothing_in(execute_sql: ExecuteSql, *tables: str) -> None:

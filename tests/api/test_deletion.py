@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import asyncpg
 import pytest
 from pydantic import SecretStr
 
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.databases import rows
 from tests.support.songs import song_csv, song_row, song_rows
 from tests.support.waiting import finished
 
@@ -36,17 +35,6 @@ def stored(api: ApiClient) -> list[int]:
     assert found["songs"]["totalCount"] == len(track_ids)
     assert sum(genre["songCount"] for genre in found["genres"]) == len(track_ids)
     return track_ids
-
-
-def rows(database_url: str, query: str) -> list[tuple[Any, ...]]:
-    async def fetch() -> list[tuple[Any, ...]]:
-        connection = await asyncpg.connect(database_url)
-        try:
-            return [tuple(row) for row in await connection.fetch(query)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 def upload(api: ApiClient, *track_ids: int) -> str:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.conftest import ExecuteSql, StartService
+from tests.support.batches import drift_of
 from tests.support.client import ApiClient
 from tests.support.metrics import scrape, value
 from tests.support.sample_songs import sample_rows, strange
 from tests.support.songs import song, song_csv, song_row
 from tests.support.waiting import finished
-
-DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"
-
-
-def drift_of(api: ApiClient, batch_id: str) -> Any:
-    return api.execute(DRIFT, id=batch_id)["batch"]["drift"]
 
 
 @pytest.mark.parametrize("background", [False, True])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.api.test_background_batches import CANCEL, PROGRESS
 from tests.conftest import ExecuteSql, StartService
+from tests.support.batches import CANCEL, PROGRESS
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send

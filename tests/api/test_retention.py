@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.api.test_deletion import rows
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient
+from tests.support.databases import rows
 from tests.support.songs import song_csv, song_row
 from tests.support.waiting import eventually
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,23 +10,15 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from tests.api.test_deletion import rows
 from tests.conftest import StartService
+from tests.support.batches import VERIFY_SONGS, verify
 from tests.support.client import ApiClient
+from tests.support.databases import rows
 from tests.support.songs import song_csv, song_row, song_rows
 from tests.support.waiting import finished
 
 CLIENTS = "test:test,nightly:first,admin:secret:admin,reader:secret:reader"
 
-VERIFY_SONGS = """
-mutation ($input: [VerifiedSongInput!]!) {
-  verifySongs(input: $input) {
-    __typename
-    ... on VerifiedSongs { songs { trackId genre { name songCount } verifiedGenre { name } } }
-    ... on UnknownSongs { message code trackIds }
-  }
-}
-"""
 
 SONG = """
 query ($trackId: ID!) {
@@ -37,11 +28,6 @@ query ($trackId: ID!) {
   }
 }
 """
-
-
-def verify(api: ApiClient, genres: Mapping[int, str | None]) -> dict[str, Any]:
-    given = [{"trackId": str(track_id), "genre": genre} for track_id, genre in genres.items()]
-    return dict(api.execute(VERIFY_SONGS, input=given)["verifySongs"])
 
 
 def song(api: ApiClient, track_id: int) -> dict[str, Any]:

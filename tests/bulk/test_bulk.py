@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from tests.api.test_drift import drift_of
 from tests.bulk.conftest import RunBulk
 from tests.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.cli.command import run
 from tests.conftest import StartService
+from tests.support.batches import drift_of
 from tests.support.client import ApiClient
 from tests.support.sample_songs import sample_rows, strange
 from tests.support.songs import song_csv, song_row, song_rows

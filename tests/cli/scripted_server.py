@@ -84,3 +84,19 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def stored_batch(**values: Any) -> dict[str, Any]:
+    counts = ("rowsUploaded", "rowsProcessed", "rowsInvalid")
+    more = ("rowsDuplicated", "rowsClassified", "rowsUncertain", "minConfidence", "problemCount")
+    missing = ("rowsWithMissingValues", "rowsClassifiedWithMissingValues")
+    return {
+        "__typename": "Batch",
+        "id": "b1",
+        "status": "SUCCEEDED",
+        "error": None,
+        **dict.fromkeys((*counts, *missing, *more), 0),
+        "genres": [],
+        "problems": [],
+        **values,
+    }

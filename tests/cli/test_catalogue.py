@@ -18,8 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.root import cli
-from tests.cli.scripted_server import Answer, scripted_server
-from tests.cli.test_classify import stored_batch
+from tests.cli.command import run_for
+from tests.cli.scripted_server import Answer, scripted_server, stored_batch
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row, song_rows
@@ -29,16 +29,8 @@ PROGRAM = (sys.executable, "-m", "app.cli.root")
 WILD = "\x1b]0;owned\x07\x1b[31m\x9b2J[b]\N{RIGHT-TO-LEFT OVERRIDE}"
 
 
-def run(api: ApiClient, *arguments: object, stdin: bytes = b"") -> tuple[int, str, str]:
-    """Run a command: its exit code, standard output and standard error."""
-    environment = {"GENREGRAPH_URL": api.url, "COLUMNS": "200", "GENREGRAPH_RETRIES": "0"}
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], env=environment, input=stdin)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, result.stderr
-
-
 def printed(api: ApiClient, *arguments: object) -> str:
-    code, out, error = run(api, *arguments)
+    code, out, error = run_for(api, *arguments)
     assert (code, error) == (0, "")
     return out
 
@@ -152,7 +144,7 @@ def test_a_verified_genre_is_shown_beside_the_predicted_one(api: ApiClient) -> N
 def test_what_cannot_be_done_is_told_on_standard_error(
     api: ApiClient, arguments: tuple[object, ...], code: int, message: str
 ) -> None:
-    found, out, error = run(api, *arguments)
+    found, out, error = run_for(api, *arguments)
     assert (found, out) == (code, "")
     assert message in " ".join(error.split())
 
@@ -180,20 +172,20 @@ def test_a_batch_is_deleted(
     said = printed(api, "batch", batch["id"], "--delete", *options)
     assert said == f"Deleted the batch and {30 - left} songs.\n"
     assert len(stored(api)) == left
-    code, _, error = run(api, "batch", batch["id"])
+    code, _, error = run_for(api, "batch", batch["id"])
     assert (code, error) == (1, f"genregraph: there is no batch {batch['id']}\n")
 
 
 def test_a_background_batch_is_cancelled_and_following_it_fails(start_service: StartService) -> None:
     api = start_service(worker_concurrency=0)
     options = ("--background", "--no-wait", "--json")
-    code, out, _ = run(api, "classify", "-", *options, stdin=song_csv(song_rows(3)))
+    code, out, _ = run_for(api, "classify", "-", *options, stdin=song_csv(song_rows(3)))
     assert code == 0
     batch_id = json.loads(out)[0]["batch"]["id"]
     # when
     assert printed(api, "batch", batch_id, "--cancel") == "The batch is cancelled.\n"
     # then
-    code, out, error = run(api, "batch", batch_id, "--follow")
+    code, out, error = run_for(api, "batch", batch_id, "--follow")
     assert (code, out, error) == (1, "", "standard-input.csv: the batch is cancelled\n")
 
 
@@ -240,14 +232,14 @@ def test_a_page_in_place_of_results_leaves_the_file_as_it_was(tmp_path: Path) ->
 
 def test_songs_from_standard_input_come_back_with_their_genres(api: ApiClient, tmp_path: Path) -> None:
     content = song_csv(song_rows(5))
-    code, out, error = run(api, "classify", "-", "--output", "-", stdin=content)
+    code, out, error = run_for(api, "classify", "-", "--output", "-", stdin=content)
     assert code == 0
     assert [row["trackID"] for row in csv.DictReader(io.StringIO(out))] == [
         row["trackID"] for row in song_rows(5)
     ]
     assert "standard input: 5 rows, 5 songs stored" in error
     target = tmp_path / "genres.jsonl"
-    code, out, error = run(api, "classify", "-", "-o", target, stdin=content)
+    code, out, error = run_for(api, "classify", "-", "-o", target, stdin=content)
     assert (code, error) == (0, "")
     assert "standard input: 5 rows, 5 songs stored" in out
     assert len(target.read_text().splitlines()) == 5
@@ -255,11 +247,11 @@ def test_songs_from_standard_input_come_back_with_their_genres(api: ApiClient, t
 
 def test_a_refused_file_writes_no_results(api: ApiClient, tmp_path: Path) -> None:
     target = tmp_path / "genres.csv"
-    code, out, error = run(api, "classify", "-", "-o", target, stdin=song_csv([song_row(tempo="asd")]))
+    code, out, error = run_for(api, "classify", "-", "-o", target, stdin=song_csv([song_row(tempo="asd")]))
     assert (code, out, target.exists()) == (1, "", False)
     assert "standard input: The song file is invalid" in error
     for options in (("--no-wait",), ("--json",), (Path(__file__),)):
-        code, _, error = run(api, "classify", "-", "-o", target, *options)
+        code, _, error = run_for(api, "classify", "-", "-o", target, *options)
         assert (
             code,
             "--output takes a single input file and cannot be combined with --no-wait or --json" in error,

@@ -6,20 +6,17 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.root import cli
+from tests.cli.command import CLASSIFY, write
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row, song_rows
-
-PROGRAM = [sys.executable, "-m", "app.cli.root", "classify"]
 
 
 def classify(
@@ -33,11 +30,6 @@ def classify(
         done = CliRunner().invoke(cli, ["classify", *map(str, arguments)], env=given)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
 
 
 def total(api: ApiClient) -> int:
@@ -250,7 +242,7 @@ def test_progress_of_upload_and_classification_shows_on_a_terminal_and_only_ther
         # when standard error is a terminal
         ours, theirs = pty.openpty()
         process: subprocess.Popen[bytes] = subprocess.Popen(
-            [*PROGRAM, str(file), "--background", *options],
+            [*CLASSIFY, str(file), "--background", *options],
             env={**os.environ, "GENREGRAPH_URL": api.url, "TERM": "xterm", "COLUMNS": "120"},
             stdout=subprocess.DEVNULL,
             stderr=theirs,
@@ -275,32 +267,3 @@ def _all_of(terminal: int) -> str:
             os.close(terminal)
             return content.decode()
         content += data
-
-
-def peak_memory(*arguments: object, **environment: str) -> tuple[int, int]:
-    """Run the program; its exit code and the most memory that it held, in bytes."""
-    process = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def stored_batch(**values: Any) -> dict[str, Any]:
-    counts = ("rowsUploaded", "rowsProcessed", "rowsInvalid")
-    more = ("rowsDuplicated", "rowsClassified", "rowsUncertain", "minConfidence", "problemCount")
-    missing = ("rowsWithMissingValues", "rowsClassifiedWithMissingValues")
-    return {
-        "__typename": "Batch",
-        "id": "b1",
-        "status": "SUCCEEDED",
-        "error": None,
-        **dict.fromkeys((*counts, *missing, *more), 0),
-        "genres": [],
-        "problems": [],
-        **values,
-    }

@@ -10,8 +10,8 @@ from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.model.explanation import explain
 from ml.songs.csv_songs import SongFile
-from tests.api.test_verification import verify
 from tests.cli.command import run
+from tests.support.batches import verify
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row, song_rows
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.cli.client import seconds_until
-from tests.cli.command import run
-from tests.cli.scripted_server import Answer, Script, scripted_server
-from tests.cli.test_classify import peak_memory, stored_batch, write
+from tests.cli.command import peak_memory, run, write
+from tests.cli.scripted_server import Answer, Script, scripted_server, stored_batch
 
 UNAVAILABLE = {"errors": [{"message": "The database is away.", "extensions": {"code": "UNAVAILABLE"}}]}
 STORED = Answer(body={"data": {"classifyBatch": stored_batch(rowsUploaded=7, rowsClassified=7)}})

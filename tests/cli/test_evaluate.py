@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from ml.training.train import TrainingFiles, train
-from tests.api.test_verification import verify
-from tests.cli.command import run
-from tests.cli.test_catalogue import run as run_for
+from tests.cli.command import run, run_for
 from tests.conftest import ExecuteSql
 from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
+from tests.support.batches import verify
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.scripted_server import Answer, scripted_server
-from tests.cli.test_classify import stored_batch, write
+from tests.cli.command import write
+from tests.cli.scripted_server import Answer, scripted_server, stored_batch
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 

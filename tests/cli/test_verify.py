@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.api.test_verification import verify
-from tests.cli.test_catalogue import run
+from tests.cli.command import run_for
 from tests.conftest import StartService
+from tests.support.batches import verify
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row, song_rows
 
@@ -30,7 +30,7 @@ def test_a_file_of_labels_is_verified(api: ApiClient, tmp_path: Path) -> None:
     text = '\N{BYTE ORDER MARK}artist,genre,trackID\r\n"a,\nb",nova era,01\r\n\r\nx, polka ,2\r\n'
     file.write_bytes(text.encode())
 
-    assert run(api, "verify", file) == (0, "2 songs verified\n", "")
+    assert run_for(api, "verify", file) == (0, "2 songs verified\n", "")
     assert verified(api) == {"1": "nova era", "2": "polka"}
 
 
@@ -38,7 +38,7 @@ def test_more_than_a_part_from_standard_input(api: ApiClient) -> None:
     api.classify(song_csv([song_row(trackID=str(n)) for n in range(1, 1_102)]))
     lines = "".join(f"{n},genre {n % 7}\n" for n in range(1, 1_102))
 
-    assert run(api, "verify", "-", stdin=f"trackID,genre\n{lines}".encode()) == (
+    assert run_for(api, "verify", "-", stdin=f"trackID,genre\n{lines}".encode()) == (
         0,
         "1,101 songs verified\n",
         "",
@@ -54,7 +54,7 @@ def test_labels_are_what_verify_reads(api: ApiClient) -> None:
     verify(api, {7: "polka", 2: "ska"})
     before = verified(api)
     # when
-    code, text, error = run(api, "labels")
+    code, text, error = run_for(api, "labels")
     # then
     assert (code, error) == (0, "")
     header, *rows = csv.reader(io.StringIO(text))
@@ -62,14 +62,16 @@ def test_labels_are_what_verify_reads(api: ApiClient) -> None:
     assert {row[0]: row[2] for row in rows} == {"7": "polka", "2": "ska"}
     by_id = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
     assert (by_id["7"]["title"], by_id["7"]["verifiedBy"]) == ('Say "hi", \N{SNOWMAN}', "test")
-    assert [song["genre"] for song in json.loads(run(api, "labels", "--json")[1])] == [row[2] for row in rows]
+    assert [song["genre"] for song in json.loads(run_for(api, "labels", "--json")[1])] == [
+        row[2] for row in rows
+    ]
     verify(api, {7: None, 2: None})
-    assert run(api, "verify", "-", stdin=text.encode()) == (0, "2 songs verified\n", "")
+    assert run_for(api, "verify", "-", stdin=text.encode()) == (0, "2 songs verified\n", "")
     assert verified(api) == before
 
 
 def test_without_verified_songs_there_is_the_header(api: ApiClient) -> None:
-    assert run(api, "labels") == (0, f"{COLUMNS}\n", "")
+    assert run_for(api, "labels") == (0, f"{COLUMNS}\n", "")
 
 
 def test_unknown_songs_are_named_by_line_or_left_out(api: ApiClient, tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_unknown_songs_are_named_by_line_or_left_out(api: ApiClient, tmp_path: P
     file = tmp_path / "labels.csv"
     file.write_text("trackID,genre\n1,polka\n8,ska\n2,ska\n9,ska\n")
     # then
-    assert run(api, "verify", file) == (
+    assert run_for(api, "verify", file) == (
         1,
         "",
         (
@@ -88,7 +90,7 @@ def test_unknown_songs_are_named_by_line_or_left_out(api: ApiClient, tmp_path: P
         ),
     )
     assert verified(api) == {}
-    assert run(api, "verify", file, "--skip-unknown") == (0, "2 songs verified, 2 unknown left out\n", "")
+    assert run_for(api, "verify", file, "--skip-unknown") == (0, "2 songs verified, 2 unknown left out\n", "")
     assert verified(api) == {"1": "polka", "2": "ska"}
 
 
@@ -96,7 +98,7 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
     api.classify(song_csv([song_row(trackID=str(n)) for n in range(1, 1_001)]))
     lines = "".join(f"{n},polka\n" for n in range(1, 1_002))
 
-    code, _, error = run(api, "verify", "-", stdin=f"trackID,genre\n{lines}".encode())
+    code, _, error = run_for(api, "verify", "-", stdin=f"trackID,genre\n{lines}".encode())
 
     assert code == 1
     assert error.splitlines() == [
@@ -139,7 +141,7 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
 def test_what_is_wrong_is_said_by_line(api: ApiClient, content: bytes, message: str) -> None:
     api.classify(song_csv(song_rows(1)))
 
-    code, out, error = run(api, "verify", "-", stdin=content)
+    code, out, error = run_for(api, "verify", "-", stdin=content)
 
     assert (code, out) == (1, "")
     assert message in error
@@ -151,7 +153,7 @@ def test_a_reader_may_not(start_service: StartService, tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("trackID,genre\n1,polka\n")
 
-    code, _, error = run(api, "verify", file)
+    code, _, error = run_for(api, "verify", file)
 
     assert code == 3
     assert (
@@ -161,4 +163,4 @@ def test_a_reader_may_not(start_service: StartService, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_wrong_usage(api: ApiClient) -> None:
     expected = "genregraph: nowhere.csv cannot be read: No such file or directory\n"
-    assert run(api, "verify", "nowhere.csv") == (2, "", expected)
+    assert run_for(api, "verify", "nowhere.csv") == (2, "", expected)

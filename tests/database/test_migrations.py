@@ -4,9 +4,7 @@ import asyncio
 import io
 import re
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import asyncpg
 import pytest
@@ -15,33 +13,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
-from app.database.connect import Database
-from app.database.engine import create_engine
 from app.database.migrate import alembic_config, current_revision, head_revision, migrate
 from app.database.tables import Table, is_ours
-
-Answer = TypeVar("Answer")
-
-
-def look(database_url: str, question: Callable[[Connection], Answer]) -> Answer:
-    async def run() -> Answer:
-        engine = create_engine(Database(database_url), size=None)
-        try:
-            async with engine.begin() as connection:
-                return await connection.run_sync(question)
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(run())
-
+from tests.database.schema import look, tables
 
 QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
-
-
-def tables(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names()) - {"alembic_version"}
 
 
 def test_the_migrated_schema_is_the_one_that_the_code_describes(database_url: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 
 from app.database.pools import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
+from tests.deploy.commands import run
 from tests.deploy.dockerfile import stages
 from tests.deploy.replica import ROOT
 from tests.support.programs import make_certificate, on_path
@@ -27,14 +27,6 @@ def tool(path: Path) -> str:
     if not path.exists():
         pytest.skip(f"{path.name} is not installed: make deploychecks")
     return str(path)
-
-
-def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import httpx
 import pytest
 import yaml
 
+from tests.deploy.alerts import PROMETHEUS, RULES
+from tests.deploy.commands import run
 from tests.deploy.replica import ROOT
-from tests.deploy.test_files import run
 from tests.support.client import ApiClient
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
@@ -22,11 +23,8 @@ from tests.support.programs import on_path
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 
-PROMETHEUS = ROOT / "deploy/prometheus"
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/genregraph.json").read_text(encoding="utf-8"))
-ALERTS = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-RULES = ALERTS["groups"][0]["rules"]
 
 
 def expressions() -> list[str]:

@@ -23,8 +23,8 @@ import pytest
 
 from app.local_postgres.binaries import find_binaries
 from tests.conftest import NOT_DURABLE, open_folder
+from tests.deploy.alerts import RULES
 from tests.deploy.replica import ROOT, Replica, inherited, started
-from tests.deploy.test_monitoring import RULES
 from tests.faults.postgres import Postgres
 from tests.support.client import ApiClient
 from tests.support.metrics import scrape

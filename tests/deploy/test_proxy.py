@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.test_background_batches import followed
 from tests.conftest import StartService
 from tests.deploy.proxy import nginx
+from tests.support.batches import followed
 from tests.support.client import ApiClient
 from tests.support.ports import free_port
 from tests.support.songs import song_csv, song_rows

@@ -15,8 +15,8 @@ import pytest
 
 from app.http import http_protocol
 from tests.conftest import StartService
-from tests.http.test_timeouts import locked
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.locks import locked
 from tests.support.songs import song_csv, song_rows
 from tests.support.websocket import CREDENTIALS
 

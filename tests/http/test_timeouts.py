@@ -4,49 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Thread
 
 import asyncpg
 import pytest
 
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.locks import LOCKED_SECONDS, locked
 from tests.support.songs import song_csv, song_rows
-from tests.support.waiting import DEADLINE_SECONDS, eventually
+from tests.support.waiting import eventually
 from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 
 ENDED = {
     "message": "The query exceeded the time limit of 0.5 seconds. Request less data.",
     "extensions": {"code": "QUERY_TIMEOUT"},
 }
-
-LOCKED_SECONDS = 60
-
-
-@contextmanager
-def locked(database_url: str, *tables: str) -> Iterator[None]:
-    """Let every statement about these tables wait."""
-    ready, done = Event(), Event()
-
-    async def hold() -> None:
-        connection = await asyncpg.connect(database_url)
-        async with connection.transaction():
-            for table in tables:
-                await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            ready.set()
-            await asyncio.to_thread(done.wait, LOCKED_SECONDS)
-        await connection.close()
-
-    thread = Thread(target=asyncio.run, args=(hold(),))
-    thread.start()
-    assert ready.wait(DEADLINE_SECONDS)
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def waiting_statements(database_url: str) -> list[str]:

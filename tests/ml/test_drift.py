@@ -9,7 +9,7 @@ from ml.model.artifact import load_ensemble
 from ml.model.drift import FeatureGroup, TrainingRanges
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
-from tests.ml.test_ensemble import JAMAICAN, MODEL, changed
+from tests.ml.shipped_model import JAMAICAN, MODEL, changed
 
 AUDIO = [position for position, name in enumerate(NUMBER_NAMES) if name.startswith("vect_")]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,11 @@ from ml.model.artifact import load_ensemble
 from ml.model.boosters import softmax
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
+from tests.ml.shipped_model import JAMAICAN, MODEL, changed
 from tests.support.songs import songs
-
-MODEL = Path(__file__).parents[2] / "model"
 
 ENGLISH = "i, the, you, to, and, a, me, it, not, in, my, is, of, love, time, night"
 SPANISH = "me, no, que, de, la, y, en, el, te, tu, se, mi, yo, por, lo, amor, con, un, corazón"
-JAMAICAN = "i, the, me, no, dem, jah, mi, fi, rasta, babylon, zion, music, peopl, love, give, prais"
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +33,6 @@ def varied_songs(n: int, ensemble: Ensemble) -> Songs:
     words = [*ensemble.extractor.vocabulary.words[:1500], "Zzz", "ähm", "xy z"]
     tags = [", ".join(random.choice(words, random.integers(1, 120))) for _ in range(n)]
     return Songs(made.track_ids, made.titles, tags, made.numbers)
-
-
-def changed(song: Songs, tags: str | None = None, **numbers: float) -> Songs:
-    values = song.numbers.copy()
-    for name, value in numbers.items():
-        values[:, NUMBER_NAMES.index(name)] = value
-    return Songs(song.track_ids, song.titles, song.tags if tags is None else [tags] * len(song), values)
 
 
 def of_genre(

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -176,3 +176,12 @@ async def _describe(connection: asyncpg.Connection) -> tuple[str, str, dict[str,
 async def _rows(connection: asyncpg.Connection, table: str) -> str | None:
     rows: str | None = await connection.fetchval(f"SELECT json_agg({table}) FROM {table}")  # noqa: S608
     return rows
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """Return what a query finds in a database."""
+
+    async def fetch(connection: asyncpg.Connection) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await connection.fetch(query)]
+
+    return on(url, fetch)

@@ -1,0 +1,11 @@
+"""The alerts of the deployment."""
+
+from __future__ import annotations
+
+import yaml
+
+from tests.deploy.replica import ROOT
+
+PROMETHEUS = ROOT / "deploy/prometheus"
+ALERTS = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))
+RULES = ALERTS["groups"][0]["rules"]

@@ -1,0 +1,19 @@
+"""The shipped model, and songs to try it with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml.songs.contract import NUMBER_NAMES, Songs
+
+MODEL = Path(__file__).parents[2] / "model"
+
+
+JAMAICAN = "i, the, me, no, dem, jah, mi, fi, rasta, babylon, zion, music, peopl, love, give, prais"
+
+
+def changed(song: Songs, tags: str | None = None, **numbers: float) -> Songs:
+    values = song.numbers.copy()
+    for name, value in numbers.items():
+        values[:, NUMBER_NAMES.index(name)] = value
+    return Songs(song.track_ids, song.titles, song.tags if tags is None else [tags] * len(song), values)
