@@ -7,6 +7,7 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
@@ -34,32 +35,23 @@ CANCEL_TIMEOUT_SECONDS = 3
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class BackgroundBatches:
-    """Queues files for workers and cancels unfinished batches."""
+    """Queues files for workers and cancels unfinished batches.
 
-    def __init__(
-        self,
-        sessions: SessionFactory,
-        writes: SessionFactory,
-        classifier: SongClassifier,
-        metrics: Metrics,
-        *,
-        max_rows: int,
-    ) -> None:
-        """Create the service.
+    Attributes:
+        sessions: creates sessions for short transactions.
+        writes: creates sessions for storing files, which hold a connection for longer.
+        classifier: its threads scan the files; its model is the initial model of the batches.
+        metrics: counts batches.
+        max_rows: maximum rows per file.
+    """
 
-        Args:
-            sessions: creates sessions for short transactions.
-            writes: creates sessions for storing files, which hold a connection for longer.
-            classifier: its threads scan the files; its model is the initial model of the batches.
-            metrics: counts batches.
-            max_rows: maximum rows per file.
-        """
-        self._sessions = sessions
-        self._writes = writes
-        self._classifier = classifier
-        self._metrics = metrics
-        self._max_rows = max_rows
+    sessions: SessionFactory
+    writes: SessionFactory
+    classifier: SongClassifier
+    metrics: Metrics
+    max_rows: int
 
     async def queue(
         self, file: BinaryIO, *, name: str, options: BatchOptions, client_id: str, more_rows_than: int
@@ -110,7 +102,7 @@ class BackgroundBatches:
             min_confidence: songs with lower confidence are stored as uncertain.
             client_id: the client that sent the request.
         """
-        join_key = selection.join_key(client_id, self._classifier.model_version, min_confidence)
+        join_key = selection.join_key(client_id, self.classifier.model_version, min_confidence)
 
         async def count(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
             batch.rows_uploaded = await StoredSongsRepository(session).count(selection)
@@ -126,7 +118,7 @@ class BackgroundBatches:
             InvalidArgumentError: the batch does not exist or is not visible to the caller, or its songs are
                 being stored.
         """
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             try:
                 upload = await UploadRepository(session).locked(
                     batch_id, timeout_seconds=CANCEL_TIMEOUT_SECONDS
@@ -144,7 +136,7 @@ class BackgroundBatches:
                 batch.finished_at = datetime.now(UTC)
                 await ResultRepository(session).remove(batch_id)
                 await UploadRepository(session).remove(batch_id)
-                note_end(batch, self._metrics)
+                note_end(batch, self.metrics)
         return batch
 
     async def _queue_or_join(
@@ -171,10 +163,10 @@ class BackgroundBatches:
                 client_id=client_id,
                 selection=selection,
                 min_confidence=options.min_confidence,
-                model_version=self._classifier.model_version,
+                model_version=self.classifier.model_version,
                 status=BatchStatus.QUEUED,
             )
-            async with self._writes() as session, session.begin() as transaction:
+            async with self.writes() as session, session.begin() as transaction:
                 uploads = UploadRepository(session)
                 await BatchRepository(session).add(batch)
                 await uploads.add(new_upload(batch, options))
@@ -185,7 +177,7 @@ class BackgroundBatches:
                     log.info("batch queued", **facts)
                     return batch
                 await transaction.rollback()
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 joined = await UploadRepository(session).batch_of(join_key)
             if joined is not None:  # otherwise it has just ended
                 return joined
@@ -195,12 +187,12 @@ class BackgroundBatches:
 
         def read() -> int:
             rows = SongFile(
-                reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self._max_rows
+                reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self.max_rows
             ).count_rows()
             reader.finish()
             return rows
 
-        counting = self._classifier.run(read)
+        counting = self.classifier.run(read)
         try:
             return await asyncio.shield(counting)
         except asyncio.CancelledError:

@@ -11,6 +11,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -50,32 +51,23 @@ class WaitingError(Exception):
     """The batch waits for the database to become available."""
 
 
+@dataclass(frozen=True, slots=True)
 class BatchProcessing:
-    """Processes background batches with one model; several may run concurrently."""
+    """Processes background batches with one model; several may run concurrently.
 
-    def __init__(
-        self,
-        sessions: SessionFactory,
-        claims: Claims,
-        classifier: SongClassifier,
-        storage: Storage,
-        metrics: Metrics,
-    ) -> None:
-        """Create the service.
+    Attributes:
+        sessions: creates database sessions.
+        claims: claims batches for this worker.
+        classifier: classifies the songs.
+        storage: storage options.
+        metrics: counts batches.
+    """
 
-        Args:
-            sessions: creates database sessions.
-            claims: claims batches for this worker.
-            classifier: classifies the songs.
-            storage: storage options.
-            metrics: counts batches.
-        """
-        self._sessions = sessions
-        self._claims = claims
-        self._classifier = classifier
-        self._storage = storage
-        self._pack = partial(pack_to_keep, keeps_features=storage.keeps_features)
-        self._metrics = metrics
+    sessions: SessionFactory
+    claims: Claims
+    classifier: SongClassifier
+    storage: Storage
+    metrics: Metrics
 
     async def process(self, batch_id: uuid.UUID, must_stop: Callable[[], bool]) -> None:
         """Process a batch until it is finished; do nothing if it already is.
@@ -89,32 +81,33 @@ class BatchProcessing:
             WaitingError: the database is unavailable, full or read-only; no attempt was used up.
             Exception: processing failed and may be retried; the attempt counts.
         """
-        await self._claims.return_waiting()
-        work = await self._claims.take(batch_id)
+        await self.claims.return_waiting()
+        work = await self.claims.take(batch_id)
         if work is None:
             return
         try:
             report = await self._keep(work, must_stop)
             await self._finish(work, report)
         except InvalidSongFileError as error:
-            await self._claims.refuse(work, str(error), error.report)
+            await self.claims.refuse(work, str(error), error.report)
         except LostBatchError:
             log.info("batch cancelled or taken over by another worker", batch_id=str(batch_id))
         except HandedOverError:
-            await self._claims.hand_over(work)
+            await self.claims.hand_over(work)
             raise
         except Exception as error:
             reason = waiting_reason(error)
             if reason is not None:
-                await self._claims.wait(work, reason, error)
+                await self.claims.wait(work, reason, error)
                 raise WaitingError(reason) from error
-            await self._claims.record_failure(work, error)
+            await self.claims.record_failure(work, error)
             raise
 
     async def _keep(self, work: Work, must_stop: Callable[[], bool]) -> SongFileReport:
         """Classify and store the remaining songs, and return the report on all of them."""
         source = await self._source(work)
-        chunks = self._classifier.classify_all(source, self._pack, first_ordinal=work.songs_staged)
+        pack = partial(pack_to_keep, keeps_features=self.storage.keeps_features)
+        chunks = self.classifier.classify_all(source, pack, first_ordinal=work.songs_staged)
         async with aclosing(chunks):
             async for chunk in chunks:
                 work.songs_staged += len(chunk.packed.part)
@@ -127,10 +120,10 @@ class BatchProcessing:
     async def _source(self, work: Work) -> SongFile | StoredSongs:
         if work.selection is not None:
             assert isinstance(work.state, ReadSongs)
-            return StoredSongs(self._sessions, work.selection, work.state)
+            return StoredSongs(self.sessions, work.selection, work.state)
         assert isinstance(work.state, SongFileState)
         offset = work.state.position.offset
-        file = await self._classifier.run(self._open, work.batch_id, offset, asyncio.get_running_loop())
+        file = await self.classifier.run(self._open, work.batch_id, offset, asyncio.get_running_loop())
         return SongFile(
             file,
             name=work.name,
@@ -141,7 +134,7 @@ class BatchProcessing:
         )
 
     async def _checkpoint(self, work: Work, packed: PackedPart, state: ReadState) -> None:
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             if not await UploadRepository(session).checkpoint(
                 work.batch_id, work.claim, songs_staged=work.songs_staged, state=state.to_json()
             ):
@@ -150,21 +143,21 @@ class BatchProcessing:
             await BatchRepository(session).note_progress(work.batch_id, state.rows, work.drift)
 
     async def _finish(self, work: Work, report: SongFileReport) -> None:
-        async with self._sessions.begin() as session:
-            batch = await self._claims.held(session, work)
+        async with self.sessions.begin() as session:
+            batch = await self.claims.held(session, work)
             results = ResultRepository(session)
-            transaction = BatchTransaction(session, batch, self._storage)
+            transaction = BatchTransaction(session, batch, self.storage)
             await transaction.open()
             ordinal = -1
             while kept := await results.parts_after(work.batch_id, ordinal, 1, features=True):
-                part, rows = await self._classifier.run(_unpack, kept[0])
+                part, rows = await self.classifier.run(_unpack, kept[0])
                 await transaction.stage(part, rows)
                 ordinal = part.first_ordinal
             batch.drift = work.drift
             await transaction.finish(report, report.problems)
             await results.drop_features(batch.id)
             await UploadRepository(session).remove(batch.id)
-        note_end(batch, self._metrics)
+        note_end(batch, self.metrics)
 
     def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
         def fetch(position: int) -> bytes | None:
@@ -173,7 +166,7 @@ class BatchProcessing:
         return open_stored(fetch, offset)
 
     async def _part(self, batch_id: uuid.UUID, position: int) -> bytes | None:
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             return await UploadRepository(session).part(batch_id, position)
 
 

@@ -58,40 +58,28 @@ class PredictedSongs:
     explanations: SongExplanations
 
 
+@dataclass(frozen=True, slots=True)
 class ClassificationService:
     """Classifies songs with one model and stores them.
 
     A batch is all or nothing: its songs and its row in `batches` are written in one transaction.
+
+    Attributes:
+        sessions: creates database sessions. Each batch holds a connection until it is stored, so the pool
+            must not be the one used by readers.
+        classifier: classifies the songs.
+        background: queues files that are not classified within the request.
+        storage: storage options.
+        metrics: counts batches.
+        max_sync_rows: maximum rows classified within the request.
     """
 
-    def __init__(  # noqa: PLR0913 - its dependencies
-        self,
-        sessions: SessionFactory,
-        classifier: SongClassifier,
-        background: BackgroundBatches,
-        storage: Storage,
-        metrics: Metrics,
-        *,
-        max_sync_rows: int,
-    ) -> None:
-        """Create the service.
-
-        Args:
-            sessions: creates database sessions. Each batch holds a connection until it is stored, so the pool
-                must not be the one used by readers.
-            classifier: classifies the songs.
-            background: queues files that are not classified within the request.
-            storage: storage options.
-            metrics: counts batches.
-            max_sync_rows: maximum rows classified within the request.
-        """
-        self._sessions = sessions
-        self._classifier = classifier
-        self._background = background
-        self._storage = storage
-        self._pack = partial(pack_to_stage, keeps_features=storage.keeps_features)
-        self._metrics = metrics
-        self._max_sync_rows = max_sync_rows
+    sessions: SessionFactory
+    classifier: SongClassifier
+    background: BackgroundBatches
+    storage: Storage
+    metrics: Metrics
+    max_sync_rows: int
 
     async def classify_file(
         self, file: BinaryIO, *, name: str, options: BatchOptions, background: bool, client_id: str
@@ -114,13 +102,13 @@ class ClassificationService:
             TooManyRowsError: the file has too many rows for a background batch; nothing is stored.
         """
         created_at = datetime.now(UTC)
-        if background or await self._classifier.run(self._may_be_large, file):
-            queued = await self._background.queue(
+        if background or await self.classifier.run(self._may_be_large, file):
+            queued = await self.background.queue(
                 file,
                 name=name,
                 options=options,
                 client_id=client_id,
-                more_rows_than=0 if background else self._max_sync_rows,
+                more_rows_than=0 if background else self.max_sync_rows,
             )
             if queued is not None:
                 return queued
@@ -132,12 +120,13 @@ class ClassificationService:
             chunk_rows=CHUNK_ROWS,
         )
         batch = self._new_batch(name, client_id, created_at, options)
+        pack = partial(pack_to_stage, keeps_features=self.storage.keeps_features)
         async with (
-            self._sessions.begin() as session,
-            aclosing(self._classifier.classify_all(song_file, self._pack)) as chunks,
+            self.sessions.begin() as session,
+            aclosing(self.classifier.classify_all(song_file, pack)) as chunks,
         ):
             await BatchRepository(session).add(batch)
-            transaction = BatchTransaction(session, batch, self._storage)
+            transaction = BatchTransaction(session, batch, self.storage)
             await transaction.open()
             drift: dict[str, int] = {}
             async for chunk in chunks:
@@ -145,7 +134,7 @@ class ClassificationService:
                 drift = add_drift(drift, chunk.drift)
             batch.drift = drift
             await transaction.finish(song_file.report, song_file.report.problems)
-        note_end(batch, self._metrics)
+        note_end(batch, self.metrics)
         return batch
 
     async def classify_songs(
@@ -160,17 +149,18 @@ class ClassificationService:
         songs, report = await self._read(records, options)
         track_ids = songs.track_ids.tolist()
         batch = self._new_batch(None, client_id, created_at, options)
-        part, batch.drift = await self._classifier.classify(songs)
-        packed = await self._classifier.run(self._pack, part)
-        async with self._sessions.begin() as session:
+        part, batch.drift = await self.classifier.classify(songs)
+        pack = partial(pack_to_stage, keeps_features=self.storage.keeps_features)
+        packed = await self.classifier.run(pack, part)
+        async with self.sessions.begin() as session:
             await BatchRepository(session).add(batch)
-            transaction = BatchTransaction(session, batch, self._storage)
+            transaction = BatchTransaction(session, batch, self.storage)
             await transaction.open()
             if len(part):
                 await transaction.keep_and_stage(packed)
             await transaction.finish(report)
             stored = await SongRepository(session).by_track_ids(track_ids)
-        note_end(batch, self._metrics)
+        note_end(batch, self.metrics)
         last_rows = {track_id: row for row, track_id in enumerate(track_ids)}
         return ClassifiedSongs(
             batch, [stored[track_id] for track_id in last_rows], self._explanations(songs, part, last_rows)
@@ -183,35 +173,35 @@ class ClassificationService:
             InvalidSongsError: a song has an invalid value, and the options do not skip invalid songs.
         """
         songs, report = await self._read(records, options)
-        part, _ = await self._classifier.classify(songs)
+        part, _ = await self.classifier.classify(songs)
         rows = {row: row for row in range(len(part))}
         return PredictedSongs(part, report, self._explanations(songs, part, rows))
 
     async def _read(
         self, records: Sequence[SongRecord], options: BatchOptions
     ) -> tuple[Songs, SongFileReport]:
-        return await self._classifier.run(
+        return await self.classifier.run(
             read_song_records, records, options.on_invalid_row, options.on_missing_value
         )
 
     def _may_be_large(self, file: BinaryIO) -> bool:
         """Return whether a file has more lines than `max_sync_rows`, and rewind it."""
         lines = 0
-        while lines <= self._max_sync_rows and (data := file.read(2**20)):
+        while lines <= self.max_sync_rows and (data := file.read(2**20)):
             # An upper bound of the rows: quoted cells may contain line breaks. Lines end in \r, \n or both.
             lines += max(data.count(b"\n"), data.count(b"\r"))
         file.seek(0)
-        return lines > self._max_sync_rows
+        return lines > self.max_sync_rows
 
     def _explanations(self, songs: Songs, part: SongPart, rows: Mapping[int, int]) -> SongExplanations:
         """Return the explanations of classified songs; `rows` has each one's row by its key."""
-        ensemble = self._classifier.ensemble
+        ensemble = self.classifier.ensemble
 
         def work() -> Explanations:
             chosen = list(rows.values())
             return explain(ensemble, songs.take(chosen), [ensemble.genres[part.best[row]] for row in chosen])
 
-        return SongExplanations(list(rows), lambda: self._classifier.run(work))
+        return SongExplanations(list(rows), lambda: self.classifier.run(work))
 
     def _new_batch(
         self, file_name: str | None, client_id: str, created_at: datetime, options: BatchOptions
@@ -221,5 +211,5 @@ class ClassificationService:
             client_id=client_id,
             created_at=created_at,
             min_confidence=options.min_confidence,
-            model_version=self._classifier.model_version,
+            model_version=self.classifier.model_version,
         )
