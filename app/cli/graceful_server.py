@@ -29,7 +29,7 @@ class GracefulServer(uvicorn.Server):
         self,
         config: uvicorn.Config,
         *,
-        on_listening: Callable[[str, int], None],
+        on_listening: Callable[[GracefulServer], None],
         on_signal: Callable[[], None],
         delay_seconds: float,
     ) -> None:
@@ -37,7 +37,7 @@ class GracefulServer(uvicorn.Server):
 
         Args:
             config: uvicorn's configuration.
-            on_listening: called once, with the address and the port; only then a free port has its number.
+            on_listening: called once; only then a free port has its number.
             on_signal: called once, at the first signal.
             delay_seconds: how long after SIGTERM it still takes connections. SIGINT, or a second signal,
                 ends the delay.
@@ -54,7 +54,7 @@ class GracefulServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
-            self._on_listening(*self.servers[0].sockets[0].getsockname()[:2])
+            self._on_listening(self)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Tell the application of a signal, and stop: after the delay if it is the first SIGTERM."""

@@ -27,7 +27,7 @@ def learn(out: ModelOption = Path("learned-model")) -> None:
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
     from app.batches.stored_songs import StoredSongsRepository
     from app.cli.startup import model_or_fail, on_database, settings_or_fail
-    from app.cli.training import print_left_out, print_scores, progress_bar
+    from app.cli.training import print_left_out, print_scores, writing_model
     from ml.model.artifact import ArtifactError
     from ml.training.learn import LearningError, VerifiedSongs
     from ml.training.learn import learn as learn_from
@@ -41,14 +41,9 @@ def learn(out: ModelOption = Path("learned-model")) -> None:
     rows = on_database(settings, verified_rows)
     if rows.until is None:
         fail("no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true")
-    with progress_bar() as show:
-        try:
-            verified = VerifiedSongs(rows.songs, rows.genres, rows.until)
-            report = learn_from(ensemble, verified, out, progress=show)
-        except (LearningError, ArtifactError) as error:
-            fail(str(error))
-        except OSError as error:
-            fail(f"the model cannot be written to {out}: {error}")
+    with writing_model(out, LearningError, ArtifactError) as show:
+        verified = VerifiedSongs(rows.songs, rows.genres, rows.until)
+        report = learn_from(ensemble, verified, out, progress=show)
     learned = report.learned
     print_scores({"before": learned.before, "after": learned.after})
     too_few = {

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,26 +117,6 @@ def _serve(
         place: of this process among several; None if there is one.
         siblings: the folder that these share.
     """
-
-    def begin(host: str, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        # The first file needs it, and until then the service is as good without.
-        loop.run_in_executor(None, import_module, "pandas")
-        if place is not None:
-            place.ready()
-            loop.add_reader(place.lifeline, stop_without_parent, place.lifeline)
-        if place is None or place.number == 0:
-            _say_where(settings, known, host, port)
-
-    def stop() -> None:
-        # At once: whoever follows a batch would hold the server up.
-        app.state.stop()
-        draining.begin()
-
-    def stop_without_parent(lifeline: int) -> None:
-        asyncio.get_running_loop().remove_reader(lifeline)
-        server.handle_exit(signal.SIGTERM, None)
-
     with tracing() as traces:
         app = app_or_fail(settings, known_client=known, tracing=traces, siblings=siblings)
         # What is there now stays: without this, a full collection in the middle of a batch looks at it
@@ -143,6 +124,12 @@ def _serve(
         gc.freeze()
         gc.enable()
         draining = Draining(traces.requests(app))
+
+        def stop() -> None:
+            # At once: whoever follows a batch would hold the server up.
+            app.state.stop()
+            draining.begin()
+
         config = uvicorn.Config(
             draining,
             host=settings.host,
@@ -154,13 +141,33 @@ def _serve(
             timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         )
         server = GracefulServer(
-            config, on_listening=begin, on_signal=stop, delay_seconds=settings.shutdown_delay_seconds
+            config,
+            on_listening=partial(_begin, settings, known, place),
+            on_signal=stop,
+            delay_seconds=settings.shutdown_delay_seconds,
         )
         try:
             server.run(None if place is None else place.sockets)
         except KeyboardInterrupt:
             return 0
         return 0 if server.started else STARTUP_FAILURE
+
+
+def _begin(settings: Settings, known: str | None, place: Place | None, server: GracefulServer) -> None:
+    """Do what waits until a process listens: say so, and look after its parent."""
+    loop = asyncio.get_running_loop()
+    # The first file needs it, and until then the service is as good without.
+    loop.run_in_executor(None, import_module, "pandas")
+    if place is not None:
+        place.ready()
+
+        def stop_without_parent() -> None:
+            loop.remove_reader(place.lifeline)
+            server.handle_exit(signal.SIGTERM, None)
+
+        loop.add_reader(place.lifeline, stop_without_parent)
+    if place is None or place.number == 0:
+        _say_where(settings, known, *server.servers[0].sockets[0].getsockname()[:2])
 
 
 def _serve_together(settings: Settings, known: str | None) -> int:

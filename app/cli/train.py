@@ -14,7 +14,7 @@ from app.cli.options import (
     SeedOption,
     file_option,
 )
-from app.cli.output import fail, print_line, require_extra
+from app.cli.output import print_line, require_extra
 
 
 def train(  # noqa: PLR0913, PLR0917 - the options of the command
@@ -37,7 +37,7 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
       genregraph train --features features.csv --labels labels.csv --out model
     """
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
-    from app.cli.training import print_left_out, print_scores, progress_bar, write_evaluation
+    from app.cli.training import print_left_out, print_scores, write_evaluation, writing_model
     from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
     from ml.training.data import TrainingDataError
     from ml.training.evaluate import evaluate
@@ -46,16 +46,11 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
     from ml.training.train import train as train_model
 
     files = TrainingFiles(features, labels, lyrics, further)
-    with progress_bar() as show:
-        try:
-            chosen = Parameters() if parameters is None else read_parameters(parameters)
-            chosen = chosen.model_copy(update={"seed": seed})
-            report = train_model(files, out, parameters=chosen, progress=show)
-            evaluation = evaluate(load_ensemble(out), features, labels)
-        except (ParametersError, TrainingDataError, ArtifactError) as error:
-            fail(str(error))
-        except OSError as error:
-            fail(f"the model cannot be written to {out}: {error}")
+    with writing_model(out, ParametersError, TrainingDataError, ArtifactError) as show:
+        chosen = Parameters() if parameters is None else read_parameters(parameters)
+        chosen = chosen.model_copy(update={"seed": seed})
+        report = train_model(files, out, parameters=chosen, progress=show)
+        evaluation = evaluate(load_ensemble(out), features, labels)
     print_scores(evaluation.splits)
     write_evaluation(evaluation, out, out / REPORTS)
     rows = report.manifest.training_data.rows
