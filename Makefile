@@ -66,8 +66,8 @@ run: $(SERVING) $(VENV)/pages ## Serve on http://127.0.0.1:8000/graphql until Ct
 test: setup ## Run the tests except the slow ones.
 	$(BIN)/pytest -n 2 -m 'not slow'
 
-slowtests: setup ## Run the slow tests: faults, deployments, browsers, notebooks.
-	$(BIN)/pytest -n 2 -m slow
+slowtests: setup ## Run the slow tests: faults, deployments, browsers, notebooks, more examples.
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 -m 'slow or hypothesis'
 
 screenshots: setup ## Update the screenshots in docs/. Needs Chromium.
 	$(BIN)/pytest -q tests/browser -k 'sample or phone] or test_the_playground[playground]'

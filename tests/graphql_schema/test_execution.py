@@ -407,7 +407,6 @@ async def close(value: Any) -> None:
 
 
 @settings(
-    max_examples=150,
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,

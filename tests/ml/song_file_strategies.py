@@ -17,8 +17,6 @@ FILE_KINDS = {
 }
 
 bounded = settings(
-    max_examples=200,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[
         HealthCheck.too_slow,
