@@ -257,7 +257,7 @@ function AccuracyTable({ caption, rows }: TableProps) {
               <td className="number">{count(part.songs)}</td>
               <td className="number">{percent(part.share ?? 0)}</td>
               <td className="number">
-                {percent(part.lower)} to {percent(part.upper)}
+                {Math.round(part.lower * 100)}–{percent(part.upper)}
               </td>
             </tr>
           ))}
