@@ -270,8 +270,9 @@ def split_cells(record: str) -> list[str]:
 
 
 def _undoubled_quote(record: str) -> UndoubledQuoteError:
+    text = "," + record
     index = start = 0
-    while match := _CELLS.match("," + record, start):
+    while match := _CELLS.match(text, start):
         index, start = index + 1, match.end()
     closed = _QUOTED_TEXT.match(record, start)
     stop = _CELL_END.search(record, closed.end() if closed else start)

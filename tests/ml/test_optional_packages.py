@@ -30,4 +30,4 @@ def test_the_service_starts_without_what_it_does_not_need() -> None:
     )
     packages = {name.partition(".")[0] for name in done.stdout.split()}
     assert {"lightgbm", "strawberry", "sqlalchemy", "asyncpg", "numpy"} <= packages
-    assert not packages & {"pandas", "sklearn", "alembic", "mako", "dask", "matplotlib", "httpx"}
+    assert not packages & {"pandas", "pyarrow", "sklearn", "alembic", "mako", "dask", "matplotlib", "httpx"}

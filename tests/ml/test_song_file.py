@@ -671,6 +671,14 @@ class TestWrongFiles:
 
         assert (problem.kind, problem.line) == (Kind.ROW_TOO_LONG, 5)
 
+    def test_a_row_of_only_commas_and_an_open_quote_is_read_once(self) -> None:
+        start = time.process_time()
+
+        problem = only_problem(song_csv(numbered(1)) + b"," * (MAX_RECORD_BYTES - 100) + b'x"y,"z\n')
+
+        assert (problem.kind, problem.line, problem.value) == (Kind.UNDOUBLED_QUOTE, 3, '"z')
+        assert time.process_time() - start < 30
+
     def test_a_header_with_a_thousand_columns_is_read_and_one_more_refused(
         self, any_choice: OnInvalidRow
     ) -> None:
