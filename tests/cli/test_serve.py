@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.observability.logs import configure_logs
+from app.settings import LogFormat
+from tests.cli.command import run
 from tests.support.client import ApiClient
 from tests.support.ports import free_port
 from tests.support.songs import song_csv, song_rows
@@ -177,6 +180,13 @@ def test_a_second_one_on_the_same_folder_is_one_clear_line(serve: Serve) -> None
     assert first.process.poll() is None
 
 
+@pytest.fixture
+def logs() -> Iterator[None]:
+    """Configure this process's logs again after a command has done so."""
+    yield
+    configure_logs(LogFormat.JSON)
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
@@ -193,14 +203,16 @@ def test_a_second_one_on_the_same_folder_is_one_clear_line(serve: Serve) -> None
         ),
     ],
 )
+@pytest.mark.usefixtures("logs")
 def test_what_it_cannot_start_with_is_one_clear_line(
-    serve: Serve, settings: dict[str, str], line: str
+    folder: Path, settings: dict[str, str], line: str
 ) -> None:
-    code, errors = serve(**settings).end()
+    environment = {f"GENREGRAPH_{name.upper()}": value for name, value in settings.items()}
+    code, output = run("serve", "--data-dir", folder, **environment)
     assert code == 1
-    (said,) = errors.strip().splitlines()
+    (said,) = output.strip().splitlines()
     assert said.startswith(f"genregraph: {line}")
-    assert "hunter2" not in errors
+    assert "hunter2" not in output
 
 
 def test_a_port_that_is_taken_is_told(serve: Serve, folder: Path) -> None:
