@@ -33,6 +33,9 @@ _DATABASE_CODES: Sequence[tuple[Callable[[BaseException], bool], Code]] = (
 
 _MAX_NAME_LENGTH = 40
 
+_NO_GLOBAL_ID = "Value cannot represent a GlobalID"
+"""The start of Strawberry's message, which repeats all of the value and does not say what is needed."""
+
 _SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
 
 _CODES: dict[type[Exception], Code] = {
@@ -71,6 +74,8 @@ def note_codes(errors: Iterable[GraphQLError], *, suggestions: bool) -> None:
         if not suggestions and isinstance(error.original_error, GraphQLError | None):
             # Strawberry does not remove suggestions for arguments, input fields, values and types.
             error.message = _SUGGESTION.sub("", error.message)
+        if error.message.startswith(_NO_GLOBAL_ID):
+            error.message = "The value is not an ID of this API. Pass the `id` of a `Batch` or `Song`."
         code = code_of(error)
         error.extensions = {"code": code, **(error.extensions or {})}
         if code is Code.INTERNAL_SERVER_ERROR:

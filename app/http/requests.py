@@ -77,7 +77,7 @@ def check_head(request: Request) -> None:
     if type_ not in {JSON, MULTIPART}:
         message = f"The content type {_shown(type_)} is not supported. {_TYPES}"
         raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
-    charset = parse_content_type(request.headers["content-type"].lower())[1].get("charset", "utf-8")
+    charset = parse_content_type(request.headers["content-type"].lower())[1].get("charset") or "utf-8"
     if type_ == JSON and charset not in _CHARSETS:
         message = f"The charset {_shown(charset)} is not supported. Send JSON in UTF-8."
         raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
@@ -113,7 +113,8 @@ def read_json(data: str | bytes, what: str) -> Any:
     except RecursionError:
         raise _bad(f"{what} is nested too deeply.") from None
     except ValueError as error:
-        raise _bad(f"{what} is not JSON: {error}.") from None
+        reason = str(error).partition("; use sys.")[0]  # Python's advice for numbers of over 4,300 digits
+        raise _bad(f"{what} is not JSON: {reason}.") from None
 
 
 def read_body(data: bytes | str) -> dict[str, Any]:

@@ -86,6 +86,11 @@ def test_an_id_that_is_no_batchs_is_the_clients_mistake(api: ApiClient, batch_id
     assert error["extensions"]["code"] in {"INVALID_ARGUMENT", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
 
 
+def test_an_id_of_another_form_is_told_what_is_needed(api: ApiClient) -> None:
+    (error,) = api.errors(BATCH, id="00000000-0000-0000-0000-000000000000")
+    assert error["message"] == "The value is not an ID of this API. Pass the `id` of a `Batch` or `Song`."
+
+
 def test_a_cursor_of_another_list_is_refused(api: ApiClient) -> None:
     for after in ("WyJhIiwiMSJd", "WyIyMDI2LTAxLTAxIiwiMSJd", "x"):
         (error,) = api.errors(PAGE, after=after)

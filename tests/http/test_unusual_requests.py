@@ -190,6 +190,7 @@ def test_an_empty_operation_name_is_none(api: ApiClient, method: str) -> None:
         "Application/JSON",
         "APPLICATION/JSON; CHARSET=UTF-8",
         "application/json;charset=utf8",
+        "application/json; charset",
         'application/json; charset="utf-8"',
         "application/json; charset=us-ascii",
         "application/json; odata=verbose",
@@ -278,6 +279,13 @@ def test_a_byte_order_mark_before_json_is_read_over(api: ApiClient) -> None:
         (
             b'{"query": "{a}", "variables": {"a": NaN}}',
             "The request body is not JSON: NaN is not a number.",
+        ),
+        (
+            b'{"query": "{a}", "variables": {"a": ' + b"9" * 5_000 + b"}}",
+            (
+                "The request body is not JSON: Exceeds the limit (4300 digits) for integer string "
+                "conversion: value has 5000 digits."
+            ),
         ),
         (b"7", "The request body must be a JSON object."),
         (b"[" + QUERY + b"]", "Batching is not supported. Send each operation in its own request."),
