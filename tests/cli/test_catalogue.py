@@ -186,7 +186,7 @@ def test_a_background_batch_is_cancelled_and_following_it_fails(start_service: S
     assert printed(api, "batch", batch_id, "--cancel") == "The batch is cancelled.\n"
     # then
     code, out, error = run_for(api, "batch", batch_id, "--follow")
-    assert (code, out, error) == (1, "", "standard-input.csv: the batch is cancelled\n")
+    assert (code, out, error) == (1, "", "standard input: the batch is cancelled\n")
 
 
 @pytest.mark.parametrize(
