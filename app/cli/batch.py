@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import BatchArgument, JsonOption, Service, for_service
-from app.cli.output import FAILED, USAGE, fail
+from app.cli.output import FAILED, USAGE, counted, fail
 
 action_option = partial(typer.Option, rich_help_panel="What to do with it")
 
@@ -48,7 +48,7 @@ def batch(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.echo(f"The batch is {status.lower()}.")
     elif delete:
         deleted = client.execute(DELETE, {"id": batch_id, "songs": with_songs})["deleteBatch"]
-        typer.echo(f"Deleted the batch and {deleted['songsDeleted']:,} songs.")
+        typer.echo(f"Deleted the batch and {counted(deleted['songsDeleted'], 'song')}.")
     else:
         _show(client, batch_id, follow=follow, as_json=as_json)
 

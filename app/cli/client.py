@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -279,7 +279,12 @@ def _data(body: Mapping[str, Any]) -> dict[str, Any]:
     if errors := body.get("errors"):
         code = (errors[0].get("extensions") or {}).get("code")
         raise RefusedError("; ".join(error["message"] for error in errors), code)
-    return dict(body["data"])
+    return _Data(body["data"])
+
+
+class _Data(dict[str, Any]):
+    def __missing__(self, field: str) -> NoReturn:
+        raise RefusedError(f"The response has no field {field}. Check that the URL belongs to genregraph.")
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:

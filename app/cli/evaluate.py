@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.options import Service, for_service, labels_option, songs_option
-from app.cli.output import USAGE, fail, print_line, print_table, require_extra
+from app.cli.output import USAGE, counted, fail, print_line, print_table, require_extra
 
 LOCAL = "A model on this machine"
 local_option = partial(typer.Option, file_okay=False, rich_help_panel=LOCAL)
@@ -82,7 +82,7 @@ def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> No
             "predicted by a model that did not see it."
         )
     elif report.songs_left_out:
-        print_line(f"Left out: {report.songs_left_out:,} songs that the model was trained on.")
+        print_line(f"Left out: {counted(report.songs_left_out, 'song')} that the model was trained on.")
     print_scores(report.splits)
     folder = out or model / REPORTS
     write_evaluation(report, model, folder)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from app.cli.client import GraphQLClient
-from app.cli.output import USAGE, fail
+from app.cli.output import USAGE, counted, fail
 from graphql_schema.inputs import MAX_SONGS
 from ml.songs.contract import METADATA_COLUMNS, Songs
 from ml.songs.csv_songs import SongFile
@@ -119,7 +119,7 @@ def _classified(
     if not songs:  # nothing that could be sent: every row has a missing value or was skipped
         counts = dict.fromkeys(("rowsDuplicated", "rowsClassified", "rowsUncertain"), 0)
         return {"batch": {**counts, "minConfidence": options["minConfidence"], "genres": []}, "songs": []}
-    with Console(stderr=True, quiet=quiet).status(f"{len(songs):,} songs"):
+    with Console(stderr=True, quiet=quiet).status(counted(len(songs), "song")):
         result: dict[str, Any] = client.execute(CLASSIFY_SONGS, {"input": {"songs": songs, **options}})
     return dict(result["classifySongs"])
 

@@ -32,6 +32,11 @@ _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 """What commands terminals, reorders the text around it, or stands for bytes that are no UTF-8."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, whose plural ends in s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Print what went wrong to standard error and end with an exit code."""
     print_error(f"genregraph: {message}")

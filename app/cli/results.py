@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Column
 from rich.text import Text
 
-from app.cli.output import print_error, print_json, print_line, print_table
+from app.cli.output import counted, print_error, print_json, print_line, print_table
 from app.cli.song_paths import STANDARD_INPUT, named
 
 MOST_PRINTED = 10
@@ -98,7 +98,7 @@ def print_result(outcome: Outcome, *, err: bool = False) -> None:
 
 
 def _waiting(result: Mapping[str, Any]) -> str:
-    text = f"{result['rowsUploaded']:,} rows, classified in the background as batch {result['id']}"
+    text = f"{counted(result['rowsUploaded'], 'row')}, classified in the background as batch {result['id']}"
     if result.get("rowsProcessed"):
         text += f", {result['rowsProcessed']:,} so far"
     if result.get("waitingReason"):
@@ -108,15 +108,16 @@ def _waiting(result: Mapping[str, Any]) -> str:
 
 def _stored(result: Mapping[str, Any]) -> str:
     counts = (
-        f"{result['rowsUploaded']:,} rows, {result['rowsClassified']:,} songs stored "
-        f"({result['rowsWithMissingValues']:,} rows with missing values, "
+        f"{counted(result['rowsUploaded'], 'row')}, {counted(result['rowsClassified'], 'song')} stored "
+        f"({counted(result['rowsWithMissingValues'], 'row')} with missing values, "
         f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)"
     )
     lines = [counts]
     if result.get("id"):
         lines.append(f"batch {result['id']}")
     if result["rowsClassifiedWithMissingValues"]:
-        lines.append(f"{result['rowsClassifiedWithMissingValues']:,} rows classified despite missing values")
+        despite = counted(result["rowsClassifiedWithMissingValues"], "row")
+        lines.append(f"{despite} classified despite missing values")
     if result["minConfidence"] > 0:
         lines.append(
             f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})"

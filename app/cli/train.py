@@ -14,7 +14,7 @@ from app.cli.options import (
     SeedOption,
     file_option,
 )
-from app.cli.output import print_line, require_extra
+from app.cli.output import counted, print_line, require_extra
 
 
 def train(  # noqa: PLR0913, PLR0917 - the options of the command
@@ -54,7 +54,8 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
     print_scores(evaluation.splits)
     write_evaluation(evaluation, out, out / REPORTS)
     rows = report.manifest.training_data.rows
-    print_line(f"Trained on {', '.join(f'{name}: {count:,} rows' for name, count in rows.items())}.")
+    sources = ", ".join(f"{name}: {counted(count, 'row')}" for name, count in rows.items())
+    print_line(f"Trained on {sources}.")
     print_left_out(
         {
             "songs with missing values": report.data.rows_with_missing_values,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, NoReturn
 import typer
 
 from app.cli.options import Service, for_service
-from app.cli.output import USAGE, fail, print_line
+from app.cli.output import USAGE, counted, fail, print_line
 from app.cli.song_paths import named, song_path
 
 VERIFY_SONGS = """
@@ -73,7 +73,7 @@ def verify(
     stored = unknown = 0
     for start in range(0, len(labels), LARGEST_PART):
         part = labels[start : start + LARGEST_PART]
-        before = f". {stored:,} songs before it are verified" if stored else ""
+        before = f". Verified before it: {counted(stored, 'song')}" if stored else ""
         try:
             missing = _send(client, part)
             if missing and not skip_unknown:
@@ -90,10 +90,15 @@ def verify(
         except RefusedError as error:
             if error.code == "FORBIDDEN":
                 raise
-            fail(f"{named(file)}, lines {part[0].line} to {part[-1].line}: {error}{before}")
+            fail(f"{named(file)}, {_lines(part)}: {error}{before}")
         stored += len(known)
         unknown += len(missing)
-    typer.echo(f"{stored:,} songs verified" + (f", {unknown:,} unknown left out" if unknown else ""))
+    typer.echo(f"{counted(stored, 'song')} verified" + (f", {unknown:,} unknown left out" if unknown else ""))
+
+
+def _lines(part: Sequence[Label]) -> str:
+    first, last = part[0].line, part[-1].line
+    return f"line {first}" if first == last else f"lines {first} to {last}"
 
 
 def _send(client: Service, labels: Sequence[Label]) -> set[str]:

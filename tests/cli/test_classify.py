@@ -76,7 +76,7 @@ def test_a_refused_file_is_told_by_line_column_and_value_and_the_rest_is_sent(
     assert problem.startswith("3 tempo asd expected a number from 0 to 1000")
     assert any(line.startswith("4 key [b]99[/b] expected ") for line in lines)
     assert "and 1 more; --json lists the first 100" in lines
-    assert "right.csv: 1 rows, 1 songs stored" in done.stdout
+    assert "right.csv: 1 row, 1 song stored" in done.stdout
     assert "refused" in done.stdout
     assert total(api) == 1
 
@@ -94,7 +94,7 @@ def test_rows_with_missing_values_can_be_classified(api: ApiClient, tmp_path: Pa
     done = classify(api, file, "--on-missing-value", "classify")
     assert (done.exit_code, done.stderr) == (0, "")
     assert "2 rows, 2 songs stored (0 rows with missing values, 0 invalid, 0 repeated)" in done.stdout
-    assert "1 rows classified despite missing values" in done.stdout
+    assert "1 row classified despite missing values" in done.stdout
 
 
 def test_json_is_one_document_of_what_became_of_each_file(api: ApiClient, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_file_over_the_limit_of_the_service_is_refused(start_service: StartSer
     done = classify(api, large, small)
     assert done.exit_code == 1
     assert "large.csv: The request is larger than 100,000 bytes" in done.stderr
-    assert "small.csv: 1 rows, 1 songs stored" in done.stdout
+    assert "small.csv: 1 row, 1 song stored" in done.stdout
 
 
 class TestBackground:
@@ -196,7 +196,7 @@ class TestBackground:
         file = write(tmp_path / "songs.csv", song_csv([*song_rows(30), song_row(tempo="")]))
         done = classify(api, file, "--background")
         assert (done.exit_code, done.stderr) == (0, "")
-        assert "songs.csv: 31 rows, 30 songs stored (1 rows with missing values" in done.stdout
+        assert "songs.csv: 31 rows, 30 songs stored (1 row with missing values" in done.stdout
         told, told_in_the_request = (
             [line for line in one.stdout.splitlines() if not line.startswith("batch ")]
             for one in (done, classify(api, file))

@@ -43,7 +43,7 @@ def test_the_songs_are_stored_and_printed_with_their_reasons(api: ApiClient, tmp
     code, output = classify(api, file, "--songs", 40)
     # then
     assert code == 0
-    assert "songs.csv: 32 rows, 30 songs stored (1 rows with missing values, 0 invalid, 1 repeated)" in output
+    assert "songs.csv: 32 rows, 30 songs stored (1 row with missing values, 0 invalid, 1 repeated)" in output
     with file.open("rb") as content:
         (songs,) = SongFile(content, name="songs.csv").chunks()
     ensemble = load_ensemble(resource("model"))
@@ -102,7 +102,7 @@ def test_a_refused_file_is_told_by_line_and_the_rest_is_sent(api: ApiClient, tmp
     assert code == 1
     assert "wrong.csv: The song file is invalid: Line 3" in output
     assert run("classify", wrong, "--url", f"{api.url}/graphql", COLUMNS="200")[1].strip() in output
-    assert "right.csv: 1 rows, 1 songs stored" in output
+    assert "right.csv: 1 row, 1 song stored" in output
     assert api.execute(STORED)["songs"] == {"totalCount": 1}
 
 
@@ -111,7 +111,7 @@ def test_wrong_rows_can_be_skipped(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv(rows))
     code, output = classify(api, file, "--skip-invalid-rows")
     assert code == 0
-    assert "3 rows, 1 songs stored (1 rows with missing values, 1 invalid, 0 repeated)" in output
+    assert "3 rows, 1 song stored (1 row with missing values, 1 invalid, 0 repeated)" in output
 
 
 def test_rows_with_missing_values_get_what_they_get_without_explaining(
@@ -138,7 +138,7 @@ def test_a_file_of_rows_with_missing_values_alone_sends_nothing(api: ApiClient, 
     file = write(tmp_path / "songs.csv", song_csv([song_row(key="")]))
     code, output = classify(api, file)
     assert code == 0
-    assert "1 rows, 0 songs stored (1 rows with missing values, 0 invalid, 0 repeated)" in output
+    assert "1 row, 0 songs stored (1 row with missing values, 0 invalid, 0 repeated)" in output
     assert api.execute(STORED)["batches"]["totalCount"] == 0
 
 

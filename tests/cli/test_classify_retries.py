@@ -77,6 +77,7 @@ def test_it_gives_up_after_as_many_retries_as_it_may(tmp_path: Path) -> None:
             3,
             "redirects to https://elsewhere.example/",
         ),
+        (Answer(200, {"data": {"viewer": None}}), 1, "The response has no field classifyBatch."),
     ],
 )
 def test_what_will_not_change_is_not_tried_again(

@@ -39,8 +39,8 @@ def test_classify_sends_files_and_prints_what_was_stored(api: ApiClient, tmp_pat
     code, output = classify(api, first, second)
     # then
     assert code == 0
-    assert "first.csv: 32 rows, 30 songs stored (1 rows with missing values, 0 invalid, 1 repeated)" in output
-    assert "second.csv: 1 rows, 1 songs stored" in output
+    assert "first.csv: 32 rows, 30 songs stored (1 row with missing values, 0 invalid, 1 repeated)" in output
+    assert "second.csv: 1 row, 1 song stored" in output
     assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 31}}
 
 
@@ -53,14 +53,14 @@ def test_classify_prints_what_is_wrong_and_ends_with_1_but_sends_the_rest(
     assert code == 1
     assert "Line 3" in output
     assert "'asd'" in output
-    assert "right.csv: 1 rows, 1 songs stored" in output
+    assert "right.csv: 1 row, 1 song stored" in output
 
 
 def test_classify_can_skip_wrong_rows(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(), song_row(trackID="2", tempo="asd")]))
     code, output = classify(api, file, "--skip-invalid-rows")
     assert code == 0
-    assert "2 rows, 1 songs stored (0 rows with missing values, 1 invalid, 0 repeated)" in output
+    assert "2 rows, 1 song stored (0 rows with missing values, 1 invalid, 0 repeated)" in output
 
 
 def test_classify_prints_how_many_songs_are_uncertain(api: ApiClient, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
     assert error.splitlines() == [
         "-, line 1002: song 1001 is not in the catalogue",
         (
-            "genregraph: nothing of this part was verified. 1,000 songs before it are verified. "
+            "genregraph: nothing of this part was verified. Verified before it: 1,000 songs. "
             "--skip-unknown leaves such songs out."
         ),
     ]
@@ -133,7 +133,7 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
         (b"trackID,genre\n" + b"x,pop\n" * 12, "\nand 2 more\ngenregraph: nothing was verified\n"),
         (
             b"trackID,genre\n1,Pop\n",
-            "genregraph: -, lines 2 to 2: genre: 'Pop' differs from 'pop' only in case; use 'pop'\n",
+            "genregraph: -, line 2: genre: 'Pop' differs from 'pop' only in case; use 'pop'\n",
         ),
     ],
     ids=range(13),
