@@ -22,7 +22,7 @@ from app.database.engine import SessionFactory
 REFRESH_SECONDS = 2.0
 """Interval of refreshes."""
 
-UNKNOWN_REFRESH_SECONDS = 0.5
+UNKNOWN_REFRESH_SECONDS = 0.05
 """Minimum interval of refreshes triggered by an unknown secret, which may be new."""
 
 UNKNOWN_WAIT_SECONDS = 1.0
@@ -127,7 +127,7 @@ class ClientDirectory:
         self._troubles = [""] * len(sources)
         self._by_client: dict[str, tuple[Credential, ...]] = {}
         self._comparisons = 1
-        self._refreshed_at = 0.0
+        self._refreshed_at = 0.0  # when the last complete refresh started
         self._refreshing: asyncio.Task[None] | None = None
         self._used: dict[str, datetime] = {}
         self._noted_at: dict[str, float] = {}
@@ -153,8 +153,7 @@ class ClientDirectory:
         The time taken does not depend on whether the client exists or how much of the secret is right.
         """
         role = self._role(client_id, secret)
-        if role is None and time.monotonic() - self._refreshed_at > UNKNOWN_REFRESH_SECONDS:
-            await asyncio.wait({self._refresh_once()}, timeout=UNKNOWN_WAIT_SECONDS)
+        if role is None and await self._refreshed_after(time.monotonic()):
             role = self._role(client_id, secret)
         if role is None:
             return None
@@ -169,6 +168,17 @@ class ClientDirectory:
             for known in self._by_client.get(caller.client_id, ())
         )
 
+    async def _refreshed_after(self, moment: float) -> bool:
+        """Wait for a refresh that starts after a moment; return whether it came in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNKNOWN_WAIT_SECONDS):
+                while self._refreshed_at < moment:
+                    next_one = self._refreshed_at + UNKNOWN_REFRESH_SECONDS
+                    await asyncio.sleep(max(0, next_one - time.monotonic()))
+                    await self.refresh()
+                return True
+        return False
+
     async def refresh(self) -> None:
         """Read all sources; concurrent calls share one refresh."""
         await asyncio.shield(self._refresh_once())
@@ -179,6 +189,7 @@ class ClientDirectory:
         return self._refreshing
 
     async def _refresh(self) -> None:
+        started = time.monotonic()
         for number, source in enumerate(self._sources):
             try:
                 async with asyncio.timeout(READ_SECONDS):
@@ -194,7 +205,7 @@ class ClientDirectory:
             by_client[credential.client_id].append(credential)
         self._by_client = {client_id: tuple(known) for client_id, known in by_client.items()}
         self._comparisons = max((len(known) for known in by_client.values()), default=1)
-        self._refreshed_at = time.monotonic()
+        self._refreshed_at = started
 
     def _role(self, client_id: str, secret: str) -> Role | None:
         presented = hash_secret(secret)
