@@ -51,7 +51,11 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            script.bytes_received.append(self._read_all())
+            missing = self._read_all()
+            script.bytes_received.append(int(self.headers.get("content-length", 0)) - missing)
+            if missing:  # the client is gone
+                self.close_connection = True
+                return
             is_text = isinstance(answer.body, str)
             content = str(answer.body).encode() if is_text else json.dumps(answer.body).encode()
             self.send_response(answer.status)
@@ -66,10 +70,11 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
             self.do_POST()
 
         def _read_all(self) -> int:
-            left = length = int(self.headers.get("content-length", 0))
-            while left:
-                left -= len(self.rfile.read(min(left, 1 << 20)))
-            return length
+            """Read the body, and return how many bytes are missing at its end."""
+            left = int(self.headers.get("content-length", 0))
+            while left and (read := self.rfile.read(min(left, 1 << 20))):
+                left -= len(read)
+            return left
 
         def log_message(self, *_: Any) -> None:
             pass
