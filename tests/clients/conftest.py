@@ -26,10 +26,12 @@ def node_modules() -> Path:
     """The packages of package-lock.json, installed if they are not, by one of the test's processes."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not (node and npm):
-        pytest.skip("node and npm are not installed")
+        pytest.skip(
+            f"the JavaScript clients need npm and Node.js {OLDEST_NODE} or newer, which are not installed"
+        )
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        pytest.skip(f"the clients need Node {OLDEST_NODE} or newer; this is {version}")
+        pytest.skip(f"the JavaScript clients need Node.js {OLDEST_NODE} or newer; this is {version}")
     with (FOLDER / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         installed = FOLDER / "node_modules" / ".package-lock.json"
@@ -38,7 +40,7 @@ def node_modules() -> Path:
                 [npm, "ci", "--no-progress"], cwd=FOLDER, capture_output=True, text=True, check=False
             )
             if done.returncode and any(code in done.stderr for code in NO_NETWORK):
-                pytest.skip("npm cannot reach its registry")
+                pytest.skip("npm cannot reach its registry to install the JavaScript clients")
             assert done.returncode == 0, done.stderr
     return FOLDER / "node_modules"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import ApiClient
+from tests.support.programs import on_path
 from tests.support.songs import song_csv, song_rows
 
 ROOT = Path(__file__).parents[2]
+
+INSTALLS = {"curl": "apt-get install curl", "node": "apt-get install nodejs"}
 
 
 def program(language: str, tmp_path: Path) -> list[str]:
@@ -36,8 +38,8 @@ def program(language: str, tmp_path: Path) -> list[str]:
 def test_a_snippet_does_what_it_says(
     api: ApiClient, tmp_path: Path, page: str, language: str, needs: str
 ) -> None:
-    if needs and shutil.which(needs) is None:
-        pytest.skip(f"{needs} is not installed")
+    if needs:
+        on_path(needs, INSTALLS[needs])
     # given
     (code,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     assert "http://127.0.0.1:8000" in code

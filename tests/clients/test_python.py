@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gql.transport.httpx import HTTPXTransport
 from gql.transport.websockets import WebsocketsTransport
 
 from tests.support.client import ApiClient
+from tests.support.programs import on_path
 
 CREDENTIALS = {"client-id": "test", "client-secret": "test"}
 HEADERS = {**CREDENTIALS, "graphql-preflight": "1"}
@@ -98,10 +98,9 @@ def test_gql_follows_a_background_batch(api: ApiClient, song_file: Path, credent
     assert events[-1] == {"status": "SUCCEEDED", "rowsUploaded": 31, "rowsProcessed": 31}
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_uploads(api: ApiClient, song_file: Path) -> None:
     operations = json.dumps({"query": CLASSIFY, "variables": {"file": None}})
-    command = ["curl", "--silent", "--fail-with-body", f"{api.url}/graphql"]
+    command = [on_path("curl", "apt-get install curl"), "--silent", "--fail-with-body", f"{api.url}/graphql"]
     for name, value in HEADERS.items():
         command += ["--header", f"{name}: {value}"]
     command += ["--form", f"operations={operations}", "--form", 'map={"0": ["variables.file"]}']
