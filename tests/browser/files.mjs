@@ -304,6 +304,24 @@ export async function waitingFile({ url, file }) {
   }, { allowed: REFUSED_REQUEST });
 }
 
+/** The list of files may name the failure before the batch itself has told it. */
+export async function failedBeforeItWasFollowed({ url, bad_file: badFile }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await page.routeWebSocket(/\/graphql$/, async (socket) => {
+      await page.waitForTimeout(3000);
+      socket.connectToServer();
+    });
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('query Overview')) await page.waitForTimeout(1500);
+      await route.continue();
+    });
+    await signIn(page, url);
+    await page.getByLabel('CSV files of songs').setInputFiles(badFile);
+    await page.getByRole('heading', { name: 'bad.csv was refused. Nothing was stored.' }).waitFor();
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+}
+
 export async function failedFile({ url, bad_file: badFile, problem }) {
   await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
     await signIn(page, url);

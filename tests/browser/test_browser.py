@@ -273,6 +273,12 @@ def test_a_queued_file_that_fails_is_explained_by_line_and_column(
     )
 
 
+def test_a_failure_that_the_list_names_first_is_told_too(
+    run: Run, start_service: StartService, bad_file: Path
+) -> None:
+    run("failedBeforeItWasFollowed", start_service(max_sync_rows=2), bad_file=str(bad_file))
+
+
 def test_wrong_credentials_are_told_and_can_be_corrected(run: Run, api: ApiClient) -> None:
     run("wrongCredentials", api)
 

@@ -46,9 +46,10 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
   const sources = useRef(new Map<string, Source>());
 
   const mine = accepted.filter((one) => one.clientKey === clientKey).map(({ file }) => file);
+  // One accepted here stays until its end was handled, even if the list names the end before.
   const unfinished = [
-    ...new Map([...mine, ...listed].map((file) => [file.id, file])).values(),
-  ].filter((file) => isUnfinished(file) && !ended.has(file.id));
+    ...new Map([...mine, ...listed.filter(isUnfinished)].map((file) => [file.id, file])).values(),
+  ].filter(({ id }) => !ended.has(id));
 
   function show(batch: BatchFragment) {
     setArrived(batch.id);

@@ -18,7 +18,7 @@ export interface EndListener {
 /**
  * Follow batches to their end, each by its own subscription.
  *
- * @param ids of those unfinished; one that is no longer among them is not followed further.
+ * @param ids of those unfinished; each is followed to its end, also when it is no longer among them.
  * @param clientKey changes with the credentials, which may be the right ones then.
  */
 export function useFollowing(
@@ -43,13 +43,7 @@ export function useFollowing(
   const wanted = ids.join(' ');
   // biome-ignore lint/correctness/useExhaustiveDependencies: as above
   useEffect(() => {
-    const now = new Set(wanted.split(' ').filter(Boolean));
-    for (const [id, controller] of running.current) {
-      if (now.has(id)) continue;
-      controller.abort();
-      running.current.delete(id);
-    }
-    for (const id of now) {
+    for (const id of wanted.split(' ').filter(Boolean)) {
       if (running.current.has(id)) continue;
       const controller = new AbortController();
       running.current.set(id, controller);
