@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 import secrets
@@ -21,6 +22,11 @@ CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _ID = re.compile(r"""[!#-&(-9;-~]+""")
 """Ids that survive in a header; quotes are probably left over from a shell or an env file."""
+
+_ROLES = [role.value for role in Role]
+
+_MISSPELT = 0.75
+"""Similarity to a role above which the end of a secret is refused: about one wrong or two swapped letters."""
 
 _FORM = "client-id:client-secret, optionally followed by :reader, :writer or :admin"
 
@@ -55,10 +61,11 @@ def hash_secret(secret: str) -> bytes:
 def parse_clients(entries: Iterable[str]) -> list[Credential]:
     """Parse entries of the form `id:secret`, `id:secret:role` or `id:sha256$HEX:role`.
 
-    An id can have several entries, one per secret. The role defaults to writer.
+    An id can have several entries, one per secret. The role defaults to writer; it must be given if the
+    secret itself ends with a colon and something similar to a role.
 
     Raises:
-        ClientsError: an entry is malformed, or a client has two roles.
+        ClientsError: an entry is malformed or its role misspelt, or a client has two roles.
     """
     parsed = [_parse(number, entry.strip()) for number, entry in enumerate(entries, start=1)]
     roles: dict[str, Role] = {}
@@ -90,7 +97,7 @@ def plain_secrets(entries: Iterable[str]) -> list[tuple[str, str]]:
 def _split(entry: str) -> tuple[str, str, Role | None]:
     client_id, _, secret = entry.partition(":")
     beginning, colon, ending = secret.rpartition(":")
-    if colon and beginning and ending in {role.value for role in Role}:
+    if colon and beginning and ending in _ROLES:
         return client_id, beginning, Role(ending)
     return client_id, secret, None
 
@@ -107,9 +114,21 @@ def _parse(number: int, entry: str) -> tuple[str, bytes, Role | None]:
         raise ClientsError(
             f"The secret in entry {number} starts or ends with a space or has non-ASCII characters."
         )
+    if role is None and (meant := _misspelt_role(secret)):
+        raise ClientsError(
+            f"entry {number} ends with what looks like a misspelt role: did you mean :{meant}? "
+            "If it belongs to the secret, add the role after it."
+        )
     if not secret.startswith(HASH_PREFIX):
         return client_id, hash_secret(secret), role
     digits = secret.removeprefix(HASH_PREFIX)
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ClientsError(f"entry {number} needs 64 hexadecimal digits after {HASH_PREFIX}")
     return client_id, bytes.fromhex(digits), role
+
+
+def _misspelt_role(secret: str) -> str | None:
+    """Return the role that the part after a secret's last colon resembles."""
+    _, colon, ending = secret.rpartition(":")
+    near = difflib.get_close_matches(ending.lower(), _ROLES, n=1, cutoff=_MISSPELT) if colon else []
+    return near[0] if near else None

@@ -59,6 +59,8 @@ def test_the_health_checks_are_open(api: ApiClient, path: str) -> None:
         ("a:reader", "a", "reader", Role.WRITER),
         (" a:b , c:d:admin", "c", "d", Role.ADMIN),
         ("a:first,a:second:reader", "a", "first", Role.READER),
+        ("a:hunter:wrtier:writer", "a", "hunter:wrtier", Role.WRITER),
+        ("a:correct:horse:rider", "a", "correct:horse:rider", Role.WRITER),
         (f"a:sha256${sha256(b'b').hexdigest()}", "a", "b", Role.WRITER),
         (f"a:sha256${sha256(b'b').hexdigest()}:admin", "a", "b", Role.ADMIN),
     ],
@@ -103,6 +105,9 @@ def test_a_client_is_written_as_id_secret_and_role(
             "a:hunter2:reader,a:hunter3:admin",
             "entry 2 gives its client a different role than an earlier entry",
         ),
+        ("a:hunter2:wrtier", "entry 1 ends with what looks like a misspelt role: did you mean :writer?"),
+        ("a:hunter2,b:hunter3:Admin", "entry 2 ends with what looks like a misspelt role"),
+        ("a:hunter2:read", "entry 1 ends with what looks like a misspelt role: did you mean :reader?"),
     ],
 )
 def test_a_list_of_clients_that_cannot_be_read_is_an_error_without_secrets(text: str, problem: str) -> None:
