@@ -29,6 +29,9 @@ from graphql_schema.complexity import OperationCost
 from graphql_schema.errors import RefusedOperationError
 
 MAX_TOKENS: Final = 1_000
+PARSE_OPTIONS: Final[Mapping[str, Any]] = {"max_tokens": MAX_TOKENS, "allow_empty_selection_sets": False}
+"""Options of graphql-core's parser, which by default accepts `{ genres {} }` against the specification."""
+
 CACHED_DOCUMENTS: Final = 256
 
 _MAX_NAME_SHOWN: Final = 100
@@ -48,7 +51,7 @@ class Document:
         Raises:
             GraphQLError: the document has a syntax error or too many tokens.
         """
-        self.node: DocumentNode = parse(text, max_tokens=MAX_TOKENS)
+        self.node: DocumentNode = parse(text, **PARSE_OPTIONS)
         self._schema = schema
         self._rules = rules
         self._operations: dict[str | None, OperationDefinitionNode] = {}

@@ -22,7 +22,7 @@ from strawberry.types.graphql import OperationType
 from app.errors import Code
 from app.observability.metrics import Operation
 from graphql_schema.complexity import too_complex
-from graphql_schema.documents import INVALID, MAX_TOKENS, Document
+from graphql_schema.documents import INVALID, PARSE_OPTIONS, Document
 from graphql_schema.errors import RefusedOperationError, code_of, mask_unexpected
 from graphql_schema.execution import provided_operation_name
 
@@ -134,7 +134,7 @@ class OperationRunner(SchemaExtensionsRunner):
 
     def _parse(self) -> None:
         context = self.execution_context
-        context.parse_options["max_tokens"] = MAX_TOKENS
+        context.parse_options.update(PARSE_OPTIONS)  # type: ignore[typeddict-item]
         if context.query:
             with suppress(GraphQLError, RecursionError):
                 self._document = self._documents(context.query)

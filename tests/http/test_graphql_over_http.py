@@ -68,6 +68,16 @@ def test_a_body_that_is_no_request_gets_400(shared_api: ApiClient, body: str | b
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
+@pytest.mark.parametrize("query", ["{}", "{ genres {} }", "{ genres { ... on Genre {} } }"])
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_an_empty_selection_is_a_syntax_error(shared_api: ApiClient, query: str, accept: str) -> None:
+    # when
+    response = shared_api.http.post("/graphql", json={"query": query}, headers={"accept": accept})
+    # then
+    assert "GRAPHQL_PARSE_FAILED" in response.text
+    assert "Expected Name, found '}'" in response.text
+
+
 def test_an_unknown_content_type_and_method_are_refused(shared_api: ApiClient) -> None:
     response = shared_api.http.post("/graphql", content="{}", headers={"content-type": "text/csv"})
     assert response.status_code == 415
