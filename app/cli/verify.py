@@ -118,22 +118,32 @@ def _read(file: Path) -> list[Label]:
     labels: dict[str, Label] = {}
     problems: list[str] = []
     for line, cells in rows:
-        values = dict(zip(columns, map(str.strip, cells), strict=False))
-        label = Label(line, values.get(TRACK_ID, "").lstrip("0") or "0", values.get(GENRE, ""))
-        first = labels.setdefault(label.track_id, label)
         if len(cells) != len(columns):
             problems.append(f"line {line}: {len(cells)} values, but the header has {len(columns)}")
-        elif not TRACK_ID_FORM.fullmatch(values[TRACK_ID]):
-            problems.append(f"line {line}: {TRACK_ID} must be a whole number, not {values[TRACK_ID][:100]!r}")
-        elif not label.genre:
-            problems.append(f"line {line}: {GENRE} is empty")
-        elif first is not label:
-            problems.append(f"line {line}: song {label.track_id} is in line {first.line}, too")
+            continue
+        values = dict(zip(columns, map(str.strip, cells), strict=True))
+        label = Label(line, values[TRACK_ID].lstrip("0") or "0", values[GENRE])
+        first = labels.setdefault(label.track_id, label)
+        if problem := _problem(values[TRACK_ID], label, first):
+            problems.append(f"line {line}: {problem}")
     if problems:
         _fail(file, problems, "nothing was verified")
     if not labels:
         fail(f"{named(file)} has no songs")
     return [*labels.values()]
+
+
+def _problem(track_id: str, label: Label, first: Label) -> str | None:
+    """Return what is wrong with a label, given its track id as written and the first label of the song."""
+    from ml.songs.contract import MISSING_MARKERS
+
+    if not TRACK_ID_FORM.fullmatch(track_id):
+        return f"{TRACK_ID} must be a whole number, not {track_id[:100]!r}"
+    if not label.genre:
+        return f"{GENRE} is empty"
+    if label.genre.lower() in MISSING_MARKERS:
+        return f"{GENRE} is {label.genre!r}, which means a missing value"
+    return None if first is label else f"song {label.track_id} is in line {first.line}, too"
 
 
 def _rows(file: Path) -> list[tuple[int, list[str]]]:

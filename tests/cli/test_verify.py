@@ -129,6 +129,8 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
         (b"trackID,genre\nx,pop\n", "-, line 2: trackID must be a whole number, not 'x'\n"),
         (b"trackID,genre\n" + b"9" * 20 + b",pop\n", "-, line 2: trackID must be a whole number, not '9999"),
         (b"trackID,genre\n1,\n", "-, line 2: genre is empty\n"),
+        (b"trackID,genre\n1,NaN\n", "-, line 2: genre is 'NaN', which means a missing value\n"),
+        (b"trackID,genre\n1, n/a \n", "-, line 2: genre is 'n/a', which means a missing value\n"),
         (b"trackID,genre\n1,pop\n01,ska\n", "-, line 3: song 1 is in line 2, too\n"),
         (b"trackID,genre\n" + b"x,pop\n" * 12, "\nand 2 more\ngenregraph: nothing was verified\n"),
         (
@@ -136,7 +138,7 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
             "genregraph: -, line 2: genre: 'Pop' differs from 'pop' only in case; use 'pop'\n",
         ),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_what_is_wrong_is_said_by_line(api: ApiClient, content: bytes, message: str) -> None:
     api.classify(song_csv(song_rows(1)))
