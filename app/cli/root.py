@@ -110,7 +110,7 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code
     if (lost := output.lost()) is not None:
-        typer.echo(f"genregraph: the output is lost: {lost.strerror}", err=True)
+        typer.echo(f"genregraph: the output is lost: {lost}", err=True)
         if sys.argv[1] in ONLY_PRINT:
             code = code or FAILED
     sys.exit(code)

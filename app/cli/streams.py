@@ -27,23 +27,28 @@ class Output:
     """The standard streams of a command, in place of Python's own."""
 
     def __init__(self) -> None:
-        """Put them in place. A closed descriptor is opened to nothing, so that no other file becomes it."""
+        """Put them in place. A closed descriptor is opened to nothing, so that no other file becomes it.
+
+        Reading it gives nothing, and writing to it fails, as if it were still closed.
+        """
         for descriptor in range(3):
             try:
                 os.fstat(descriptor)
             except OSError:
-                os.open(os.devnull, os.O_RDWR)
+                os.open(os.devnull, os.O_RDONLY)
         if sys.stdin is None:
             sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process
         self._written = _Stream(1, "w", closefd=False)
         sys.stdout = _text(self._written, sys.stdout)
         sys.stderr = _text(_Stream(2, "w", closefd=False), sys.stderr, line_buffering=True)
 
-    def lost(self) -> OSError | None:
+    def lost(self) -> str | None:
         """Return why standard output could not be written; None if it was, or if its reader had enough."""
         sys.stdout.flush()
         error = self._written.error
-        return None if error is None or error.errno == errno.EPIPE else error
+        if error is None or error.errno == errno.EPIPE:
+            return None
+        return "standard output is closed" if error.errno == errno.EBADF else error.strerror
 
 
 def _text(stream: _Stream, before: TextIO | None, *, line_buffering: bool = False) -> io.TextIOWrapper:

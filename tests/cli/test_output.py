@@ -17,6 +17,8 @@ from tests.support.songs import song_csv, song_rows
 
 PROGRAM = (sys.executable, "-m", "app.cli.root")
 CHECKOUT = Path(__file__).parents[2]
+FULL = b"genregraph: the output is lost: No space left on device\n"
+CLOSED = b"genregraph: the output is lost: standard output is closed\n"
 GENRES = [{"genre": {"name": "šlágr ♫"}, "songCount": 7}]
 STORED = Answer(
     body={"data": {"classifyBatch": stored_batch(rowsUploaded=7, rowsClassified=7, genres=GENRES)}}
@@ -51,9 +53,7 @@ def test_songs_are_stored_wherever_the_output_goes(
     with scripted_server(STORED) as server:
         done = genregraph("classify", file, "--url", server.url, *form, redirected=redirected)
     assert (done.returncode, server.requests) == (0, 1)
-    assert b"Traceback" not in done.stderr
-    lost = b"genregraph: the output is lost: No space left on device\n"
-    assert done.stderr == (lost if redirected == ">/dev/full" else b"")
+    assert done.stderr == {">/dev/full": FULL, ">&-": CLOSED}.get(redirected, b"")
 
 
 def test_a_refused_file_ends_with_1_wherever_the_output_goes(tmp_path: Path) -> None:
@@ -64,11 +64,21 @@ def test_a_refused_file_ends_with_1_wherever_the_output_goes(tmp_path: Path) -> 
             assert genregraph("classify", file, "--url", server.url, redirected=redirected).returncode == 1
 
 
-def test_a_command_that_only_prints_fails_if_that_is_lost() -> None:
-    done = genregraph("schema", redirected="> /dev/full")
-    assert (done.returncode, done.stderr) == (1, b"genregraph: the output is lost: No space left on device\n")
+def test_a_command_that_only_prints_fails_if_its_output_is_lost(tmp_path: Path) -> None:
+    for redirected, message in (("> /dev/full", FULL), (">&-", CLOSED)):
+        done = genregraph("schema", redirected=redirected)
+        assert (done.returncode, done.stderr) == (1, message)
     enough = genregraph("schema", redirected="| head -1")
     assert (enough.returncode, enough.stderr, enough.stdout.count(b"\n")) == (0, b"", 1)
+    file = genregraph("schema", "--out", tmp_path / "schema.graphql", redirected=">&-")
+    assert (file.returncode, file.stderr) == (0, b"")
+
+
+def test_listing_genres_fails_if_standard_output_is_closed() -> None:
+    with scripted_server(Answer(body={"data": {"genres": []}})) as server:
+        for form in ((), ("--json",), ("--csv",)):
+            done = genregraph("genres", "--url", server.url, *form, redirected=">&-")
+            assert (done.returncode, done.stderr) == (1, CLOSED)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("classify", "--help"), ("--version",), ("clasify",), ()])
