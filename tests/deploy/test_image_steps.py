@@ -86,6 +86,12 @@ def run_install_stage(stage: Stage, root: Path) -> None:
             assert (instruction, arguments) == ("WORKDIR", "/source")
 
 
+def megabytes(folder: Path) -> float:
+    """Return the size of all files in a folder, each hard link once."""
+    files = {stat.st_ino: stat.st_size for path in folder.rglob("*") for stat in [path.lstat()]}
+    return sum(files.values()) / 2**20
+
+
 def in_folder(command: str, root: Path) -> str:
     """The command with the image's absolute paths put into a folder."""
     return re.sub(r"(?<![\w./*-])/(source|build|wheel|opt)\b", rf"{root}/\1", command)
@@ -153,6 +159,16 @@ def test_the_images_steps_make_a_service_for_nobody_on_a_read_only_root(
     assert "genregraph" not in installed
     assert [path.name.partition("-")[0] for path in image.glob("opt/application/*-info")] == ["genregraph"]
     assert not installed & {"pip", "uv", "hatchling", "pytest", "ruff", "mypy", "editables"}
+    # and the layers are as large as the operations page says
+    documented = re.search(
+        r"layer of (\d+) MB of dependencies .*? and one of (\d+) MB",
+        (ROOT / "docs/operations.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    assert documented is not None
+    dependencies, application = map(float, documented.groups())
+    assert megabytes(image / "opt/genregraph") == pytest.approx(dependencies, rel=0.1)
+    assert megabytes(image / "opt/application") == pytest.approx(application, rel=0.25)
     # when
     service.start()
     try:
