@@ -1,13 +1,27 @@
-"""`genregraph batches`."""
+"""`genregraph batches`, `batch`, `download` and `reclassify`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from app.cli.options import CsvOption, JsonOption, Service, for_service
-from app.cli.output import print_rows
+from app.cli.options import (
+    BatchArgument,
+    CsvOption,
+    FormatOption,
+    JsonOption,
+    MinConfidenceOption,
+    OutputOption,
+    ResultFormat,
+    Service,
+    WaitOption,
+    for_service,
+)
+from app.cli.output import FAILED, USAGE, counted, fail, print_rows
 
 BATCHES = """
 query Batches($first: Int!) {
@@ -42,3 +56,178 @@ def batches(
     """
     nodes = client.execute(BATCHES, {"first": first})["batches"]["nodes"]
     print_rows(COLUMNS, nodes, as_json=as_json, as_csv=as_csv)
+
+
+action_option = partial(typer.Option, rich_help_panel="What to do with it")
+
+CANCEL = "mutation CancelBatch($id: ID!) { cancelBatch(id: $id) { status } }"
+
+DELETE = """
+mutation DeleteBatch($id: ID!, $songs: Boolean!) { deleteBatch(id: $id, songs: $songs) { songsDeleted } }
+"""
+
+
+@for_service
+def batch(  # noqa: PLR0913, PLR0917 - the options of the command
+    client: Service,
+    batch_id: BatchArgument,
+    follow: Annotated[bool, action_option("--follow", help="Wait until it finishes.")] = False,
+    cancel: Annotated[bool, action_option("--cancel", help="Stop it and discard its file.")] = False,
+    delete: Annotated[bool, action_option("--delete", help="Delete it and its results.")] = False,
+    with_songs: Annotated[
+        bool, action_option("--with-songs", help="With --delete, also delete its songs.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show, follow, cancel or delete a batch.
+
+    Exit codes: 0 done, 1 no such batch or it failed, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph batch QmF0Y2g6…
+      genregraph batch QmF0Y2g6… --follow
+      genregraph batch QmF0Y2g6… --delete --with-songs
+    """
+    if follow + cancel + delete > 1 or (with_songs and not delete):
+        fail("use only one of --follow, --cancel and --delete; --with-songs requires --delete", USAGE)
+    if cancel:
+        status = client.execute(CANCEL, {"id": batch_id})["cancelBatch"]["status"]
+        typer.echo(f"The batch is {status.lower()}.")
+    elif delete:
+        deleted = client.execute(DELETE, {"id": batch_id, "songs": with_songs})["deleteBatch"]
+        typer.echo(f"Deleted the batch and {counted(deleted['songsDeleted'], 'song')}.")
+    else:
+        _show(client, batch_id, follow=follow, as_json=as_json)
+
+
+def _show(client: Service, batch_id: str, *, follow: bool, as_json: bool) -> None:
+    from app.cli.results import Outcome, print_outcome
+    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, FileProgress, wait_for
+
+    found = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})["batch"]
+    if found is None:
+        fail(f"there is no batch {batch_id}")
+    outcome = Outcome(Path(found["fileName"] or "songs"), found)
+    if follow and outcome.waiting:
+        with FileProgress(outcome.path, hidden=as_json) as progress:
+            outcome = Outcome(outcome.path, wait_for(client, batch_id, progress))
+    print_outcome(outcome, as_json=as_json)
+    if follow and not outcome.stored:
+        raise typer.Exit(FAILED)
+
+
+STANDARD_OUTPUT = Path("-")
+
+
+@for_service
+def download(
+    client: Service,
+    batch: BatchArgument,
+    output: OutputOption = None,
+    form: FormatOption = None,
+) -> None:
+    """Download a batch's results: each song's genre, confidence and probabilities.
+
+    The results stay as they were, even if later batches classify the same songs.
+
+    Exit codes: 0 written, 1 no such batch or results expired, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph download QmF0Y2g6… -o genres.csv
+      genregraph download QmF0Y2g6… -o genres.parquet
+      genregraph download QmF0Y2g6… --format jsonl | jq .genre
+    """
+    target = output or STANDARD_OUTPUT
+    check_output(target)
+    save_results(client, batch, target, form)
+
+
+def check_output(output: Path) -> None:
+    """End the command if results cannot be written there, before anything is sent."""
+    if output == STANDARD_OUTPUT:
+        if sys.stdout.isatty():  # which would obey control characters in titles
+            fail("results cannot be printed to a terminal; name a file with -o", USAGE)
+    elif output.is_dir() or not output.absolute().parent.is_dir():
+        fail(f"--output: {output} is not a file in an existing folder", USAGE)
+
+
+def save_results(client: Service, batch_id: str, output: Path, form: ResultFormat | None) -> None:
+    """Write what a batch answered to a file, whole or not at all, or to standard output for `-`.
+
+    Raises:
+        NotReachedError, RefusedError: see `GraphQLClient.download`.
+    """
+    suffix = output.suffix.lower().removeprefix(".")
+    extension = (form or (ResultFormat(suffix) if suffix in list(ResultFormat) else ResultFormat.CSV)).value
+    if output == STANDARD_OUTPUT:
+        client.download(batch_id, extension, sys.stdout.buffer)
+        return
+    # What is no regular file, such as a pipe, cannot be replaced.
+    part = output if output.exists() and not output.is_file() else output.with_name(f"{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            client.download(batch_id, extension, file)
+        part.replace(output)
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror}")
+    finally:
+        if part != output:
+            part.unlink(missing_ok=True)
+
+
+RECLASSIFY = """
+mutation ReclassifySongs(
+  $batchId: ID, $genre: String, $modelVersion: String, $all: Boolean, $minConfidence: Float!, $problems: Int!
+) {
+  reclassifySongs(
+    batchId: $batchId, genre: $genre, modelVersion: $modelVersion, all: $all, minConfidence: $minConfidence
+  ) { __typename ...batch }
+}
+"""
+
+NAME = Path("stored songs")
+
+
+@for_service
+def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
+    client: Service,
+    batch: Annotated[
+        str | None, typer.Option(metavar="ID", help="Songs last classified by this batch.")
+    ] = None,
+    genre: Annotated[str | None, typer.Option(help="Songs of this genre.")] = None,
+    model_version: Annotated[
+        str | None, typer.Option(help="Songs last classified by this model version.")
+    ] = None,
+    all_songs: Annotated[bool, typer.Option("--all", help="All songs.")] = False,
+    min_confidence: MinConfidenceOption = 0.0,
+    wait: WaitOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Classify stored songs again with the current model (admins only).
+
+    Songs must match every filter. A worker classifies them in the background and resumes after interruptions.
+    Songs whose features were not kept (GENREGRAPH_KEEP_FEATURES) are unchanged.
+
+    Exit codes: 0 done, 1 failed, 2 usage error, 3 unreachable or access denied.
+
+    Examples:
+      genregraph reclassify --all
+      genregraph reclassify --genre metal --no-wait
+    """
+    conditions = {"batchId": batch, "genre": genre, "modelVersion": model_version}
+    given: dict[str, Any] = {name: value for name, value in conditions.items() if value is not None}
+    if bool(given) == all_songs:
+        fail("use --batch, --genre or --model-version, or --all", USAGE)
+    variables = {**(given or {"all": True}), "minConfidence": min_confidence}
+    from app.cli.results import UNFINISHED, Outcome, print_outcome
+    from app.cli.sending import BATCH, MAX_PROBLEMS, FileProgress, wait_for
+
+    with FileProgress(NAME, hidden=as_json) as progress:
+        sent = client.execute(RECLASSIFY + BATCH, {**variables, "problems": MAX_PROBLEMS})
+        result: dict[str, Any] = sent["reclassifySongs"]
+        if wait and result["status"] in UNFINISHED:
+            result = wait_for(client, result["id"], progress)
+    outcome = Outcome(NAME, result)
+    print_outcome(outcome, as_json=as_json)
+    if not (outcome.stored or outcome.waiting):
+        raise typer.Exit(FAILED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.download import STANDARD_OUTPUT, check_output, save_results
+from app.cli.batches import STANDARD_OUTPUT, check_output, save_results
 from app.cli.options import (
     FormatOption,
     MinConfidenceOption,

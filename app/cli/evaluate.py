@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
 
 def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> None:
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
-    from app.cli.training import print_scores, write_evaluation
+    from app.cli.scores import print_scores, write_evaluation
     from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
     from ml.training.data import TrainingDataError
     from ml.training.evaluate import evaluate as evaluate_model

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
+from functools import partial, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeAlias
 
@@ -166,8 +166,7 @@ def for_service(command: Callable[Concatenate[Service, Options], None]) -> Calla
 
     *service, _ = inspect.signature(run, eval_str=True).parameters.values()
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    update_wrapper(run, command)
     run.__signature__ = inspect.Signature([*own, *service])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *service)}
-    run.__doc__ = command.__doc__
-    run.__module__ = command.__module__
     return run

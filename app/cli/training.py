@@ -1,93 +1,201 @@
-"""What commands show of training and its scores, and write of them. It needs the extra `training`."""
+"""`genregraph train`, `learn`, `tune` and `sample-data`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+import typer
 
-from app.cli.output import fail, print_line, print_table, shown
-from ml.model.scores import Scores
-from ml.training.figures import draw_figures
-from ml.training.reports import EvaluationReport, write_reports
+from app.cli.options import (
+    FeaturesOption,
+    FurtherOption,
+    LabelsOption,
+    LyricsOption,
+    ModelOption,
+    SeedOption,
+    file_option,
+)
+from app.cli.output import INTERRUPTED, counted, fail, print_line, print_table, require_extra
 
-_TOTALS = {
-    "accuracy": "accuracy",
-    "macro-F1": "macro_f1",
-    "log-loss": "log_loss",
-    "calibration error": "calibration_error",
-}
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar while the context lasts; give a function that takes steps done, all steps, what is next."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-
-        def show(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=shown(what))
-
-        yield show
+if TYPE_CHECKING:
+    from app.batches.stored_songs import VerifiedRows
+    from app.database.engine import SessionFactory
+    from ml.training.tune import TuningResult
 
 
-@contextmanager
-def writing_model(out: Path, *errors: type[Exception]) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar as `progress_bar` does; end the command on an error, also if `out` cannot be written."""
+def train(  # noqa: PLR0913, PLR0917 - the options of the command
+    features: FeaturesOption,
+    labels: LabelsOption,
+    out: ModelOption,
+    lyrics: LyricsOption = None,
+    further: FurtherOption = None,
+    parameters: Annotated[
+        Path | None,
+        file_option(
+            help="JSON of the recipe's numbers, as tune writes it.", show_default="the shipped model's"
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Train a model on labelled songs, print how well its recipe does, and draw figures of that.
+
+    Examples:
+      genregraph train --features features.csv --labels labels.csv --out model
+    """
+    require_extra("matplotlib", "sklearn", "jinja2", extra="training")
+    from app.cli.scores import print_left_out, print_scores, write_evaluation, writing_model
+    from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
+    from ml.training.data import TrainingDataError
+    from ml.training.evaluate import evaluate
+    from ml.training.parameters import Parameters, ParametersError, read_parameters
+    from ml.training.train import TrainingFiles
+    from ml.training.train import train as train_model
+
+    files = TrainingFiles(features, labels, lyrics, further)
+    with writing_model(out, ParametersError, TrainingDataError, ArtifactError) as show:
+        chosen = Parameters() if parameters is None else read_parameters(parameters)
+        chosen = chosen.model_copy(update={"seed": seed})
+        report = train_model(files, out, parameters=chosen, progress=show)
+        evaluation = evaluate(load_ensemble(out), features, labels)
+    print_scores(evaluation.splits)
+    write_evaluation(evaluation, out, out / REPORTS)
+    rows = report.manifest.training_data.rows
+    sources = ", ".join(f"{name}: {counted(count, 'row')}" for name, count in rows.items())
+    print_line(f"Trained on {sources}.")
+    print_left_out(
+        {
+            "songs with missing values": report.data.rows_with_missing_values,
+            "songs without a genre": report.data.songs_without_label,
+            "genres without a song": report.data.labels_without_song,
+        }
+    )
+    print_line(f"Model {report.manifest.model_version} is in {out}.")
+
+
+def learn(out: ModelOption = Path("learned-model")) -> None:
+    """Continue from the model with the songs of the database whose genres people verified.
+
+    The model of GENREGRAPH_MODEL_DIR stays as it is. The new one is written only if it is no worse on the
+    verified songs, out of fold. Serve it by GENREGRAPH_MODEL_DIR, then run `genregraph reclassify --all`.
+
+    Exit codes: 0 written, 1 not written.
+
+    Examples:
+      genregraph learn --out learned-model
+    """
+    require_extra("matplotlib", "sklearn", "jinja2", extra="training")
+    from app.batches.stored_songs import StoredSongsRepository
+    from app.cli.scores import print_left_out, print_scores, writing_model
+    from app.cli.startup import model_or_fail, on_database, settings_or_fail
+    from ml.model.artifact import ArtifactError
+    from ml.training.learn import LearningError, VerifiedSongs
+    from ml.training.learn import learn as learn_from
+
+    async def verified_rows(sessions: SessionFactory) -> VerifiedRows:
+        async with sessions() as session:
+            return await StoredSongsRepository(session).verified()
+
+    settings = settings_or_fail()
+    ensemble = model_or_fail(settings)
+    rows = on_database(settings, verified_rows)
+    if rows.until is None:
+        fail("no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true")
+    with writing_model(out, LearningError, ArtifactError) as show:
+        verified = VerifiedSongs(rows.songs, rows.genres, rows.until)
+        report = learn_from(ensemble, verified, out, progress=show)
+    learned = report.learned
+    print_scores({"before": learned.before, "after": learned.after})
+    too_few = {
+        f"songs of {genre}, which are too few of a new genre": n for genre, n in report.left_out.items()
+    }
+    print_left_out(too_few | {"songs whose features are not kept": rows.without_features})
+    print_line(
+        f"Model {report.manifest.model_version} is in {out}. It learned from "
+        f"{sum(learned.rows_per_genre.values()):,} songs. Use it:\n"
+        f"  GENREGRAPH_MODEL_DIR={out} genregraph serve\n  genregraph reclassify --all"
+    )
+
+
+def tune(  # noqa: PLR0913, PLR0917 - the options of the command
+    features: FeaturesOption,
+    labels: LabelsOption,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="JSON file of the best parameters to write.")],
+    lyrics: LyricsOption = None,
+    further: FurtherOption = None,
+    storage: Annotated[
+        str, typer.Option(help="Journal file, or URL of a database (sqlite:///…): a study in it continues.")
+    ] = "tuning.journal",
+    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "genregraph",
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials of the study in all, including earlier ones.")
+    ] = 100,
+    seed: SeedOption = 0,
+) -> None:
+    """Search for training parameters with a lower log-loss in artist-grouped folds.
+
+    Ctrl-C stops the search and writes the best so far; the same command continues it.
+
+    Examples:
+      genregraph tune --features features.csv --labels labels.csv --out parameters.json
+    """
+    require_extra("optuna", "sklearn", "jinja2", extra="training")
+    from app.cli.scores import progress_bar
+    from ml.training.data import TrainingDataError
+    from ml.training.parameters import Parameters, write_parameters
+    from ml.training.train import TrainingFiles
+    from ml.training.tune import TuningError
+    from ml.training.tune import tune as search
+
+    files = TrainingFiles(features, labels, lyrics, further)
+    shipped = Parameters(seed=seed)
     with progress_bar() as show:
         try:
-            yield show
-        except errors as error:
+            result = search(
+                files, storage=storage, trials=trials, study=study, shipped=shipped, progress=show
+            )
+        except (TrainingDataError, TuningError) as error:
             fail(str(error))
-        except OSError as error:
-            fail(f"the model cannot be written to {out}: {error}")
-
-
-def print_scores(splits: Mapping[str, Scores]) -> None:
-    """Print the scores of splits side by side: totals, genres, feature groups; then what the splits are."""
-    columns = list(splits.values())
-    first = columns[0]
-    totals = [(name, *(_with_interval(one, field) for one in columns)) for name, field in _TOTALS.items()]
-    totals += [
-        (f"accuracy of top {top[0].coverage:.0%}", *(f"{one.accuracy:.3f}" for one in top))
-        for top in zip(*(one.coverage_accuracy for one in columns), strict=True)
-    ]
-    print_table(("score (95 % interval)", *splits), totals)
-    genres = [
-        (
-            genre,
-            in_first.support,
-            *(f"{one.per_genre[genre].recall:.3f} / {one.per_genre[genre].precision:.3f}" for one in columns),
-        )
-        for genre, in_first in first.per_genre.items()
-    ]
-    print_table(("genre", "songs", *(f"recall / precision, {name}" for name in splits)), genres)
-    if first.importance:
-        rises = [(group, *(f"{one.importance[group]:+.3f}" for one in columns)) for group in first.importance]
-        print_table(("group of features", *(f"log-loss rise, {name}" for name in splits)), rises)
-    for name, scores in splits.items():
-        print_line(scores.split if scores.split.startswith(name) else f"{name}: {scores.split}")
-
-
-def print_left_out(reasons: Mapping[str, int]) -> None:
-    """Print how many songs were left out, by reason."""
-    for reason, count in reasons.items():
-        if count:
-            print_line(f"Left out: {count:,} {reason}.")
-
-
-def write_evaluation(report: EvaluationReport, model: Path, folder: Path) -> None:
-    """Write metrics, figures and, if the folder is the model's own, its card; end the command on failure."""
+        except KeyboardInterrupt:
+            fail("stopped before a trial was done", INTERRUPTED)
     try:
-        write_reports(report, draw_figures(report), model, folder)
+        write_parameters(out, result.parameters, study=result.origin())
     except OSError as error:
-        fail(f"the reports cannot be written to {folder}: {error}")
+        fail(f"the parameters cannot be written to {out}: {error}")
+    _print_result(result, shipped.model_dump(exclude={"seed"}), out)
+    if result.interrupted:
+        typer.echo(f"Stopped at {result.trials} of {trials} trials. The same command continues.")
+        raise typer.Exit(INTERRUPTED)
 
 
-def _with_interval(scores: Scores, field: str) -> str:
-    low, high = scores.intervals[field]
-    return f"{getattr(scores, field):.3f} ({low:.3f} to {high:.3f})"
+def _print_result(result: TuningResult, shipped: dict[str, float], out: Path) -> None:
+    scores = (
+        ("log-loss (the objective)", f"{result.shipped_log_loss:.4f}", f"{result.log_loss:.4f}"),
+        ("accuracy", f"{result.shipped_accuracy:.4f}", f"{result.accuracy:.4f}"),
+    )
+    print_table(("grouped folds", "shipped parameters", f"best, trial {result.best_trial}"), scores)
+    best = result.parameters.model_dump(exclude={"seed"})
+    values = [(name, f"{shipped[name]:.4g}", f"{value:.4g}") for name, value in best.items()]
+    print_table(("parameter", "shipped", "best"), values)
+    print_line(f"Scored in {result.split}.")
+    print_line(
+        f"The best of {result.trials} trials was chosen on these folds, so its scores flatter it. Score the "
+        "model it makes on songs that took no part: genregraph evaluate."
+    )
+    print_line(f"The parameters are in {out}: genregraph train --parameters {out}")
+
+
+def sample_data(
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write to.")] = Path("data/sample"),
+    seed: Annotated[int, typer.Option(help="Another seed makes other songs.")] = 0,
+) -> None:
+    """Write the synthetic sample songs: features.csv, labels.csv and songs.csv.
+
+    Examples:
+      genregraph sample-data --out sample --seed 7
+    """
+    from ml.training.sample_data import write_sample_data
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_sample_data(out, seed)
+    typer.echo(f"Wrote features.csv, labels.csv and songs.csv to {out}.")

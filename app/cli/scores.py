@@ -1,0 +1,93 @@
+"""What commands show of training and its scores, and write of them. It needs the extra `training`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from app.cli.output import fail, print_line, print_table, shown
+from ml.model.scores import Scores
+from ml.training.figures import draw_figures
+from ml.training.reports import EvaluationReport, write_reports
+
+_TOTALS = {
+    "accuracy": "accuracy",
+    "macro-F1": "macro_f1",
+    "log-loss": "log_loss",
+    "calibration error": "calibration_error",
+}
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar while the context lasts; give a function that takes steps done, all steps, what is next."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, description=shown(what))
+
+        yield show
+
+
+@contextmanager
+def writing_model(out: Path, *errors: type[Exception]) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar as `progress_bar` does; end the command on an error, also if `out` cannot be written."""
+    with progress_bar() as show:
+        try:
+            yield show
+        except errors as error:
+            fail(str(error))
+        except OSError as error:
+            fail(f"the model cannot be written to {out}: {error}")
+
+
+def print_scores(splits: Mapping[str, Scores]) -> None:
+    """Print the scores of splits side by side: totals, genres, feature groups; then what the splits are."""
+    columns = list(splits.values())
+    first = columns[0]
+    totals = [(name, *(_with_interval(one, field) for one in columns)) for name, field in _TOTALS.items()]
+    totals += [
+        (f"accuracy of top {top[0].coverage:.0%}", *(f"{one.accuracy:.3f}" for one in top))
+        for top in zip(*(one.coverage_accuracy for one in columns), strict=True)
+    ]
+    print_table(("score (95 % interval)", *splits), totals)
+    genres = [
+        (
+            genre,
+            in_first.support,
+            *(f"{one.per_genre[genre].recall:.3f} / {one.per_genre[genre].precision:.3f}" for one in columns),
+        )
+        for genre, in_first in first.per_genre.items()
+    ]
+    print_table(("genre", "songs", *(f"recall / precision, {name}" for name in splits)), genres)
+    if first.importance:
+        rises = [(group, *(f"{one.importance[group]:+.3f}" for one in columns)) for group in first.importance]
+        print_table(("group of features", *(f"log-loss rise, {name}" for name in splits)), rises)
+    for name, scores in splits.items():
+        print_line(scores.split if scores.split.startswith(name) else f"{name}: {scores.split}")
+
+
+def print_left_out(reasons: Mapping[str, int]) -> None:
+    """Print how many songs were left out, by reason."""
+    for reason, count in reasons.items():
+        if count:
+            print_line(f"Left out: {count:,} {reason}.")
+
+
+def write_evaluation(report: EvaluationReport, model: Path, folder: Path) -> None:
+    """Write metrics, figures and, if the folder is the model's own, its card; end the command on failure."""
+    try:
+        write_reports(report, draw_figures(report), model, folder)
+    except OSError as error:
+        fail(f"the reports cannot be written to {folder}: {error}")
+
+
+def _with_interval(scores: Scores, field: str) -> str:
+    low, high = scores.intervals[field]
+    return f"{getattr(scores, field):.3f} ({low:.3f} to {high:.3f})"
