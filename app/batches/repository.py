@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import CursorResult, delete, exists, func, literal_column, select, text, tuple_, update
@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.catalogue.errors import InvalidCursorError
 from app.catalogue.paging import Page, decode_cursor, encode_cursor
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
 
@@ -21,6 +20,13 @@ from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, BatchUpl
 def batch_cursor(batch: BatchRow) -> str:
     """Return the cursor of a batch in the batch list."""
     return encode_cursor(batch.created_at.isoformat(), str(batch.id))
+
+
+def _utc_time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not UTC:  # PostgreSQL's driver returns UTC; other offsets can exceed its range
+        raise ValueError(text)
+    return moment
 
 
 class BatchRepository:
@@ -49,13 +55,7 @@ class BatchRepository:
         if client_id is not None:
             query = query.where(col(BatchRow.client_id) == client_id)
         if after is not None:
-            created_at, batch_id = decode_cursor(after, parts=2)
-            try:
-                key = (datetime.fromisoformat(created_at), uuid.UUID(batch_id))
-            except ValueError:
-                raise InvalidCursorError(after) from None
-            if key[0].tzinfo is None:
-                raise InvalidCursorError(after)
+            key = decode_cursor(after, _utc_time, uuid.UUID)
             query = query.where(tuple_(col(BatchRow.created_at), col(BatchRow.id)) < tuple_(*key))
         rows = (await self._session.scalars(query.limit(first + 1))).all()
         return Page.of(rows, first)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from app.catalogue.errors import InvalidArgumentError, InvalidCursorError
 
@@ -35,19 +35,21 @@ def encode_cursor(*key: str) -> str:
     return binascii.b2a_base64(_SEPARATOR.join(key).encode(), newline=False).decode()
 
 
-def decode_cursor(cursor: str, parts: int) -> list[str]:
-    """Return the sort key in a cursor, a list of `parts` strings.
+def decode_cursor(cursor: str, *parse: Callable[[str], Any]) -> list[Any]:
+    """Return the sort key in a cursor: each part, converted by its function.
+
+    Args:
+        cursor: a cursor from a client.
+        parse: a function for each part; it raises ValueError for a part that no row can have.
 
     Raises:
         InvalidCursorError: the cursor is invalid.
     """
     try:
-        key = binascii.a2b_base64(cursor, strict_mode=True).decode().split(_SEPARATOR)
+        parts = binascii.a2b_base64(cursor, strict_mode=True).decode().split(_SEPARATOR)
+        return [parse_part(part) for parse_part, part in zip(parse, parts, strict=True)]
     except ValueError:
         raise InvalidCursorError(cursor) from None
-    if len(key) != parts:
-        raise InvalidCursorError(cursor)
-    return key
 
 
 def check_page_size(first: int) -> None:

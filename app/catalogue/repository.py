@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import unicodedata
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from itertools import starmap
 from typing import Any, Final, NamedTuple
 
@@ -253,14 +254,18 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _song_key(cursor: str, order: SongOrder) -> tuple[str | float, int]:
-    given, key, track_id = decode_cursor(cursor, parts=3)
-    try:
-        if (its_order := SongOrder(given)) is not order:
+def _song_key(cursor: str, order: SongOrder) -> list[Any]:
+    def parse_order(text: str) -> None:
+        if (its_order := SongOrder(text)) is not order:
             problem = f"is a cursor for orderBy: {its_order}, not {order}; use one order for all pages"
             raise InvalidCursorError(cursor, problem)
-        if not track_id.isdecimal() or int(track_id) > MAX_TRACK_ID:
-            raise InvalidCursorError(cursor)
-        return key if order is SongOrder.TITLE else float(key), int(track_id)
-    except ValueError:
-        raise InvalidCursorError(cursor) from None
+
+    key = str if order is SongOrder.TITLE else partial(_number, float, 1)
+    return decode_cursor(cursor, parse_order, key, partial(_number, int, MAX_TRACK_ID))[1:]
+
+
+def _number(kind: Callable[[str], float], maximum: int, text: str) -> float:
+    number = kind(text)
+    if not 0 <= number <= maximum:  # also true for NaN
+        raise ValueError(text)
+    return number

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.catalogue.paging import encode_cursor
 from tests.conftest import ExecuteSql
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
@@ -91,10 +92,24 @@ def test_an_id_of_another_form_is_told_what_is_needed(api: ApiClient) -> None:
     assert error["message"] == "The value is not an ID of this API. Pass the `id` of a `Batch` or `Song`."
 
 
-def test_a_cursor_of_another_list_is_refused(api: ApiClient) -> None:
-    for after in ("WyJhIiwiMSJd", "WyIyMDI2LTAxLTAxIiwiMSJd", "x"):
-        (error,) = api.errors(PAGE, after=after)
-        assert error["extensions"]["code"] == "INVALID_CURSOR"
+ANY_ID = "00000000-0000-0000-0000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ("TITLE", "t1", "1"),
+        ("TITLE", ANY_ID),
+        ("2026-01-01T00:00:00+00:00", "1"),
+        ("2026-01-01T00:00:00", ANY_ID),
+        ("2026-01-01T00:00:00+25:00", ANY_ID),
+        ("0001-01-01T00:00:00+01:00", ANY_ID),
+        ("9999-12-31T23:59:59-01:00", ANY_ID),
+    ],
+)
+def test_a_cursor_with_an_impossible_key_is_refused(api: ApiClient, key: tuple[str, ...]) -> None:
+    (error,) = api.errors(PAGE, after=encode_cursor(*key))
+    assert error["extensions"]["code"] == "INVALID_CURSOR"
 
 
 def test_batches_with_their_models_cost_two_statements(api: ApiClient, statements: list[str]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from app.catalogue.paging import encode_cursor
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
 from tests.conftest import ExecuteSql
 from tests.support.client import ApiClient
@@ -113,6 +114,25 @@ def test_a_cursor_of_another_order_is_refused(songs: ApiClient, given: SongOrder
     assert error["message"] == (
         f"{cursor!r} is a cursor for orderBy: {given}, not {asked}; use one order for all pages"
     )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(("CONFIDENCE", text, "1") for text in ("nan", "-inf", "inf", "1e999", "-0.1", "1.1", "", "high")),
+        *(("CONFIDENCE", "0.5", text) for text in ("-1", "1.0", "nan", "", str(2**63), "9" * 5000)),
+        ("TITLE", "t1", "-1"),
+        ("title", "t1", "1"),
+        ("CONFIDENCE", "0.5"),
+        ("CONFIDENCE", "0.5", "1", "1"),
+        ("2026-01-01T00:00:00+00:00", "00000000-0000-0000-0000-000000000001"),
+    ],
+)
+def test_a_cursor_with_an_impossible_key_is_refused(songs: ApiClient, key: tuple[str, ...]) -> None:
+    (error,) = songs.errors(
+        LIST, orderBy="TITLE" if key[0] == "TITLE" else "CONFIDENCE", after=encode_cursor(*key)
+    )
+    assert error["extensions"]["code"] == "INVALID_CURSOR"
 
 
 @pytest.mark.parametrize(
