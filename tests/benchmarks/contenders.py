@@ -27,7 +27,13 @@ FLOOR: Final = "floor"
 SERVICE: Final = "genregraph"
 UNCACHED: Final = f"{SERVICE}, uncached"
 TOGETHER: Final = f"{UNCACHED}, 2 processes"
-PYTHON_PEERS: Final = {FLOOR: "floor", "plain Strawberry": "stock_strawberry"}
+FLOOR_TOGETHER: Final = f"{FLOOR}, 2 processes"
+PYTHON_PEERS: Final = {
+    FLOOR: ("floor", 1),
+    FLOOR_TOGETHER: ("floor", 2),
+    "plain Strawberry": ("stock_strawberry", 1),
+}
+"""Modules and processes."""
 NODE_PEERS: Final = {"mercurius with JIT (Node)": "mercurius.mjs", "graphql-yoga (Node)": "yoga.mjs"}
 OURS: Final = {
     SERVICE: (1, {}),
@@ -35,6 +41,9 @@ OURS: Final = {
     TOGETHER: (2, {"GENREGRAPH_ANSWER_CACHE_BYTES": "0"}),
 }
 """Processes and settings."""
+
+TIMES_ONE_PROCESS: Final = {TOGETHER: UNCACHED, FLOOR_TOGETHER: FLOOR}
+"""By service with two processes: the same with one."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +136,9 @@ def _server(name: str, folder: Path, database_url: str) -> AbstractContextManage
     port = free_port()
     if name in NODE_PEERS:
         return peer(name, ("node", PEERS / NODE_PEERS[name]), port, database_url)
-    app = f"tests.benchmarks.peers.{PYTHON_PEERS[name]}:app"
-    options = ("--port", str(port), "--log-level", "warning", "--no-access-log")
+    module, processes = PYTHON_PEERS[name]
+    app = f"tests.benchmarks.peers.{module}:app"
+    options = ("--port", str(port), "--workers", str(processes), "--log-level", "warning", "--no-access-log")
     return peer(name, (sys.executable, "-m", "uvicorn", app, *options), port, database_url)
 
 
