@@ -7,7 +7,7 @@ Fields that execute their own statement cost more. The cost is an upper bound: s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from graphql import (
@@ -25,15 +25,11 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     Undefined,
-    ValueNode,
-    VariableNode,
-    Visitor,
     get_named_type,
     get_nullable_type,
-    get_operation_ast,
     is_list_type,
+    print_ast,
     value_from_ast_untyped,
-    visit,
 )
 
 from app.catalogue.paging import MAX_PAGE_SIZE
@@ -57,6 +53,8 @@ _MAX_TOLD: Final = 10**15
 _MAX_KNOWN: Final = 128
 """Number of cached costs per operation, one for each combination of page sizes."""
 
+_NO_SIZE: Final = (None, Undefined)
+
 _SIZED_BY_PARENT: Final = ("ClassifiedSongs", "PredictedSongs", "VerifiedSongs")
 """Types, other than connections, whose list length is determined by the field that returns them."""
 
@@ -64,24 +62,25 @@ _SIZED_BY_PARENT: Final = ("ClassifiedSongs", "PredictedSongs", "VerifiedSongs")
 class OperationCost:
     """The cost of one operation, cached by page sizes."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> None:
-        """Prepare the operation of a document.
-
-        Args:
-            schema: the schema.
-            document: a valid document, without cyclic fragments.
-            operation_name: name of the operation; None for the only one.
-        """
+    def __init__(
+        self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+    ) -> None:
+        """Prepare an operation of a document, which need not be valid yet."""
         self._schema = schema
         self._document = document
-        self._operation = get_operation_ast(document, operation_name)
-        self._sizes: tuple[str, ...] | None = None
+        self._operation = operation
+        types = {
+            definition.variable.name.value: print_ast(definition.type).strip("[]!")
+            for definition in operation.variable_definitions or ()
+        }
+        self._sizes = [name for name, type_ in types.items() if type_ == "Int"]
+        self._counts_inputs = any(type_.endswith("Input") for type_ in types.values())
         self._known: dict[tuple[object, ...], int] = {}
 
     def of(self, variables: Mapping[str, Any]) -> int:
-        """Return the cost with the given variables, which have not been validated."""
-        sizes = None if self._sizes is None else tuple(variables.get(name, Undefined) for name in self._sizes)
-        if sizes is None or not all(type(size) is int or size is None or size is Undefined for size in sizes):
+        """Return the cost; the document must be valid, but the variables have not been validated."""
+        sizes = tuple(variables.get(name, Undefined) for name in self._sizes)
+        if self._counts_inputs or not all(type(size) is int or size in _NO_SIZE for size in sizes):
             return self._work_out(variables)
         known = self._known.get(sizes)
         if known is None:
@@ -91,14 +90,10 @@ class OperationCost:
         return known
 
     def _work_out(self, variables: Mapping[str, Any]) -> int:
-        operation = self._operation
-        root = None if operation is None else self._schema.get_root_type(operation.operation)
-        if operation is None or root is None:
-            return 0
-        costs = _Costs(self._schema, self._document, operation, variables)
-        cost = costs.of(operation.selection_set, root, 1)
-        self._sizes = tuple(sorted(costs.variables_used))
-        return min(cost, _MAX_TOLD)
+        root = self._schema.get_root_type(self._operation.operation)
+        assert root is not None
+        costs = _Costs(self._schema, self._document, self._operation, variables)
+        return min(costs.of(self._operation.selection_set, root, 1), _MAX_TOLD)
 
 
 class _Costs:
@@ -111,7 +106,7 @@ class _Costs:
         operation: OperationDefinitionNode,
         variables: Mapping[str, Any],
     ) -> None:
-        self._schema = schema
+        self._types = schema.type_map
         self._fragments = {
             definition.name.value: definition
             for definition in document.definitions
@@ -126,7 +121,6 @@ class _Costs:
             **variables,
         }
         self._known: dict[tuple[str, int], int] = {}
-        self.variables_used: set[str] = set()
 
     def of(self, selections: SelectionSetNode, parent: GraphQLNamedType, page: int) -> int:
         """Return the cost of a selection on one object; `page` is the page size if the object is a page."""
@@ -136,7 +130,7 @@ class _Costs:
                 cost += self._of_field(selection, parent, page)
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
-                narrowed = parent if condition is None else self._type(condition.name.value)
+                narrowed = parent if condition is None else self._types[condition.name.value]
                 cost += self.of(selection.selection_set, narrowed, page)
             elif isinstance(selection, FragmentSpreadNode):
                 cost += self._of_fragment(selection.name.value, page)
@@ -146,9 +140,8 @@ class _Costs:
         key = (name, page)
         if key not in self._known:
             fragment = self._fragments[name]
-            self._known[key] = self.of(
-                fragment.selection_set, self._type(fragment.type_condition.name.value), page
-            )
+            narrowed = self._types[fragment.type_condition.name.value]
+            self._known[key] = self.of(fragment.selection_set, narrowed, page)
         return self._known[key]
 
     def _of_field(self, node: FieldNode, parent: GraphQLNamedType, page: int) -> int:
@@ -189,26 +182,10 @@ class _Costs:
         return len(songs) if isinstance(songs, list) else 1
 
     def _argument(self, node: FieldNode, name: str) -> Any:
-        values: Iterator[ValueNode] = (
-            argument.value for argument in node.arguments or () if argument.name.value == name
-        )
-        value = next(values, None)
-        if value is None:
-            return Undefined
-        visit(value, _VariablesUsed(self.variables_used))
-        return value_from_ast_untyped(value, self._variables)
-
-    def _type(self, name: str) -> GraphQLNamedType:
-        return self._schema.type_map[name]
-
-
-class _VariablesUsed(Visitor):
-    def __init__(self, names: set[str]) -> None:
-        super().__init__()
-        self._names = names
-
-    def enter_variable(self, node: VariableNode, *_: object) -> None:
-        self._names.add(node.name.value)
+        for argument in node.arguments or ():
+            if argument.name.value == name:
+                return value_from_ast_untyped(argument.value, self._variables)
+        return Undefined
 
 
 def _sends_statement(parent: str, field: str, below: str) -> bool:

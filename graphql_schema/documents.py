@@ -13,16 +13,15 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    OperationType,
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
-    get_operation_ast,
     parse,
     specified_rules,
     visit,
 )
 from strawberry.schema.schema import validate_document
+from strawberry.types.graphql import OperationType
 
 from app.errors import Code
 from graphql_schema.complexity import OperationCost
@@ -42,6 +41,30 @@ SEVERAL: Final = "several"
 INTROSPECTION: Final = "introspection"
 
 
+class Operation:
+    """An operation of a document."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> None:
+        self.type = OperationType(node.operation.value)
+        self.cost = OperationCost(schema, document, node)
+        self._root = schema.get_root_type(node.operation)
+        self._selections = node.selection_set.selections
+
+    @cached_property
+    def kind_and_field(self) -> tuple[str, str]:
+        """The type of the operation and its root field, both safe for logs and metrics."""
+        fields = {
+            selection.name.value if isinstance(selection, FieldNode) else SEVERAL
+            for selection in self._selections
+        }
+        field = fields.pop() if len(fields) == 1 else SEVERAL
+        if field.startswith("__"):
+            return self.type.value, INTROSPECTION
+        if self._root is None or (field != SEVERAL and field not in self._root.fields):
+            return INVALID, INVALID
+        return self.type.value, field
+
+
 class Document:
     """A parsed document."""
 
@@ -54,21 +77,15 @@ class Document:
         self.node: DocumentNode = parse(text, **PARSE_OPTIONS)
         self._schema = schema
         self._rules = rules
-        self._operations: dict[str | None, OperationDefinitionNode] = {}
-        self._kinds: dict[str | None, tuple[str, str]] = {}
-        self._costs: dict[str | None, OperationCost] = {}
-
-    @cached_property
-    def operations(self) -> dict[str | None, OperationType]:
-        """Operation types by name; names are unique in valid documents."""
-        return {
-            node.name.value if node.name else None: node.operation
+        # Names are unique in valid documents.
+        self._operations = {
+            node.name.value if node.name else None: Operation(schema, self.node, node)
             for node in self.node.definitions
             if isinstance(node, OperationDefinitionNode)
         }
 
-    def operation_type(self, name: str | None) -> OperationType:
-        """Return the type of the operation to run.
+    def operation(self, name: str | None) -> Operation:
+        """Return the operation to run.
 
         Args:
             name: name of the operation; None for the only one.
@@ -76,7 +93,7 @@ class Document:
         Raises:
             RefusedOperationError: the operation does not exist, or there are several and no name was given.
         """
-        operations = self.operations
+        operations = self._operations
         if name is None and len(operations) == 1:
             return next(iter(operations.values()))
         if name is not None and name in operations:
@@ -106,48 +123,6 @@ class Document:
         visitor = _Coordinates(types)
         visit(self.node, TypeInfoVisitor(types, visitor))
         return frozenset(visitor.names)
-
-    def operation(self, name: str | None) -> OperationDefinitionNode | None:
-        """Return the operation by name, or the only one; None if the document is invalid."""
-        known = self._operations.get(name)
-        if known is None and not self.problems:
-            known = get_operation_ast(self.node, name)
-            if known is not None:
-                self._operations[name] = known
-        return known
-
-    def cost(self, operation_name: str | None, variables: Mapping[str, Any]) -> int:
-        """Return the cost of an operation; the document must be valid."""
-        known = self._costs.get(operation_name)
-        if known is None:
-            known = OperationCost(self._schema, self.node, operation_name)
-            self._costs[operation_name] = known
-        return known.of(variables)
-
-    def kind_and_field(self, operation_name: str | None) -> tuple[str, str]:
-        """Return the type of an operation and its root field, both safe for logs and metrics."""
-        known = self._kinds.get(operation_name)
-        if known is None:
-            known = self._look(operation_name)
-            if known[0] != INVALID:
-                self._kinds[operation_name] = known
-        return known
-
-    def _look(self, operation_name: str | None) -> tuple[str, str]:
-        operation = get_operation_ast(self.node, operation_name)
-        root = None if operation is None else self._schema.get_root_type(operation.operation)
-        if operation is None or root is None:
-            return INVALID, INVALID
-        fields = {
-            selection.name.value if isinstance(selection, FieldNode) else SEVERAL
-            for selection in operation.selection_set.selections
-        }
-        field = fields.pop() if len(fields) == 1 else SEVERAL
-        if field.startswith("__"):
-            return operation.operation.value, INTROSPECTION
-        if field != SEVERAL and field not in root.fields:
-            return INVALID, INVALID
-        return operation.operation.value, field
 
 
 class _Coordinates(Visitor):

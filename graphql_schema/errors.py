@@ -56,11 +56,12 @@ class RefusedOperationError(CannotGetOperationTypeError):
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(None)
         self.code = code
-        self.message = message
+        self._message = message
 
-    def as_http_error_reason(self) -> str:
-        """Return the message."""
-        return self.message
+    def __str__(self) -> str:
+        return self._message
+
+    as_http_error_reason = __str__
 
 
 def note_codes(errors: Iterable[GraphQLError], *, suggestions: bool) -> None:

@@ -14,13 +14,12 @@ from strawberry.file_uploads import Upload
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import DEFAULT_ALLOWED_OPERATION_TYPES
 from strawberry.types import ExecutionContext, ExecutionResult
-from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app.catalogue.paging import MAX_PAGE_SIZE
 from graphql_schema.answers import Answers
 from graphql_schema.documents import document_cache
-from graphql_schema.errors import RefusedOperationError, mask_unexpected, note_codes
+from graphql_schema.errors import mask_unexpected, note_codes
 from graphql_schema.execution import CompiledExecutor, core_schema, executed
 from graphql_schema.mutations import Mutation
 from graphql_schema.operations import Limits, OperationRunner
@@ -60,67 +59,36 @@ class OurSchema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """Execute an operation, and return errors that occur before execution in the same format.
-
-        Valid documents are executed as by Strawberry, with less overhead.
-        """
+        """Execute an operation; the result also has the errors that occur before execution."""
         allowed = (
             DEFAULT_ALLOWED_OPERATION_TYPES if allowed_operation_types is None else allowed_operation_types
         )
-        context = ExecutionContext(
-            query,
-            self,
-            allowed,
-            context_value,
-            variable_values,
-            root_value=root_value,
-            provided_operation_name=operation_name,
-            operation_extensions=operation_extensions,
+        context = self._create_execution_context(
+            query, allowed, variable_values, context_value, root_value, operation_name, operation_extensions
         )
         runner = OperationRunner(context, self._documents, self._limits)
-        if runner.knows_operation():
-            return await self._run(context, runner)
-        try:
-            return await super().execute(
-                query,
-                variable_values,
-                context_value,
-                root_value,
-                operation_name,
-                allowed_operation_types,
-                operation_extensions,
-            )
-        except RefusedOperationError as refusal:
-            error = GraphQLError(refusal.message, extensions={"code": refusal.code})
-            return ExecutionResult(data=None, errors=[error])
+        async with runner.operation():
+            result = await self._executed(context, runner)
+            if result.errors:
+                self._process_errors(result.errors, context)
+                mask_unexpected(result)
+            context.result = result
+        return result
 
-    async def _run(self, context: ExecutionContext, runner: OperationRunner) -> ExecutionResult:
-        runner.begin()
+    async def _executed(self, context: ExecutionContext, runner: OperationRunner) -> ExecutionResult:
         try:
-            runner.validate()
-            if context.pre_execution_errors:
-                context.result = PreExecutionError(None, context.pre_execution_errors)
-            else:
-                async with runner.executing():
-                    context.result = await self._answers.of(
-                        runner.document, context, lambda: executed(core_schema(self), context)
-                    )
-            if context.result.errors:
-                self._process_errors(context.result.errors, context)
-        except BaseException as error:
-            runner.end(error)
-            if not isinstance(error, Exception):
-                raise
-            located = (
-                error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
-            )
-            self._process_errors([located], context)
-            context.result = PreExecutionError(None, [located])
-            mask_unexpected(context.result)
-        else:
-            runner.end(None)
-        result = context.result
-        return result if isinstance(result, ExecutionResult) else ExecutionResult(result.data, result.errors)
+            document = runner.parse()
+            if errors := runner.validate():
+                return ExecutionResult(None, errors)
+            async with runner.executing():
+                result = await self._answers.of(
+                    document, context, lambda: executed(core_schema(self), context)
+                )
+        except GraphQLError as error:
+            return ExecutionResult(None, [error])
+        except Exception as error:  # noqa: BLE001 - logged and masked
+            return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
+        return ExecutionResult(result.data, result.errors)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
