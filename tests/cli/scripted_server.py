@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,16 +26,8 @@ class Script:
 
     url: str
     answers: list[Answer]
-    times: list[float] = field(default_factory=list)
+    requests: int = 0
     bytes_received: list[int] = field(default_factory=list)
-
-    @property
-    def requests(self) -> int:
-        return len(self.times)
-
-    @property
-    def pauses(self) -> list[float]:
-        return [later - earlier for earlier, later in zip(self.times, self.times[1:], strict=False)]
 
 
 @contextmanager
@@ -45,7 +36,7 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            script.times.append(time.monotonic())
+            script.requests += 1
             answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
             if answer.status is None:
                 self.close_connection = True

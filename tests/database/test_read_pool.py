@@ -12,6 +12,7 @@ import pytest
 
 from app.database.connect import Database
 from app.database.read_pool import ReadPool
+from tests.support.waiting import DEADLINE_SECONDS
 
 OWN_PROCESS = "SELECT pg_backend_pid() AS pid"
 
@@ -38,15 +39,47 @@ async def process_id(pool: ReadPool) -> int:
     return int(pid)
 
 
-async def running_statements(database_url: str, text: str) -> int:
+async def wait_for_running(database_url: str, text: str, count: int) -> None:
+    """Wait until the pool runs this many statements that contain the text."""
     connection = await asyncpg.connect(database_url)
-    count = await connection.fetchval(
+    running = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'genregraph' AND state = 'active' "
-        "AND datname = current_database() AND query LIKE $1",
-        f"%{text}%",
+        "AND datname = current_database() AND query LIKE $1"
     )
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await connection.fetchval(running, f"%{text}%") != count:
+            await asyncio.sleep(0.01)
     await connection.close()
-    return int(count)
+
+
+GATED = "SELECT pg_backend_pid() FROM pg_advisory_xact_lock_shared(7)"
+"""Waits while the gate is closed, and returns its connection's process ID."""
+
+
+@asynccontextmanager
+async def closed_gate(database_url: str) -> AsyncIterator[None]:
+    """Let statements that pass the gate wait."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("SELECT pg_advisory_lock(7)")
+    try:
+        yield
+    finally:
+        await connection.close()
+
+
+async def pass_at_once(pool: ReadPool, database_url: str, statements: int, *, running: int) -> list[int]:
+    """Run statements at the same time; return their process IDs.
+
+    Args:
+        pool: runs them.
+        database_url: its database.
+        statements: how many.
+        running: how many of them have a connection at a time.
+    """
+    async with closed_gate(database_url):
+        tasks = [asyncio.create_task(pool.fetch(GATED)) for _ in range(statements)]
+        await wait_for_running(database_url, GATED, running)
+    return [int((await task)[0][0]) for task in tasks]
 
 
 def test_statements_one_after_another_share_a_connection(database_url: str) -> None:
@@ -59,11 +92,9 @@ def test_statements_one_after_another_share_a_connection(database_url: str) -> N
 def test_statements_at_once_have_connections_of_their_own_up_to_the_size(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # when
-        rows = await asyncio.gather(
-            *(pool.fetch("SELECT pg_backend_pid() FROM pg_sleep(0.1)") for _ in range(6))
-        )
+        process_ids = await pass_at_once(pool, database_url, 6, running=2)
         # then
-        assert len({row[0][0] for row in rows}) == 2
+        assert len(set(process_ids)) == 2
         assert pool.in_use == 0
 
     run(database_url, work, size=2)
@@ -72,7 +103,7 @@ def test_statements_at_once_have_connections_of_their_own_up_to_the_size(databas
 def test_connections_that_the_server_ended_cost_no_answer(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # given three open connections
-        await asyncio.gather(*(pool.fetch("SELECT pg_sleep(0.1)") for _ in range(3)))
+        await pass_at_once(pool, database_url, 3, running=3)
         killer = await asyncpg.connect(database_url)
         # when all are ended, and nothing was heard of that yet
         ended = await killer.fetchval(
@@ -91,15 +122,17 @@ def test_connections_that_the_server_ended_cost_no_answer(database_url: str) -> 
 def test_a_connection_that_breaks_while_a_statement_runs_costs_no_answer(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # given
-        pid = await process_id(pool)
-        waiting = asyncio.create_task(pool.fetch("SELECT 1 FROM pg_sleep(0.5)"))
-        await asyncio.sleep(0.2)
-        # when
-        killer = await asyncpg.connect(database_url)
-        await killer.execute("SELECT pg_terminate_backend($1)", pid)
+        ended = await process_id(pool)
+        async with closed_gate(database_url):
+            waiting = asyncio.create_task(pool.fetch(GATED))
+            await wait_for_running(database_url, GATED, 1)
+            # when
+            killer = await asyncpg.connect(database_url)
+            await killer.execute("SELECT pg_terminate_backend($1, 60000)", ended)
+            await killer.close()
         # then
-        assert [tuple(row) for row in await waiting] == [(1,)]
-        await killer.close()
+        ((answered,),) = await waiting
+        assert answered != ended
 
     run(database_url, work)
 
@@ -119,9 +152,7 @@ def test_a_statement_that_takes_too_long_is_ended_in_the_database_too(database_u
         with pytest.raises(TimeoutError):
             await pool.fetch("SELECT pg_sleep(77)")
         # then
-        async with asyncio.timeout(20):
-            while await running_statements(database_url, "pg_sleep(77)"):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await wait_for_running(database_url, "pg_sleep(77)", 0)
         # and the next one is answered, on another connection
         assert await process_id(pool) > 0
 
@@ -130,13 +161,14 @@ def test_a_statement_that_takes_too_long_is_ended_in_the_database_too(database_u
 
 def test_the_wait_for_a_connection_counts_as_time(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
-        slow = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.4)"))
-        await asyncio.sleep(0.1)
-        with pytest.raises(TimeoutError):
-            await pool.fetch("SELECT pg_sleep(0.4)")
-        await slow
+        # given statements that share one connection, each of which takes too long
+        slow = [pool.fetch("SELECT pg_sleep(77)") for _ in range(40)]
+        # then they time out together, not one after the other
+        async with asyncio.timeout(10):
+            results = await asyncio.gather(*slow, return_exceptions=True)
+        assert {type(result) for result in results} == {TimeoutError}
 
-    run(database_url, work, timeout_seconds=0.6, size=1)
+    run(database_url, work, timeout_seconds=0.3, size=1)
 
 
 def test_a_wrong_statement_is_an_error_and_does_no_harm(database_url: str) -> None:
