@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from app.batches import following
 from tests.conftest import ExecuteSql, StartService
 from tests.support.batches import CANCEL, PROGRESS
 from tests.support.client import ApiClient
@@ -16,10 +17,13 @@ FOLLOWERS = 80
 def test_any_number_of_followers_cost_a_statement_a_second_and_less_while_queued(
     start_service: StartService, statements: list[str], execute_sql: ExecuteSql
 ) -> None:
-    def looks_in(seconds: float) -> int:
+    def polls_in(seconds: float) -> tuple[int, float]:
+        """Return the number of polls, and the seconds that it was counted for."""
         statements.clear()
+        start = time.monotonic()
         time.sleep(seconds)
-        return sum("FROM batches WHERE batches.id IN" in statement for statement in statements)
+        polls = sum("FROM batches WHERE batches.id IN" in statement for statement in statements)
+        return polls, time.monotonic() - start
 
     # given queued batches, each with many followers
     api = start_service(worker_concurrency=0)
@@ -36,22 +40,24 @@ def test_any_number_of_followers_cost_a_statement_a_second_and_less_while_queued
         assert {message["id"] for message in first} == {str(number) for number in range(FOLLOWERS)}
         statuses = {message["payload"]["data"]["batchProgress"]["status"] for message in first}
         assert statuses == {"QUEUED"}
-        time.sleep(2.1)
-        assert looks_in(6) <= 4
+        time.sleep(2 * following.QUEUED_POLL_SECONDS)
+        polls, seconds = polls_in(10 * following.QUEUED_POLL_SECONDS)
+        assert polls <= seconds / following.QUEUED_POLL_SECONDS + 1
         # and when one of them runs
         execute_sql(
             "UPDATE batches SET status = 'RUNNING' WHERE created_at = (SELECT max(created_at) FROM batches)"
         )
         running = [receive(connection) for _ in range(FOLLOWERS // len(batches))]
         assert {message["payload"]["data"]["batchProgress"]["status"] for message in running} == {"RUNNING"}
-        assert looks_in(4) <= 5
+        polls, seconds = polls_in(10 * following.POLL_SECONDS)
+        assert polls <= seconds / following.POLL_SECONDS + 1
         # and when they end
         for batch in batches:
             api.execute(CANCEL, id=batch)
         messages = [receive(connection) for _ in range(2 * FOLLOWERS)]
     assert sum(message["type"] == "complete" for message in messages) == FOLLOWERS
     # then nobody looks any more
-    assert looks_in(2) == 0
+    assert polls_in(5 * following.QUEUED_POLL_SECONDS)[0] == 0
 
 
 def test_who_may_not_see_a_batch_cannot_follow_it_beside_who_may(start_service: StartService) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -70,8 +69,7 @@ def test_a_batch_waits_says_why_and_goes_on(api: ApiClient, refuse: Refuse, code
         "rowsProcessed": 0,
         "rowsClassified": 0,
     }
-    time.sleep(2.1)  # for so long the queue's gauges may be kept
-    assert scrape(api)["genregraph_queued_batches", frozenset()] == 1
+    eventually(lambda: scrape(api)["genregraph_queued_batches", frozenset()] == 1, "the metrics count it")
     # and when the database takes writes again
     refuse(code, 0)
     batch = finished(api, queued["id"], BATCH)

@@ -39,9 +39,7 @@ def classify(server: Script, tmp_path: Path, *arguments: object) -> tuple[int, s
     return run("classify", file, "--url", server.url, *arguments, COLUMNS="200")
 
 
-def test_a_service_that_comes_back_gets_the_whole_file_again(
-    tmp_path: Path, pauses: list[float]
-) -> None:
+def test_a_service_that_comes_back_gets_the_whole_file_again(tmp_path: Path, pauses: list[float]) -> None:
     with scripted_server(away(), Answer(502, "<h1>Bad gateway</h1>"), Answer(None), STORED) as server:
         code, output = classify(server, tmp_path)
     assert code == 0

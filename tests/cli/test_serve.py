@@ -250,16 +250,20 @@ def test_after_sigterm_it_serves_on_for_the_delay_and_asks_clients_to_leave(
     serve: Serve, database_url: str
 ) -> None:
     # given
-    service = serve(database_url=database_url, shutdown_delay_seconds="2")
+    service = serve(database_url=database_url, shutdown_delay_seconds="4")
     service.wait_until_ready()
     with httpx.Client(base_url=service.url) as client:
         assert "connection" not in client.get("/livez").headers
         # when
         service.process.send_signal(signal.SIGTERM)
-        time.sleep(1)
-        answer = client.get("/livez")
-    # then
-    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+
+        def is_asked_to_leave() -> bool:
+            response = client.get("/livez")
+            assert response.status_code == 200
+            return bool(response.headers.get("connection") == "close")
+
+        # then
+        eventually(is_asked_to_leave, "clients are asked to leave")
     code, errors = service.end()
     assert code == 0
     assert "Traceback" not in errors
@@ -275,6 +279,14 @@ def test_a_second_signal_ends_the_delay(serve: Serve, database_url: str) -> None
     assert service.end()[0] == 0
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def test_a_connection_that_was_there_in_time_is_answered_after_sigterm(
     serve: Serve, database_url: str
 ) -> None:
@@ -286,7 +298,7 @@ def test_a_connection_that_was_there_in_time_is_answered_after_sigterm(
         time.sleep(0.2)
         # when
         service.process.send_signal(signal.SIGTERM)
-        time.sleep(0.4)
+        eventually(lambda: not listens(port), "it takes no more connections")
         connection.sendall(b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n")
         answer = connection.recv(1000)
     # then

@@ -47,7 +47,7 @@ async def wait_for_running(database_url: str, text: str, count: int) -> None:
         "AND datname = current_database() AND query LIKE $1"
     )
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while await connection.fetchval(running, f"%{text}%") != count:
+        while await connection.fetchval(running, f"%{text}%") != count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await connection.close()
 

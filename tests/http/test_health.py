@@ -109,7 +109,6 @@ def test_livez_answers_at_once_while_a_large_file_is_classified(start_service: S
         assert api.http.get("/livez").status_code == 200
         waits.append(time.perf_counter() - before)
     sender.join()
-    # then: this is no benchmark, a blocked loop would show as one wait of most of a second
-    waits.sort()
+    # then: if the event loop were blocked, one request would wait for nearly as long as the file takes
     assert len(waits) > 10
-    assert waits[len(waits) * 9 // 10] < 0.25
+    assert max(waits) < sum(waits) / 3

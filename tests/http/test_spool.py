@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
+from app.http.uploads import Spool
 from tests.conftest import StartService
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
-from tests.support.metrics import scrape
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 
@@ -23,6 +23,26 @@ ROOM = len(FILE) * 3 // 2
 def api(start_service: StartService) -> ApiClient:
     """A service with room for one such file, and not for two."""
     return start_service(max_spool_bytes=ROOM)
+
+
+@pytest.fixture
+def spooled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the sizes of all parts of uploads that services have spooled."""
+    sizes: list[int] = []
+    share = Spool.share
+
+    @contextmanager
+    def noted(spool: Spool) -> Iterator[Callable[[int], None]]:
+        with share(spool) as take:
+
+            def take_and_note(size: int) -> None:
+                take(size)
+                sizes.append(size)
+
+            yield take_and_note
+
+    monkeypatch.setattr(Spool, "share", noted)
+    return sizes
 
 
 def request_of(api: ApiClient) -> httpx.Request:
@@ -50,7 +70,7 @@ def test_what_does_not_fit_is_refused_and_room_is_given_back(api: ApiClient) -> 
     assert api.execute("{ batches { totalCount } }")["batches"]["totalCount"] == 3
 
 
-def test_uploads_share_the_room(api: ApiClient) -> None:
+def test_uploads_share_the_room(spooled: list[int], api: ApiClient) -> None:
     # given an upload that has sent all but its end
     go_on = threading.Event()
     request = request_of(api)
@@ -70,9 +90,7 @@ def test_uploads_share_the_room(api: ApiClient) -> None:
     sending = threading.Thread(target=send)
     sending.start()
     # then another one has no room beside it
-    under_way = ("genregraph_uploads_under_way", frozenset[tuple[str, str]]())
-    eventually(lambda: scrape(api)[under_way] == 1, "it is under way")
-    time.sleep(1)  # in which all that it has sent is read
+    eventually(lambda: sum(spooled) > len(FILE) - 1_000, "all that it has sent is spooled")
     assert_refused(api.upload(FILE))
     # and the first one is answered, and leaves its room to others
     go_on.set()

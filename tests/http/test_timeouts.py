@@ -36,7 +36,12 @@ def waiting_statements(database_url: str) -> list[str]:
 
 
 def assert_none_waits(database_url: str) -> None:
-    eventually(lambda: not waiting_statements(database_url), "no statement waits", seconds=20)
+    eventually(lambda: not waiting_statements(database_url), "no statement waits", seconds=LOCKED_SECONDS / 2)
+
+
+def song_count(api: ApiClient) -> int | None:
+    response = api.post("{ songs { nodes { trackId } } }")
+    return len(response.json()["data"]["songs"]["nodes"]) if response.status_code == 200 else None
 
 
 @pytest.fixture
@@ -58,7 +63,8 @@ def test_a_slow_query_is_ended_and_its_statement_with_it(
         assert response.status_code == 504
         assert response.json() == {"errors": [ENDED]}
         assert_none_waits(database_url)
-    assert len(api.execute("{ songs { nodes { trackId } } }")["songs"]["nodes"]) == 3
+    # and the next query is answered; a busy machine may need longer than the time limit
+    eventually(lambda: song_count(api) == 3, "the songs are listed")
 
 
 def test_a_loader_that_is_waited_for_ends_too(api: ApiClient, database_url: str) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn.server
 
+from app.batches import following
 from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.model.ensemble import Ensemble
@@ -31,7 +32,10 @@ class _HastyAsyncio:
 
 @contextmanager
 def quick_services() -> Iterator[None]:
-    """Load the shipped model and the system's certificates once for this process; stop without delay."""
+    """Make services start, follow batches and stop quickly in this process.
+
+    They load the shipped model and the system's certificates once, and poll the database ten times as often.
+    """
     shipped = resource("model")
     load_shipped = cache(partial(load_ensemble, shipped))
 
@@ -42,4 +46,6 @@ def quick_services() -> Iterator[None]:
         patch.setattr("app.main.load_ensemble", load)
         patch.setattr(httpx._transports.default, "create_ssl_context", cache(httpx.create_ssl_context))  # noqa: SLF001
         patch.setattr(uvicorn.server, "asyncio", _HastyAsyncio())
+        patch.setattr(following, "POLL_SECONDS", following.POLL_SECONDS / 10)
+        patch.setattr(following, "QUEUED_POLL_SECONDS", following.QUEUED_POLL_SECONDS / 10)
         yield
