@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from cross_web import AsyncHTTPRequestAdapter, FormData, HTTPException, StarletteRequestAdapter
-from starlette.datastructures import FormData as StarletteFormData
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -16,10 +14,9 @@ from starlette.websockets import WebSocket
 from strawberry import Schema
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.http.types import HTTPMethod
+from strawberry.http import GraphQLHTTPResponse
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app.clients.authentication import Authenticator, NotAuthenticatedError, TooManyAttemptsError
@@ -37,11 +34,9 @@ from app.http.requests import (
     media_type,
     read_body,
     read_json,
-    read_ordinary,
     read_url,
 )
 from app.http.responses import (
-    JSON,
     RefusedRequestError,
     accepted_type,
     answer,
@@ -50,7 +45,7 @@ from app.http.responses import (
     unless_known,
     without_data,
 )
-from app.http.streams import STREAMS
+from app.http.streams import stream_for
 from app.http.uploads import Spool, operations_with_file, read_form
 from app.http.websockets import WebSocketHandler
 from app.observability.tracing import step
@@ -58,41 +53,11 @@ from app.observability.tracing import step
 CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
 """How long a WebSocket may stay open without authentication."""
 
-_NOTHING_YET: Final = Response()
-"""Placeholder for a response that is not known."""
-
-
-class _Adapter(StarletteRequestAdapter):
-    """Gives Strawberry access to a request."""
-
-    @property
-    def method(self) -> HTTPMethod:
-        """The method, with GET for HEAD: the server omits the body."""
-        return "GET" if self._request.method == "HEAD" else super().method
-
-    @property
-    def content_type(self) -> str:
-        """The media type, in lower case as Strawberry expects it."""
-        return media_type(self._request)
-
-    @property
-    def query_params(self) -> Any:
-        """The validated URL parameters with their JSON parsed."""
-        return read_url(self._request.scope["query_string"])
-
-    async def get_form_data(self) -> FormData:
-        """Read a multipart request with at most one file."""
-        with step("upload"):
-            form = await read_form(self._request)
-        return FormData(files=form, form=form)
-
 
 class GraphQLView(GraphQL[Any, None]):
     """Serves a schema at one path, by GET and POST."""
 
-    request_adapter_class = _Adapter
     graphql_transport_ws_handler_class = WebSocketHandler
-    stream_transport_classes_by_protocol = STREAMS
 
     def __init__(  # noqa: PLR0913 - its dependencies
         self,
@@ -117,8 +82,7 @@ class GraphQLView(GraphQL[Any, None]):
         super().__init__(
             schema,
             graphql_ide=None,
-            multipart_uploads_enabled=True,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, *STREAMS),
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=CONNECTION_INIT_TIMEOUT,
             max_subscriptions_per_connection=None,  # limited per client instead
             allowed_origins=allowed_origins,
@@ -151,38 +115,52 @@ class GraphQLView(GraphQL[Any, None]):
             return None
         except RefusedRequestError as error:
             return error.response()
-        except HTTPException as error:
-            return graphql_error(Code.BAD_REQUEST, error.reason)  # Strawberry only raises it for this
         except OSError as error:
             if not is_disk_full(error):
                 raise
             return graphql_error(Code.INSUFFICIENT_STORAGE)
 
     async def _respond(self, request: Request) -> Response:
-        sent = await read_ordinary(request)
-        if sent is not None:
-            return await self._answer(request, sent)
         check_head(request)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"allow": ALLOW})
-        if media_type(request) == MULTIPART:
-            check_upload(request)
-        response = await self.run(request)
-        if request.method == "POST" or isinstance(response, StreamingResponse):
+        sent = await self._read(request)
+        check_query(sent)
+        accept = request.headers.get("accept", "")
+        transport = stream_for(accept)
+        allowed = {OperationType.QUERY}
+        if request.method == "POST":
+            allowed.add(OperationType.MUTATION)
+        if transport is not None:
+            allowed.add(OperationType.SUBSCRIPTION)
+        execute = self.schema.execute if transport is None else self.schema.stream
+        result = await execute(
+            sent["query"],
+            variable_values=sent.get("variables"),
+            context_value=await self.get_context(request, None),
+            operation_name=sent.get("operationName") or None,
+            allowed_operation_types=allowed,
+        )
+        if transport is not None:
+            stream = self._stream_result(request, cast("SubscriptionExecutionResult", result), transport)
+            return StreamingResponse(stream(), headers=transport.headers)
+        assert isinstance(result, ExecutionResult)
+        data = await self.process_result(request, result) if result.errors else {"data": result.data}
+        response = answer(data, accepted_type(accept))
+        if request.method == "POST":
             return response
         return unless_known(response, request.headers.get("if-none-match", ""))
 
-    async def _answer(self, request: Request, sent: GraphQLRequestData) -> Response:
-        context = await self.get_context(request, None)
-        adapter = self.request_adapter_class(request)
-        result = await self.execute_single(request, adapter, _NOTHING_YET, context, None, sent)
-        data = await self.process_result(request, result) if result.errors else {"data": result.data}
-        return answer(data, accepted_type(request.headers.get("accept", "")))
-
-    def should_render_graphql_ide(self, request: object) -> bool:
-        """Return False: the pages are served elsewhere."""
-        del request
-        return False
+    async def _read(self, request: Request) -> dict[str, Any]:
+        """Return what the URL or the body asks for."""
+        if request.method in {"GET", "HEAD"}:
+            return read_url(request.scope["query_string"])
+        if media_type(request) == MULTIPART:
+            check_upload(request)
+            with step("upload"):
+                form = await read_form(request)
+            return operations_with_file(form)
+        return read_body(await request.body())
 
     async def get_context(self, request: Request | WebSocket, response: object) -> Any:
         """Return the context of a request."""
@@ -224,67 +202,8 @@ class GraphQLView(GraphQL[Any, None]):
         except RefusedRequestError as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
 
-    def parse_json(self, data: str | bytes) -> dict[str, Any]:
-        """Parse a request's body."""
-        return read_body(data)
-
-    def parse_query_params(self, params: Any) -> dict[str, Any]:
-        """Return the URL parameters, which are already parsed."""
-        return cast("dict[str, Any]", params)
-
-    async def parse_http_body(
-        self, request: AsyncHTTPRequestAdapter
-    ) -> GraphQLRequestData | list[GraphQLRequestData]:
-        """Read a request; an empty operation name means none."""
-        data = await super().parse_http_body(request)
-        if isinstance(data, GraphQLRequestData):
-            data.operation_name = data.operation_name or None
-        return data
-
-    async def execute_single(  # noqa: PLR0913, PLR0917 - Strawberry's
-        self,
-        request: Request,
-        request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,
-        context: Any,
-        root_value: None,
-        request_data: GraphQLRequestData,
-    ) -> ExecutionResult:
-        """Execute an operation with a single response, so not a subscription."""
-        queries = {OperationType.QUERY}
-        return await self.schema.execute(
-            request_data.query,
-            variable_values=request_data.variables,
-            context_value=context,
-            operation_name=request_data.operation_name,
-            allowed_operation_types=queries
-            if request_adapter.method == "GET"
-            else queries | {OperationType.MUTATION},
-        )
-
-    async def parse_multipart(self, request: AsyncHTTPRequestAdapter) -> dict[str, str]:
-        """Read a multipart request."""
-        data = await request.get_form_data()
-        operations = operations_with_file(cast("StarletteFormData", data.form))
-        check_query(operations)
-        return operations
-
-    async def process_result(
-        self, request: Request, result: ExecutionResult, strict: bool = False
-    ) -> GraphQLHTTPResponse:
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Remove `data` from the response if the request was not executed."""
         response = await super().process_result(request, result)
         without_data(cast("dict[str, Any]", response))
         return response
-
-    async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        """Store the accepted media type for `create_response`."""
-        sub_response = await super().get_sub_response(request)
-        sub_response.media_type = accepted_type(request.headers.get("accept", ""))
-        return sub_response
-
-    def create_response(
-        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
-    ) -> Response:
-        """Return the response in the accepted media type."""
-        return answer(response_data, sub_response.media_type or JSON)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Code
 from app.http.responses import RefusedRequestError
-from app.http.streams import wants_stream
+from app.http.streams import stream_for
 from app.settings import Settings
 
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024
@@ -115,7 +115,7 @@ class RequestLimits:
         if client_id is not None:
             if upload:
                 quota = self._quotas.uploads
-            elif wants_stream(headers.get("accept", "")):
+            elif stream_for(headers.get("accept", "")) is not None:
                 quota = self._quotas.subscriptions
         if quota is None:
             await self._serve(scope, receive, send, upload=upload)

@@ -9,7 +9,6 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from strawberry.http import GraphQLRequestData
 from strawberry.http.parse_content_type import parse_content_type
 
 from app.catalogue.errors import FORBIDDEN_MESSAGE
@@ -39,17 +38,6 @@ _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _MAX_SHOWN: Final = 100
 
 
-_STREAMED: Final = (b"event-stream", b"multipart")
-"""Media types in the `Accept` header of a client that may want a streamed response."""
-
-_ORDINARY: Final[Mapping[str, tuple[type, ...]]] = {
-    "query": (str,),
-    "variables": (dict, type(None)),
-    "operationName": (str, type(None)),
-}
-"""The members of an ordinary request, and their types."""
-
-
 def media_type(request: Request) -> str:
     """Return the media type of a request's body, in lower case and without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -64,7 +52,8 @@ def check_head(request: Request) -> None:
     if request.method not in METHODS:
         message = f"{_shown(request.method)} is not allowed here. Use GET, HEAD, POST or OPTIONS."
         raise RefusedRequestError(Code.METHOD_NOT_ALLOWED, message, {"allow": ALLOW})
-    if request.method != "POST":
+    ordinary = request.headers.get("content-type") == JSON and "content-encoding" not in request.headers
+    if request.method != "POST" or ordinary:
         return
     for encoding in request.headers.get("content-encoding", "").split(","):
         name = encoding.strip().lower()
@@ -121,7 +110,7 @@ def read_body(data: bytes | str) -> dict[str, Any]:
     """Read the body of a request.
 
     Raises:
-        RefusedRequestError: it is not a JSON object, or has no query.
+        RefusedRequestError: it is not a JSON object.
     """
     if not data:
         raise _bad("The request body is empty. Send a JSON object with a query.")
@@ -130,39 +119,14 @@ def read_body(data: bytes | str) -> dict[str, Any]:
         raise _bad("Batching is not supported. Send each operation in its own request.")
     if not isinstance(parsed, dict):
         raise _bad("The request body must be a JSON object.")
-    check_query(parsed)
     return parsed
-
-
-async def read_ordinary(request: Request) -> GraphQLRequestData | None:
-    """Return what an ordinary POST of JSON asks for; None for what Strawberry has to read.
-
-    Raises:
-        RefusedRequestError: see `read_body`.
-    """
-    headers: dict[bytes, bytes] = dict(request.scope["headers"])
-    if (
-        request.method != "POST"
-        or headers.get(b"content-type") != JSON.encode()
-        or b"content-encoding" in headers
-    ):
-        return None
-    accept = headers.get(b"accept", b"").lower()
-    if any(streamed in accept for streamed in _STREAMED):
-        return None
-    sent = read_body(await request.body())
-    if any(type(value) not in _ORDINARY.get(key, ()) for key, value in sent.items()):
-        return None
-    return GraphQLRequestData(
-        sent["query"], sent.get("variables"), sent.get("operationName") or None, extensions=None
-    )
 
 
 def read_url(query_string: bytes) -> dict[str, Any]:
     """Read the parameters of a GET request; empty ones are ignored.
 
     Raises:
-        RefusedRequestError: a parameter is malformed or repeated, or there is no query.
+        RefusedRequestError: a parameter is malformed or repeated.
     """
     try:
         pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
@@ -175,18 +139,14 @@ def read_url(query_string: bytes) -> dict[str, Any]:
     parameters: dict[str, Any] = {name: value for name, value in pairs if value.strip()}
     for name in parameters.keys() & {"variables", "extensions"}:
         parameters[name] = read_json(parameters[name], f"The URL's `{name}`")
-        if not isinstance(parameters[name], dict | None):
-            raise _bad(f"The URL's `{name}` must be a JSON object.")
-    check_query(parameters)
     return parameters
 
 
 def check_query(request: Mapping[str, Any]) -> None:
-    """Check that there is a query, and the types and length of query and operation name.
+    """Check that there is a query, its length, and the types of all members.
 
     Raises:
-        RefusedRequestError: the query is missing, a persisted query or too long, or the operation name is not
-            a string.
+        RefusedRequestError: the query is missing, persisted or too long, or a member has a wrong type.
     """
     query = request.get("query")
     if query is None or query == "":
@@ -194,12 +154,17 @@ def check_query(request: Mapping[str, Any]) -> None:
         if request.get("documentId") or (isinstance(extensions, dict) and "persistedQuery" in extensions):
             raise RefusedRequestError(Code.PERSISTED_QUERY_NOT_SUPPORTED)
         raise _bad("The request has no query.")
-    if isinstance(query, str) and len(query) > MAX_QUERY_LENGTH:
+    if not isinstance(query, str):
+        raise _bad("`query` must be a string.")
+    if len(query) > MAX_QUERY_LENGTH:
         raise _bad(
             f"The query is longer than {MAX_QUERY_LENGTH:,} characters. Pass long values as variables."
         )
     if not isinstance(request.get("operationName"), str | None):
         raise _bad("`operationName` must be a string or null.")
+    for name in ("variables", "extensions"):
+        if not isinstance(request.get(name), dict | None):
+            raise _bad(f"`{name}` must be a JSON object or null.")
 
 
 def _bad(message: str) -> RefusedRequestError:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Final
 
 from strawberry.http.parse_content_type import parse_content_type
 from strawberry.http.streaming import HTTPStreamTransport, MultipartSubscriptionTransport, SSETransport
-from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
-from strawberry.types.graphql import OperationType
 
 
 class EventStream(SSETransport):
@@ -32,7 +29,7 @@ class EventStream(SSETransport):
 
 
 class MultipartStream(MultipartSubscriptionTransport):
-    """Strawberry's multipart subscriptions, also for queries and mutations."""
+    """Strawberry's multipart subscriptions."""
 
     def accepts(self, accept: str) -> bool:
         """Return whether an `Accept` header lists multipart subscriptions before JSON."""
@@ -41,22 +38,16 @@ class MultipartStream(MultipartSubscriptionTransport):
             for part in _before_json(accept)
         )
 
-    def allowed_operation_types(self, allowed_operation_types: set[OperationType]) -> Iterable[OperationType]:
-        """Return all operation types that the method allows."""
-        return allowed_operation_types
+
+_TRANSPORTS: Final = (EventStream(), MultipartStream())
 
 
-STREAMS: Final[Mapping[str, type[HTTPStreamTransport]]] = MappingProxyType(
-    {GRAPHQL_SSE_PROTOCOL: EventStream, MULTIPART_SUBSCRIPTION_PROTOCOL: MultipartStream}
-)
-
-
-def wants_stream(accept: str) -> bool:
-    """Return whether an `Accept` header requests a streamed response."""
+def stream_for(accept: str) -> HTTPStreamTransport | None:
+    """Return the transport that an `Accept` header requests; None for an ordinary response."""
     lowered = accept.lower()
     if "event-stream" not in lowered and "multipart" not in lowered:
-        return False  # the usual case
-    return any(stream().accepts(accept) for stream in (EventStream, MultipartStream))
+        return None  # the usual case
+    return next((transport for transport in _TRANSPORTS if transport.accepts(accept)), None)
 
 
 def _before_json(accept: str) -> Iterator[str]:

@@ -314,10 +314,10 @@ def test_no_variables_may_be_null_or_empty_in_a_url(api: ApiClient, name: str, v
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("variables=7", "The URL's `variables` must be a JSON object."),
-        ("variables=[]", "The URL's `variables` must be a JSON object."),
+        ("variables=7", "`variables` must be a JSON object or null."),
+        ("variables=[]", "`variables` must be a JSON object or null."),
         ("variables={", "The URL's `variables` is not JSON: "),
-        ("extensions=%22text%22", "The URL's `extensions` must be a JSON object."),
+        ("extensions=%22text%22", "`extensions` must be a JSON object or null."),
         ("query=%7Ba%7D", "The URL has 2 parameters named `query`; send one."),
         ("variables={}&variables={}", "The URL has 2 parameters named `variables`; send one."),
         ("operationName=%FF", "The URL's parameters are not UTF-8."),
