@@ -21,25 +21,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.songs.contract import (
+    MAX_TAGS_LENGTH,
+    MAX_TITLE_LENGTH,
     MAX_TRACK_ID,
     MISSING_MARKERS,
     NUMBER_COLUMNS,
     SONG_COLUMNS,
-    TEXT_COLUMNS,
+    TAGS,
+    TITLE,
     TRACK_ID,
     NumberColumn,
     Songs,
-    TextColumn,
     is_storable,
 )
-from ml.songs.problems import (
-    MAX_PROBLEMS,
-    OnMissingValue,
-    SongFileProblem,
-    SongFileProblemKind,
-    SongFileReport,
-    shortened,
-)
+from ml.songs.problems import MAX_PROBLEMS, OnMissingValue, SongFileProblem, SongFileReport, shortened
+from ml.songs.problems import SongFileProblemKind as Kind
 
 _MAX_EXACT_FLOAT = 2**53
 """Larger integers in a float column may have been rounded."""
@@ -59,13 +55,11 @@ _INTEGERS = np.array([column.integer for column in NUMBER_COLUMNS])
 
 _PLACES = {name: place for place, name in enumerate(SONG_COLUMNS)}
 
-_Kind = SongFileProblemKind
-
 
 class WrongCellError(Exception):
     """A cell has no valid value: the kind of problem, and what was expected."""
 
-    def __init__(self, kind: SongFileProblemKind, expected: str) -> None:
+    def __init__(self, kind: Kind, expected: str) -> None:
         self.kind = kind
         self.expected = expected
         super().__init__(expected)
@@ -104,13 +98,10 @@ class SongRows:
 
 
 def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> tuple[Songs, SongFileReport]:
-    """Check all cells of rows, and return the valid ones as songs, with a report that leaves `rows` out.
-
-    The report's problems are sorted by row, then column.
-    """
+    """Check all cells, and return the valid songs, and a report sorted by row and column, without `rows`."""
     track_ids, has_id = _track_ids(rows)
-    titles, has_title = _texts(rows, rows.titles, TEXT_COLUMNS[0])
-    tags, has_tags = _texts(rows, rows.tags, TEXT_COLUMNS[1])
+    titles, has_title = _texts(rows, rows.titles, TITLE, MAX_TITLE_LENGTH)
+    tags, has_tags = _texts(rows, rows.tags, TAGS, MAX_TAGS_LENGTH)
     _check_numbers(rows)
     missing = np.isnan(rows.numbers)
     complete = has_id & has_title & has_tags & ~missing.any(axis=1)
@@ -135,22 +126,19 @@ def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> tuple[Songs,
 
 
 def _track_ids(rows: SongRows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    track_ids = np.zeros(len(rows.track_ids), np.int64)
-    there = np.ones(len(rows.track_ids), np.bool_)
+    """Return track ids, and which are valid; the others are 0."""
+    track_ids: list[int | None] = []
     for row, cell in enumerate(rows.track_ids):
         try:
-            track_id = read_track_id(cell)
+            track_ids.append(parse_track_id(cell))
         except WrongCellError as error:
             rows.add_problem(row, TRACK_ID, error, rows.shown(row, TRACK_ID))
-            continue
-        if track_id is None:
-            there[row] = False
-        else:
-            track_ids[row] = track_id
-    return track_ids, there
+            track_ids.append(None)
+    there = np.array([track_id is not None for track_id in track_ids], np.bool_)
+    return np.array([track_id or 0 for track_id in track_ids], np.int64), there
 
 
-def read_track_id(cell: str | float | None) -> int | None:
+def parse_track_id(cell: str | float | None) -> int | None:
     """Return a track id without going through float, which is inexact over 2**53; None if missing.
 
     Raises:
@@ -161,12 +149,12 @@ def read_track_id(cell: str | float | None) -> int | None:
     if cell is None or cell != cell:  # noqa: PLR0124 - NaN
         return None
     if not 0 <= cell <= MAX_TRACK_ID:
-        raise WrongCellError(_Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
+        raise WrongCellError(Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
     if cell != int(cell):
-        raise WrongCellError(_Kind.NOT_AN_INTEGER, _EXPECTED_TRACK_ID)
+        raise WrongCellError(Kind.NOT_AN_INTEGER, _EXPECTED_TRACK_ID)
     if isinstance(cell, float) and cell > _MAX_EXACT_FLOAT:
         raise WrongCellError(
-            _Kind.OUT_OF_RANGE, f"an integer from 0 to {_MAX_EXACT_FLOAT} in a column of floats"
+            Kind.OUT_OF_RANGE, f"an integer from 0 to {_MAX_EXACT_FLOAT} in a column of floats"
         )
     return int(cell)
 
@@ -179,35 +167,32 @@ def _track_id_of_text(cell: str) -> int | None:
     if match is None:
         if text.lower() in MISSING_MARKERS:
             return None
-        kind = _Kind.NOT_A_NUMBER
-        if _NUMBER.fullmatch(text):
-            kind = _Kind.NOT_AN_INTEGER if math.isfinite(float(text)) else _Kind.OUT_OF_RANGE
-        raise WrongCellError(kind, _EXPECTED_TRACK_ID)
+        if not _NUMBER.fullmatch(text):
+            raise WrongCellError(Kind.NOT_A_NUMBER, _EXPECTED_TRACK_ID)
+        is_finite = math.isfinite(float(text))
+        raise WrongCellError(Kind.NOT_AN_INTEGER if is_finite else Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
     digits = match[2].lstrip("0") or "0"
     too_long = len(digits) > len(str(MAX_TRACK_ID))
     if too_long or int(digits) > MAX_TRACK_ID or (match[1] == "-" and digits != "0"):
-        raise WrongCellError(_Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
+        raise WrongCellError(Kind.OUT_OF_RANGE, _EXPECTED_TRACK_ID)
     return int(digits)
 
 
 def _texts(
-    rows: SongRows, cells: Iterable[str | None], column: TextColumn
+    rows: SongRows, cells: Iterable[str | None], column: str, max_length: int
 ) -> tuple[list[str], npt.NDArray[np.bool_]]:
     """Return texts normalized to NFC, and which are not missing."""
-    texts = [text if (text := cell or "").isascii() else unicodedata.normalize("NFC", text) for cell in cells]
-    texts = [text if text.strip() else "" for text in texts]
-    there = np.array([bool(text) for text in texts], np.bool_)
-    if max(map(len, texts), default=0) > column.max_length or not is_storable("".join(texts)):
+    texts = [cell if cell and not cell.isspace() else "" for cell in cells]
+    texts = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in texts]
+    if max(map(len, texts), default=0) > max_length or not is_storable("".join(texts)):
         for row, text in enumerate(texts):
-            if len(text) > column.max_length:
-                expected = f"at most {column.max_length:,} characters instead of {len(text):,}"
-                error = WrongCellError(_Kind.TEXT_TOO_LONG, expected)
+            if len(text) > max_length:
+                expected = f"at most {max_length:,} characters instead of {len(text):,}"
+                rows.add_problem(row, column, WrongCellError(Kind.TEXT_TOO_LONG, expected), text)
             elif not is_storable(text):
-                error = WrongCellError(_Kind.NOT_TEXT, "text without null characters and lone surrogates")
-            else:
-                continue
-            rows.add_problem(row, column.name, error, text)
-    return texts, there
+                expected = "text without null characters and lone surrogates"
+                rows.add_problem(row, column, WrongCellError(Kind.NOT_TEXT, expected), text)
+    return texts, np.fromiter(map(bool, texts), np.bool_)
 
 
 def _check_numbers(rows: SongRows) -> None:
@@ -217,7 +202,7 @@ def _check_numbers(rows: SongRows) -> None:
     for row, position in np.argwhere(wrong).tolist():
         column = NUMBER_COLUMNS[position]
         in_range = column.minimum <= rows.numbers[row, position] <= column.maximum
-        kind = _Kind.NOT_AN_INTEGER if in_range else _Kind.OUT_OF_RANGE
+        kind = Kind.NOT_AN_INTEGER if in_range else Kind.OUT_OF_RANGE
         error = WrongCellError(kind, expected_number(column))
         rows.add_problem(row, column.name, error, rows.shown(row, column.name))
 
@@ -229,7 +214,7 @@ def expected_number(column: NumberColumn) -> str:
     return f"{what} from {column.minimum:g} to {column.maximum:g}{unit}"
 
 
-def read_number(cell: str) -> float | None:
+def parse_number(cell: str) -> float | None:
     """Parse a number; NaN if it is missing, None if it is not a number."""
     text = cell.strip(BLANKS)
     if _NUMBER.fullmatch(text):
@@ -237,7 +222,7 @@ def read_number(cell: str) -> float | None:
     return math.nan if text.lower() in MISSING_MARKERS else None
 
 
-def read_ordinary_numbers(cells: Sequence[str]) -> list[float] | None:
+def parse_numbers(cells: Sequence[str]) -> list[float] | None:
     """Parse a row of numbers quickly; None if one is missing or in an unusual format."""
     if not _ORDINARY_NUMBERS.fullmatch("".join(cells)):
         return None

@@ -7,12 +7,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from ml.songs.contract import AUDIO_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TITLE, TRACK_ID
-from ml.songs.problems import SongFileProblem, SongFileProblemKind, shortened
+from ml.songs.problems import SongFileProblem, shortened
+from ml.songs.problems import SongFileProblemKind as Kind
 
 _SONG_COLUMNS = frozenset(SONG_COLUMNS)
-_AUDIO_NAMES = frozenset(column.name for column in AUDIO_COLUMNS)
+_AUDIO_NUMBERS = {column.name: number for number, column in enumerate(AUDIO_COLUMNS, 1)}
 _NO_BREAK_SPACES = frozenset("\u00a0\u2007\u202f")
 
 _MAX_SINGLE_PROBLEMS = 3
@@ -56,7 +58,7 @@ def count_song_columns(names: Sequence[str]) -> int:
 def column_problems(
     names: Sequence[str], subject: str, line: int | None, *, all_needed: bool
 ) -> list[SongFileProblem]:
-    """Return the problems of a file's columns: missing and repeated ones.
+    """Return the problems of missing and repeated columns.
 
     Args:
         names: cleaned names.
@@ -78,11 +80,11 @@ def column_problems(
     labels = [_label(run) for run in _runs(repeated)]
     if len(labels) > _MAX_SINGLE_PROBLEMS or len(labels) < len(repeated):
         message = f"{subject} has {_listed(labels)} more than once. Keep one of each."
-        problems.append(_problem(SongFileProblemKind.DUPLICATE_COLUMN, message, line, labels))
-    else:
-        for column in repeated:
-            message = f"{subject} has the column {column} {counts[column]} times."
-            problems.append(_problem(SongFileProblemKind.DUPLICATE_COLUMN, message, line, [column]))
+        column = labels[0] if len(labels) == 1 else None
+        return [*problems, SongFileProblem(Kind.DUPLICATE_COLUMN, message, line, column)]
+    for column in repeated:
+        message = f"{subject} has the column {column} {counts[column]} times."
+        problems.append(SongFileProblem(Kind.DUPLICATE_COLUMN, message, line, column))
     return problems
 
 
@@ -90,39 +92,28 @@ def _missing_problems(
     found: Sequence[tuple[str, str]], subject: str, line: int | None
 ) -> Iterator[SongFileProblem]:
     """Yield the problems of missing columns: labels, and the names that the file has instead or ""."""
-    kind = SongFileProblemKind.MISSING_COLUMN
-    labels = [label for label, _ in found]
     if len(found) <= _MAX_SINGLE_PROBLEMS:
         for label, instead in found:
             noun = "columns" if "…" in label else "column"
             hint = f"; it has {instead}: rename {'them' if '…' in label else 'it'}" if instead else ""
-            yield _problem(kind, f"{subject} has no {noun} {label}{hint}.", line, [label])
+            yield SongFileProblem(Kind.MISSING_COLUMN, f"{subject} has no {noun} {label}{hint}.", line, label)
         return
     renames = [f"{instead} to {label}" for label, instead in found if instead]
     hint = f" Rename {_listed(renames)}." if renames else ""
-    yield _problem(kind, f"{subject} has no columns {_listed(labels)}.{hint}", line, labels)
-
-
-def _problem(
-    kind: SongFileProblemKind, message: str, line: int | None, labels: Sequence[str]
-) -> SongFileProblem:
-    return SongFileProblem(kind, message, line=line, column=labels[0] if len(labels) == 1 else None)
+    listed = _listed([label for label, _ in found])
+    yield SongFileProblem(Kind.MISSING_COLUMN, f"{subject} has no columns {listed}.{hint}", line)
 
 
 def _runs(columns: Sequence[str]) -> list[list[str]]:
     """Group consecutive audio columns."""
     runs: list[list[str]] = []
-    for column in columns:
-        last = runs[-1][-1] if runs else ""
-        if last in _AUDIO_NAMES and column in _AUDIO_NAMES and _number(column) == _number(last) + 1:
+    for before, column in pairwise(("", *columns)):
+        number = _AUDIO_NUMBERS.get(column, 0)
+        if number > 1 and _AUDIO_NUMBERS.get(before) == number - 1:
             runs[-1].append(column)
         else:
             runs.append([column])
     return runs
-
-
-def _number(column: str) -> int:
-    return int(column.rpartition("_")[2])
 
 
 def _label(run: Sequence[str]) -> str:
@@ -148,5 +139,5 @@ def _nearest(run: Sequence[str], spelled: dict[str, str], others: Sequence[str])
         shown = [repr(shortened(name)) for name in (first, last)]
         return shown[0] if len(run) == 1 else " … ".join(shown)
     short = [name for name in others[:_MAX_NAMES_COMPARED] if len(name) <= _MAX_NAME_COMPARED]
-    near = difflib.get_close_matches(run[0], short, 1, 0.75) if run[0] not in _AUDIO_NAMES else []
+    near = difflib.get_close_matches(run[0], short, 1, 0.75) if run[0] not in _AUDIO_NUMBERS else []
     return repr(near[0]) if near else ""

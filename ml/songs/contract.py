@@ -1,6 +1,7 @@
 """The song contract: the columns of songs, their valid values, and songs in memory.
 
-All code that reads, generates, trains on or classifies songs uses these column names, order and ranges.
+All code that reads, generates, trains on or classifies songs uses these names, order and ranges.
+`data/README.md` describes the columns for users.
 """
 
 from __future__ import annotations
@@ -18,69 +19,45 @@ TAGS = "tags"
 MAX_TRACK_ID = 2**63 - 1
 """The largest track id: PostgreSQL stores it as a bigint."""
 
+MAX_TITLE_LENGTH = 500
+MAX_TAGS_LENGTH = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class NumberColumn:
-    """A numeric column: its name, unit and range (inclusive)."""
+    """A numeric column; its range includes both ends."""
 
     name: str
-    unit: str
     minimum: float
     maximum: float
-    integer: bool
-    description: str
+    unit: str = ""
+    integer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TextColumn:
-    """A text column: its name and maximum number of characters."""
-
-    name: str
-    max_length: int
-    description: str
-
-
-TEXT_COLUMNS: tuple[TextColumn, ...] = (
-    TextColumn(TITLE, 500, "Title of the song."),
-    TextColumn(
-        TAGS,
-        50_000,
-        "Comma-separated stemmed words of the lyrics, each once, in one fixed vocabulary order.",
-    ),
-)
-
-METADATA_COLUMNS: tuple[NumberColumn, ...] = (
-    NumberColumn("loudness", "dB", -100.0, 50.0, False, "Overall loudness."),
-    NumberColumn("tempo", "beats per minute", 0.0, 1_000.0, False, "Estimated tempo; 0 if none was found."),
-    NumberColumn("time_signature", "beats per bar", 0, 7, True, "Beats per bar; 0 if none was found."),
-    NumberColumn("key", "pitch class", 0, 11, True, "Estimated key: 0 is C, 1 is C sharp, up to 11, B."),
-    NumberColumn("mode", "", 0, 1, True, "1 major, 0 minor."),
-    NumberColumn("duration", "seconds", 0.0, 86_400.0, False, "Length of the song."),
+METADATA_COLUMNS = (
+    NumberColumn("loudness", -100, 50, "dB"),
+    NumberColumn("tempo", 0, 1_000, "beats per minute"),
+    NumberColumn("time_signature", 0, 7, "beats per bar", integer=True),
+    NumberColumn("key", 0, 11, "pitch class", integer=True),
+    NumberColumn("mode", 0, 1, integer=True),
+    NumberColumn("duration", 0, 86_400, "seconds"),
 )
 
 AUDIO_FEATURE_COUNT = 148
 
-AUDIO_COLUMNS: tuple[NumberColumn, ...] = tuple(
-    NumberColumn(
-        f"vect_{number}",
-        "",
-        -1e12,
-        1e12,
-        False,
-        "Pre-extracted statistic of timbre, chroma or MFCC, without temporal meaning.",
-    )
-    for number in range(1, AUDIO_FEATURE_COUNT + 1)
+AUDIO_COLUMNS = tuple(
+    NumberColumn(f"vect_{number}", -1e12, 1e12) for number in range(1, AUDIO_FEATURE_COUNT + 1)
 )
 
-NUMBER_COLUMNS: tuple[NumberColumn, ...] = METADATA_COLUMNS + AUDIO_COLUMNS
+NUMBER_COLUMNS = METADATA_COLUMNS + AUDIO_COLUMNS
 """The 154 numeric columns, in the order of `Songs.numbers`."""
 
-NUMBER_NAMES: tuple[str, ...] = tuple(column.name for column in NUMBER_COLUMNS)
+NUMBER_NAMES = tuple(column.name for column in NUMBER_COLUMNS)
 
-SONG_COLUMNS: tuple[str, ...] = (TRACK_ID, TITLE, TAGS, *NUMBER_NAMES)
+SONG_COLUMNS = (TRACK_ID, TITLE, TAGS, *NUMBER_NAMES)
 """The 157 columns of a song file, in their usual order."""
 
-MISSING_MARKERS: frozenset[str] = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none"})
+MISSING_MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none"})
 """Spellings, in lower case, of a missing value in a *numeric* cell; in a text cell only the empty
 string is missing, because a title can be "None"."""
 
@@ -140,22 +117,15 @@ class Songs:
         """Return the songs at these positions, in this order."""
         index = np.arange(len(self))[rows]
         return Songs(
-            track_ids=self.track_ids[index],
-            titles=[self.titles[i] for i in index],
-            tags=[self.tags[i] for i in index],
-            numbers=self.numbers[index],
+            self.track_ids[index],
+            [self.titles[i] for i in index],
+            [self.tags[i] for i in index],
+            self.numbers[index],
         )
 
 
 def superseded_rows(track_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Return which songs are superseded by a later song with the same track id.
-
-    Args:
-        track_ids: shape (n,).
-
-    Returns:
-        Shape (n,).
-    """
+    """Return which songs, shape (n,), are superseded by a later song with the same track id."""
     superseded = np.ones(len(track_ids), np.bool_)
     _, from_end = np.unique(track_ids[::-1], return_index=True)
     superseded[len(track_ids) - 1 - from_end] = False

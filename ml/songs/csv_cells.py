@@ -12,31 +12,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml.songs.checks import (
-    SongRows,
-    WrongCellError,
-    check_rows,
-    expected_number,
-    read_number,
-    read_ordinary_numbers,
-)
+from ml.songs.checks import SongRows, WrongCellError, check_rows, expected_number, parse_number, parse_numbers
 from ml.songs.columns import ColumnPositions, clean_name
 from ml.songs.contract import MISSING_MARKERS, NUMBER_COLUMNS, TAGS, TITLE, TRACK_ID, NumberColumn, Songs
 from ml.songs.csv_records import BOM, Block, UndoubledQuoteError
-from ml.songs.problems import (
-    OnMissingValue,
-    SongFileProblem,
-    SongFileProblemKind,
-    SongFileReport,
-    shortened,
-)
+from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileReport, shortened
+from ml.songs.problems import SongFileProblemKind as Kind
 
 _SMALL_BLOCK = 30
 """Smaller blocks use the exact parser directly: pyarrow takes as long to start."""
 
 # Other spellings (`nUlL`, ` NA `) are not numbers to pyarrow, which leaves them to the exact parser.
 _MARKERS = sorted({s for marker in MISSING_MARKERS for s in (marker, marker.upper(), marker.title(), "NaN")})
-
 
 Read = tuple[Songs, SongFileReport]
 """The songs of a block, and its problems and counts except `rows`."""
@@ -49,40 +36,30 @@ def read_block(block: Block, columns: ColumnPositions, on_missing_value: OnMissi
 
 def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read | None:
     """Parse a block with pyarrow; None if it needs the exact parser."""
-    if len(block) <= _SMALL_BLOCK or not block.regular:
-        return None
-    rows = _parse(block, columns)
-    if rows is None:
-        return None
-    songs, report = check_rows(rows, on_missing_value)
-    return None if report.problems else (songs, report)
+    if len(block) > _SMALL_BLOCK and block.regular and (rows := _parse(block, columns)) is not None:
+        songs, report = check_rows(rows, on_missing_value)
+        if not report.problems:
+            return songs, report
+    return None
 
 
 def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read:
     """Parse a block cell by cell, and report all problems."""
-    lines: list[int] = []
-    records: list[list[str]] = []
-    problems: list[SongFileProblem] = []
-    for index, line in enumerate(block.lines):
-        found = _split(block, index, columns)
-        if isinstance(found, SongFileProblem):
-            problems.append(found)
-        else:
-            lines.append(line)
-            records.append(found)
+    found = [_split(block, index, columns) for index in range(len(block))]
+    records = [cells for cells in found if not isinstance(cells, SongFileProblem)]
     rows = SongRows(
         "Line",
-        lines,
+        [line for line, cells in zip(block.lines, found, strict=True) if isinstance(cells, list)],
         track_ids=[record[columns.of[TRACK_ID]] for record in records],
         titles=[record[columns.of[TITLE]] for record in records],
         tags=[record[columns.of[TAGS]] if TAGS in columns.of else None for record in records],
         numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
         shown=lambda row, column: records[row][columns.of[column]],
-        problems=problems,
+        problems=[problem for problem in found if isinstance(problem, SongFileProblem)],
     )
     for row, record in enumerate(records):
         texts = [record[position] for position in columns.numbers]
-        rows.numbers[row, columns.present] = read_ordinary_numbers(texts) or [
+        rows.numbers[row, columns.present] = parse_numbers(texts) or [
             _number(rows, row, NUMBER_COLUMNS[index], text)
             for index, text in zip(columns.present, texts, strict=True)
         ]
@@ -95,7 +72,7 @@ def _split(block: Block, index: int, columns: ColumnPositions) -> list[str] | So
     try:
         cells = block.record(index)
     except UndoubledQuoteError as error:
-        return error.problem(line, names[error.cell] if error.cell < len(names) else None)
+        return error.problem(line, names[error.position] if error.position < len(names) else None)
     if len(cells) == len(names):
         return _repeated_header(line, cells, columns) or cells
     hint = ""
@@ -107,7 +84,7 @@ def _split(block: Block, index: int, columns: ColumnPositions) -> list[str] | So
         hint = "; the file ends here and may be truncated"
     noun = "cell" if len(cells) == 1 else "cells"
     message = f"Line {line} has {len(cells)} {noun}, the header {len(names)}{hint}."
-    return SongFileProblem(SongFileProblemKind.RAGGED_ROW, message, line=line)
+    return SongFileProblem(Kind.RAGGED_ROW, message, line)
 
 
 def _repeated_header(line: int, cells: Sequence[str], columns: ColumnPositions) -> SongFileProblem | None:
@@ -116,7 +93,7 @@ def _repeated_header(line: int, cells: Sequence[str], columns: ColumnPositions) 
     if clean_name(name) != TRACK_ID or list(map(clean_name, cells)) != list(columns.names):
         return None
     message = f"Line {line} repeats the header. Delete it, or upload the files that were joined separately."
-    return SongFileProblem(SongFileProblemKind.NOT_A_NUMBER, message, line, TRACK_ID, shortened(name))
+    return SongFileProblem(Kind.NOT_A_NUMBER, message, line, TRACK_ID, shortened(name))
 
 
 def _surplus_hint(cells: Sequence[str], surplus: Sequence[str]) -> str:
@@ -129,10 +106,9 @@ def _surplus_hint(cells: Sequence[str], surplus: Sequence[str]) -> str:
 
 
 def _number(rows: SongRows, row: int, column: NumberColumn, text: str) -> float:
-    number = read_number(text)
+    number = parse_number(text)
     if number is None:
-        error = WrongCellError(SongFileProblemKind.NOT_A_NUMBER, expected_number(column))
-        rows.add_problem(row, column.name, error, text)
+        rows.add_problem(row, column.name, WrongCellError(Kind.NOT_A_NUMBER, expected_number(column)), text)
         return math.nan
     return number
 

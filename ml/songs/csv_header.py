@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from ml.songs.checks import WrongCellError, read_number, read_track_id
+from ml.songs.checks import WrongCellError, parse_number, parse_track_id
 from ml.songs.columns import ColumnPositions, clean_name, column_problems, count_song_columns
 from ml.songs.contract import TRACK_ID
-from ml.songs.csv_records import (
-    Block,
-    RecordReader,
-    UndoubledQuoteError,
-    UnreadableFileError,
-    split_cells,
-)
+from ml.songs.csv_records import Block, RecordReader, UndoubledQuoteError, UnreadableFileError, split_cells
 from ml.songs.first_line import LINES_LOOKED_AT, is_separator_line, not_a_header, wrong_first_line
-from ml.songs.problems import SongFileProblemKind, shortened
-
-_Kind = SongFileProblemKind
+from ml.songs.problems import SongFileProblem
+from ml.songs.problems import SongFileProblemKind as Kind
 
 MAX_COLUMNS = 1_000
 """Limit of columns, including ignored ones; a song has 157."""
@@ -23,17 +16,12 @@ MAX_COLUMNS = 1_000
 MAX_HEADER_BYTES = 64 * 2**10
 """Limit of the header line, which stays in memory."""
 
-_BYTE_ORDER_MARK = "\ufeff"
-
 
 def read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
-    """Read the header, and return the cleaned names of the columns.
+    """Read the header at the start of a file, and return the cleaned names of the columns.
 
-    A `sep=` line above it and byte order marks are skipped.
-
-    Args:
-        records: a reader at the start of a file.
-        all_needed: whether all song columns are required.
+    A `sep=` line above it and byte order marks are skipped. `all_needed` is whether all song columns are
+    required.
 
     Raises:
         UnreadableFileError: the first line is not the header of a song file.
@@ -50,7 +38,7 @@ def read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
         names, undoubled = [], error
     if len(names) > MAX_COLUMNS:
         message = f"Line {line}: the header has {len(names):,} columns; the limit is {MAX_COLUMNS:,}."
-        raise UnreadableFileError.of(_Kind.TOO_MANY_COLUMNS, message, line)
+        raise UnreadableFileError(SongFileProblem(Kind.TOO_MANY_COLUMNS, message, line))
     problems = column_problems(names, f"Line {line}: the header", line, all_needed=all_needed)
     if not problems:
         return tuple(names)
@@ -68,21 +56,19 @@ def read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
 def _next_line(records: RecordReader) -> tuple[int, str]:
     block = records.take(1)
     if block is None:
-        raise UnreadableFileError.of(_Kind.EMPTY_FILE, "The file is empty.")
+        raise UnreadableFileError(SongFileProblem(Kind.EMPTY_FILE, "The file is empty."))
     line, text = block.lines[0], block.text(0)
     if len(text.encode()) > MAX_HEADER_BYTES:
         message = f"The header on line {line} is longer than {MAX_HEADER_BYTES // 2**10} KiB."
-        raise UnreadableFileError.of(_Kind.ROW_TOO_LONG, message, line)
-    return line, text.lstrip(_BYTE_ORDER_MARK)
+        raise UnreadableFileError(SongFileProblem(Kind.ROW_TOO_LONG, message, line))
+    return line, text.lstrip("\ufeff")  # byte order marks
 
 
 def _next_lines(records: RecordReader) -> list[tuple[int, str]]:
     """Return some lines after the first, to guess the format; none if they cannot be read."""
     try:
-        block = records.take(LINES_LOOKED_AT)
+        block = records.take(LINES_LOOKED_AT) or Block()
     except UnreadableFileError:
-        return []
-    if block is None:
         return []
     return [(line, block.text(index)[:MAX_HEADER_BYTES]) for index, line in enumerate(block.lines)]
 
@@ -97,16 +83,15 @@ def check_row_names(block: Block, columns: ColumnPositions) -> None:
     for index in range(min(len(block), LINES_LOOKED_AT)):
         try:
             cells = block.record(index)
-            if len(cells) != width + 1 or read_track_id(cells[columns.of[TRACK_ID] + 1]) is None:
+            if len(cells) != width + 1 or parse_track_id(cells[columns.of[TRACK_ID] + 1]) is None:
                 return
         except (UndoubledQuoteError, WrongCellError):
             return
-        if any(read_number(cells[position + 1]) is None for position in columns.numbers):
+        if any(parse_number(cells[position + 1]) is None for position in columns.numbers):
             return
     line = block.lines[0]
-    shown = shortened(block.text(0)[:60])
     message = (
-        f"Line {line} has {width + 1} cells, the header {width}, and starts with {shown!r}: "
+        f"Line {line} has {width + 1} cells, the header {width}, and starts with {block.text(0)[:60]!r}: "
         "this looks like a table of R with row names. Write it with row.names = FALSE."
     )
-    raise UnreadableFileError.of(_Kind.RAGGED_ROW, message, line)
+    raise UnreadableFileError(SongFileProblem(Kind.RAGGED_ROW, message, line))

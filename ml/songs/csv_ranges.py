@@ -16,7 +16,7 @@ from ml.songs.csv_songs import SongFile, SongFileState
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 
 RANGE_BYTES = 8 * 2**20
-"""Of a range, about."""
+"""Approximate size of a range."""
 
 STEP_ROWS = 100
 """Maximum rows between checks of the size."""
@@ -24,12 +24,12 @@ STEP_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class CsvRange:
-    """Some whole records of a song CSV.
+    """Consecutive whole records of a song CSV.
 
     Attributes:
-        start: where the first of them starts; the first range of a file starts with its header.
-        size: bytes up to the end of the last; None up to the end of the file, which cannot be read to there.
-        header: the names of the columns; None in the first range of a file.
+        start: the start of the first record or, in a file's first range, of the header.
+        size: the number of bytes; None for a range that becomes unreadable before the end of the file.
+        header: the column names; None in a file's first range.
     """
 
     start: FilePosition = START
@@ -37,12 +37,7 @@ class CsvRange:
     header: tuple[str, ...] | None = None
 
     def read(self, file: BinaryIO, name: str, on_missing_value: OnMissingValue) -> SongFile:
-        """Return the songs of the range, leaving wrong rows out, with the line numbers of the whole file.
-
-        Args:
-            file: the whole file, seekable.
-            name: of the file.
-            on_missing_value: what to do about rows with missing values.
+        """Return a reader of this range of a seekable file that skips invalid rows.
 
         Raises:
             EOFError: the file is shorter than it was.
@@ -70,17 +65,10 @@ def csv_ranges(
 ) -> Iterator[CsvRange]:
     """Split a song CSV into ranges of at least one record each.
 
-    The reader of the last range reports a problem that makes the file unreadable.
-
-    Args:
-        file: the whole file.
-        name: of the file.
-        on_missing_value: whether the file may lack columns.
-        range_bytes: a range ends after this many, about.
-        step_rows: how many rows are found at a time.
+    If a problem makes the file unreadable, the reader of the last range reports it.
     """
     header: tuple[str, ...] | None = None
-    start, any_rows = START, True  # a file without rows is a range too: that of its problem
+    start, any_rows = START, True  # a file without rows is a range too, whose reader reports that
     try:
         song_file = SongFile(file, name=name, on_missing_value=on_missing_value)
         columns = song_file.read_header()

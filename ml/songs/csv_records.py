@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ml.songs.first_line import BYTES_LOOKED_AT, foreign_format
-from ml.songs.problems import SongFileProblem, SongFileProblemKind, shortened
-
-_Kind = SongFileProblemKind
+from ml.songs.problems import SongFileProblem, shortened
+from ml.songs.problems import SongFileProblemKind as Kind
 
 READ_BYTES = 256 * 2**10
 """Bytes read at a time."""
@@ -55,22 +54,10 @@ class UnreadableFileError(Exception):
         self.problems = problems
         super().__init__(problems[0].message)
 
-    @classmethod
-    def of(
-        cls, kind: SongFileProblemKind, message: str, line: int | None = None, value: str | None = None
-    ) -> UnreadableFileError:
-        """Return an error with one problem."""
-        return cls(SongFileProblem(kind, message, line=line, value=value))
-
 
 @dataclass(frozen=True, slots=True)
 class FilePosition:
-    """A position between two records of a file.
-
-    Attributes:
-        offset: the byte offset.
-        line: the physical line, from 1, that starts here.
-    """
+    """A position between two records of a file: a byte offset, and the physical line that starts there."""
 
     offset: int = 0
     line: int = 1
@@ -85,7 +72,7 @@ class Block:
 
     Attributes:
         records: their bytes with line ends, as valid UTF-8 without NUL.
-        lines: the first physical line of each in the file, from 1.
+        lines: the number of each record's first physical line, from 1.
         regular: whether each quote opens or closes a cell or is part of a doubled pair.
     """
 
@@ -106,14 +93,10 @@ class Block:
 
 
 class RecordReader:
-    """Reads the records of a CSV from a binary file in blocks.
-
-    Args:
-        file: a binary file, positioned at `start`.
-        start: a position returned by a reader of this file.
-    """
+    """Reads the records of a CSV in blocks."""
 
     def __init__(self, file: BinaryIO, start: FilePosition = START) -> None:
+        """Start to read a binary file that is positioned at `start`."""
         self._offset, self._line = start.offset, start.line
         self._lines = self._physical_lines(file)
 
@@ -123,10 +106,7 @@ class RecordReader:
         return FilePosition(self._offset, self._line)
 
     def take(self, count: int) -> Block | None:
-        """Return the next `count` records; fewer if the file ends, or if they are large.
-
-        Returns:
-            A block of at least one record, or None at the end of the file.
+        """Return the next `count` records, fewer if they are large; None at the end of the file.
 
         Raises:
             UnreadableFileError: the file is binary or not UTF-8, a quote is never closed, or a record is
@@ -154,7 +134,7 @@ class RecordReader:
                 is_open, is_regular = _read_quotes(line, is_open)
                 regular &= is_regular
             if size + len(line) > MAX_RECORD_BYTES and size + len(line.rstrip(_LINE_END)) > MAX_RECORD_BYTES:
-                raise self._unclosed_quote() if is_open else self._record_too_long()
+                raise self._unclosed_quote() if is_open else self._too_long()
             if not line.isascii():
                 self._check_encoding(line, size, self._line + len(lines))
             lines.append(line)
@@ -176,7 +156,7 @@ class RecordReader:
             if (nul := data.find(b"\0", len(rest))) >= 0:
                 line = number - 1 + len(data[: nul + 1].splitlines())
                 message = f"Line {line} has a null byte, so this is a binary file and not a CSV."
-                raise UnreadableFileError.of(_Kind.NOT_TEXT, message, line)
+                raise UnreadableFileError(SongFileProblem(Kind.NOT_TEXT, message, line))
             lines = data.splitlines(keepends=True)
             rest = lines.pop()  # it may continue in the next part
             number += len(lines)
@@ -208,23 +188,22 @@ class RecordReader:
                 f"Line {line} is not UTF-8 text: byte {byte} at offset {self._offset + before + error.start} "
                 "of the file; save it as CSV UTF-8."
             )
-            raise UnreadableFileError.of(_Kind.ENCODING, message, line, byte) from None
+            problem = SongFileProblem(Kind.ENCODING, message, line, value=byte)
+            raise UnreadableFileError(problem) from None
 
     def _unclosed_quote(self) -> UnreadableFileError:
         message = f"The row that starts on line {self._line} has a quote that is never closed."
-        return UnreadableFileError.of(_Kind.UNCLOSED_QUOTE, message, self._line)
+        return UnreadableFileError(SongFileProblem(Kind.UNCLOSED_QUOTE, message, self._line))
 
-    def _record_too_long(self) -> UnreadableFileError:
+    def _too_long(self) -> UnreadableFileError:
         message = f"The row that starts on line {self._line} is longer than {MAX_RECORD_BYTES // 2**20} MiB."
-        return UnreadableFileError.of(_Kind.ROW_TOO_LONG, message, self._line)
+        return UnreadableFileError(SongFileProblem(Kind.ROW_TOO_LONG, message, self._line))
 
 
 def _read_quotes(line: bytes, is_open: bool) -> tuple[bool, bool]:
-    """Return whether a quoted cell is open after a line, and whether its quotes are regular.
+    """Return whether a quoted cell is open after a line, and whether the line's quotes are regular.
 
-    Args:
-        line: a physical line with a quote, or after which a cell may still be open.
-        is_open: whether a quoted cell is open before it.
+    `is_open` is whether a quoted cell is open before it.
     """
     text = (b',"%s,' if is_open else b",%s,") % line.rstrip(_LINE_END)
     parts = text.split(b'"')
@@ -235,15 +214,10 @@ def _read_quotes(line: bytes, is_open: bool) -> tuple[bool, bool]:
 
 
 class UndoubledQuoteError(Exception):
-    """A quoted cell contains a quote that is not doubled.
+    """A quoted cell, at a position in its record, contains a quote that is not doubled."""
 
-    Attributes:
-        cell: the cell's position in its record, from 0.
-        value: the original text of the cell.
-    """
-
-    def __init__(self, cell: int, value: str) -> None:
-        self.cell = cell
+    def __init__(self, position: int, value: str) -> None:
+        self.position = position
         self.value = value
         super().__init__(value)
 
@@ -252,7 +226,7 @@ class UndoubledQuoteError(Exception):
         value = shortened(self.value)
         where = f"Line {line}, column {column}" if column else f"Line {line}"
         message = f"{where}: quotes inside a quoted cell must be doubled, found {value!r}."
-        return SongFileProblem(_Kind.UNDOUBLED_QUOTE, message, line, column, value)
+        return SongFileProblem(Kind.UNDOUBLED_QUOTE, message, line, column, value)
 
 
 def split_cells(record: str) -> list[str]:

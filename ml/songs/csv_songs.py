@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -21,18 +22,16 @@ from ml.songs.problems import (
     OnInvalidRow,
     OnMissingValue,
     SongFileProblem,
-    SongFileProblemKind,
     SongFileReport,
     TooManyRowsError,
     shortened,
 )
+from ml.songs.problems import SongFileProblemKind as Kind
 
 DEFAULT_CHUNK_ROWS = 2_000
 
 MAX_FILE_NAME_LENGTH = 255
 """In characters, like most file systems."""
-
-_Kind = SongFileProblemKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class SongFileState:
 
     Attributes:
         position: the start of the next row.
-        header: the file's column names; None before the header was read.
+        header: the file's column names; None before they were read.
         report: the report so far.
     """
 
@@ -60,13 +59,13 @@ class SongFileState:
         return document
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> SongFileState:
+    def from_json(cls, document: Any) -> SongFileState:
         """Return the state from the result of `to_json`.
 
         Raises:
             pydantic.ValidationError: the document is not a state.
         """
-        return _STATE.validate_python(document, strict=False)
+        return _STATE.validate_python(document)
 
 
 _STATE = TypeAdapter(SongFileState)
@@ -99,8 +98,8 @@ class SongFile:
         max_rows: int | None = None,
         state: SongFileState | None = None,
     ) -> None:
-        state = SongFileState() if state is None else state
-        self.report = state.report.copy()
+        state = state or SongFileState()
+        self.report = deepcopy(state.report)
         self._name = name
         self._on_invalid_row = on_invalid_row
         self._on_missing_value = on_missing_value
@@ -113,7 +112,7 @@ class SongFile:
     @property
     def state(self) -> SongFileState:
         """The progress: the end of the last chunk, or a little further."""
-        return SongFileState(self._records.position, self._header, self.report.copy())
+        return SongFileState(self._records.position, self._header, deepcopy(self.report))
 
     def chunks(self) -> Iterator[Songs]:
         """Yield the file's valid songs in order, in chunks.
@@ -176,7 +175,7 @@ class SongFile:
             raise self._unreadable(error) from None
         if not self.report.rows:
             message = "The file has a header line, but no songs after it."
-            self.report.add_first(SongFileProblem(_Kind.NO_ROWS, message))
+            self.report.add_first(SongFileProblem(Kind.NO_ROWS, message))
             raise InvalidSongFileError(self.report)
 
     def _unreadable(self, error: UnreadableFileError) -> InvalidSongFileError:
@@ -187,11 +186,11 @@ class SongFile:
         if not self._name.lower().endswith(".csv"):
             name = shortened(self._name)
             message = f"The name of a song file must end in .csv; this one is {name!r}."
-            raise UnreadableFileError.of(_Kind.FILE_NAME, message, value=name)
+            raise UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name))
         if len(self._name) > MAX_FILE_NAME_LENGTH or not is_storable(self._name):
             name = shortened(self._name.encode(errors="backslashreplace").decode())
             message = (
                 f"The name of a song file must be text of at most {MAX_FILE_NAME_LENGTH} characters; it "
                 f"has {len(self._name):,}: {name!r}."
             )
-            raise UnreadableFileError.of(_Kind.FILE_NAME, message, value=name)
+            raise UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name))

@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 
 from ml.songs.columns import clean_name, count_song_columns
-from ml.songs.problems import SongFileProblem, SongFileProblemKind, shortened
-
-_Kind = SongFileProblemKind
+from ml.songs.problems import SongFileProblem, shortened
+from ml.songs.problems import SongFileProblemKind as Kind
 
 _MAX_QUOTED = 60
 """Characters of a line quoted in a problem."""
@@ -23,6 +22,9 @@ _MIN_HEADER_COLUMNS = 3
 _MIN_DATA_CELLS = 10
 
 _AS_CSV = "Save it as CSV (comma-separated, UTF-8)."
+_AS_UTF8 = "Save it as CSV UTF-8."
+_EXPORT = "Export the songs as CSV."
+_EXPORT_OR_SEND = "Export the songs as CSV, or send them with classifySongs."
 _UNPACK = "Unpack it and upload the CSV inside."
 
 _BINARY_STARTS = (
@@ -45,32 +47,24 @@ _BINARY_STARTS = (
     (b"\x80\x04\x95", "a Python pickle", _AS_CSV),
     (b"\x89PNG", "a PNG image", _AS_CSV),
     (b"\xff\xd8\xff", "a JPEG image", _AS_CSV),
-    (b"\xff\xfe\0\0", "UTF-32 text", "Save it as CSV UTF-8."),
-    (b"\0\0\xfe\xff", "UTF-32 text", "Save it as CSV UTF-8."),
-    (b"\xff\xfe", "UTF-16 text", "Save it as CSV UTF-8."),
-    (b"\xfe\xff", "UTF-16 text", "Save it as CSV UTF-8."),
+    (b"\xff\xfe\0\0", "UTF-32 text", _AS_UTF8),
+    (b"\0\0\xfe\xff", "UTF-32 text", _AS_UTF8),
+    (b"\xff\xfe", "UTF-16 text", _AS_UTF8),
+    (b"\xfe\xff", "UTF-16 text", _AS_UTF8),
 )
 
 _TEXT_STARTS = (
     (
-        re.compile(r"<(?:!doctype html|html|head|body|title|meta|table|div|script)\b", re.IGNORECASE),
+        r"(?i:<(?:!doctype html|html|head|body|title|meta|table|div|script)\b)",
         "an HTML page",
         "Download the file itself, or export the table as CSV.",
     ),
-    (re.compile(r"<(?:\?xml|!|[A-Za-z])"), "XML", "Export the songs as CSV."),
-    (
-        re.compile(r"\{.*\}[ \t]*[\r\n]+[ \t]*\{"),
-        "JSON Lines",
-        "Export the songs as CSV, or send them with classifySongs.",
-    ),
-    (
-        re.compile(r'\{\s*["}]|\[\s*[\[{"\]]|\[\s*-?[0-9]+(?:\.[0-9]+)?\s*[,\]]'),
-        "JSON",
-        "Export the songs as CSV, or send them with classifySongs.",
-    ),
-    (re.compile(r"version https://git-lfs"), "a Git LFS pointer", "Fetch the file itself with git lfs pull."),
-    (re.compile(r"(?:INSERT INTO|CREATE TABLE|COPY \w+)\b"), "SQL", "Export the table as CSV."),
-    (re.compile(r"(?i:@relation)\b"), "an ARFF file", "Export the songs as CSV."),
+    (r"<(?:\?xml|!|[A-Za-z])", "XML", _EXPORT),
+    (r"\{.*\}[ \t]*[\r\n]+[ \t]*\{", "JSON Lines", _EXPORT_OR_SEND),
+    (r'\{\s*["}]|\[\s*[\[{"\]]|\[\s*-?[0-9]+(?:\.[0-9]+)?\s*[,\]]', "JSON", _EXPORT_OR_SEND),
+    (r"version https://git-lfs", "a Git LFS pointer", "Fetch the file itself with git lfs pull."),
+    (r"(?:INSERT INTO|CREATE TABLE|COPY \w+)\b", "SQL", "Export the table as CSV."),
+    (r"(?i:@relation)\b", "an ARFF file", _EXPORT),
 )
 
 _SEPARATORS = {
@@ -95,17 +89,17 @@ def foreign_format(start: bytes) -> SongFileProblem | None:
     for signature, what, advice in _BINARY_STARTS:
         if start.startswith(signature):
             codec = what.removesuffix(" text") if what.endswith(" text") else "utf-8"
-            return _looks_like(_Kind.NOT_TEXT, 1, start[:400].decode(codec, "backslashreplace"), what, advice)
+            return _looks_like(Kind.NOT_TEXT, 1, start[:400].decode(codec, "backslashreplace"), what, advice)
     for codec, zeros in (("UTF-32-LE", start[1:4]), ("UTF-16-LE", start[1:8:2]), ("UTF-16-BE", start[0:8:2])):
         if len(zeros) > 2 and not any(zeros):  # noqa: PLR2004 - a single null byte proves nothing
             text = start[:400].decode(codec, "replace")
-            return _looks_like(_Kind.NOT_TEXT, 1, text, f"{codec[:6]} text", "Save it as CSV UTF-8.")
+            return _looks_like(Kind.NOT_TEXT, 1, text, f"{codec[:6]} text", _AS_UTF8)
     text = start[:BYTES_LOOKED_AT].decode("utf-8", "replace")
     shown = text.lstrip()
     for pattern, what, advice in _TEXT_STARTS:
-        if pattern.match(shown):
+        if re.match(pattern, shown):
             line = 1 + len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(shown)]))
-            return _looks_like(_Kind.NOT_A_HEADER, line, shown, what, advice)
+            return _looks_like(Kind.NOT_A_HEADER, line, shown, what, advice)
     return None
 
 
@@ -119,51 +113,48 @@ def wrong_first_line(
 ) -> SongFileProblem | None:
     """Return the problem of a first line that is not the header of a song file; None if it may be one.
 
-    Args:
-        lines: the first records of the file with their line numbers, at least one.
-        separator_line: a `sep=` line above them.
+    `lines` are the file's first records, at least one, with their line numbers, after the `sep=` line.
     """
     line, text = lines[0]
     here = _columns(text, ",")
     if here and len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
         advice = "Write quotes only around cells that need them."
-        return _looks_like(_Kind.NOT_A_HEADER, line, text, "a file with quotes around each line", advice)
+        return _looks_like(Kind.NOT_A_HEADER, line, text, "a file with quotes around each line", advice)
     separator = max(_SEPARATORS, key=lambda sign: _columns(text, sign))
     if _columns(text, separator) > max(here, 1):
-        start = f"Line {line} starts with {_quoted(text)}"
+        start = f"Line {line} starts"
         if separator_line is not None:
-            start = f"Line {separator_line[0]} is {_quoted(separator_line[1])}, and line {line} starts with "
-            start += _quoted(text)
-        message = f"{start}: its columns are separated by {_SEPARATORS[separator]}. Save it with commas."
-        return SongFileProblem(_Kind.SEPARATOR, message, line=line)
+            start = f"Line {separator_line[0]} is {_quoted(separator_line[1])}, and line {line} starts"
+        separated = f"its columns are separated by {_SEPARATORS[separator]}. Save it with commas."
+        message = f"{start} with {_quoted(text)}: {separated}"
+        return SongFileProblem(Kind.SEPARATOR, message, line)
     if here >= _MIN_HEADER_COLUMNS:
         return None
     for below, other in lines[1:]:
         if max(_columns(other, sign) for sign in (",", *_SEPARATORS)) >= _MIN_HEADER_COLUMNS:
             what = f"a line above the header, which is line {below}"
-            return _looks_like(_Kind.NOT_A_HEADER, line, text, what, "Delete the lines above the header.")
-    cells = re.split("|".join(map(re.escape, (",", ";", "\t", "|"))), text)
+            return _looks_like(Kind.NOT_A_HEADER, line, text, what, "Delete the lines above the header.")
+    cells = re.split(r"[,;\t|]", text)
     if len(cells) >= _MIN_DATA_CELLS and 2 * sum(map(bool, map(_NUMBER.fullmatch, cells))) > len(cells):
         advice = "Add a line with the column names above it."
-        return _looks_like(_Kind.NOT_A_HEADER, line, text, "a song: the header is missing", advice)
+        return _looks_like(Kind.NOT_A_HEADER, line, text, "a song: the header is missing", advice)
     return None
 
 
 def not_a_header(line: int, text: str) -> SongFileProblem:
     """Return the problem of a first line without song columns."""
     advice = "The first line must name the columns trackID, title, tags and so on."
-    return _looks_like(_Kind.NOT_A_HEADER, line, text, "a file without song columns", advice)
+    return _looks_like(Kind.NOT_A_HEADER, line, text, "a file without song columns", advice)
 
 
 def _columns(text: str, separator: str) -> int:
     return count_song_columns([clean_name(name).strip("\"' ") for name in text.split(separator)])
 
 
-def _looks_like(kind: SongFileProblemKind, line: int, text: str, what: str, advice: str) -> SongFileProblem:
+def _looks_like(kind: Kind, line: int, text: str, what: str, advice: str) -> SongFileProblem:
     message = f"Line {line} starts with {_quoted(text)}: this looks like {what}. {advice}"
-    return SongFileProblem(kind, message, line=line)
+    return SongFileProblem(kind, message, line)
 
 
 def _quoted(text: str) -> str:
-    first, *_ = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)
-    return repr(shortened(first, _MAX_QUOTED))
+    return repr(shortened(re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0], _MAX_QUOTED))

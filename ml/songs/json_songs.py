@@ -9,13 +9,8 @@ import numpy as np
 
 from ml.songs.checks import SongRows, WrongCellError, check_rows
 from ml.songs.contract import AUDIO_FEATURE_COUNT, NUMBER_COLUMNS, NUMBER_NAMES, TRACK_ID, Songs
-from ml.songs.problems import (
-    InvalidSongsError,
-    OnInvalidRow,
-    OnMissingValue,
-    SongFileProblemKind,
-    SongFileReport,
-)
+from ml.songs.problems import InvalidSongsError, OnInvalidRow, OnMissingValue, SongFileReport
+from ml.songs.problems import SongFileProblemKind as Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +60,7 @@ def read_song_records(
             numbers = (*record.metadata, *audio)
             rows.numbers[row, : len(numbers)] = numbers  # None becomes NaN
         else:
-            error = WrongCellError(
-                SongFileProblemKind.RAGGED_ROW, f"the {AUDIO_FEATURE_COUNT} audio features"
-            )
+            error = WrongCellError(Kind.RAGGED_ROW, f"the {AUDIO_FEATURE_COUNT} audio features")
             rows.add_problem(row, "vect", error, f"{len(audio)} values")
     songs, report = check_rows(rows, on_missing_value)
     report.rows = len(records)

@@ -21,10 +21,10 @@ from ml.songs.problems import (
     InvalidSongFileError,
     OnMissingValue,
     SongFileProblem,
-    SongFileProblemKind,
     SongFileReport,
     shortened,
 )
+from ml.songs.problems import SongFileProblemKind as Kind
 
 RANGE_ROWS = 4_000
 """Minimum rows of a range."""
@@ -34,8 +34,6 @@ MOST_RANGES_OF_A_GROUP = 32
 
 _COLUMN_BUFFER_BYTES = 256 * 2**10
 """Without a buffer, the reader loads whole columns of a row group into memory."""
-
-_Kind = SongFileProblemKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +49,9 @@ def find_parquet_ranges(
     range_rows: int = RANGE_ROWS,
     on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
 ) -> list[ParquetRange]:
-    """Check the columns of a Parquet file and split it into ranges.
+    """Check the columns of a seekable Parquet file and split it into ranges.
 
-    Args:
-        file: the seekable file.
-        range_rows: minimum rows of a range; small row groups are combined.
-        on_missing_value: whether the file may lack columns.
+    Small row groups are combined up to `range_rows`. With `CLASSIFY`, the file may lack columns.
 
     Raises:
         InvalidSongFileError: the file is not Parquet, has no rows, or lacks song columns.
@@ -64,11 +59,9 @@ def find_parquet_ranges(
     parquet = _open(file)
     problems = _column_problems(parquet.schema_arrow, on_missing_value)
     if not problems and not parquet.metadata.num_rows:
-        problems = [SongFileProblem(_Kind.NO_ROWS, "The file has columns, but no songs in them.")]
+        problems = [SongFileProblem(Kind.NO_ROWS, "The file has columns, but no songs in them.")]
     if problems:
-        report = SongFileReport()
-        report.add_first(*problems)
-        raise InvalidSongFileError(report)
+        raise InvalidSongFileError(SongFileReport(problem_count=len(problems), problems=problems))
     ranges: list[ParquetRange] = []
     start = end = 0
     for group in range(parquet.metadata.num_row_groups):
@@ -85,11 +78,9 @@ def find_parquet_ranges(
 
 @dataclass(slots=True)
 class ParquetSongs:
-    """The songs in a range of a Parquet file with checked columns.
+    """The songs in a range of a seekable Parquet file whose columns were checked.
 
     Attributes:
-        file: the seekable file.
-        range: the rows to read.
         chunk_rows: maximum number of rows per chunk.
         on_missing_value: whether rows with missing values are skipped or returned as they are.
         report: the report so far; a problem's line is the row number, from 1.
@@ -119,10 +110,9 @@ class ParquetSongs:
         """Yield the range's record batches, each with the number of rows before it."""
         parquet = _open(self.file)
         first, last = self.range.rows_before, self.range.rows_before + self.range.rows
-        bounds = np.cumsum(
-            [0, *(parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups))]
-        )
-        groups = [g for g in range(parquet.num_row_groups) if bounds[g] < last and bounds[g + 1] > first]
+        sizes = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]
+        bounds = np.cumsum([0, *sizes])
+        groups = [g for g in range(len(sizes)) if bounds[g] < last and bounds[g + 1] > first]
         row = int(bounds[groups[0]])
         columns = [name for name in SONG_COLUMNS if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(
@@ -137,18 +127,18 @@ class ParquetSongs:
 
     def _read(self, batch: Any, rows_before: int) -> Songs:
         cells = {name: _plain(batch.column(name)) for name in batch.schema.names}
-        nothing = [None] * batch.num_rows
         rows = SongRows(
             "Row",
             range(rows_before + 1, rows_before + batch.num_rows + 1),
             track_ids=cells[TRACK_ID].to_pylist(),
-            titles=nothing,
-            tags=nothing,
+            titles=(),
+            tags=[None] * batch.num_rows,
             numbers=np.full((batch.num_rows, len(NUMBER_COLUMNS)), np.nan),
             shown=lambda row, column: str(cells[column][row].as_py()),
         )
-        rows.titles = _texts(rows, cells, TITLE)
-        rows.tags = _texts(rows, cells, TAGS) if TAGS in cells else nothing
+        rows.titles = _texts(rows, cells[TITLE], TITLE)
+        if TAGS in cells:
+            rows.tags = _texts(rows, cells[TAGS], TAGS)
         for position, name in enumerate(NUMBER_NAMES):
             if name in cells:
                 numbers = cells[name].cast(pa.float64(), safe=False)
@@ -168,18 +158,15 @@ def _open(file: BinaryIO) -> Any:
 
 def _unreadable(error: Exception, report: SongFileReport) -> InvalidSongFileError:
     reason = shortened(str(error).strip().partition("\n")[0])
-    report.add_first(SongFileProblem(_Kind.ENCODING, f"The Parquet file cannot be read: {reason}"))
+    report.add_first(SongFileProblem(Kind.ENCODING, f"The Parquet file cannot be read: {reason}"))
     return InvalidSongFileError(report)
 
 
 def _column_problems(schema: Any, on_missing_value: OnMissingValue) -> list[SongFileProblem]:
     all_needed = on_missing_value is OnMissingValue.SKIP_ROW
     single = [column for column in SONG_COLUMNS if schema.names.count(column) == 1]
-    types = (_type_problem(column, schema.field(column).type) for column in single)
-    return [
-        *column_problems(schema.names, "The file", None, all_needed=all_needed),
-        *(problem for problem in types if problem),
-    ]
+    types = [_type_problem(column, schema.field(column).type) for column in single]
+    return [*column_problems(schema.names, "The file", None, all_needed=all_needed), *filter(None, types)]
 
 
 def _type_problem(column: str, column_type: Any) -> SongFileProblem | None:
@@ -188,36 +175,28 @@ def _type_problem(column: str, column_type: Any) -> SongFileProblem | None:
     is_number = types.is_integer(held) or types.is_floating(held)
     is_text = types.is_string(held) or types.is_large_string(held) or types.is_string_view(held)
     if column in NUMBER_NAMES:
-        expected, kind, fits = "numbers", _Kind.NOT_A_NUMBER, is_number or types.is_decimal(held)
+        expected, kind, fits = "numbers", Kind.NOT_A_NUMBER, is_number or types.is_decimal(held)
     elif column == TRACK_ID:
-        expected, kind, fits = "integers", _Kind.NOT_AN_INTEGER, is_number
+        expected, kind, fits = "integers", Kind.NOT_AN_INTEGER, is_number
     else:
-        expected, kind, fits = "texts", _Kind.NOT_TEXT, is_text
+        expected, kind, fits = "texts", Kind.NOT_TEXT, is_text
     if fits or types.is_null(held):
         return None
-    return SongFileProblem(
-        kind,
-        f"Column {column}: expected {expected}, found the type {column_type}.",
-        column=column,
-        value=shortened(str(column_type)),
-    )
+    message = f"Column {column}: expected {expected}, found the type {column_type}."
+    return SongFileProblem(kind, message, column=column, value=shortened(str(column_type)))
 
 
 def _plain(array: Any) -> Any:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _texts(rows: SongRows, cells: dict[str, Any], column: str) -> Sequence[str | None]:
+def _texts(rows: SongRows, array: Any, column: str) -> Sequence[str | None]:
     """Return the texts of a column; add a problem for each that is not UTF-8."""
-    array = cells[column]
-    try:
-        texts: list[str | None] = array.to_pylist()
-    except UnicodeDecodeError:
-        texts = []
-        for row, raw in enumerate(array.cast(pa.string()).cast(pa.binary()).to_pylist()):
-            try:
-                texts.append((raw or b"").decode())
-            except UnicodeDecodeError:
-                rows.add_problem(row, column, WrongCellError(_Kind.ENCODING, "text in UTF-8"), "other bytes")
-                texts.append(None)
+    texts: list[str | None] = []
+    for row, raw in enumerate(array.cast(pa.string()).cast(pa.binary()).to_pylist()):
+        try:
+            texts.append(raw and raw.decode())
+        except UnicodeDecodeError:
+            rows.add_problem(row, column, WrongCellError(Kind.ENCODING, "text in UTF-8"), "other bytes")
+            texts.append(None)
     return texts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 MAX_PROBLEMS = 100
 """Maximum number of problems kept per file; all are counted."""
@@ -99,9 +99,7 @@ class SongFileReport:
     def extend(self, later: SongFileReport, *, unreadable: bool = False) -> None:
         """Add the report of a later part of the file, or of another file.
 
-        Args:
-            later: the other report.
-            unreadable: whether its first problem makes the file unreadable.
+        `unreadable` is whether the first problem of `later` makes the file unreadable.
         """
         self.rows += later.rows
         self.rows_with_missing_values += later.rows_with_missing_values
@@ -111,17 +109,9 @@ class SongFileReport:
         first = 1 if unreadable else 0
         self.problems = [*later.problems[:first], *self.problems, *later.problems[first:]][:MAX_PROBLEMS]
 
-    def copy(self) -> SongFileReport:
-        """Return an independent copy."""
-        return replace(self, problems=list(self.problems))
-
 
 class _InvalidError(Exception):
-    """Songs are invalid; the message has the first problem.
-
-    Attributes:
-        report: the report up to where reading stopped, with at least one problem.
-    """
+    """Songs are invalid; the report, up to where reading stopped, has at least one problem."""
 
     subject: str
 
@@ -146,11 +136,7 @@ class InvalidSongsError(_InvalidError):
 
 
 class TooManyRowsError(Exception):
-    """A song file has more rows than allowed.
-
-    Attributes:
-        max_rows: the limit.
-    """
+    """A song file has more rows than allowed."""
 
     def __init__(self, max_rows: int) -> None:
         self.max_rows = max_rows

@@ -5,6 +5,8 @@ small grammar. Songs have invented artists, whose songs sound similar and share 
 are misleading as with real data: they measure how well a model remembers artists.
 """
 
+# ruff: noqa: SIM905 - lists of words are easier to read without quotes and commas
+
 from __future__ import annotations
 
 import csv
@@ -19,7 +21,6 @@ from scipy.special import ndtr
 from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.training.sample_statistics import INTEGER_COLUMNS, QUANTILES, REAL_COLUMNS, SampleStatistics
 
-DEFAULT_SEED = 0
 LABELLED_SONGS = 1_200
 UNLABELLED_ROWS = 428
 ROWS_WITH_MISSING_VALUES = 12
@@ -44,19 +45,15 @@ _SPANISH_GENRES = ("pop",)
 """Genres that are almost entirely in Spanish in the real songs."""
 
 
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-_ADJECTIVES = _words(
+_ADJECTIVES = (
     "Amber Broken Crooked Distant Electric Empty Faded Gentle Golden Hidden Hollow Lonely Midnight Northern "
     "Paper Quiet Restless Silver Sleeping Velvet Wandering Wild"
-)
-_NOUNS = _words(
+).split()
+_NOUNS = (
     "Avenue Bridge Candle City Engine Garden Harbour Highway Lantern Letter Machine Mirror Mountain Orchard "
     "Radio River Season Shadow Signal Station Summer Window Winter"
-)
-_VERBS = _words("Burning Calling Chasing Counting Dancing Drifting Falling Leaving Waiting Walking")
+).split()
+_VERBS = "Burning Calling Chasing Counting Dancing Drifting Falling Leaving Waiting Walking".split()
 _TITLES = (
     ("{} {}", (_ADJECTIVES, _NOUNS)),
     ("{} the {}", (_VERBS, _NOUNS)),
@@ -64,18 +61,9 @@ _TITLES = (
     ("{} and {}, {}", (_NOUNS, _NOUNS, _VERBS)),
 )
 
-_ADJETIVOS = _words("Azul Dorada Eterna Lejana Perdida Rota Salvaje Secreta Sola Suave")
-_SUSTANTIVOS = _words("Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana")
-_DE_QUE = (
-    "del Alma",
-    "del Mar",
-    "de Abril",
-    "de Cristal",
-    "de Fuego",
-    "de Invierno",
-    "de Papel",
-    "de Verano",
-)
+_ADJETIVOS = "Azul Dorada Eterna Lejana Perdida Rota Salvaje Secreta Sola Suave".split()
+_SUSTANTIVOS = "Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana".split()
+_DE_QUE = "del Alma,del Mar,de Abril,de Cristal,de Fuego,de Invierno,de Papel,de Verano".split(",")
 _SPANISH_TITLES = (
     ("{} {}", (_SUSTANTIVOS, _ADJETIVOS)),
     ("{} {}", (_SUSTANTIVOS, _DE_QUE)),
@@ -93,7 +81,6 @@ class SampleData:
         genres: shape (n,): their genres.
         artists: shape (n,): indices of their invented artists; not written to any file.
         unlabelled: rows to classify, two of which repeat an earlier track id.
-        unlabelled_genres: their true genres; not written to any file.
         missing: empty cells of the unlabelled rows: row and column name.
     """
 
@@ -101,49 +88,33 @@ class SampleData:
     genres: npt.NDArray[np.str_]
     artists: npt.NDArray[np.intp]
     unlabelled: Songs
-    unlabelled_genres: npt.NDArray[np.str_]
     missing: tuple[tuple[int, str], ...]
 
 
-def generate(seed: int = DEFAULT_SEED) -> SampleData:
+def generate(seed: int = 0) -> SampleData:
     """Generate 1,200 labelled songs and 428 unlabelled rows, deterministically by seed."""
     random = np.random.default_rng(seed)
     statistics = SampleStatistics.load()
     labelled, genres, artists = _songs(random, statistics, LABELLED_SONGS, FIRST_LABELLED_ID)
-    distinct, distinct_genres, _ = _songs(
-        random, statistics, UNLABELLED_ROWS - REPEATED_ROWS, FIRST_UNLABELLED_ID
-    )
+    distinct, _, _ = _songs(random, statistics, UNLABELLED_ROWS - REPEATED_ROWS, FIRST_UNLABELLED_ID)
     # Repeated track ids have another title, which shows the row that won.
     rows = random.permutation(len(distinct))
     repeated, missing_rows = rows[:REPEATED_ROWS], rows[REPEATED_ROWS:][:ROWS_WITH_MISSING_VALUES]
-    order = np.concatenate([np.arange(len(distinct)), repeated])
-    unlabelled = distinct.take(order)
+    unlabelled = distinct.take(np.concatenate([np.arange(len(distinct)), repeated]))
     titles = list(unlabelled.titles)
     titles[len(distinct) :] = [f"{title} (Live)" for title in titles[len(distinct) :]]
-    columns = [
-        TITLE,
-        TAGS,
-        *random.choice(NUMBER_NAMES, ROWS_WITH_MISSING_VALUES - 2, replace=False).tolist(),
-    ]
+    numbers = random.choice(NUMBER_NAMES, ROWS_WITH_MISSING_VALUES - 2, replace=False).tolist()
     return SampleData(
         labelled=labelled,
         genres=genres,
         artists=artists,
         unlabelled=Songs(unlabelled.track_ids, titles, unlabelled.tags, unlabelled.numbers),
-        unlabelled_genres=distinct_genres[order],
-        missing=tuple(zip(np.sort(missing_rows).tolist(), columns, strict=True)),
+        missing=tuple(zip(np.sort(missing_rows).tolist(), [TITLE, TAGS, *numbers], strict=True)),
     )
 
 
-def write_sample_data(folder: Path, seed: int = DEFAULT_SEED) -> tuple[Path, Path, Path]:
-    """Write features.csv, labels.csv and songs.csv, deterministically by seed.
-
-    Args:
-        folder: an existing folder; files of these names in it are replaced.
-        seed: the random seed.
-
-    Returns:
-        The paths of the three files, in this order.
+def write_sample_data(folder: Path, seed: int = 0) -> None:
+    """Write features.csv, labels.csv and songs.csv to an existing folder, deterministically by seed.
 
     Raises:
         OSError: the folder does not exist or cannot be written to.
@@ -157,8 +128,6 @@ def write_sample_data(folder: Path, seed: int = DEFAULT_SEED) -> tuple[Path, Pat
     for name, (header, rows) in contents.items():
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([header, *rows])
-    features, labels, songs = (folder / name for name in contents)
-    return features, labels, songs
 
 
 def _songs(
@@ -243,9 +212,7 @@ def _tags(
 def _title(random: np.random.Generator, genre: str) -> str:
     forms = _SPANISH_TITLES if genre in _SPANISH_GENRES else _TITLES
     chosen = random.integers(len(forms))
-    titles = [
-        form.format(*(words[random.integers(len(words))] for words in choices)) for form, choices in forms
-    ]
+    titles = [form.format(*(words[random.integers(len(words))] for words in of)) for form, of in forms]
     return titles[chosen]
 
 

@@ -15,7 +15,6 @@ import app.http
 import graphql_schema
 import ml
 from app.settings import PREFIX, Settings
-from ml.songs.contract import TEXT_COLUMNS
 
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
@@ -100,10 +99,6 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
     expected = {
         **settings(),
         **{name: value for name, value in constants().items() if name not in NOT_OF_CLIENTS},
-        **{
-            f"ml.songs.contract.TEXT_COLUMNS {column.name}": float(column.max_length)
-            for column in TEXT_COLUMNS
-        },
     }
     assert table() == expected
 
