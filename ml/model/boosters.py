@@ -28,13 +28,16 @@ class Classifier:
     boosters: tuple[lgb.Booster, ...]
     temperature: float = 1.0
 
-    def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def logits(
+        self, features: npt.NDArray[np.float32], *, rounds: int | None = None
+    ) -> npt.NDArray[np.float64]:
         """Return the boosters' mean log-odds, up to a constant per song, shape (n, genres).
 
-        Boosters run in the calling thread and release the GIL.
+        Boosters run in the calling thread and release the GIL. `rounds` limits each to its first rounds.
         """
         total = sum(
-            np.asarray(booster.predict(features, raw_score=True, num_threads=1)) for booster in self.boosters
+            np.asarray(booster.predict(features, raw_score=True, num_threads=1, num_iteration=rounds))
+            for booster in self.boosters
         )
         return np.asarray(total / len(self.boosters), np.float64)
 

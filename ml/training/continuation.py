@@ -6,7 +6,7 @@ artist-like group of verified songs on one side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from ml.model.artifact import FOLDS
 from ml.model.boosters import Classifier, lgb, load_booster, softmax
 from ml.training.folds import grouped_folds
 from ml.training.parameters import Parameters
-from ml.training.recipe import Examples, fit_temperature, train_booster
+from ml.training.recipe import BeforeFold, Examples, fit_temperature, train_booster
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -42,14 +42,7 @@ _TRUSTED_LIKE = 50
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A model to continue from.
-
-    Attributes:
-        classifier: its boosters and temperature.
-        genres: its genres, sorted.
-        parameters: its training parameters.
-        names: its features' names.
-    """
+    """A model to continue from; `names` are those of its features."""
 
     classifier: Classifier
     genres: tuple[str, ...]
@@ -77,8 +70,8 @@ class Continued:
     Attributes:
         classifier: the classifier trained on all songs.
         rounds: the number of added rounds.
-        probabilities: shape (n, genres), of each song by boosters that saw no song of its group; rounds and
-            temperature are chosen without it, too.
+        probabilities: shape (n, genres). Each song is predicted by boosters that saw no song of its group;
+            rounds and temperature are chosen without it, too.
     """
 
     classifier: Classifier
@@ -92,7 +85,7 @@ def continue_from(
     labels: Integers,
     groups: Integers,
     *,
-    before_fold: Callable[[int], None] = lambda _: None,
+    before_fold: BeforeFold = lambda _: None,
 ) -> Continued:
     """Continue training with verified songs, and predict each of them out of fold.
 
@@ -101,7 +94,7 @@ def continue_from(
         features: shape (n, features).
         labels: shape (n,), positions in the genres.
         groups: shape (n,), artist-like groups; at least 4.
-        before_fold: called with the index of each fold before it is trained.
+        before_fold: called before each fold.
     """
     folds = grouped_folds(strata(labels), groups, seed=start.parameters.seed)
     logits = np.empty((len(ROUNDS), len(labels), len(start.genres)))
@@ -109,43 +102,31 @@ def continue_from(
         before_fold(number)
         boosters = _further_rounds(start, features[trained], labels[trained], max(ROUNDS))
         for position, rounds in enumerate(ROUNDS):
-            logits[position, scored] = _logits(boosters, features[scored], start.parameters.rounds + rounds)
+            logits[position, scored] = Classifier(boosters).logits(
+                features[scored], rounds=start.parameters.rounds + rounds
+            )
     probabilities = np.empty_like(logits[0])
     for trained, scored in folds:
         position, temperature = _choose(logits[:, trained], labels[trained], start.classifier.temperature)
         probabilities[scored] = softmax(logits[position, scored] / temperature)
     position, temperature = _choose(logits, labels, start.classifier.temperature)
     boosters = _further_rounds(start, features, labels, ROUNDS[position])
-    return Continued(Classifier(tuple(boosters), temperature), ROUNDS[position], probabilities)
+    return Continued(Classifier(boosters, temperature), ROUNDS[position], probabilities)
 
 
 def _further_rounds(
     start: Start, features: npt.NDArray[np.float32], labels: Integers, rounds: int
-) -> list[lgb.Booster]:
+) -> tuple[lgb.Booster, ...]:
     """Train each booster for more rounds, with all songs."""
     nothing = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
     examples = Examples(start.names, start.genres, features, labels, *nothing)
     parameters = start.parameters.model_copy(update=_LEARNING | {"rounds": rounds})
-    counts = np.maximum(np.bincount(labels), _RARE)
-    weights = 1 / counts[labels]
-    return [
-        train_booster(
-            examples,
-            parameters,
-            seed=parameters.seed + number,
-            weights=weights / weights.mean(),
-            start=booster,
-        )
+    weights = 1 / np.maximum(np.bincount(labels), _RARE)[labels]
+    weights /= weights.mean()
+    return tuple(
+        train_booster(examples, parameters, seed=parameters.seed + number, weights=weights, start=booster)
         for number, booster in enumerate(start.classifier.boosters)
-    ]
-
-
-def _logits(boosters: Sequence[lgb.Booster], features: npt.NDArray[np.float32], rounds: int) -> Floats:
-    total = sum(
-        np.asarray(booster.predict(features, raw_score=True, num_threads=1, num_iteration=rounds))
-        for booster in boosters
     )
-    return np.asarray(total / len(boosters), np.float64)
 
 
 def _choose(logits: Floats, labels: Integers, trusted: float) -> tuple[int, float]:
@@ -155,12 +136,8 @@ def _choose(logits: Floats, labels: Integers, trusted: float) -> tuple[int, floa
     verified songs among 450 real ones, it generalized better to new artists than the minimum itself.
     """
     temperatures = [_temperature(of, labels, trusted) for of in logits]
-    losses = np.array(
-        [
-            -log_softmax(of / temperature, axis=1)[np.arange(len(labels)), labels]
-            for of, temperature in zip(logits, temperatures, strict=True)
-        ]
-    )
+    scaled = logits / np.array(temperatures)[:, None, None]
+    losses = -log_softmax(scaled, axis=2)[:, np.arange(len(labels)), labels]
     means = losses.mean(axis=1)
     best = int(means.argmin())
     errors = (losses - losses[best]).std(axis=1) / np.sqrt(len(labels))
@@ -205,17 +182,10 @@ shrinkage=1
 def with_genres(
     booster: lgb.Booster, genres: Sequence[str], wanted: Sequence[str], *, rounds: int, score: float
 ) -> lgb.Booster:
-    """Return the first rounds of a booster, with other genres.
+    """Return the first rounds of a booster of `genres`, with the genres `wanted`.
 
     LightGBM only continues from a booster with the same number of classes. A round has a tree per class, so a
-    genre is added as trees with one leaf, and removed with its trees.
-
-    Args:
-        booster: the booster to change.
-        genres: its genres, in order.
-        wanted: the new genres, in order.
-        rounds: the number of rounds to keep.
-        score: log-odds of each new genre, for any song.
+    genre is added as trees with one leaf, and removed with its trees. New genres have log-odds of `score`.
     """
     text = booster.model_to_string(num_iteration=rounds)
     trees_text, end, rest = text.partition("\nend of trees")

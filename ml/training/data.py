@@ -44,12 +44,7 @@ class TrainingDataError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LyricsCorpus:
-    """Lyrics of songs with any kind of genres.
-
-    Attributes:
-        tags: n comma-separated tag lists, none empty.
-        genres: n genres.
-    """
+    """Lyrics of n songs with any kind of genres; no tag list is empty."""
 
     tags: tuple[str, ...]
     genres: tuple[str, ...]
@@ -71,10 +66,7 @@ class FurtherSongs:
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """Read a CSV with the columns trackID, genre and optionally artist.
-
-    Returns:
-        The columns genre and, if the file has it, artist ("" if unknown), indexed by track id.
+    """Return genre and, if the file has it, artist ("" if unknown), indexed by track id.
 
     Raises:
         TrainingDataError: a missing file or column, an invalid cell, or a song with two genres.
@@ -115,9 +107,7 @@ def read_lyrics(path: Path) -> LyricsCorpus:
 def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
     """Read a CSV with the column genre, any numeric columns, and optionally artist.
 
-    Args:
-        path: the file; its other columns are ignored.
-        genres: the labelled songs' genres; each row must have one of these.
+    Each row must have one of `genres`, those of the labelled songs.
 
     Raises:
         TrainingDataError: a missing file, no numeric column, an invalid cell, or no rows.
@@ -223,11 +213,7 @@ class LabelledSongs:
 
 
 def read_labelled_songs(features: Path, labels: Path) -> LabelledSongs:
-    """Read songs and their genres.
-
-    Args:
-        features: CSV of songs, with the 157 columns; the last row of a track id counts.
-        labels: CSV with trackID and genre, and artist if known.
+    """Read songs and their genres; the last row of a track id counts.
 
     Raises:
         TrainingDataError: a file cannot be used, or no song has a genre.

@@ -26,35 +26,27 @@ _FINGERPRINT_LENGTH = 12
 
 
 def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationReport:
-    """Score a model on labelled songs.
-
-    Args:
-        ensemble: the model.
-        features: CSV of songs, with the 157 columns.
-        labels: CSV with trackID and genre, and artist if known.
+    """Score a model on the songs of a song file with the genres of a labels file.
 
     Raises:
         TrainingDataError: a file cannot be used, or does not match the model.
     """
-    manifest = ensemble.manifest
+    manifest, learned = ensemble.manifest, ensemble.manifest.learned
     data = read_labelled_songs(features, labels)
-    learned = manifest.learned
-    trained_on = frozenset(manifest.training_data.song_fingerprints)
-    if learned is not None:
-        trained_on |= frozenset(learned.song_fingerprints)
-    known = np.array([found in trained_on for found in fingerprints(data.songs)])
-    if known.all() and learned is not None:
+    trained_on = [*manifest.training_data.song_fingerprints, *(learned.song_fingerprints if learned else ())]
+    known = np.isin(fingerprints(data.songs), trained_on)
+    if not known.all():
+        _check_genres(data, ensemble.genres, labels)
+        name = f"held-out file {features.name}"
+        splits = {name: _score(ensemble, data, np.flatnonzero(~known), name)}
+    elif learned is None:
+        metrics = manifest.metrics
+        splits = {GROUPED_FOLDS: metrics.grouped_folds, RANDOM_FOLDS: metrics.random_folds}
+    else:
         raise TrainingDataError(
             f"{features} has only songs that the model was trained on or learned from. Its card has their "
             "scores out of fold; evaluate it on other songs."
         )
-    if known.all():
-        metrics = manifest.metrics
-        splits = {GROUPED_FOLDS: metrics.grouped_folds, RANDOM_FOLDS: metrics.random_folds}
-    else:
-        _check_genres(data, ensemble.genres, labels)
-        name = f"held-out file {features.name}"
-        splits = {name: _score(ensemble, data, np.flatnonzero(~known), name)}
     return EvaluationReport(
         model_version=manifest.model_version,
         model_manifest_sha256=manifest.manifest_sha256,

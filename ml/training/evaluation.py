@@ -6,13 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    log_loss,
-    precision_recall_fscore_support,
-)
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from ml.model.features import LEXICAL_PREFIX
 from ml.model.scores import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
@@ -74,13 +68,8 @@ def totals(probabilities: Floats, labels: Integers) -> Totals:
 
     Macro-F1 ignores genres that are neither true nor predicted for any song.
     """
-    predicted = probabilities.argmax(axis=1)
-    return Totals(
-        accuracy=_rounded(accuracy_score(labels, predicted)),
-        macro_f1=_rounded(f1_score(labels, predicted, average="macro", zero_division=0)),
-        log_loss=_rounded(log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
-        calibration_error=_rounded(_calibration_error(probabilities, labels)),
-    )
+    values = map(_rounded, _totals(probabilities, labels))
+    return Totals(**dict(zip(Totals.model_fields, values, strict=True)))
 
 
 def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict[str, tuple[float, float]]:
@@ -95,12 +84,9 @@ def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict
         np.concatenate([rows[group] for group in random.integers(len(rows), size=len(rows))])
         for _ in range(_RESAMPLES)
     )
-    sums = np.array([_quick_totals(probabilities[songs], labels[songs]) for songs in drawn])
-    low, high = np.quantile(sums, (0.025, 0.975), axis=0)
-    return {
-        name: (_rounded(low[position]), _rounded(high[position]))
-        for position, name in enumerate(Totals.model_fields)
-    }
+    scores = np.array([_totals(probabilities[songs], labels[songs]) for songs in drawn])
+    low, high = (map(_rounded, bounds) for bounds in np.quantile(scores, (0.025, 0.975), axis=0))
+    return dict(zip(Totals.model_fields, zip(low, high, strict=True), strict=True))
 
 
 def coverage_score(probabilities: Floats, labels: Integers, coverage: float) -> CoverageScore:
@@ -146,49 +132,46 @@ def permutation_importance(
 ) -> dict[str, float]:
     """Return the increase of the log-loss when a feature group is shuffled, by group.
 
-    Single features are not shuffled, because each of the 148 audio statistics is redundant.
+    Single features are not shuffled, because each of the 148 audio statistics is redundant. The increases, in
+    nats per song, are means of five shuffles, largest first.
 
     Args:
         predict: predicts probabilities from features; not trained on these songs.
         features: shape (n, features).
         labels: shape (n,).
         names: the features' names.
-
-    Returns:
-        The increases in nats per song, means of five shuffles, largest first.
     """
     random = np.random.default_rng(0)
     group_of = np.array([feature_group(name) for name in names])
-    before = log_loss(labels, probabilities := predict(features), labels=range(probabilities.shape[1]))
+
+    def loss(changed: npt.NDArray[np.float32]) -> float:
+        probabilities = predict(changed)
+        return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
+
+    before = loss(features)
     rises = {}
     for group in dict.fromkeys(group_of.tolist()):
         losses = []
         for _ in range(_SHUFFLES):
-            shuffled = features.copy()
-            columns = group_of == group
-            shuffled[:, columns] = features[random.permutation(len(features))][:, columns]
-            losses.append(log_loss(labels, predict(shuffled), labels=range(probabilities.shape[1])))
-        rises[group] = _rounded(np.mean(losses) - before)
+            shuffled = features[random.permutation(len(features))]
+            losses.append(loss(np.where(group_of == group, shuffled, features)))
+        rises[group] = _rounded(float(np.mean(losses)) - before)
     return dict(sorted(rises.items(), key=lambda item: -item[1]))
 
 
-def _quick_totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
-    """Return `totals` without scikit-learn's checks, which take milliseconds per call."""
+def _totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
+    """Return `totals` unrounded, without scikit-learn's functions, which take milliseconds per call."""
     genres = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     hits = np.bincount(labels[predicted == labels], minlength=genres)
     both = np.bincount(labels, minlength=genres) + np.bincount(predicted, minlength=genres)
+    _, confidence, right = _binned(probabilities, labels)
     return (
         float((predicted == labels).mean()),
         float((2 * hits[both > 0] / both[both > 0]).mean()),
         float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
-        _calibration_error(probabilities, labels),
+        float(np.abs(right - confidence).sum() / len(labels)),  # calibration error
     )
-
-
-def _calibration_error(probabilities: Floats, labels: Integers) -> float:
-    _, confidence, right = _binned(probabilities, labels)
-    return float(np.abs(right - confidence).sum() / len(labels))
 
 
 def _binned(probabilities: Floats, labels: Integers) -> tuple[Integers, Floats, Floats]:

@@ -36,11 +36,9 @@ Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 def random_folds(labels: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
-    """Split songs into 4 random folds, stratified by genre.
+    """Split songs into 4 random folds, stratified by genre; a genre may have fewer than 4 songs.
 
-    Args:
-        labels: shape (n,), the index of each song's genre; a genre may have fewer than 4 songs.
-        seed: the random seed.
+    `labels`, shape (n,), are the indices of the songs' genres.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_genre = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -52,10 +50,8 @@ def random_folds(labels: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
 def grouped_folds(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
     """Split songs into 4 folds without splitting groups, stratified by genre as far as possible.
 
-    Args:
-        labels: shape (n,), the index of each song's genre; at least 4 songs of each.
-        groups: shape (n,), the index of each song's artist or pseudo-artist; at least 4 of them.
-        seed: the random seed.
+    There must be at least 4 groups, such as artists, and at least 4 songs of each genre. `labels` and
+    `groups`, shape (n,), are the indices of the songs' genres and groups.
     """
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(folds.split(np.zeros((len(labels), 1)), labels, groups))
@@ -72,11 +68,11 @@ def pseudo_artists(
 
     Args:
         songs: n songs.
-        labels: shape (n,), the number of each song's genre.
+        labels: shape (n,), the index of each song's genre.
         size: average songs per cluster; each genre of more than one song gets at least 2 clusters.
 
     Returns:
-        Shape (n,), the index of each song's cluster, from 0; each cluster has a single genre.
+        Shape (n,), the index of each song's cluster.
     """
     points = np.hstack([_sound(songs), _words(songs.tags)])
     groups = np.zeros(len(songs), np.int64)

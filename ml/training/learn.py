@@ -43,13 +43,7 @@ class LearningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSongs:
-    """Songs whose genres people verified.
-
-    Attributes:
-        songs: n songs.
-        genres: n names.
-        until: the time of the latest verification.
-    """
+    """Songs with the genres that people verified, until the time of the latest verification."""
 
     songs: Songs
     genres: tuple[str, ...]
@@ -58,13 +52,7 @@ class VerifiedSongs:
 
 @dataclass(frozen=True, slots=True)
 class LearningReport:
-    """The result of learning.
-
-    Attributes:
-        manifest: the new model's manifest.
-        learned: its part about the verified songs.
-        left_out: number of skipped verified songs by genre; these new genres have too few.
-    """
+    """The new model's manifest, and the number of skipped songs by genre: new genres with too few."""
 
     manifest: Manifest
     learned: Learned
@@ -136,31 +124,25 @@ def learn(
 
 def _start(ensemble: Ensemble) -> Start:
     """Return the model without what it learned from verified songs."""
-    manifest = ensemble.manifest
+    manifest, learned = ensemble.manifest, ensemble.manifest.learned
     parameters = Parameters.model_validate(manifest.parameters)
-    start = Start(ensemble.classifier, manifest.genres, parameters, manifest.features)
-    if manifest.learned is None:
-        return start
-    trained = start.with_genres(manifest.learned.base_genres)
-    classifier = replace(trained.classifier, temperature=manifest.learned.base_temperature)
-    return replace(trained, classifier=classifier)
+    if learned is None:
+        return Start(ensemble.classifier, manifest.genres, parameters, manifest.features)
+    classifier = replace(ensemble.classifier, temperature=learned.base_temperature)
+    return Start(classifier, manifest.genres, parameters, manifest.features).with_genres(learned.base_genres)
 
 
 def _rows(genres: tuple[str, ...], known: tuple[str, ...]) -> tuple[list[int], dict[str, int]]:
     """Return the indices of songs to learn from, and the number of others by genre."""
-    counts = Counter(genres)
-    left_out = {
-        genre: count
-        for genre, count in sorted(counts.items())
-        if genre not in known and count < MIN_SONGS_OF_NEW_GENRE
-    }
+    counts = sorted(Counter(genres).items())
+    left_out = {genre: n for genre, n in counts if genre not in known and n < MIN_SONGS_OF_NEW_GENRE}
     rows = [row for row, genre in enumerate(genres) if genre not in left_out]
     if len(rows) < MIN_SONGS:
         raise LearningError(
             f"{len(rows)} verified songs can be learned from, {MIN_SONGS} are needed. Verify more songs; a "
             f"genre that the model does not know counts from {MIN_SONGS_OF_NEW_GENRE} songs on."
         )
-    if len(counts.keys() - left_out.keys()) == 1:
+    if len(counts) - len(left_out) == 1:
         raise LearningError(f"All verified songs are of {genres[rows[0]]!r}. Verify songs of other genres.")
     return rows, left_out
 

@@ -80,12 +80,9 @@ def read_parameters(path: Path) -> Parameters:
 
 
 def write_parameters(path: Path, parameters: Parameters, **origin: Any) -> None:
-    """Write training parameters.
+    """Write training parameters, with informative JSON values about their origin.
 
-    Args:
-        path: the file, which is replaced if it exists; its folder is created if needed.
-        parameters: the parameters.
-        origin: informative JSON values about where they come from.
+    An existing file is replaced; its folder is created if needed.
 
     Raises:
         OSError: writing failed.

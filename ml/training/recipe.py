@@ -37,14 +37,14 @@ _COLDEST, _HOTTEST = 0.2, 20.0
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Training examples.
+    """Features and labels of n labelled and m further songs.
 
     Attributes:
         names: the features' names.
         genres: sorted names.
-        features: shape (n, features), the labelled songs' features.
+        features: shape (n, features).
         labels: shape (n,), indices into `genres`; a genre may be absent.
-        further_features: shape (m, features), the further songs' features; NaN where missing.
+        further_features: shape (m, features); NaN where missing.
         further_labels: shape (m,).
     """
 
@@ -80,9 +80,8 @@ class OutOfFold:
 
     def predict(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the songs' probabilities, shape (n, genres), from their features or changed ones."""
-        return softmax(
-            _logits_out_of_fold(self.classifiers, self.folds, features) / self.temperatures[:, None]
-        )
+        logits = _logits_out_of_fold(self.classifiers, self.folds, features)
+        return softmax(logits / self.temperatures[:, None])
 
 
 def fit(examples: Examples, parameters: Parameters) -> Classifier:
@@ -92,12 +91,11 @@ def fit(examples: Examples, parameters: Parameters) -> Classifier:
     are not scored on the rest.
     """
     folds = random_folds(examples.labels, seed=parameters.seed)
-    return Classifier(
-        tuple(
-            train_booster(examples.take(rows), parameters, seed=parameters.seed + number)
-            for number, (rows, _) in enumerate(folds)
-        )
+    boosters = (
+        train_booster(examples.take(rows), parameters, seed=parameters.seed + number)
+        for number, (rows, _) in enumerate(folds)
     )
+    return Classifier(tuple(boosters))
 
 
 def train_booster(  # noqa: PLR0913 - all but two have defaults
@@ -130,11 +128,8 @@ def train_booster(  # noqa: PLR0913 - all but two have defaults
         feature_name=list(examples.names),
         params={"verbosity": -1, "max_bin": parameters.max_bin},
     )
-    numbers = parameters.model_dump(exclude=_NOT_LIGHTGBMS)
-    own = {"num_class": len(examples.genres), "seed": seed}
-    booster = lgb.train(
-        _FIXED | numbers | own | dict(settings or {}), data, parameters.rounds, init_model=start
-    )
+    own = parameters.model_dump(exclude=_NOT_LIGHTGBMS) | {"num_class": len(examples.genres), "seed": seed}
+    booster = lgb.train(_FIXED | own | dict(settings or {}), data, parameters.rounds, init_model=start)
     # Predict with the serialized model, as in production.
     return load_booster(booster_text(booster))
 
@@ -150,14 +145,8 @@ def predict_grouped(
     """Predict each song with a classifier trained without its artist, and fit the temperature.
 
     Each fold is predicted at the temperature fitted on the others; the final model's temperature is fitted on
-    all folds.
-
-    Args:
-        examples: n labelled songs and optional further ones.
-        groups: shape (n,), the index of each song's group.
-        parameters: the training parameters.
-        group_name: the name of a group, for the description of the split.
-        before_fold: called before each fold.
+    all folds. `groups`, shape (n,), are the indices of the labelled songs' artists or pseudo-artists, and
+    `group_name` says which in the description of the split.
     """
     folds = grouped_folds(examples.labels, groups, seed=parameters.seed)
     classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
@@ -176,14 +165,7 @@ def predict_random(
     temperature: float,
     before_fold: BeforeFold = lambda _: None,
 ) -> OutOfFold:
-    """Predict each song with a classifier trained on random folds of the others.
-
-    Args:
-        examples: n labelled songs and optional further ones.
-        parameters: the training parameters.
-        temperature: the temperature to apply.
-        before_fold: called before each fold.
-    """
+    """Predict each song, at this temperature, with a classifier trained on random folds of the others."""
     folds = random_folds(examples.labels, seed=parameters.seed)
     classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
     n = len(examples.labels)
@@ -211,10 +193,7 @@ def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int6
 
 
 def _song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.float64]:
-    """Return the recipe's weights of n labelled and m further songs, shape (n + m,).
-
-    In each source, all genres have the same total weight.
-    """
+    """Return weights, shape (n + m,), by which all genres of a source have the same total weight."""
     labelled, further = (
         compute_sample_weight("balanced", labels) if len(labels) else np.empty(0)
         for labels in (examples.labels, examples.further_labels)

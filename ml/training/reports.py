@@ -12,33 +12,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from ml.model.artifact import FIGURES, METRICS, MODEL_CARD, REPORTS, read_manifest
 from ml.model.manifest import Manifest
-from ml.model.scores import Scores
+from ml.model.scores import Frozen, Scores
 
 GROUPED_FOLDS = "artist-grouped folds"
 RANDOM_FOLDS = "random folds"
 
 
-class EvaluationReport(BaseModel):
+class EvaluationReport(Frozen):
     """The evaluation of a model on labelled songs.
 
     Attributes:
-        model_version: the model's version.
-        model_manifest_sha256: the hash of the model's manifest.
         features_file: name of the song file, without its folder.
-        features_sha256: its hash.
         labels_file: name of the file of genres, without its folder.
-        labels_sha256: its hash.
         out_of_fold: whether the model was trained on these songs, so that the scores are the out-of-fold
             scores of its training; otherwise the model itself predicted them.
         songs_left_out: number of songs not scored because the model was trained on them.
         splits: by name: artist-grouped and random folds, or one held-out file.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model_version: str
     model_manifest_sha256: str
@@ -52,13 +46,13 @@ class EvaluationReport(BaseModel):
 
 
 def write_reports(report: EvaluationReport, figures: Mapping[str, bytes], model: Path, folder: Path) -> None:
-    """Write metrics and figures to a folder and, if that is the model's own, update its card.
+    """Write metrics and figures to a reports folder and, if that is the model's own, update its card.
 
     Args:
         report: the metrics.
         figures: contents of PNG files by name.
         model: folder of the model.
-        folder: the reports folder, created if needed; other files in it are kept.
+        folder: created if needed; other files in it are kept.
 
     Raises:
         ArtifactError: the model cannot be read.
@@ -85,16 +79,12 @@ def read_report(folder: Path) -> EvaluationReport | None:
 DEVELOPMENT_SONGS_SHA256 = "75273363f459c70a7cde612ad20aa6627dd105e39d88c3a5fdbcae51ec4b62b9"
 """Hash of the song file used to choose the recipe and to train the shipped model."""
 
-_TEMPLATE = "card.md.j2"
-
 
 def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
     """Return a model's card as Markdown.
 
-    Args:
-        manifest: the model's manifest.
-        report: the latest evaluation, with figures in the folder `reports` next to the card. The card has no
-            figures if it is None or of another model.
+    The card shows the report, with figures in the folder `reports` next to it, unless it is None or of
+    another model.
     """
     if report is not None and report.model_manifest_sha256 != manifest.manifest_sha256:
         report = None
@@ -107,7 +97,7 @@ def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
         autoescape=False,  # noqa: S701  # nosec B701 - Markdown, not HTML
     )
     held_out = None if report is None or report.out_of_fold else next(iter(report.splits.items()))
-    return environment.get_template(_TEMPLATE).render(
+    return environment.get_template("card.md.j2").render(
         manifest=manifest,
         shipped=manifest.training_data.files_sha256["features"] == DEVELOPMENT_SONGS_SHA256,
         held_out=held_out,

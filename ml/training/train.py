@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -50,13 +50,13 @@ _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
 
 @dataclass(frozen=True, slots=True)
 class TrainingFiles:
-    """The files to train on.
+    """The CSV files to train on.
 
     Attributes:
-        features: CSV of songs, with the 157 columns.
-        labels: CSV with trackID and genre, and artist if known.
-        lyrics: CSV of other songs with genre and tags; None for no lexical genre scores.
-        further: CSV of other songs with genre, some numeric columns, and artist if known; or None.
+        features: songs, with the 157 columns.
+        labels: trackID and genre, and artist if known.
+        lyrics: genre and tags of other songs; None for no lexical genre scores.
+        further: genre, some numeric columns, and artist if known, of other songs; or None.
     """
 
     features: Path
@@ -66,20 +66,12 @@ class TrainingFiles:
 
     def sha256(self) -> dict[str, str]:
         """Return the hash of each given file, by name."""
-        paths = {name: getattr(self, name) for name in ("features", "labels", "lyrics", "further")}
-        return {name: file_sha256(path) for name, path in paths.items() if path is not None}
+        return {name: file_sha256(path) for name, path in asdict(self).items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedFiles:
-    """The loaded training files.
-
-    Attributes:
-        data: the labelled songs.
-        extractor: the feature extractor.
-        examples: the training examples.
-        rows: number of rows used, by file.
-    """
+    """The loaded training files, with the number of rows used by file."""
 
     data: LabelledSongs
     extractor: FeatureExtractor
@@ -89,12 +81,7 @@ class LoadedFiles:
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """The result of a training.
-
-    Attributes:
-        manifest: the model's manifest, with all scores.
-        data: the labelled songs, with the numbers of skipped ones.
-    """
+    """The manifest, with all scores, and the labelled songs, with the numbers of skipped ones."""
 
     manifest: Manifest
     data: LabelledSongs
@@ -243,11 +230,9 @@ def _score_missing(loaded: LoadedFiles, grouped: OutOfFold) -> dict[str, Totals]
     tags = columns >= TAG_COUNT
     audio = (columns >= NUMBER_NAMES.index("vect_25")) & ~tags
     missing = {WITHOUT_AUDIO: audio, WITHOUT_TAGS: tags, f"{WITHOUT_AUDIO} and {WITHOUT_TAGS}": audio | tags}
+    features, labels = loaded.examples.features, loaded.examples.labels
     return {
-        what: totals(
-            grouped.predict(np.where(gone, np.float32(np.nan), loaded.examples.features)),
-            loaded.examples.labels,
-        )
+        what: totals(grouped.predict(np.where(gone, np.float32(np.nan), features)), labels)
         for what, gone in missing.items()
     }
 
@@ -267,14 +252,14 @@ def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:
 
 
 def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) -> Manifest:
-    """Write a model's artifact and return its manifest, with what follows from its files, the day and here.
+    """Write a model's artifact, and return its manifest with version, day, library versions and hashes.
 
     The day is that on which `out` was first trained if it is the same model.
 
     Args:
-        manifest: without version, day, versions of libraries and hashes of files.
-        contents: of the other files, by name.
-        out: folder of the artifact.
+        manifest: without these values.
+        contents: the contents of the other files, by name.
+        out: the artifact's folder.
 
     Raises:
         ArtifactError: `out` contains something other than a model.

@@ -57,13 +57,9 @@ class TuningResult:
     Attributes:
         study: its name.
         trials: total number of trials, including earlier runs.
-        best_trial: index of the best trial.
-        parameters: the best parameters.
+        best_trial: index of the best trial, which `parameters`, `log_loss` and `accuracy` are of.
         split: description of the scored songs.
-        log_loss: the best trial's objective.
-        accuracy: the best trial's accuracy.
-        shipped_log_loss: the first trial's objective, with the shipped parameters.
-        shipped_accuracy: the first trial's accuracy.
+        shipped_log_loss, shipped_accuracy: of the first trial, with the shipped parameters.
         interrupted: whether the run was stopped early.
     """
 
@@ -100,8 +96,7 @@ def tune(  # noqa: PLR0913 - the tuning command's options
 
     Args:
         files: the training files.
-        storage: path of a journal file, or the URL of a database supported by Optuna; an existing study is
-            continued.
+        storage: path of a journal file, or URL of a database supported by Optuna.
         trials: total number of trials, including earlier runs.
         study: its name in the storage.
         shipped: parameters of the first trial, and values of parameters that are not searched.
