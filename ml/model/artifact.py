@@ -63,11 +63,7 @@ def load_ensemble(folder: Path) -> Ensemble:
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile, lgb.basic.LightGBMError) as error:
         reason = str(error).partition("\n")[0]
         raise ArtifactError(f"{folder}: the files are not a valid model: {reason}") from error
-    if ensemble.extractor.names != manifest.features:
-        raise ArtifactError(
-            f"{folder}: the features differ from this program's: "
-            + _difference(manifest.features, ensemble.extractor.names)
-        )
+    _check_same(f"{folder}: the features", manifest.features, ensemble.extractor.names)
     return ensemble
 
 
@@ -92,12 +88,11 @@ def encode_model(
     }
     if lexical is not None:
         arrays |= {f"lexical_{name}": getattr(lexical, name) for name in _LEXICAL_ARRAYS}
-    files = {
+    return {
         VOCABULARY: (json.dumps(vocabulary, ensure_ascii=False, indent=0) + "\n").encode(),
         WEIGHTS: _npz(arrays),
+        **{name: booster_text(of).encode() for name, of in zip(BOOSTERS, boosters, strict=True)},
     }
-    texts = zip(BOOSTERS, map(booster_text, boosters), strict=True)
-    return files | {name: text.encode() for name, text in texts}
 
 
 def save_model(manifest: Manifest, files: Mapping[str, bytes], card: str, folder: Path) -> None:
@@ -131,11 +126,7 @@ def save_model(manifest: Manifest, files: Mapping[str, bytes], card: str, folder
 
 
 def check_replaceable(folder: Path) -> None:
-    """Check that a path is free for a model: it is missing, an empty folder, or a model.
-
-    Raises:
-        ArtifactError: it is something else.
-    """
+    """Raise `ArtifactError` unless a path is missing, an empty folder, or a model."""
     if not folder.exists():
         return
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
@@ -154,9 +145,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+        content = json.loads(_read(path).decode("utf-8"))
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged: it is not JSON") from error
     found = content.get("format_version") if isinstance(content, dict) else None
@@ -173,21 +162,20 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"{path} is damaged: {where}: {first['msg']}") from error
     if manifest.manifest_sha256 != manifest.own_sha256():
         raise ArtifactError(f"{path} is damaged: its content does not match its hash")
-    if manifest.columns != SONG_COLUMNS:
-        raise ArtifactError(
-            f"{path}: the song columns differ from this program's: "
-            + _difference(manifest.columns, SONG_COLUMNS)
-        )
-    if manifest.files.keys() != HASHED_FILES:
-        raise ArtifactError(f"{path}: wrong files: {_difference(manifest.files, HASHED_FILES)}")
+    _check_same(f"{path}: the song columns", manifest.columns, SONG_COLUMNS)
+    _check_same(f"{path}: the files", tuple(sorted(manifest.files)), tuple(sorted(HASHED_FILES)))
     return manifest
 
 
-def _read_checked(path: Path, digest: str) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read_checked(path: Path, digest: str) -> bytes:
+    content = _read(path)
     if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactError(f"{path} is damaged: its hash differs from the manifest's")
     return content
@@ -222,10 +210,9 @@ def _npz(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
     return buffer.getvalue()
 
 
-def _difference(
-    found: Mapping[str, str] | tuple[str, ...], expected: frozenset[str] | tuple[str, ...]
-) -> str:
+def _check_same(subject: str, found: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    if found == expected:
+        return
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if missing:
-        return f"{missing[0]} is missing"
-    return f"{extra[0]} is unknown" if extra else "in another order"
+    how = f"{missing[0]} is missing" if missing else f"{extra[0]} is unknown" if extra else "in another order"
+    raise ArtifactError(f"{subject} differ from this program's: {how}")

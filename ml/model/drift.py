@@ -33,7 +33,7 @@ class FeatureGroup(StrEnum):
 
 
 def by_group(songs_outside: npt.NDArray[np.int64]) -> dict[str, int]:
-    """Return a dict of the numbers of songs, shape (groups,), by group name."""
+    """Return numbers of songs, shape (groups,), by the group's name."""
     return dict(zip(map(str, FeatureGroup), songs_outside.tolist(), strict=True))
 
 
@@ -43,12 +43,7 @@ _STARTS: Final = np.array([0, len(METADATA_COLUMNS), len(NUMBER_NAMES)])
 
 @dataclass(frozen=True)
 class TrainingRanges:
-    """The range of each feature in the training songs.
-
-    Attributes:
-        lowest: shape (features,).
-        highest: shape (features,).
-    """
+    """The range of each feature, shape (features,), in the training songs."""
 
     lowest: npt.NDArray[np.float32]
     highest: npt.NDArray[np.float32]
@@ -61,11 +56,7 @@ class TrainingRanges:
         return cls(np.where(empty, -np.inf, lowest), np.where(empty, np.inf, highest))
 
     def songs_outside(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """Return the number of songs outside the range of each group, shape (groups,).
-
-        Args:
-            features: shape (n, features).
-        """
+        """Return how many of the n songs are outside the range of each group, shape (groups,)."""
         outside = (features < self.lowest) | (features > self.highest)
         values_outside = np.add.reduceat(outside, _STARTS, axis=1, dtype=np.int64)
         songs_outside = values_outside > TOLERANCE * np.diff(_STARTS, append=len(self.lowest))

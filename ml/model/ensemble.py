@@ -24,8 +24,7 @@ class Prediction:
 
     Attributes:
         probabilities: genre probabilities, shape (n, genres), each row sums to 1.
-        songs_outside: number of songs outside the training ranges, by feature group in the order of
-            `FeatureGroup`; shape (groups,).
+        songs_outside: number of songs outside the training ranges, shape (groups,), by `FeatureGroup`.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -36,12 +35,7 @@ class Prediction:
 class Ensemble:
     """A trained model; immutable and thread-safe.
 
-    Attributes:
-        manifest: the model's manifest.
-        extractor: extracts features from songs.
-        classifier: predicts probabilities from features.
-        training_ranges: the range of each feature in the training songs.
-        medians: the features' medians in the labelled training songs, shape (features,).
+    `medians` are those of the features in the labelled training songs, shape (features,).
     """
 
     manifest: Manifest
@@ -56,24 +50,14 @@ class Ensemble:
         return self.manifest.genres
 
     def predict(self, songs: Songs, *, threads: int = 1) -> npt.NDArray[np.float64]:
-        """Return the probabilities of genres.
+        """Return the probabilities of genres, shape (n, genres); each row sums to 1.
 
         A song's probabilities are bit-identical regardless of the other songs and the number of threads.
-
-        Args:
-            songs: n songs.
-            threads: maximum number of threads.
-
-        Returns:
-            Shape (n, genres), each row sums to 1.
         """
         return self.classify(songs, threads=threads).probabilities
 
     def classify(self, songs: Songs, *, threads: int = 1) -> Prediction:
-        """Return the probabilities of genres, and how many songs are outside the training ranges.
-
-        The arguments are those of `predict`.
-        """
+        """Return the probabilities, and how many songs are outside the training ranges."""
         n = len(songs)
         parts = min(threads, n // _ROWS_WORTH_A_THREAD)
         if parts <= 1:

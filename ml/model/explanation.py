@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ml.model.ensemble import Ensemble
 from ml.model.features import LEXICAL_PREFIX
-from ml.model.word_lists import COMMON_WORDS
+from ml.model.word_lists import COMMON_WORDS, THEME_LABELS
 from ml.songs.contract import METADATA_COLUMNS, Songs
 
 _SHARE = "share_"
@@ -39,20 +39,7 @@ _WORDS: Mapping[str, str] = {
     "not_ascii": "words with accents or in other scripts",
     "rare": "rare words",
     "frequent": "very frequent words",
-    "love": "words of love",
-    "interjections": "interjections such as oh and yeah",
-    "death": "words of death and darkness",
-    "swearing": "swear words",
-    "party": "words of dance and party",
-    "tales": "words of tales and landscapes",
-    "religion": "words of religion",
-    "patois": "words of Jamaican Patois",
-    "first_person": "I and me",
-    "second_person": "you",
-    "third_person": "he, she and they",
-    "we": "we and us",
-    "protest": "words of protest",
-    "slang": "slang",
+    **THEME_LABELS,
     **{language: f"{language.title()} words" for language in COMMON_WORDS},
 }
 """Labels of shares of words, by feature name without `share_`."""
@@ -114,19 +101,7 @@ class Explanations:
 
 
 def explain(ensemble: Ensemble, songs: Songs, genres: Sequence[str]) -> Explanations:
-    """Compute the contributions of each feature to the songs' genres.
-
-    Args:
-        ensemble: the model that predicted the genres.
-        songs: n songs, 1 or more.
-        genres: n genres of the model, such as the predicted ones.
-
-    Raises:
-        ValueError: the model does not have a genre.
-    """
-    unknown = sorted(set(genres) - set(ensemble.genres))
-    if unknown:
-        raise ValueError(f"the model does not know the genre {unknown[0]!r}")
+    """Compute the contributions of each feature to the songs' genres, such as the predicted ones."""
     features = ensemble.extractor.transform(songs)
     columns = np.array([ensemble.genres.index(genre) for genre in genres], np.int64)
     contributions = ensemble.classifier.contributions(features, columns)[:, :-1]

@@ -16,17 +16,14 @@ import scipy.sparse as sp
 
 
 class Vocabulary:
-    """The words known to a model, with their columns.
-
-    Args:
-        words: unique words in column order, in lower case, not empty, without commas or surrounding
-            whitespace.
-
-    Raises:
-        ValueError: the words do not meet these conditions.
-    """
+    """The words known to a model, with their columns."""
 
     def __init__(self, words: Iterable[str]) -> None:
+        """Take words in column order.
+
+        Raises:
+            ValueError: they are not unique, in lower case, without commas and surrounding whitespace.
+        """
         self.words: tuple[str, ...] = tuple(words)
         self._columns = _Columns((word, column) for column, word in enumerate(self.words))
         if len(self._columns) != len(self.words) or any(_words(word) != [word] for word in self.words):
@@ -57,12 +54,9 @@ class Vocabulary:
         return len(self.words)
 
     def encode(self, tags: Sequence[str]) -> sp.csr_array:
-        """Return the matrix of tag lists and words.
+        """Return the matrix of tag lists and words: stored values 1.0, column numbers sorted.
 
         Whitespace around words, case, empty words and words outside the vocabulary are ignored.
-
-        Returns:
-            Shape (tag lists, words of the vocabulary), stored values 1.0, column numbers sorted.
         """
         # Hot loop: one dictionary lookup for each of a file's 600,000 words.
         find = self._columns.__getitem__

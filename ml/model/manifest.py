@@ -20,10 +20,8 @@ class TrainingData(Frozen):
         files_sha256: hashes of the training files: "features", "labels" and optionally "lyrics" and
             "further".
         rows: number of rows used from each file.
-        rows_per_genre: labelled songs, by genre.
-        further_rows_per_genre: further songs, by genre; empty without such a file.
+        rows_per_genre, further_rows_per_genre: number of labelled and further songs by genre.
         groups: the groups of grouped folds: "artists" from the labels file, or "pseudo-artists".
-        group_count: the number of groups.
         song_fingerprints: sorted hashes of the labelled songs, to recognize them in evaluations.
     """
 
@@ -54,16 +52,13 @@ class Metrics(Frozen):
 
 
 class Learned(Frozen):
-    """What a model learned from verified songs, and the model that it continued from.
+    """What a model learned from verified songs, and the base model that it continued from.
 
     Attributes:
-        rows_per_genre: verified songs learned from, by genre.
+        rows_per_genre: number of verified songs by genre.
         song_fingerprints: sorted hashes of these songs.
-        rounds: of boosting, added to those of the recipe.
-        base_version: of the model before.
-        base_genres: its genres, sorted.
-        base_temperature: its temperature.
-        before: scores of the model before on these songs.
+        rounds: number of boosting rounds added to those of the recipe.
+        before: scores of the base model on these songs.
         after: scores of the model that learned, each song by boosters that saw no song of its group.
     """
 
@@ -81,21 +76,16 @@ class Manifest(Frozen):
     """The manifest of a model artifact.
 
     Attributes:
-        format_version: version of the file format.
         model_version: derived from the content; the same for the same data, recipe and libraries.
         created_at: the day of the training, in UTC.
         genres: sorted names; probabilities are in this order.
         columns: the song columns of the model, in the contract's order.
         features: names of the features, in column order.
-        library_versions: versions of the training libraries.
-        training_data: the training data.
-        metrics: scores of the recipe.
-        parameters: the recipe's parameters, by name.
         temperature: divisor of log-odds, fitted on the grouped folds.
-        verified_until: the time of the latest verification that the model was trained on; None if there was
-            none. The model has not seen the genre of songs first verified later.
-        learned: what it learned from verified songs; None likewise. Then `training_data`, `metrics` and
-            `parameters` are those of the model before.
+        verified_until: the time of the latest verification that the model was trained on, or None. It has not
+            seen the genres of songs first verified later.
+        learned: what it learned from verified songs, or None. `training_data`, `metrics` and `parameters` are
+            those of the base model then.
         files: SHA-256 of the other files, by name.
         manifest_sha256: hash of everything else in the manifest.
     """

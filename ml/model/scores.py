@@ -12,13 +12,7 @@ class Frozen(BaseModel):
 
 
 class GenreScore(Frozen):
-    """Scores of one genre.
-
-    Attributes:
-        recall: share of the genre's songs that were predicted correctly, 0 to 1.
-        precision: share of correct predictions of this genre, 0 to 1; 0 without predictions.
-        support: number of songs of the genre.
-    """
+    """Scores of one genre; `support` is its number of songs. Precision is 0 without predictions."""
 
     recall: float
     precision: float
@@ -26,13 +20,7 @@ class GenreScore(Frozen):
 
 
 class CoverageScore(Frozen):
-    """The accuracy on a model's most confident predictions.
-
-    Attributes:
-        coverage: share of songs included, the most confident ones, 0 to 1.
-        accuracy: share of correct predictions among them.
-        min_confidence: the minimum confidence among them; the threshold for this coverage.
-    """
+    """The accuracy on a share of the songs, `coverage`: those with at least `min_confidence`."""
 
     coverage: float
     accuracy: float
@@ -40,13 +28,7 @@ class CoverageScore(Frozen):
 
 
 class ReliabilityBin(Frozen):
-    """Songs in a range of confidence.
-
-    Attributes:
-        songs: number of songs.
-        confidence: their mean confidence; 0 without songs.
-        accuracy: share of correct predictions; 0 without songs.
-    """
+    """The number of songs in a range of confidence, and their mean confidence and accuracy, or 0."""
 
     songs: int
     confidence: float

@@ -1,4 +1,4 @@
-"""The artifact: whole and ours, or refused with one clear line."""
+"""Loading and saving model artifacts: invalid ones are rejected with a one-line message."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refusal(folder: Path) -> str:
 
 
 def change_manifest(folder: Path, **changes: object) -> None:
-    """Change the manifest as one who knows how: with the right hash."""
+    """Change the manifest and update its hash."""
     content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest = Manifest.model_validate(content | changes)
     named = manifest.model_copy(update={"manifest_sha256": manifest.own_sha256()})
@@ -58,7 +58,7 @@ def change_manifest(folder: Path, **changes: object) -> None:
 
 @pytest.mark.parametrize("name", sorted(HASHED_FILES))
 @pytest.mark.parametrize("where", ["start", "middle", "end"])
-def test_one_flipped_byte_is_found(model: Path, name: str, where: str) -> None:
+def test_a_flipped_byte_is_detected(model: Path, name: str, where: str) -> None:
     content = bytearray((model / name).read_bytes())
     content[{"start": 0, "middle": len(content) // 2, "end": -1}[where]] ^= 1
     (model / name).write_bytes(content)
@@ -73,7 +73,7 @@ def test_a_missing_file_is_named(model: Path, name: str) -> None:
     assert refusal(model) == f"{model / name} cannot be read: No such file or directory"
 
 
-def test_a_flipped_byte_of_the_manifest_is_found_wherever_it_is(model: Path) -> None:
+def test_a_flipped_byte_anywhere_in_the_manifest_is_detected(model: Path) -> None:
     path = model / "manifest.json"
     original = path.read_bytes()
     for place in range(0, len(original), 97):
@@ -83,7 +83,7 @@ def test_a_flipped_byte_of_the_manifest_is_found_wherever_it_is(model: Path) -> 
         refusal(model)
 
 
-def test_a_cut_off_manifest_is_refused(model: Path) -> None:
+def test_a_truncated_manifest_is_rejected(model: Path) -> None:
     path = model / "manifest.json"
     path.write_bytes(path.read_bytes()[:-200])
 
@@ -93,13 +93,13 @@ def test_a_cut_off_manifest_is_refused(model: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "found"), [('{"format_version": 1}', "1"), ("{}", "None"), ("[]", "None"), ("7", "None")]
 )
-def test_another_format_is_refused(model: Path, content: str, found: str) -> None:
+def test_another_format_version_is_rejected(model: Path, content: str, found: str) -> None:
     (model / "manifest.json").write_text(content, encoding="utf-8")
 
     assert f"the format version is {found}, but this program needs 3" in refusal(model)
 
 
-def test_a_manifest_without_a_field_is_refused(model: Path) -> None:
+def test_a_manifest_that_lacks_a_field_is_rejected(model: Path) -> None:
     content = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
     del content["genres"]
     (model / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
@@ -107,21 +107,21 @@ def test_a_manifest_without_a_field_is_refused(model: Path) -> None:
     assert "is damaged: genres: Field required" in refusal(model)
 
 
-def test_other_columns_are_refused(model: Path) -> None:
+def test_other_song_columns_are_rejected(model: Path) -> None:
     columns = list(load_ensemble(model).manifest.columns)
     change_manifest(model, columns=[*columns[:-1], "vect_999"])
 
     assert "the song columns differ from this program's: vect_148 is missing" in refusal(model)
 
 
-def test_columns_in_another_order_are_refused(model: Path) -> None:
+def test_song_columns_in_another_order_are_rejected(model: Path) -> None:
     columns = load_ensemble(model).manifest.columns
     change_manifest(model, columns=columns[::-1])
 
     assert "the song columns differ from this program's: in another order" in refusal(model)
 
 
-def test_other_features_are_refused(model: Path) -> None:
+def test_unknown_features_are_rejected(model: Path) -> None:
     features = load_ensemble(model).manifest.features
     change_manifest(model, features=[*features, "shoe_size"])
 
@@ -129,14 +129,14 @@ def test_other_features_are_refused(model: Path) -> None:
     assert "shoe_size" in refusal(model)
 
 
-def test_a_manifest_that_names_files_elsewhere_is_refused(model: Path) -> None:
+def test_a_manifest_that_lists_files_outside_the_folder_is_rejected(model: Path) -> None:
     files = load_ensemble(model).manifest.files
     change_manifest(model, files={**files, "../secret": "0" * 64})
 
-    assert "wrong files: ../secret is unknown" in refusal(model)
+    assert "the files differ from this program's: ../secret is unknown" in refusal(model)
 
 
-def test_files_that_make_no_model_are_refused_even_with_right_hashes(model: Path) -> None:
+def test_invalid_model_files_with_correct_hashes_are_rejected(model: Path) -> None:
     files = dict(load_ensemble(model).manifest.files)
     (model / "vocabulary.json").write_bytes(b"{}")
     files["vocabulary.json"] = hashlib.sha256(b"{}").hexdigest()
@@ -145,13 +145,13 @@ def test_files_that_make_no_model_are_refused_even_with_right_hashes(model: Path
     assert "the files are not a valid model" in refusal(model)
 
 
-def test_a_manifest_survives_json() -> None:
+def test_a_manifest_survives_a_json_round_trip() -> None:
     manifest = load_ensemble(SHIPPED).manifest
 
     assert Manifest.model_validate(json.loads(json.dumps(manifest.to_json()))) == manifest
 
 
-def test_saving_replaces_a_model_and_leaves_nothing_beside_it(trained: Path, model: Path) -> None:
+def test_saving_replaces_a_model_and_leaves_no_other_files(trained: Path, model: Path) -> None:
     ensemble = load_ensemble(trained)
     files = {name: (trained / name).read_bytes() for name in ensemble.manifest.files}
     (model / "fold_0.txt").write_text("old", encoding="utf-8")
@@ -162,7 +162,7 @@ def test_saving_replaces_a_model_and_leaves_nothing_beside_it(trained: Path, mod
     assert [path.name for path in model.parent.iterdir()] == ["model"]
 
 
-def test_a_model_that_cannot_be_put_in_place_leaves_the_old_one(
+def test_the_old_model_stays_if_the_new_one_cannot_be_moved_into_place(
     trained: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = load_ensemble(trained).manifest
@@ -188,7 +188,7 @@ def test_a_model_folder_with_other_files_is_not_replaced(model: Path) -> None:
         check_replaceable(model)
 
 
-def test_reports_of_a_model_go_with_it_but_not_what_else_is_among_them(trained: Path, model: Path) -> None:
+def test_a_models_reports_are_replaced_with_it_but_no_other_files(trained: Path, model: Path) -> None:
     ensemble = load_ensemble(trained)
     (model / "reports").mkdir()
     (model / "reports" / "metrics.json").write_text("{}", encoding="utf-8")
@@ -209,13 +209,13 @@ def test_a_file_is_not_replaced(tmp_path: Path) -> None:
         check_replaceable(tmp_path / "model")
 
 
-def test_a_loaded_model_predicts_as_the_saved_one_did(trained: Path, model: Path) -> None:
+def test_a_loaded_model_predicts_like_the_saved_one(trained: Path, model: Path) -> None:
     first: Ensemble = load_ensemble(trained)
 
     np.testing.assert_array_equal(first.predict(songs(50)), load_ensemble(model).predict(songs(50)))
 
 
-def test_the_shipped_model_is_small_and_holds_no_pickle() -> None:
+def test_the_shipped_model_is_small_and_has_no_pickle() -> None:
     files = [path for path in SHIPPED.iterdir() if path.is_file()]
 
     assert {path.name for path in files} == {*HASHED_FILES, "manifest.json", "MODEL_CARD.md"}

@@ -1,4 +1,4 @@
-"""Why a song got its genre, by the shipped model."""
+"""Explanations of predictions by the shipped model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ensemble() -> Ensemble:
 
 
 def varied_songs(n: int, ensemble: Ensemble) -> Songs:
-    """Songs of words of every kind; the first has none that the model knows."""
+    """Return songs with all kinds of words; the model knows none of the first song's."""
     made = songs(n, seed=3)
     random = np.random.default_rng(4)
     words = ensemble.extractor.vocabulary.words[:1500]
@@ -52,7 +52,7 @@ def explained(ensemble: Ensemble, some: Songs) -> Explanations:
     return explain(ensemble, some, names(ensemble, predicted(ensemble, some)))
 
 
-def test_contributions_and_base_add_up_to_the_centred_log_odds_of_any_genre(ensemble: Ensemble) -> None:
+def test_contributions_and_base_value_sum_to_the_centred_log_odds(ensemble: Ensemble) -> None:
     # given
     features = ensemble.extractor.transform(varied_songs(60, ensemble))
     logits = ensemble.classifier.logits(features) / ensemble.classifier.temperature
@@ -64,7 +64,7 @@ def test_contributions_and_base_add_up_to_the_centred_log_odds_of_any_genre(ense
         np.testing.assert_allclose(found.sum(axis=1), expected, rtol=0, atol=1e-9)
 
 
-def test_groups_have_the_contributions_of_their_features(ensemble: Ensemble) -> None:
+def test_a_groups_contribution_is_the_sum_of_its_features(ensemble: Ensemble) -> None:
     # given
     some = varied_songs(20, ensemble)
     genres = predicted(ensemble, some)
@@ -83,7 +83,7 @@ def test_groups_have_the_contributions_of_their_features(ensemble: Ensemble) -> 
         assert np.isnan(found.values[:, found.features.index(group)]).all()
 
 
-def test_the_strongest_come_first_for_or_against_with_the_songs_own_values(ensemble: Ensemble) -> None:
+def test_the_strongest_contributions_come_first_with_the_songs_values(ensemble: Ensemble) -> None:
     # given
     some = varied_songs(5, ensemble)
     explanations = explained(ensemble, some)
@@ -103,19 +103,19 @@ def test_the_strongest_come_first_for_or_against_with_the_songs_own_values(ensem
     assert explanations.strongest(3, 0) == []
 
 
-def test_a_songs_explanation_is_the_same_alone_and_among_others(ensemble: Ensemble) -> None:
+def test_an_explanation_does_not_depend_on_the_other_songs(ensemble: Ensemble) -> None:
     some = varied_songs(30, ensemble)
     alone = explained(ensemble, some.take([7]))
     assert alone.strongest(0, 300) == explained(ensemble, some).strongest(7, 300)
 
 
 def text_of(ensemble: Ensemble, some: Songs, genre: str, feature: str) -> str:
-    """The words in which the first song's feature speaks for or against a genre."""
+    """Return the description of a feature of the first song."""
     found = explain(ensemble, some, [genre] * len(some)).strongest(0, 300)
     return next(reason.text for reason in found if reason.feature == feature)
 
 
-def test_language_speaks_in_words(ensemble: Ensemble) -> None:
+def test_language_is_explained_in_words(ensemble: Ensemble) -> None:
     spanish, english = with_tags(songs(1), SPANISH), with_tags(songs(1), "i, the, you, to, and, with")
     assert text_of(ensemble, spanish, "pop", "share_spanish") == "many Spanish words: for pop"
     assert text_of(ensemble, english, "pop", "share_spanish") == "no Spanish words: against pop"
@@ -125,7 +125,7 @@ def test_language_speaks_in_words(ensemble: Ensemble) -> None:
     )
 
 
-def test_what_is_missing_is_called_unknown(ensemble: Ensemble) -> None:
+def test_missing_values_are_described_as_unknown(ensemble: Ensemble) -> None:
     made = songs(1)
     numbers = made.numbers.copy()
     numbers[0, NUMBER_NAMES.index("loudness")] = np.nan
@@ -145,7 +145,7 @@ def test_what_is_missing_is_called_unknown(ensemble: Ensemble) -> None:
     }
 
 
-def test_every_feature_has_a_label_of_its_own(ensemble: Ensemble) -> None:
+def test_every_feature_has_a_unique_label(ensemble: Ensemble) -> None:
     labels = [feature_label(name) for name in explained(ensemble, songs(1)).features]
     assert len(set(labels)) == len(labels)
     assert not [label for label in labels if "_" in label or label.startswith(("share", "lyrics "))]
@@ -164,10 +164,5 @@ def test_every_feature_has_a_label_of_its_own(ensemble: Ensemble) -> None:
         ("lyrics_rnb", "words typical of R&B lyrics"),
     ],
 )
-def test_labels_can_be_read(name: str, label: str) -> None:
+def test_labels_are_readable(name: str, label: str) -> None:
     assert feature_label(name) == label
-
-
-def test_a_genre_that_the_model_does_not_know_is_an_error(ensemble: Ensemble) -> None:
-    with pytest.raises(ValueError, match="polka"):
-        explain(ensemble, songs(1), ["polka"])
