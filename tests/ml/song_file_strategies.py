@@ -1,4 +1,4 @@
-"""Song files of every kind of damage, for Hypothesis."""
+"""Hypothesis strategies for valid, unusual and damaged song files."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def quoted(cell: str, *, always: bool) -> str:
 
 @st.composite
 def song_files(draw: st.DrawFn, *, wild: bool = True) -> bytes:
-    """Song files with odd cells, rows, lines and columns; all well-formed CSV unless `wild`."""
+    """Return song files with unusual cells, rows, lines and columns; well-formed CSV unless `wild`."""
     columns = list(SONG_COLUMNS)
     first = draw(st.sampled_from(SOME_COLUMNS))
     columns.remove(first)
@@ -125,7 +125,7 @@ def song_files(draw: st.DrawFn, *, wild: bool = True) -> bytes:
 
 @st.composite
 def damaged_files(draw: st.DrawFn) -> bytes:
-    """Song files of which some bytes were changed, taken out or put in."""
+    """Return song files with some bytes changed, removed or inserted."""
     data = bytearray(draw(song_files()))
     bytes_ = st.sampled_from([b'"', b",", b"\n", b"\r", b"\0", b"\xff", b" ", b"\xef\xbb\xbf"]) | st.binary(
         max_size=3

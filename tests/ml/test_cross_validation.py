@@ -1,4 +1,4 @@
-"""Splits: no group on both sides, and pseudo-artists inside genres."""
+"""Random and grouped folds, and pseudo-artists."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_no_group_is_on_both_sides_of_a_grouped_fold() -> None:
         assert not set(groups[trained]) & set(groups[scored])
 
 
-def test_random_folds_have_a_fourth_of_each_genre() -> None:
+def test_each_random_fold_has_a_quarter_of_each_genre() -> None:
     folds = random_folds(LABELS, seed=0)
 
     assert_each_song_is_scored_once(folds, 120)
@@ -39,7 +39,7 @@ def test_random_folds_have_a_fourth_of_each_genre() -> None:
         assert np.bincount(LABELS[scored]).tolist() == [10, 10, 10]
 
 
-def test_random_folds_take_genres_of_less_than_four_songs() -> None:
+def test_random_folds_accept_genres_with_fewer_than_four_songs() -> None:
     folds = random_folds(np.array([0] * 9 + [1]), seed=0)
 
     assert_each_song_is_scored_once(folds, 10)
@@ -47,7 +47,7 @@ def test_random_folds_take_genres_of_less_than_four_songs() -> None:
 
 
 @pytest.mark.parametrize("kind", ["random", "grouped"])
-def test_folds_come_from_the_seed(kind: str) -> None:
+def test_folds_depend_only_on_the_seed(kind: str) -> None:
     groups = np.arange(120) // 6
 
     def scored_songs(seed: int) -> list[list[int]]:
@@ -60,15 +60,15 @@ def test_folds_come_from_the_seed(kind: str) -> None:
     assert scored_songs(0) != scored_songs(1)
 
 
-def test_pseudo_artists_stay_inside_a_genre_and_have_the_size_asked_for_on_average() -> None:
+def test_pseudo_artists_have_one_genre_and_the_requested_mean_size() -> None:
     groups = pseudo_artists(songs(120), LABELS, size=10)
 
     assert len(set(groups.tolist())) == 12
     assert all(len(set(LABELS[groups == group].tolist())) == 1 for group in set(groups.tolist()))
 
 
-def test_songs_that_sound_alike_are_one_pseudo_artist() -> None:
-    # given: four acts of ten songs in two genres, each act with its own sound and its own words
+def test_similar_songs_are_one_pseudo_artist() -> None:
+    # given: four artists with ten songs each in two genres, each artist with its own sound and words
     acts = np.repeat(np.arange(4), 10)
     made = songs(40)
     sounds = songs(4, seed=5).numbers
@@ -82,7 +82,7 @@ def test_songs_that_sound_alike_are_one_pseudo_artist() -> None:
     assert all(len(set(groups[acts == act].tolist())) == 1 for act in range(4))
 
 
-def test_songs_with_the_same_words_go_by_their_sound_alone() -> None:
+def test_songs_with_the_same_words_are_grouped_by_sound() -> None:
     made = songs(20)
     low, high = made.numbers[:1].repeat(10, axis=0), made.numbers[1:2].repeat(10, axis=0)
     alike = Songs(made.track_ids, made.titles, ["love"] * 20, np.vstack([low, high]))
@@ -93,11 +93,11 @@ def test_songs_with_the_same_words_go_by_their_sound_alone() -> None:
     assert groups[10:].tolist() == [1 - groups[0]] * 10
 
 
-def test_pseudo_artists_are_the_same_each_time() -> None:
+def test_pseudo_artists_are_deterministic() -> None:
     np.testing.assert_array_equal(pseudo_artists(songs(120), LABELS), pseudo_artists(songs(120), LABELS))
 
 
-def test_artists_are_groups_and_songs_without_artist_stand_alone() -> None:
+def test_each_artist_and_each_song_without_an_artist_is_a_group() -> None:
     groups = artist_groups(["Band", "", "band", " Band ", ""])
 
     assert groups[0] == groups[3]

@@ -1,4 +1,4 @@
-"""A CSV that is cut anywhere between records is the same file."""
+"""A CSV that is split between records has the same songs and problems as the whole file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ranges_of(
 def in_ranges(
     data: bytes, on_missing_value: OnMissingValue, range_bytes: int, step_rows: int
 ) -> tuple[Songs, SongFileReport, bool]:
-    """Read a file as workers do, range by range."""
+    """Read a file range by range, like workers."""
     findings = Findings()
     songs: Songs = []
     ranges = ranges_of(data, on_missing_value=on_missing_value, range_bytes=range_bytes, step_rows=step_rows)
@@ -80,7 +80,7 @@ def songs_of(file: SongFile) -> Songs:
     step_rows=st.integers(1, 40),
     on_missing_value=st.sampled_from(OnMissingValue),
 )
-def test_wherever_a_file_is_cut_its_songs_and_line_numbers_are_the_same(
+def test_songs_and_line_numbers_do_not_depend_on_where_a_file_is_split(
     data: bytes, range_bytes: int, step_rows: int, on_missing_value: OnMissingValue
 ) -> None:
     songs, report, unreadable = whole(data, on_missing_value)
@@ -88,7 +88,7 @@ def test_wherever_a_file_is_cut_its_songs_and_line_numbers_are_the_same(
 
     assert cut_unreadable == unreadable
     if unreadable and report.problems[0].kind in FILE_KINDS:
-        # What is found before the place where reading stops depends on how far the reader looks ahead.
+        # The problems found before reading stops depend on how far the reader looks ahead.
         assert cut_report.problems[0].kind in FILE_KINDS
         return
     assert cut_songs == songs
@@ -110,7 +110,7 @@ def test_a_range_starts_on_the_line_of_its_first_row() -> None:
     assert sum(piece.size or 0 for piece in ranges) == len(data)
 
 
-def test_ranges_of_large_rows_end_by_their_bytes() -> None:
+def test_ranges_of_large_rows_are_limited_by_bytes() -> None:
     data = song_csv(song_row(trackID=str(number), tags="love," * 9_000) for number in range(1_200))
 
     ranges = ranges_of(data, range_bytes=2**20, step_rows=100)
@@ -121,7 +121,7 @@ def test_ranges_of_large_rows_end_by_their_bytes() -> None:
     assert sum(sizes) == len(data)
 
 
-def test_a_quote_that_is_never_closed_is_reported_after_the_ranges_before_it() -> None:
+def test_an_unclosed_quote_is_reported_after_the_ranges_before_it() -> None:
     data = song_csv([song_row(), song_row(trackID="2")]) + b'3,"never closed\n'
 
     *before, last = ranges_of(data)
@@ -140,21 +140,21 @@ def test_a_quote_that_is_never_closed_is_reported_after_the_ranges_before_it() -
         (b"PK\x03\x04", SongFileProblemKind.NOT_TEXT),
     ],
 )
-def test_what_is_no_song_file_is_one_range_with_its_problem(data: bytes, kind: SongFileProblemKind) -> None:
+def test_an_invalid_file_is_one_range_with_its_problem(data: bytes, kind: SongFileProblemKind) -> None:
     (piece,) = ranges_of(data)
     _, report, unreadable = read(piece.read(io.BytesIO(data), "a.csv", OnMissingValue.SKIP_ROW))
     assert unreadable
     assert report.problems[0].kind is kind
 
 
-def test_a_file_that_shrank_is_noticed() -> None:
+def test_a_truncated_file_raises_eof_error() -> None:
     data = song_csv([song_row(), song_row(trackID="2")])
     *_, last = ranges_of(data)
     with pytest.raises(EOFError):
         last.read(io.BytesIO(data[:-1]), "a.csv", OnMissingValue.SKIP_ROW)
 
 
-def test_numbers_survive_cutting_bit_for_bit() -> None:
+def test_splitting_keeps_numbers_bit_for_bit() -> None:
     rows = [song_row(trackID=str(number), tempo=f"{100 + number / 3!r}"[:18]) for number in range(200)]
     data = song_csv(rows)
     songs, _, _ = whole(data, OnMissingValue.SKIP_ROW)

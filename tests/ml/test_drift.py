@@ -1,4 +1,4 @@
-"""How many songs are unlike those that the model was trained on."""
+"""Input drift: counting songs outside the training ranges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ensemble() -> Ensemble:
 
 
 def inside(ensemble: Ensemble, n: int = 3) -> Songs:
-    """Songs in the middle of each numeric range, with frequent words."""
+    """Return songs in the middle of each numeric range, with frequent words."""
     ranges = ensemble.training_ranges
     middle = (ranges.lowest + ranges.highest)[: len(NUMBER_NAMES)] / 2
     return Songs(
@@ -40,12 +40,12 @@ def test_each_feature_of_the_shipped_model_has_a_range(ensemble: Ensemble) -> No
     assert (ranges.lowest <= ranges.highest).all()
 
 
-def test_songs_within_all_ranges_are_not_outside(ensemble: Ensemble) -> None:
+def test_songs_within_all_ranges_are_not_counted(ensemble: Ensemble) -> None:
     assert outside(ensemble, inside(ensemble)) == {"METADATA": 0, "AUDIO": 0, "LYRICS": 0}
 
 
 @pytest.mark.parametrize(("columns", "songs"), [(7, 0), (8, 3), (148, 3)])
-def test_a_song_is_outside_with_more_than_a_twentieth_of_a_groups_values(
+def test_a_song_is_outside_if_more_than_5_percent_of_a_groups_values_are(
     columns: int,
     songs: int,
     ensemble: Ensemble,
@@ -91,7 +91,7 @@ def test_lyrics_without_a_known_word_are_outside(ensemble: Ensemble) -> None:
     assert outside(ensemble, changed(inside(ensemble), tags="qqq, zzz"))["LYRICS"] == 3
 
 
-def test_parts_and_nothing_add_up(ensemble: Ensemble) -> None:
+def test_counts_of_threads_and_of_empty_batches_add_up(ensemble: Ensemble) -> None:
     # given
     songs = changed(inside(ensemble, 500), tempo=990)
     # then
@@ -99,7 +99,7 @@ def test_parts_and_nothing_add_up(ensemble: Ensemble) -> None:
     assert ensemble.classify(songs.take([])).songs_outside.tolist() == [0, 0, 0]
 
 
-def test_a_feature_that_no_song_has_has_no_limits() -> None:
+def test_a_feature_without_values_has_no_limits() -> None:
     features = np.array([[1, np.nan, np.nan], [3, 5, np.nan]], np.float32)
 
     ranges = TrainingRanges.of(features)

@@ -1,4 +1,4 @@
-"""The shipped model: probabilities, the same bits however they are asked for, and sensible changes."""
+"""The shipped model: valid, reproducible probabilities that respond plausibly to changes of a song."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ensemble() -> Ensemble:
 
 
 def varied_songs(n: int, ensemble: Ensemble) -> Songs:
-    """Songs with words of every kind, and numbers as extreme as they may be."""
+    """Return songs with all kinds of words, and numbers up to their limits."""
     made = songs(n, seed=1)
     random = np.random.default_rng(2)
     words = [*ensemble.extractor.vocabulary.words[:1500], "Zzz", "ähm", "xy z"]
@@ -41,7 +41,7 @@ def of_genre(
     return probabilities[:, ensemble.genres.index(genre)]
 
 
-def test_there_is_a_probability_of_each_genre_and_they_sum_to_one(ensemble: Ensemble) -> None:
+def test_each_genre_has_a_probability_and_they_sum_to_one(ensemble: Ensemble) -> None:
     probabilities = ensemble.predict(varied_songs(300, ensemble))
 
     assert probabilities.shape == (300, 8)
@@ -52,7 +52,9 @@ def test_there_is_a_probability_of_each_genre_and_they_sum_to_one(ensemble: Ense
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_song_alone_has_the_bits_it_has_among_ten_thousand(ensemble: Ensemble, threads: int) -> None:
+def test_a_single_song_is_predicted_bit_for_bit_as_among_ten_thousand(
+    ensemble: Ensemble, threads: int
+) -> None:
     batch = varied_songs(10_000, ensemble)
     together = ensemble.predict(batch, threads=threads)
 
@@ -62,9 +64,7 @@ def test_a_song_alone_has_the_bits_it_has_among_ten_thousand(ensemble: Ensemble,
 
 
 @pytest.mark.parametrize("size", [2, 7, 8, 199, 200, 400, 401])
-def test_any_size_of_batch_and_any_number_of_threads_give_the_same_bits(
-    ensemble: Ensemble, size: int
-) -> None:
+def test_predictions_do_not_depend_on_batch_size_or_threads(ensemble: Ensemble, size: int) -> None:
     batch = varied_songs(1_000, ensemble)
     expected = ensemble.predict(batch)
 
@@ -76,14 +76,14 @@ def test_any_size_of_batch_and_any_number_of_threads_give_the_same_bits(
         assert np.array_equal(np.concatenate(parts), expected)
 
 
-def test_the_order_of_songs_does_not_change_their_bits(ensemble: Ensemble) -> None:
+def test_predictions_do_not_depend_on_the_order_of_songs(ensemble: Ensemble) -> None:
     batch = varied_songs(500, ensemble)
     order = np.random.default_rng(0).permutation(500)
 
     assert np.array_equal(ensemble.predict(batch.take(order)), ensemble.predict(batch)[order])
 
 
-def test_many_threads_may_predict_at_once(ensemble: Ensemble) -> None:
+def test_several_threads_can_predict_at_once(ensemble: Ensemble) -> None:
     batch = varied_songs(600, ensemble)
     expected = ensemble.predict(batch)
     slices = [slice(start, start + length) for start in range(0, 500, 50) for length in (1, 30, 600)]
@@ -95,7 +95,7 @@ def test_many_threads_may_predict_at_once(ensemble: Ensemble) -> None:
         assert np.array_equal(probabilities, expected[part])
 
 
-def test_no_songs_give_no_rows(ensemble: Ensemble) -> None:
+def test_predicting_no_songs_returns_no_rows(ensemble: Ensemble) -> None:
     assert ensemble.predict(songs(0)).shape == (0, 8)
 
 
@@ -109,7 +109,7 @@ def test_spanish_words_make_pop_likelier(ensemble: Ensemble) -> None:
     assert spanish.mean() > 2 * english.mean()
 
 
-def test_words_of_reggae_make_soul_and_reggae_likelier(ensemble: Ensemble) -> None:
+def test_reggae_words_make_soul_and_reggae_likelier(ensemble: Ensemble) -> None:
     some = songs(40)
 
     english = of_genre(ensemble, ensemble.predict(changed(some, tags=ENGLISH)), "soul and reggae")
@@ -127,7 +127,7 @@ def test_loudness_makes_metal_likelier(ensemble: Ensemble) -> None:
     assert loud.mean() > quiet.mean()
 
 
-def test_track_id_and_title_do_not_count(ensemble: Ensemble) -> None:
+def test_track_id_and_title_do_not_affect_predictions(ensemble: Ensemble) -> None:
     some = songs(20)
     other = Songs(some.track_ids + 1_000, [f"Rock {n}" for n in range(20)], some.tags, some.numbers)
 
@@ -135,7 +135,7 @@ def test_track_id_and_title_do_not_count(ensemble: Ensemble) -> None:
 
 
 @pytest.mark.parametrize("value", [-1e12, 0.0, 1e12])
-def test_audio_values_at_the_ends_of_their_range_give_probabilities(ensemble: Ensemble, value: float) -> None:
+def test_extreme_audio_values_give_probabilities(ensemble: Ensemble, value: float) -> None:
     some = songs(3)
     numbers = some.numbers.copy()
     numbers[:, 6:] = value
@@ -145,7 +145,7 @@ def test_audio_values_at_the_ends_of_their_range_give_probabilities(ensemble: En
     assert np.isfinite(probabilities).all()
 
 
-def test_loading_and_predicting_say_nothing_on_the_terminal() -> None:
+def test_loading_and_predicting_print_nothing() -> None:
     program = (
         "from pathlib import Path; import sys\n"
         "from ml.model.artifact import load_ensemble; from tests.support.songs import songs\n"
@@ -177,7 +177,7 @@ def test_missing_numbers_and_words_give_probabilities(ensemble: Ensemble) -> Non
     assert not np.array_equal(probabilities, ensemble.predict(some))
 
 
-def test_serving_needs_neither_scikit_learn_nor_what_else_only_training_needs() -> None:
+def test_serving_does_not_import_training_libraries() -> None:
     # given: an installation without the extra `training`
     program = (
         "import sys; from pathlib import Path\n"
@@ -196,5 +196,5 @@ def test_serving_needs_neither_scikit_learn_nor_what_else_only_training_needs() 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_softmax_takes_log_odds_of_any_size() -> None:
+def test_softmax_handles_log_odds_of_any_size() -> None:
     np.testing.assert_array_equal(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])), [[1, 0], [0.5, 0.5]])

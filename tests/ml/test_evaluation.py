@@ -1,4 +1,4 @@
-"""Scores: the numbers worked out by hand."""
+"""Scores, compared with values calculated by hand."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ml.model.scores import CoverageScore, ReliabilityBin
 from ml.training.evaluation import coverage_score, intervals, reliability, score, totals
 
 
-def test_scores_are_those_worked_out_by_hand() -> None:
-    # given: four songs; b's second song is taken for a
+def test_scores_match_values_calculated_by_hand() -> None:
+    # given: four songs; the second song of b is classified as a
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.7, 0.3]])
 
     scores = score(
@@ -30,8 +30,8 @@ def test_scores_are_those_worked_out_by_hand() -> None:
     assert scores.per_genre["b"].support == 2
 
 
-def test_genres_that_no_song_has_and_none_was_given_do_not_lower_macro_f1() -> None:
-    # given: a model of three genres, songs of two
+def test_macro_f1_ignores_genres_that_are_neither_true_nor_predicted() -> None:
+    # given: a model of three genres, and songs of two of them
     probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
 
     scores = score(
@@ -42,8 +42,8 @@ def test_genres_that_no_song_has_and_none_was_given_do_not_lower_macro_f1() -> N
     assert (scores.per_genre["c"].recall, scores.per_genre["c"].support) == (0, 0)
 
 
-def test_coverage_is_of_the_most_confident_songs() -> None:
-    # given: five songs, right but for the two least sure of themselves
+def test_coverage_scores_the_most_confident_songs() -> None:
+    # given: five songs; only the two least confident predictions are wrong
     confidence = np.array([0.9, 0.55, 0.8, 0.6, 0.7])
     probabilities = np.column_stack([confidence, 1 - confidence])
     labels = np.array([0, 1, 0, 1, 0])
@@ -57,13 +57,13 @@ def test_coverage_is_of_the_most_confident_songs() -> None:
     )
 
 
-def test_coverage_of_one_song_is_that_song() -> None:
+def test_coverage_includes_at_least_one_song() -> None:
     scored = coverage_score(np.array([[0.9, 0.1]]), np.array([0]), 0.2)
 
     assert scored == CoverageScore(coverage=0.2, accuracy=1, min_confidence=0.9)
 
 
-def test_reliability_bins_hold_songs_of_like_confidence() -> None:
+def test_reliability_bins_group_songs_by_confidence() -> None:
     probabilities = np.array([[0.72, 0.28], [0.78, 0.22], [0.95, 0.05], [1.0, 0.0]])
 
     bins = reliability(probabilities, np.array([0, 1, 0, 0]))
@@ -74,8 +74,8 @@ def test_reliability_bins_hold_songs_of_like_confidence() -> None:
     assert [position for position, part in enumerate(bins) if part.songs] == [7, 9]
 
 
-def test_intervals_hold_the_score_and_grow_when_songs_of_an_artist_share_their_fate() -> None:
-    # given: 100 songs of 10 artists; with 6 of the artists each song is right
+def test_intervals_contain_the_score_and_widen_with_correlation_within_artists() -> None:
+    # given: 100 songs by 10 artists; all songs by 6 of the artists are classified correctly
     right = np.repeat(np.arange(10) < 6, 10)
     probabilities = np.column_stack([np.where(right, 0.7, 0.3), np.where(right, 0.3, 0.7)])
     labels = np.zeros(100, np.int64)

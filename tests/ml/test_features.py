@@ -1,4 +1,4 @@
-"""Features: names, values worked out by hand, and independence of the songs around."""
+"""Features: names, values calculated by hand, and independence of the other songs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lyric_statistics(extractor: FeatureExtractor, tags: str) -> dict[str, float]
     return {name: row[extractor.names.index(name)] for name in LYRIC_STATISTICS}
 
 
-def test_names_are_the_numbers_the_lyric_statistics_and_the_corpus_genres(
+def test_features_are_numbers_lyric_statistics_and_corpus_genres(
     extractor: FeatureExtractor,
 ) -> None:
     assert extractor.names == (
@@ -50,7 +50,7 @@ def test_names_are_the_numbers_the_lyric_statistics_and_the_corpus_genres(
     assert LYRIC_STATISTICS[:3] == ("tag_count", "share_english", "share_spanish")
 
 
-def test_genres_that_look_alike_without_their_signs_have_names_of_their_own() -> None:
+def test_genres_that_differ_only_in_punctuation_get_unique_names() -> None:
     corpus = LyricsCorpus(("love", "night", "blood", "rain"), ("R&B", "R'B", "Поп", "Рок"))
 
     extractor = fit_extractor(["love"], corpus, Parameters())
@@ -58,7 +58,7 @@ def test_genres_that_look_alike_without_their_signs_have_names_of_their_own() ->
     assert extractor.names[-4:] == ("lyrics_r_b", "lyrics_r_b_1", "lyrics__", "lyrics___3")
 
 
-def test_two_corpus_genres_have_a_score_each_that_are_opposites() -> None:
+def test_two_corpus_genres_have_opposite_scores() -> None:
     corpus = LyricsCorpus(("love", "love, night", "blood", "blood, night"), ("Pop", "Pop", "Metal", "Metal"))
     extractor = fit_extractor(["love"], corpus, Parameters())
 
@@ -68,7 +68,7 @@ def test_two_corpus_genres_have_a_score_each_that_are_opposites() -> None:
     np.testing.assert_array_equal(scores[:, 0], -scores[:, 1])
 
 
-def test_without_a_lyrics_corpus_there_are_no_genre_scores_and_words_come_from_the_songs() -> None:
+def test_without_a_lyrics_corpus_words_come_from_the_songs_and_have_no_genre_scores() -> None:
     extractor = fit_extractor(["love, night", "rain"], None, Parameters())
 
     assert extractor.names == (*NUMBER_NAMES, *LYRIC_STATISTICS)
@@ -76,7 +76,7 @@ def test_without_a_lyrics_corpus_there_are_no_genre_scores_and_words_come_from_t
     assert extractor.corpus_songs == 2
 
 
-def test_the_first_features_are_the_numbers_as_they_are(extractor: FeatureExtractor) -> None:
+def test_the_first_features_are_the_unchanged_numbers(extractor: FeatureExtractor) -> None:
     some = songs(3)
 
     table = extractor.transform(some)
@@ -86,8 +86,8 @@ def test_the_first_features_are_the_numbers_as_they_are(extractor: FeatureExtrac
     np.testing.assert_array_equal(table[:, : len(NUMBER_NAMES)], some.numbers)
 
 
-def test_lyric_statistics_have_the_values_worked_out_by_hand(extractor: FeatureExtractor) -> None:
-    # given: in the corpus' 6 songs, love is in 4, blood in 3, corazón in 1
+def test_lyric_statistics_match_values_calculated_by_hand(extractor: FeatureExtractor) -> None:
+    # given: a corpus of 6 songs; love is in 4, blood in 3, corazón in 1
     statistics = lyric_statistics(extractor, "love, blood, corazón")
 
     expected = dict.fromkeys(LYRIC_STATISTICS, 0.0) | {
@@ -106,7 +106,7 @@ def test_lyric_statistics_have_the_values_worked_out_by_hand(extractor: FeatureE
     assert statistics == pytest.approx(expected, rel=1e-6)
 
 
-def test_unknown_words_do_not_count(extractor: FeatureExtractor) -> None:
+def test_unknown_words_are_ignored(extractor: FeatureExtractor) -> None:
     np.testing.assert_array_equal(
         extractor.transform(songs_with("zzz, love, ß")), extractor.transform(songs_with("love"))
     )
@@ -124,7 +124,7 @@ def test_unknown_words_do_not_count(extractor: FeatureExtractor) -> None:
         "LOVE, Night, zzz",
     ],
 )
-def test_order_blanks_case_empty_words_and_repetitions_do_not_count(
+def test_order_whitespace_case_and_repetition_of_words_are_ignored(
     extractor: FeatureExtractor, tags: str
 ) -> None:
     np.testing.assert_array_equal(
@@ -133,7 +133,7 @@ def test_order_blanks_case_empty_words_and_repetitions_do_not_count(
 
 
 @pytest.mark.parametrize(("tags", "count"), [(" , ,", 0), ("zzz, ß", 0), ("", np.nan), (" ", np.nan)])
-def test_a_song_without_known_words_has_no_lyric_features_but_their_number(
+def test_without_known_words_only_the_word_count_is_known(
     extractor: FeatureExtractor, tags: str, count: float
 ) -> None:
     table = extractor.features(songs(1).numbers, [tags])
@@ -143,7 +143,7 @@ def test_a_song_without_known_words_has_no_lyric_features_but_their_number(
     assert np.isnan(table[:, len(NUMBER_NAMES) + 1 :]).all()
 
 
-def test_missing_numbers_stay_missing(extractor: FeatureExtractor) -> None:
+def test_missing_numbers_are_nan_features(extractor: FeatureExtractor) -> None:
     numbers = songs(2).numbers
     numbers[1, 3:] = np.nan
 
@@ -159,8 +159,8 @@ def test_words_of_a_genre_raise_its_score(extractor: FeatureExtractor) -> None:
     assert scores.argmax(axis=1).tolist() == [0, 1, 2]
 
 
-def test_features_of_a_song_do_not_depend_on_the_songs_around(extractor: FeatureExtractor) -> None:
-    # given: songs with unknown words of their own, which a batch numbers in turn
+def test_a_songs_features_do_not_depend_on_the_other_songs(extractor: FeatureExtractor) -> None:
+    # given: songs that each have an unknown word of their own
     words = [*extractor.vocabulary.words, "zzz", "ä", "yyyyy", "x"]
     random = np.random.default_rng(0)
     tags = [", ".join(random.choice(words, random.integers(1, 9))) for _ in range(500)]
@@ -172,16 +172,16 @@ def test_features_of_a_song_do_not_depend_on_the_songs_around(extractor: Feature
     np.testing.assert_array_equal(together, alone)
 
 
-def test_a_vocabulary_keeps_the_order_on_which_lists_agree() -> None:
+def test_a_vocabulary_keeps_the_common_order_of_tag_lists() -> None:
     assert Vocabulary.of(["b, a", "c, b"]).words == ("c", "b", "a")
 
 
-def test_a_vocabulary_of_lists_that_disagree_is_sorted() -> None:
+def test_a_vocabulary_is_sorted_if_tag_lists_disagree_on_the_order() -> None:
     assert Vocabulary.of(["b, a", "a, b", "c"]).words == ("a", "b", "c")
 
 
 @pytest.mark.parametrize("words", [("a", "a"), ("a", ""), (" a",), ("a,b",), ("A",)])
-def test_a_vocabulary_refuses_what_no_tag_can_be(words: tuple[str, ...]) -> None:
+def test_a_vocabulary_rejects_invalid_words(words: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="words of a vocabulary"):
         Vocabulary(words)
 
@@ -190,7 +190,7 @@ def test_encoding_no_songs_gives_an_empty_matrix() -> None:
     assert Vocabulary(["a", "b"]).encode([]).shape == (0, 2)
 
 
-def test_encoding_leaves_unknown_words_out() -> None:
+def test_encoding_skips_unknown_words() -> None:
     encoded = Vocabulary(["a", "b"]).encode(["b, a, x, x", "y", "a ,x"])
 
     assert encoded.toarray().tolist() == [[1, 1], [0, 0], [1, 0]]
@@ -200,7 +200,7 @@ def test_a_vocabulary_is_in_lower_case() -> None:
     assert Vocabulary.of(["Love, CORAZÓN"]).words == ("love", "corazón")
 
 
-def test_songs_in_double_precision_are_refused() -> None:
+def test_songs_in_double_precision_are_rejected() -> None:
     some = songs(2)
 
     with pytest.raises(ValueError, match="numbers are float64, not float32"):

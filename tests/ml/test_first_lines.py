@@ -1,4 +1,4 @@
-"""Files whose first line is not the header of a song file, and headers that only look different."""
+"""First lines that are not the header of a song file, and headers that only look different."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def problems(data: bytes, **options: Any) -> list[SongFileProblem]:
 def zipped() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("songs.csv"), CSV)  # of a fixed date, so of the same bytes
+        archive.writestr(zipfile.ZipInfo("songs.csv"), CSV)  # with a fixed date
     return file.getvalue()
 
 
@@ -61,7 +61,7 @@ def zipped() -> bytes:
         + b"".join(b"%d," % n + line + b"\n" for n, line in enumerate(BODY.splitlines())),
     ],
 )
-def test_what_nobody_sees_is_read_over(data: bytes) -> None:
+def test_invisible_characters_are_ignored(data: bytes) -> None:
     assert read(data) == ([1, 2, 3], SongFileReport(rows=3))
 
 
@@ -101,7 +101,7 @@ def test_what_nobody_sees_is_read_over(data: bytes) -> None:
         (CSV.decode().encode("utf-32-le"), Kind.NOT_TEXT, "'trackID,title", "UTF-32 text"),
     ],
 )
-def test_another_first_line_is_one_problem_that_quotes_it(
+def test_a_first_line_that_is_not_a_header_is_one_problem_that_quotes_it(
     data: bytes, kind: Kind, start: str, what: str
 ) -> None:
     (problem,) = problems(data)
@@ -113,7 +113,7 @@ def test_another_first_line_is_one_problem_that_quotes_it(
     assert len(problem.message) < 300
 
 
-def test_a_table_of_r_with_row_names_is_one_problem() -> None:
+def test_an_r_table_with_row_names_is_one_problem() -> None:
     rows = b"".join(b'"%d",' % number + line + b"\n" for number, line in enumerate(BODY.splitlines(), 1))
 
     (problem,) = problems(HEADER + b"\n" + rows)
@@ -133,7 +133,7 @@ def test_a_table_of_r_with_row_names_is_one_problem() -> None:
         ("loudness", "loudnes"),
     ],
 )
-def test_the_nearest_name_is_suggested(column: str, name: str) -> None:
+def test_the_most_similar_column_name_is_suggested(column: str, name: str) -> None:
     names = [name if known == column else known for known in SONG_COLUMNS]
 
     (problem,) = problems(",".join(names).encode() + b"\n" + BODY)
@@ -142,7 +142,7 @@ def test_the_nearest_name_is_suggested(column: str, name: str) -> None:
     assert (problem.kind, problem.line, problem.column) == (Kind.MISSING_COLUMN, 1, column)
 
 
-def test_missing_columns_are_named_as_ranges() -> None:
+def test_missing_columns_are_listed_as_ranges() -> None:
     (problem,) = problems(song_csv(ROWS, columns=SONG_COLUMNS[:9]))
     (audio,) = problems(CSV.replace(b"vect_", b"vect"))
     (case,) = problems(HEADER.upper() + b"\n" + BODY)
@@ -164,7 +164,7 @@ def test_missing_columns_are_named_as_ranges() -> None:
         ('"closed" ', '"closed" '),
     ],
 )
-def test_quotes_that_are_not_doubled_are_refused(cell: str, shown: str, others: int) -> None:
+def test_undoubled_quotes_are_rejected(cell: str, shown: str, others: int) -> None:
     data = song_csv([*([song_row()] * others), song_row(title="ROW"), song_row()]).replace(
         b"ROW", cell.encode()
     )
@@ -181,13 +181,13 @@ def test_quotes_that_are_not_doubled_are_refused(cell: str, shown: str, others: 
     )
 
 
-def test_a_file_that_ends_in_a_row_says_so() -> None:
+def test_a_file_that_ends_within_a_row_is_reported_as_truncated() -> None:
     (problem,) = problems(CSV[:-500])
 
     assert problem.message.endswith("the file ends here and may be truncated.")
 
 
-def test_titles_are_composed() -> None:
+def test_titles_are_normalized_to_nfc() -> None:
     title = unicodedata.normalize("NFD", "Corazón")
 
     (songs,) = SongFile(io.BytesIO(song_csv([song_row(title=title, tags=title)])), name="a.csv").chunks()
@@ -197,7 +197,7 @@ def test_titles_are_composed() -> None:
 
 class TestClassifyingWithMissingValues:
     @pytest.mark.parametrize("others", [0, 200])
-    def test_rows_are_given_out_with_what_there_is(self, others: int) -> None:
+    def test_incomplete_rows_are_returned(self, others: int) -> None:
         nothing = dict.fromkeys([*NUMBER_NAMES, TAGS], "")
         rows = [song_row(trackID="1", tempo=""), song_row(trackID="2", tags=" ")]
         rows += [song_row(trackID="3", **nothing), song_row(trackID="4", **nothing | {"tempo": "5"})]
@@ -224,13 +224,13 @@ class TestClassifyingWithMissingValues:
         np.testing.assert_array_equal(np.isnan(songs.numbers), np.tile(np.logical_not(there), (n, 1)))
         assert all(bool(tags) is (TAGS in columns) for tags in songs.tags)
 
-    def test_a_column_of_another_spelling_is_not_taken_for_missing(self) -> None:
+    def test_a_misspelled_column_is_not_treated_as_missing(self) -> None:
         (problem,) = problems(CSV.replace(b",tempo,", b",Tempo,"), on_missing_value=OnMissingValue.CLASSIFY)
 
         assert "it has 'Tempo': rename it" in problem.message
 
     @pytest.mark.parametrize("column", [TRACK_ID, TITLE])
-    def test_track_id_and_title_are_needed(self, column: str) -> None:
+    def test_track_id_and_title_are_required(self, column: str) -> None:
         data = song_csv(ROWS, columns=[name for name in SONG_COLUMNS if name != column])
 
         (problem,) = problems(data, on_missing_value=OnMissingValue.CLASSIFY)

@@ -1,7 +1,7 @@
-"""Today's model on ten songs: a change of its predictions must be meant.
+"""The shipped model's predictions for ten songs do not change unintentionally.
 
-Scale, order of columns or a word list that changes by mistake shows here, song by song. After training a
-model anew write the file with
+This detects accidental changes of scales, column order or word lists. After training a new model, update the
+file with
 
     python -m tests.ml.test_golden_predictions
 """
@@ -41,14 +41,14 @@ def predictions() -> dict[str, Any]:
     }
 
 
-def test_the_shipped_model_predicts_ten_songs_as_it_did() -> None:
+def test_the_shipped_model_predicts_ten_songs_as_before() -> None:
     pinned, now = json.loads(GOLDEN.read_text(encoding="utf-8")), predictions()
 
     assert (now["model"], now["genres"]) == (pinned["model"], pinned["genres"])
     assert now["probabilities"].keys() == pinned["probabilities"].keys()
     assert len(pinned["probabilities"]) == SONGS
     for track_id, row in pinned["probabilities"].items():
-        # Another processor may round the last of these digits otherwise.
+        # Other processors may round the last digits differently.
         assert now["probabilities"][track_id] == pytest.approx(row, abs=2e-6)
         assert np.sum(row) == pytest.approx(1, abs=1e-5)
 

@@ -1,4 +1,4 @@
-"""Learning from verified songs: what it gives, what it refuses, and what it writes."""
+"""Learning from verified songs: effect, errors and output."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ensemble(model: Path) -> Ensemble:
 
 
 def catalogue(n: int, genres: Sequence[str], *, seed: int = 0) -> VerifiedSongs:
-    """Return songs of genres in turn, which show in their sound: not as in the songs of training."""
+    """Return songs of alternating genres, which differ in sound, unlike in the training songs."""
     random = np.random.default_rng(seed)
     made = random_songs(n, seed)
     numbers = made.numbers.copy()
@@ -73,7 +73,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_it_gets_better_on_a_catalogue_unlike_the_songs_of_training(
+def test_learning_improves_accuracy_on_a_catalogue_unlike_the_training_songs(
     ensemble: Ensemble, tmp_path: Path
 ) -> None:
     genres = ("polka", "ballad", "jig")
@@ -88,7 +88,7 @@ def test_it_gets_better_on_a_catalogue_unlike_the_songs_of_training(
     assert np.allclose(learned.predict(others.songs).sum(axis=1), 1)
 
 
-def test_the_manifest_says_what_was_learned_and_the_card_compares(ensemble: Ensemble, tmp_path: Path) -> None:
+def test_manifest_and_card_describe_what_was_learned(ensemble: Ensemble, tmp_path: Path) -> None:
     manifest = learn(ensemble, catalogue(45, ("polka", "ballad", "jig")), tmp_path / "out").manifest
 
     assert manifest == load_ensemble(tmp_path / "out").manifest
@@ -105,9 +105,7 @@ def test_the_manifest_says_what_was_learned_and_the_card_compares(ensemble: Ense
 
 
 @pytest.mark.parametrize(("songs", "known"), [(4, False), (5, True)], ids=["four songs", "five songs"])
-def test_a_new_genre_is_learned_from_five_songs_on(
-    songs: int, known: bool, ensemble: Ensemble, tmp_path: Path
-) -> None:
+def test_a_new_genre_needs_five_songs(songs: int, known: bool, ensemble: Ensemble, tmp_path: Path) -> None:
     verified = catalogue(60, ("polka", "ballad", "jig"))
     jigs = [row for row, genre in enumerate(verified.genres) if genre == "jig"][songs:]
     rows = [row for row in range(60) if row not in jigs]
@@ -122,7 +120,7 @@ def test_a_new_genre_is_learned_from_five_songs_on(
     assert sum(report.learned.rows_per_genre.values()) == 40 + (songs if known else 0)
 
 
-def test_the_same_songs_write_the_same_bytes_whether_or_not_the_model_learned_before(
+def test_the_same_songs_write_the_same_bytes_even_after_earlier_learning(
     ensemble: Ensemble, tmp_path: Path
 ) -> None:
     verified = catalogue(60, ("polka", "ballad", "jig", "reel"))
@@ -136,7 +134,7 @@ def test_the_same_songs_write_the_same_bytes_whether_or_not_the_model_learned_be
 
 
 def test_a_worse_model_is_not_written(ensemble: Ensemble, files: TrainingFiles, tmp_path: Path) -> None:
-    # The model knows these songs, and the verified genres of some are wrong at random.
+    # given: training songs, of which some have randomly wrong verified genres
     data = read_labelled_songs(files.features, files.labels)
     random = np.random.default_rng(1)
     genres = [str(random.choice(GENRES)) if random.random() < 0.5 else genre for genre in data.genres]
@@ -151,7 +149,7 @@ def test_a_worse_model_is_not_written(ensemble: Ensemble, files: TrainingFiles, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_few_songs_cannot_ruin_what_the_model_knows(
+def test_a_few_songs_hardly_change_accuracy_on_the_training_songs(
     ensemble: Ensemble, files: TrainingFiles, tmp_path: Path
 ) -> None:
     data = read_labelled_songs(files.features, files.labels)
@@ -178,14 +176,14 @@ def test_few_songs_cannot_ruin_what_the_model_knows(
     ],
     ids=["nine", "none", "only rare new genres", "one genre"],
 )
-def test_too_few_songs_are_told(
+def test_too_few_songs_are_an_error(
     verified: VerifiedSongs, message: str, ensemble: Ensemble, tmp_path: Path
 ) -> None:
     with pytest.raises(LearningError, match=message):
         learn(ensemble, verified, tmp_path / "out")
 
 
-def test_ten_songs_with_one_of_a_genre_and_missing_values_are_enough(
+def test_ten_songs_are_enough_even_with_rare_genres_and_missing_values(
     ensemble: Ensemble, tmp_path: Path
 ) -> None:
     verified = catalogue(10, ("polka", "ballad"))
@@ -198,14 +196,14 @@ def test_ten_songs_with_one_of_a_genre_and_missing_values_are_enough(
     assert report.learned.rows_per_genre == {"ballad": 4, "march": 1, "polka": 5}
 
 
-def test_a_folder_of_something_else_is_left_alone(ensemble: Ensemble, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_model_is_not_replaced(ensemble: Ensemble, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
 
     with pytest.raises(ArtifactError, match="exists and is not a model"):
         learn(ensemble, catalogue(30, ("polka", "ballad")), tmp_path)
 
 
-def test_evaluation_leaves_out_what_was_learned_from(
+def test_evaluation_rejects_songs_that_the_model_learned_from(
     ensemble: Ensemble, files: TrainingFiles, tmp_path: Path
 ) -> None:
     data = read_labelled_songs(files.features, files.labels)
@@ -217,7 +215,7 @@ def test_evaluation_leaves_out_what_was_learned_from(
     assert len(data.genres) == 48
 
 
-def test_a_booster_with_other_genres_scores_those_that_it_had_the_same(ensemble: Ensemble) -> None:
+def test_changing_a_boosters_genres_keeps_the_scores_of_the_others(ensemble: Ensemble) -> None:
     booster = ensemble.classifier.boosters[0]
     features = ensemble.extractor.transform(random_songs(30))
 

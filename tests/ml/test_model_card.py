@@ -1,4 +1,4 @@
-"""The model card: rendered from manifest and reports, with what a reader has to know."""
+"""The model card, rendered from the manifest and reports."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def manifest(files: TrainingFiles) -> Manifest:
 
 
 def section(card: str, heading: str) -> str:
-    """The text between a heading and the next of the same kind or a higher one."""
+    """Return the text between a heading and the next of the same or a higher level."""
     level = heading.split(" ", maxsplit=1)[0]
     rest = card.split(f"\n{heading}\n", 1)[1]
     return re.split(rf"\n#{{1,{len(level)}}} ", rest, maxsplit=1)[0]
 
 
-def test_the_shipped_card_is_that_of_the_shipped_manifest_and_reports() -> None:
+def test_the_shipped_card_matches_the_shipped_manifest_and_reports() -> None:
     report = read_report(SHIPPED / "reports")
 
     assert report is not None
@@ -47,7 +47,7 @@ def test_the_shipped_card_is_that_of_the_shipped_manifest_and_reports() -> None:
     assert model_card(SHIPPED_MANIFEST, report) == SHIPPED_CARD
 
 
-def test_the_card_leads_with_new_artists_and_owns_up_to_the_earlier_estimate() -> None:
+def test_the_card_starts_with_new_artists_and_admits_the_wrong_earlier_estimate() -> None:
     lead = SHIPPED_CARD.split("# Model Card for", 1)[1].split("\n## ", 1)[0]
 
     assert lead.splitlines()[2].startswith("**On songs by new artists")
@@ -56,7 +56,7 @@ def test_the_card_leads_with_new_artists_and_owns_up_to_the_earlier_estimate() -
     assert "earlier model, 0.63, was wrong: on held-out songs by new artists it scored 0.50" in lead
 
 
-def test_the_public_services_score_is_compared_with_random_folds_only() -> None:
+def test_the_public_services_score_is_compared_only_with_random_folds() -> None:
     results = section(SHIPPED_CARD, "### Results")
 
     assert "69.6 % comes from random folds, on which it was also tuned and stopped early" in results
@@ -80,7 +80,7 @@ def test_the_card_has_the_headings_of_model_cards() -> None:
         assert f"{key}\n" in front_matter
 
 
-def test_files_that_the_card_refers_to_are_there() -> None:
+def test_files_linked_in_the_card_exist() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", SHIPPED_CARD)
 
     assert {Path(target).name for target in targets if target.endswith(".png")} == set(FIGURES)
@@ -88,7 +88,7 @@ def test_files_that_the_card_refers_to_are_there() -> None:
         assert (SHIPPED / target).is_file()
 
 
-def test_the_rows_of_each_table_have_as_many_cells() -> None:
+def test_the_rows_of_each_table_have_the_same_number_of_cells() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", SHIPPED_CARD, re.MULTILINE)
 
     assert len(tables) == 5
@@ -96,7 +96,7 @@ def test_the_rows_of_each_table_have_as_many_cells() -> None:
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
 
 
-def test_scores_have_intervals_and_missing_values_their_cost() -> None:
+def test_the_card_shows_intervals_and_the_cost_of_missing_values() -> None:
     metrics = SHIPPED_MANIFEST.metrics
     low, high = metrics.grouped_folds.intervals["accuracy"]
 
@@ -121,7 +121,7 @@ def test_reports_of_another_model_are_not_shown(manifest: Manifest) -> None:
     assert model_card(manifest, report) == model_card(manifest, None)
 
 
-def test_the_card_of_other_songs_claims_nothing_of_the_shipped_ones(manifest: Manifest) -> None:
+def test_the_card_of_another_model_has_no_claims_about_the_shipped_one(manifest: Manifest) -> None:
     card = model_card(manifest, None)
 
     assert manifest.training_data.files_sha256["features"] != DEVELOPMENT_SONGS_SHA256
@@ -137,7 +137,7 @@ def held_out_report(files: TrainingFiles, folder: Path) -> EvaluationReport:
     return evaluate(load_ensemble(files.features.parent / "model"), features, labels)
 
 
-def test_a_held_out_file_leads_and_has_a_column(
+def test_scores_on_a_held_out_file_come_first_and_have_a_column(
     files: TrainingFiles, manifest: Manifest, tmp_path: Path
 ) -> None:
     report = held_out_report(files, tmp_path)
@@ -150,7 +150,7 @@ def test_a_held_out_file_leads_and_has_a_column(
     assert f"| accuracy | {scores.accuracy:.3f} (" in section(card, "### Results")
 
 
-def test_a_card_with_artists_names_no_pseudo_artists(manifest: Manifest) -> None:
+def test_a_card_with_known_artists_does_not_mention_pseudo_artists(manifest: Manifest) -> None:
     data = manifest.training_data.model_copy(update={"groups": "artists"})
 
     card = model_card(manifest.model_copy(update={"training_data": data}), None)
@@ -158,7 +158,7 @@ def test_a_card_with_artists_names_no_pseudo_artists(manifest: Manifest) -> None
     assert "pseudo-artists" not in card
 
 
-def test_perfect_scores_make_a_card_too(manifest: Manifest) -> None:
+def test_perfect_scores_can_be_rendered(manifest: Manifest) -> None:
     perfect = manifest.metrics.grouped_folds.model_copy(
         update={"confusion": ((16, 0, 0), (0, 16, 0), (0, 0, 16))}
     )

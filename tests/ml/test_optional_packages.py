@@ -1,4 +1,4 @@
-"""What the service imports, and what it leaves for later."""
+"""Packages that the service does not import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ml.optional_packages import not_installed
 
 
-def test_a_package_is_missing_for_a_while() -> None:
+def test_packages_are_hidden_only_inside_the_context() -> None:
     with not_installed("tabnanny", "sys"), pytest.raises(ImportError):
         import tabnanny
     import tabnanny
@@ -19,7 +19,7 @@ def test_a_package_is_missing_for_a_while() -> None:
     assert callable(tabnanny.check)
 
 
-def test_the_service_starts_without_what_it_does_not_need() -> None:
+def test_the_service_does_not_import_optional_packages() -> None:
     program = "import sys, app.cli.serving; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program],

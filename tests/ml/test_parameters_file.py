@@ -1,4 +1,4 @@
-"""Files of parameters: written, read, and refused with the name of what is wrong."""
+"""Reading and writing parameters files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ml.training.parameters import Parameters, ParametersError, read_parameters, write_parameters
 
 
-def test_parameters_survive_their_file(tmp_path: Path) -> None:
+def test_parameters_survive_a_round_trip_through_the_file(tmp_path: Path) -> None:
     parameters = Parameters(rounds=7, learning_rate=0.123456789012345)
 
     write_parameters(tmp_path / "new" / "parameters.json", parameters, study={"trials": 3})
@@ -20,14 +20,14 @@ def test_parameters_survive_their_file(tmp_path: Path) -> None:
     assert content["study"] == {"trials": 3}
 
 
-def test_parameters_that_are_not_named_have_their_defaults(tmp_path: Path) -> None:
+def test_omitted_parameters_have_their_defaults(tmp_path: Path) -> None:
     path = tmp_path / "parameters.json"
     path.write_text('{"parameters": {"rounds": 7, "lambda_l2": 1}}', encoding="utf-8")
 
     assert read_parameters(path) == Parameters(rounds=7, lambda_l2=1.0)
 
 
-def test_a_manifest_is_a_file_of_parameters() -> None:
+def test_a_manifest_is_a_valid_parameters_file() -> None:
     manifest = Path(__file__).parents[2] / "model" / "manifest.json"
 
     assert read_parameters(manifest) == Parameters()
@@ -51,7 +51,7 @@ def test_a_manifest_is_a_file_of_parameters() -> None:
         ('{"parameters": {"lambda_l2": null}}', "lambda_l2 is None: Input should be a valid number"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> None:
+def test_an_invalid_file_is_reported_with_the_reason(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "parameters.json"
     path.write_text(content, encoding="utf-8")
 
@@ -63,6 +63,6 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: str, message: str) -> N
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParametersError, match="cannot be read: No such file"):
         read_parameters(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""The shipped model and the real songs it was trained on, where these are at hand."""
+"""The shipped model and the real songs that it was trained on, if they are available."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def test_the_shipped_model_was_trained_on_the_real_songs() -> None:
     assert data.rows == {"features": 450, "labels": 450, "lyrics": 2_994, "further": 3_879}
 
 
-def test_the_shipped_model_takes_the_unlabelled_batch() -> None:
+def test_the_shipped_model_is_moderately_confident_on_new_artists() -> None:
     ensemble = load_ensemble(REPOSITORY / "model")
 
     probabilities = ensemble.predict(real_songs("test.csv"), threads=2)
 
     assert probabilities.shape == (428, 8)
-    # It does not know these artists, and does not claim to.
+    # It does not know these artists.
     assert 0.4 < probabilities.max(axis=1).mean() < 0.7
     assert (np.bincount(probabilities.argmax(axis=1), minlength=8) > 0).all()
 
 
-def test_training_on_the_real_songs_gives_the_shipped_model_byte_for_byte(tmp_path: Path) -> None:
-    # given: the shipped model, whose day stays if the same model is trained over it
+def test_training_on_the_real_songs_reproduces_the_shipped_model_byte_for_byte(tmp_path: Path) -> None:
+    # given: the shipped model, whose date is kept if the same model is trained over it
     model = shutil.copytree(REPOSITORY / "model", tmp_path / "model")
 
     train(FILES, model)
@@ -66,7 +66,7 @@ def test_training_on_the_real_songs_gives_the_shipped_model_byte_for_byte(tmp_pa
 
 
 def manifest(model: Path) -> dict[str, Any]:
-    """Read a manifest without the versions of the libraries, which depend on Python's."""
+    """Read a manifest without library versions, which depend on the Python version."""
     document: dict[str, Any] = json.loads((model / MANIFEST).read_bytes())
     del document["library_versions"], document["manifest_sha256"]
     return document
@@ -80,7 +80,7 @@ def test_no_title_of_a_real_song_is_in_the_model() -> None:
     assert not [title for title in longer if title in words]
 
 
-def test_other_features_leave_the_ranges_of_training_and_unknown_artists_seldom_do() -> None:
+def test_scaled_features_are_outside_the_training_ranges_and_new_artists_rarely() -> None:
     # given
     ensemble = load_ensemble(REPOSITORY / "model")
     songs = real_songs("test.csv")
@@ -89,10 +89,10 @@ def test_other_features_leave_the_ranges_of_training_and_unknown_artists_seldom_
         shares: list[float] = (ensemble.classify(songs).songs_outside / len(songs)).round(3).tolist()
         return shares
 
-    # then, as `ml.model.drift` says, of metadata, audio and lyrics
+    # then: the shares for metadata, audio and lyrics
     assert shares_outside(songs) == [0.0, 0.044, 0.005]
     assert shares_outside(real_songs("features.csv")) == [0, 0, 0]
-    # when an extractor makes other audio features
+    # when audio features are on another scale
     for factor, share in ((1.5, 0.902), (10, 1)):
         numbers = songs.numbers.copy()
         numbers[:, len(METADATA_COLUMNS) :] *= factor

@@ -1,4 +1,4 @@
-"""Evaluation: which songs are scored, what features are needed, and the files written about it."""
+"""Evaluation: which songs are scored, the importance of features, and the report files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def report(files: TrainingFiles, ensemble: Ensemble) -> EvaluationReport:
     return evaluate(ensemble, files.features, files.labels)
 
 
-def test_songs_that_the_model_was_trained_on_have_the_scores_of_its_training(
+def test_training_songs_have_the_out_of_fold_scores_of_the_training(
     report: EvaluationReport, ensemble: Ensemble
 ) -> None:
     metrics = ensemble.manifest.metrics
@@ -63,7 +63,7 @@ def test_songs_that_the_model_was_trained_on_have_the_scores_of_its_training(
     assert report.model_manifest_sha256 == ensemble.manifest.manifest_sha256
 
 
-def test_training_songs_are_recognised_in_another_file_under_other_ids(
+def test_training_songs_are_recognized_under_other_track_ids(
     files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
 ) -> None:
     part = write_part(files, tmp_path / "part", slice(0, 36), track_id_shift=1_000)
@@ -82,8 +82,8 @@ def held_out_files(folder: Path, *, genres: Sequence[str] = GENRES, n: int = 6) 
     return files
 
 
-def test_other_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path: Path) -> None:
-    # given: six new songs of two of three genres
+def test_new_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path: Path) -> None:
+    # given: six new songs of two of the three genres
     files = held_out_files(tmp_path, genres=GENRES[:2])
 
     report = evaluate(ensemble, files.features, files.labels)
@@ -103,7 +103,7 @@ def test_other_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path
     }
 
 
-def test_songs_of_the_training_among_others_are_left_out(
+def test_training_songs_among_new_ones_are_left_out(
     files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
 ) -> None:
     # given: six new songs, and ten that the model was trained on, under other track ids
@@ -121,7 +121,7 @@ def test_songs_of_the_training_among_others_are_left_out(
     assert scores.split.endswith("; left out: 10 songs that it was trained on")
 
 
-def test_a_genre_that_the_model_does_not_know_is_named(ensemble: Ensemble, tmp_path: Path) -> None:
+def test_an_unknown_genre_is_an_error(ensemble: Ensemble, tmp_path: Path) -> None:
     files = held_out_files(tmp_path, genres=("polka", "techno"))
 
     with pytest.raises(TrainingDataError, match=r"new_labels\.csv has 3 songs of 'techno', which"):
@@ -141,19 +141,19 @@ def test_each_feature_belongs_to_a_group() -> None:
 
 
 def predict(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Give the genre that the first feature, 0 or 1, names a probability of 0.9."""
+    """Return a probability of 0.9 for the genre whose index is the first feature."""
     second = np.where(features[:, 0] == 1, 0.9, 0.1)
     return np.column_stack([1 - second, second])
 
 
-def test_importance_is_the_rise_of_the_log_loss_when_a_group_is_shuffled() -> None:
-    # given: tempo and key give the genre together, an audio statistic is not looked at
+def test_importance_is_the_increase_of_log_loss_when_a_group_is_shuffled() -> None:
+    # given: tempo and key determine the genre, an audio statistic is ignored
     labels = np.arange(1_000) % 2
     features = np.column_stack([labels, labels, np.zeros(1_000)]).astype(np.float32)
 
     importance = permutation_importance(predict, features, labels, ("tempo", "key", "vect_1"))
 
-    # Half of the songs get the wrong genre then.
+    # After shuffling, half of the songs get the wrong genre.
     expected = (math.log(0.9) - math.log(0.1)) / 2
     assert list(importance) == ["loudness, tempo, key …", "audio statistics"]
     assert importance["loudness, tempo, key …"] == pytest.approx(expected, rel=0.05)
@@ -161,7 +161,7 @@ def test_importance_is_the_rise_of_the_log_loss_when_a_group_is_shuffled() -> No
     assert permutation_importance(predict, features, labels, ("tempo", "key", "vect_1")) == importance
 
 
-def test_reports_are_small_files_and_the_same_each_time(report: EvaluationReport, tmp_path: Path) -> None:
+def test_reports_are_small_and_deterministic(report: EvaluationReport, tmp_path: Path) -> None:
     write_reports(report, draw_figures(report), tmp_path, tmp_path / "first")
     write_reports(report, draw_figures(report), tmp_path, tmp_path / "second")
 
@@ -176,7 +176,7 @@ def test_reports_are_small_files_and_the_same_each_time(report: EvaluationReport
             assert b"tIME" not in content
 
 
-def test_figures_take_one_split_and_names_with_dollars(report: EvaluationReport) -> None:
+def test_figures_support_a_single_split_and_dollar_signs(report: EvaluationReport) -> None:
     split = report.splits["random folds"]
     named = {f"${genre}$ \\frac": of for genre, of in split.per_genre.items()}
     splits = {"held-out file a$b$.csv": split.model_copy(update={"per_genre": named})}
@@ -187,7 +187,9 @@ def test_figures_take_one_split_and_names_with_dollars(report: EvaluationReport)
     assert len(set(figures.values())) == 4
 
 
-def test_metrics_name_their_split_and_survive_json(report: EvaluationReport, tmp_path: Path) -> None:
+def test_metrics_describe_their_split_and_survive_a_json_round_trip(
+    report: EvaluationReport, tmp_path: Path
+) -> None:
     write_reports(report, {}, tmp_path / "model", tmp_path / "reports")
 
     content = json.loads((tmp_path / "reports" / "metrics.json").read_text(encoding="utf-8"))
@@ -197,7 +199,7 @@ def test_metrics_name_their_split_and_survive_json(report: EvaluationReport, tmp
     assert read_report(tmp_path / "reports") == report
 
 
-def test_metrics_of_another_program_are_none(tmp_path: Path) -> None:
+def test_unreadable_metrics_are_none(tmp_path: Path) -> None:
     assert read_report(tmp_path) is None
     (tmp_path / "metrics.json").write_text('{"accuracy": 0.9}', encoding="utf-8")
     assert read_report(tmp_path) is None

@@ -1,4 +1,4 @@
-"""Reading a song file, sentence by sentence of what it promises."""
+"""Reading song CSV files: songs, missing values and problems."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_one(data: bytes, **options: Any) -> Songs:
 
 
 def refused(data: bytes, **options: Any) -> SongFileReport:
-    """Read a file that has to be refused and return its report."""
+    """Read a file that must be rejected, and return its report."""
     with pytest.raises(InvalidSongFileError) as caught:
         read(data, **options)
     return caught.value.report
@@ -74,12 +74,12 @@ def numbered(n: int) -> list[dict[str, str]]:
 
 
 class TestCountingRows:
-    def test_rows_are_counted_without_a_look_into_their_cells(self) -> None:
+    def test_rows_are_counted_without_checking_cells(self) -> None:
         rows = [song_row(), song_row(tempo="asd"), song_row(tempo="")]
 
         assert SongFile(io.BytesIO(song_csv(rows)), name="a.csv", chunk_rows=2).count_rows() == 3
 
-    def test_what_is_no_song_file_is_refused(self) -> None:
+    def test_an_invalid_song_file_is_rejected(self) -> None:
         with pytest.raises(InvalidSongFileError, match=r"must end in \.csv"):
             SongFile(io.BytesIO(song_csv(numbered(1))), name="a.txt").count_rows()
         with pytest.raises(InvalidSongFileError, match="a file without song columns"):
@@ -87,7 +87,7 @@ class TestCountingRows:
         with pytest.raises(InvalidSongFileError, match="no songs after it"):
             SongFile(io.BytesIO(song_csv([])), name="a.csv").count_rows()
 
-    def test_counting_stops_where_there_are_too_many(self) -> None:
+    def test_counting_stops_at_the_limit(self) -> None:
         with pytest.raises(TooManyRowsError) as caught:
             SongFile(io.BytesIO(song_csv(numbered(5))), name="a.csv", max_rows=4).count_rows()
         assert caught.value.max_rows == 4
@@ -95,7 +95,7 @@ class TestCountingRows:
 
 class TestSongs:
     @pytest.mark.parametrize("n", [1, 99, 100, 101, 500])
-    def test_all_cells_of_all_songs_come_out_as_they_went_in(self, n: int) -> None:
+    def test_all_cells_are_returned_unchanged(self, n: int) -> None:
         chunks, report = read(song_csv(song_rows(n, seed=3)))
 
         expected = songs(n, seed=3)
@@ -105,7 +105,7 @@ class TestSongs:
         np.testing.assert_array_equal(chunks[0].numbers, expected.numbers)
         assert report == SongFileReport(rows=n)
 
-    def test_types_are_those_of_the_contract(self) -> None:
+    def test_types_match_the_contract(self) -> None:
         for n in (2, 300):
             read_songs = read_one(song_csv(numbered(n)))
 
@@ -113,13 +113,13 @@ class TestSongs:
             assert read_songs.numbers.dtype == np.float32
             assert {type(text) for text in [*read_songs.titles, *read_songs.tags]} == {str}
 
-    def test_chunks_have_as_many_rows_as_asked_for_and_keep_the_order(self) -> None:
+    def test_chunks_have_the_requested_size_and_keep_the_order(self) -> None:
         chunks, report = read(song_csv(numbered(11)), chunk_rows=4)
 
         assert [chunk.track_ids.tolist() for chunk in chunks] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]]
         assert report.rows == 11
 
-    def test_chunks_come_while_the_file_is_still_being_read(self) -> None:
+    def test_chunks_are_returned_while_the_file_is_being_read(self) -> None:
         class Watched(io.BytesIO):
             read_bytes = 0
 
@@ -135,14 +135,14 @@ class TestSongs:
 
         assert file.read_bytes < len(data) / 5
 
-    def test_the_same_track_id_twice_comes_out_twice(self) -> None:
+    def test_repeated_track_ids_are_returned_repeatedly(self) -> None:
         chunks, report = read(song_csv([song_row(trackID="5"), song_row(trackID="5", title="Other")]))
 
         assert ids(chunks) == [5, 5]
         assert report == SongFileReport(rows=2)
 
     @pytest.mark.parametrize("copies", [1, 150])
-    def test_numbers_are_the_nearest_doubles_in_single_precision(self, copies: int) -> None:
+    def test_numbers_are_parsed_as_doubles_and_rounded_to_single_precision(self, copies: int) -> None:
         cells = [
             "0.1",
             "1e-300",
@@ -174,7 +174,7 @@ class TestSongs:
         assert report == SongFileReport(rows=3 * copies, rows_with_missing_values=copies)
 
     @pytest.mark.parametrize("copies", [1, 150])
-    def test_integers_may_be_written_with_a_zero_fraction(self, copies: int) -> None:
+    def test_integers_can_have_a_zero_fraction(self, copies: int) -> None:
         read_songs = read_one(song_csv([song_row(key="4.0", time_signature="3e0", mode="-0")] * copies))
 
         assert read_songs.numbers[
@@ -185,7 +185,7 @@ class TestSongs:
             0.0,
         ]
 
-    def test_a_title_may_be_a_missing_marker_or_a_number(self) -> None:
+    def test_a_title_can_be_a_missing_marker_or_a_number(self) -> None:
         titles = ["None", "NaN", "null", "1979", "  spaced  ", "TRUE"]
 
         for copies in (1, 50):
@@ -195,7 +195,7 @@ class TestSongs:
 
 
 class TestSpellings:
-    """What a CSV may look like; each also with so many rows that pyarrow reads them."""
+    """Unusual but valid CSV files, each also with enough rows to be read by pyarrow."""
 
     @pytest.fixture(params=[2, 200], ids=["few rows", "many rows"])
     def copies(self, request: pytest.FixtureRequest) -> int:
@@ -204,16 +204,16 @@ class TestSpellings:
     def test_a_byte_order_mark_is_skipped(self, copies: int) -> None:
         assert len(read_one(song_csv(numbered(copies), encoding="utf-8-sig"))) == copies
 
-    def test_the_name_may_end_in_capitals(self) -> None:
+    def test_the_extension_can_be_in_upper_case(self) -> None:
         assert len(read_one(song_csv(numbered(2)), name="SONGS.CSV")) == 2
 
-    def test_columns_come_in_any_order(self, copies: int) -> None:
+    def test_columns_can_be_in_any_order(self, copies: int) -> None:
         read_songs = read_one(song_csv(song_rows(copies), columns=SONG_COLUMNS[::-1]))
 
         np.testing.assert_array_equal(read_songs.numbers, songs(copies).numbers)
         assert list(read_songs.titles) == songs(copies).titles
 
-    def test_other_columns_are_ignored_even_if_empty_or_repeated(self, copies: int) -> None:
+    def test_other_columns_are_ignored_even_if_unnamed_or_repeated(self, copies: int) -> None:
         columns = ["genre", *SONG_COLUMNS[:80], "", "genre", "", *SONG_COLUMNS[80:], "year", ""]
         rows = [row | {"genre": "pop", "year": "?"} for row in song_rows(copies)]
 
@@ -222,13 +222,13 @@ class TestSpellings:
         np.testing.assert_array_equal(chunks[0].numbers, songs(copies).numbers)
         assert report == SongFileReport(rows=copies)
 
-    def test_blanks_around_column_names_do_not_matter(self) -> None:
+    def test_whitespace_around_column_names_is_ignored(self) -> None:
         data = song_csv(numbered(1)).replace(b",tempo,time_signature,", b', tempo ,"time_signature ",')
 
         assert len(read_one(data)) == 1
 
     @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-    def test_lines_end_in_lf_crlf_or_cr(self, line_end: str, copies: int) -> None:
+    def test_lines_can_end_in_lf_crlf_or_cr(self, line_end: str, copies: int) -> None:
         data = song_csv(song_rows(copies), line_end=line_end)
 
         for complete in (data, data.rstrip()):
@@ -241,7 +241,7 @@ class TestSpellings:
     @pytest.mark.parametrize(
         "title", ["a\nb", "a\r\nb", "a\rb", "a,b", 'say "hi"', '"', "\n\n", ' "quoted" ', "naïve 東京"]
     )
-    def test_quoted_cells_hold_anything(self, title: str, copies: int) -> None:
+    def test_quoted_cells_can_contain_commas_quotes_and_line_ends(self, title: str, copies: int) -> None:
         rows = [song_row(trackID=str(number), title=f"x{title}") for number in range(copies)]
 
         chunks, report = read(song_csv(rows))
@@ -249,7 +249,7 @@ class TestSpellings:
         assert list(chunks[0].titles) == [f"x{title}"] * copies
         assert report == SongFileReport(rows=copies)
 
-    def test_a_quote_inside_an_unquoted_cell_is_a_character(self, copies: int) -> None:
+    def test_a_quote_inside_an_unquoted_cell_is_an_ordinary_character(self, copies: int) -> None:
         data = song_csv([song_row(title="ROW")] * copies).replace(b"ROW", b'12" mix')
 
         assert list(read_one(data).titles) == ['12" mix'] * copies
@@ -263,14 +263,14 @@ class TestSpellings:
         assert ids(chunks) == list(range(1, copies + 1))
         assert report == SongFileReport(rows=copies)
 
-    def test_blanks_at_the_start_of_a_row_belong_to_its_first_cell(self, copies: int) -> None:
+    def test_whitespace_at_the_start_of_a_row_belongs_to_its_first_cell(self, copies: int) -> None:
         columns = [TITLE, *(column for column in SONG_COLUMNS if column != TITLE)]
 
         read_songs = read_one(song_csv([song_row(title="  a")] * copies, columns=columns))
 
         assert list(read_songs.titles) == ["  a"] * copies
 
-    def test_a_very_long_ignored_cell_is_no_problem(self) -> None:
+    def test_an_ignored_cell_can_be_very_long(self) -> None:
         rows = [song_row(trackID="8") | {"comment": "x" * 1_000_000}]
 
         assert read_one(song_csv(rows, columns=[*SONG_COLUMNS, "comment"])).track_ids.tolist() == [8]
@@ -279,7 +279,7 @@ class TestSpellings:
 class TestMissingValues:
     @pytest.mark.parametrize("others", [0, 200])
     @pytest.mark.parametrize("column", [TRACK_ID, "tempo", "key", "vect_1", "vect_148"])
-    def test_a_row_with_a_missing_number_is_counted_and_left_out(self, column: str, others: int) -> None:
+    def test_a_row_with_a_missing_number_is_counted_and_skipped(self, column: str, others: int) -> None:
         spellings = sorted(
             {s for marker in MISSING_MARKERS for s in (marker, marker.upper(), f" {marker.title()} ")}
         )
@@ -294,7 +294,7 @@ class TestMissingValues:
     @pytest.mark.parametrize("others", [0, 200])
     @pytest.mark.parametrize("column", [TITLE, TAGS])
     @pytest.mark.parametrize("cell", ["", "  ", "\u00a0", "\n"])
-    def test_a_row_with_a_blank_text_is_counted_and_left_out(
+    def test_a_row_with_a_blank_text_is_counted_and_skipped(
         self, column: str, cell: str, others: int
     ) -> None:
         rows = [song_row(**{column: cell}), *([song_row(trackID="2")] * others)]
@@ -305,7 +305,7 @@ class TestMissingValues:
         assert report == SongFileReport(rows=1 + others, rows_with_missing_values=1)
 
     @pytest.mark.parametrize("others", [0, 200])
-    def test_a_row_with_a_missing_and_a_wrong_cell_is_invalid(self, others: int) -> None:
+    def test_a_row_with_a_missing_and_an_invalid_cell_is_invalid(self, others: int) -> None:
         rows = [song_row(tempo="", key="12"), *([song_row()] * others)]
 
         chunks, report = read(song_csv(rows), on_invalid_row=SKIP)
@@ -313,7 +313,7 @@ class TestMissingValues:
         assert len(ids(chunks)) == others
         assert (report.rows, report.rows_with_missing_values, report.rows_invalid) == (1 + others, 0, 1)
 
-    def test_a_file_of_only_incomplete_rows_gives_no_song(self) -> None:
+    def test_a_file_of_incomplete_rows_has_no_songs(self) -> None:
         chunks, report = read(song_csv([song_row(tempo="")] * 3))
 
         assert chunks == []
@@ -321,7 +321,7 @@ class TestMissingValues:
 
 
 class TestWrongRows:
-    def test_a_wrong_number_is_told_with_line_column_and_value(self) -> None:
+    def test_an_invalid_number_is_reported_with_line_column_and_value(self) -> None:
         rows = [*numbered(3), song_row(tempo="asd"), *numbered(3)]
 
         problem = only_problem(song_csv(rows))
@@ -365,7 +365,9 @@ class TestWrongRows:
             (TAGS, "x" * 50_001, Kind.TEXT_TOO_LONG),
         ],
     )  # fmt: skip
-    def test_a_wrong_cell_is_told_by_its_kind(self, column: str, cell: str, kind: Kind, others: int) -> None:
+    def test_an_invalid_cell_is_reported_with_its_kind(
+        self, column: str, cell: str, kind: Kind, others: int
+    ) -> None:
         rows = [song_row(**{column: cell}), *([song_row()] * others)]
 
         problem = only_problem(song_csv(rows))
@@ -375,7 +377,7 @@ class TestWrongRows:
         assert problem.message.startswith(f"Line 2, column {column}: expected ")
         assert len(problem.message) < 250
 
-    def test_a_column_of_truth_values_is_no_column_of_numbers(self) -> None:
+    def test_booleans_are_not_numbers(self) -> None:
         rows = [song_row(mode=""), *([song_row(mode="True"), song_row(mode="FALSE")] * 100)]
 
         _, report = read(song_csv(rows), on_invalid_row=SKIP)
@@ -383,12 +385,12 @@ class TestWrongRows:
         assert (report.rows_with_missing_values, report.rows_invalid) == (1, 200)
         assert report.problems[0].value == "True"
 
-    def test_a_text_as_long_as_allowed_is_right(self) -> None:
+    def test_a_text_of_the_maximum_length_is_valid(self) -> None:
         assert len(read_one(song_csv([song_row(title="ü" * 500, tags="x" * 50_000)]))) == 1
 
     @pytest.mark.parametrize("others", [0, 200])
     @pytest.mark.parametrize("width", [1, 2, 156, 158, 300])
-    def test_a_row_of_another_width_is_told(self, width: int, others: int) -> None:
+    def test_a_row_with_another_number_of_cells_is_reported(self, width: int, others: int) -> None:
         good = song_csv([song_row()] * others)
         row = b",".join([b"1"] * width)
         data = song_csv([]) + row + b"\n" + good[len(song_csv([])) :]
@@ -399,7 +401,7 @@ class TestWrongRows:
         cells = "1 cell" if width == 1 else f"{width} cells"
         assert problem.message.startswith(f"Line 2 has {cells}, the header 157")
 
-    def test_a_short_and_a_long_row_do_not_make_up_for_each_other(self) -> None:
+    def test_a_short_and_a_long_row_do_not_compensate(self) -> None:
         lines = song_csv(song_rows(300)).splitlines(keepends=True)
         lines[7] = lines[7].replace(b"\r\n", b"\n").rstrip(b"\n").rsplit(b",", 1)[0] + b"\n"
         lines[8] = lines[8].rstrip(b"\n") + b",1\n"
@@ -419,7 +421,7 @@ class TestWrongRows:
             (b"1,A song,love", b",", "remove the commas at its end"),
         ],
     )
-    def test_a_row_that_is_too_wide_is_explained(self, start: bytes, end: bytes, hint: str) -> None:
+    def test_a_row_with_too_many_cells_is_explained(self, start: bytes, end: bytes, hint: str) -> None:
         header, row = song_csv([song_row(tags="love")]).splitlines()
         data = header + b"\n" + start + row.removeprefix(b"1,A song,love") + end
 
@@ -429,7 +431,7 @@ class TestWrongRows:
 
     @pytest.mark.parametrize("rows", [3, 300])
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-    def test_a_header_among_the_songs_is_one_problem(self, rows: int, mark: bytes) -> None:
+    def test_a_repeated_header_is_one_problem(self, rows: int, mark: bytes) -> None:
         data = song_csv(song_rows(rows)) + mark + song_csv([song_row(trackID="9999")])
 
         problem = only_problem(data)
@@ -440,7 +442,7 @@ class TestWrongRows:
             f"Line {line} repeats the header. Delete it, or upload the files that were joined separately."
         )
 
-    def test_an_open_quote_that_the_next_line_closes_is_told_where_it_opens(self) -> None:
+    def test_a_quote_closed_on_the_next_line_is_reported_where_it_opens(self) -> None:
         lines = song_csv([song_row(tags="love"), song_row(tags="love"), song_row(tags="a,b,c")]).splitlines(
             keepends=True
         )
@@ -476,7 +478,7 @@ class TestWrongRows:
         assert (report.rows, report.rows_invalid) == (3, 3)
         assert [problem.column for problem in report.problems] == list(NUMBER_NAMES[:100])
 
-    def test_a_rejected_file_is_read_to_its_end_and_gives_no_more_chunks(self) -> None:
+    def test_a_rejected_file_is_read_to_the_end_without_more_chunks(self) -> None:
         rows = numbered(30)
         rows[12]["tempo"] = rows[28]["tempo"] = "asd"
         file = SongFile(io.BytesIO(song_csv(rows)), name="a.csv", chunk_rows=5)
@@ -492,7 +494,7 @@ class TestWrongRows:
         assert [problem.line for problem in file.report.problems] == [14, 30]
 
     @pytest.mark.parametrize("others", [0, 200])
-    def test_wrong_rows_can_be_skipped(self, others: int) -> None:
+    def test_invalid_rows_can_be_skipped(self, others: int) -> None:
         rows = numbered(6 + others)
         rows[1]["tempo"], rows[3]["key"], rows[4]["duration"] = "asd", "4.5", ""
 
@@ -505,7 +507,7 @@ class TestWrongRows:
             (5, Kind.NOT_AN_INTEGER),
         ]
 
-    def test_a_file_of_only_wrong_rows_gives_no_song_when_they_are_skipped(self) -> None:
+    def test_a_file_of_invalid_rows_has_no_songs_if_they_are_skipped(self) -> None:
         chunks, report = read(song_csv([song_row(tempo="x")] * 2), on_invalid_row=SKIP)
 
         assert chunks == []
@@ -519,10 +521,10 @@ def any_choice(request: pytest.FixtureRequest) -> OnInvalidRow:
 
 
 class TestWrongFiles:
-    """What makes a whole file unreadable, whatever is to be done about wrong rows."""
+    """Problems that make the whole file unreadable, whatever the policy for invalid rows."""
 
     @pytest.mark.parametrize("name", ["songs.xlsx", "songs", "", "csv", "songs.csv.gz", "x" * 300])
-    def test_another_file_name(self, name: str, any_choice: OnInvalidRow) -> None:
+    def test_a_wrong_extension_is_rejected(self, name: str, any_choice: OnInvalidRow) -> None:
         problem = only_problem(song_csv(numbered(1)), name=name, on_invalid_row=any_choice)
 
         assert (problem.kind, problem.line) == (Kind.FILE_NAME, None)
@@ -530,19 +532,19 @@ class TestWrongFiles:
         assert len(problem.message) < 200
 
     @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\n", b"\r\n  \r\n\t"])
-    def test_an_empty_file(self, data: bytes, any_choice: OnInvalidRow) -> None:
+    def test_an_empty_file_is_rejected(self, data: bytes, any_choice: OnInvalidRow) -> None:
         problem = only_problem(data, on_invalid_row=any_choice)
 
         assert problem == SongFileProblem(Kind.EMPTY_FILE, "The file is empty.")
 
     @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n \n"])
-    def test_only_a_header(self, end: bytes, any_choice: OnInvalidRow) -> None:
+    def test_a_file_with_only_a_header_is_rejected(self, end: bytes, any_choice: OnInvalidRow) -> None:
         problem = only_problem(song_csv([]).rstrip() + end, on_invalid_row=any_choice)
 
         assert problem.kind is Kind.NO_ROWS
 
     @pytest.mark.parametrize("before", [0, 400])
-    def test_a_zero_byte(self, before: int, any_choice: OnInvalidRow) -> None:
+    def test_a_null_byte_is_rejected(self, before: int, any_choice: OnInvalidRow) -> None:
         data = song_csv([*numbered(before), song_row(title="a\0b")])
 
         problem = only_problem(data, on_invalid_row=any_choice)
@@ -551,7 +553,7 @@ class TestWrongFiles:
 
     @pytest.mark.parametrize("before", [0, 400])
     @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-    def test_another_encoding(self, bom: bytes, before: int, any_choice: OnInvalidRow) -> None:
+    def test_another_encoding_is_rejected(self, bom: bytes, before: int, any_choice: OnInvalidRow) -> None:
         data = bom + song_csv([*numbered(before), song_row(title="Beyonc\xe9")], encoding="latin-1")
 
         problem = only_problem(data, on_invalid_row=any_choice)
@@ -564,7 +566,7 @@ class TestWrongFiles:
             value="0xe9",
         )
 
-    def test_another_encoding_in_a_later_chunk(self, any_choice: OnInvalidRow) -> None:
+    def test_another_encoding_in_a_later_chunk_is_rejected(self, any_choice: OnInvalidRow) -> None:
         data = song_csv([*numbered(50), song_row(title="Beyonc\xe9")], encoding="latin-1")
 
         problem = only_problem(data, chunk_rows=7, on_invalid_row=any_choice)
@@ -573,7 +575,7 @@ class TestWrongFiles:
 
     @pytest.mark.parametrize(("separator", "what"), [(b";", "semicolons"), (b"\t", "tabs")])
     @pytest.mark.parametrize("quote", [b"", b'"'])
-    def test_another_separator(
+    def test_another_separator_is_rejected(
         self, separator: bytes, what: str, quote: bytes, any_choice: OnInvalidRow
     ) -> None:
         header = separator.join(quote + column.encode() + quote for column in SONG_COLUMNS)
@@ -583,7 +585,7 @@ class TestWrongFiles:
         assert (problem.kind, problem.line) == (Kind.SEPARATOR, 1)
         assert what in problem.message
 
-    def test_missing_columns_are_told_one_by_one(self, any_choice: OnInvalidRow) -> None:
+    def test_missing_columns_are_reported_one_by_one(self, any_choice: OnInvalidRow) -> None:
         columns = [column for column in SONG_COLUMNS if column not in {"tempo", "vect_7", TRACK_ID}]
 
         report = refused(song_csv(numbered(1), columns=columns), on_invalid_row=any_choice)
@@ -596,13 +598,13 @@ class TestWrongFiles:
         assert report.problems[1].message == "Line 1: the header has no column tempo."
         assert report.rows == 0
 
-    def test_a_column_in_another_case_is_pointed_at(self) -> None:
+    def test_a_column_in_another_case_is_suggested(self) -> None:
         problem = only_problem(song_csv(numbered(1)).replace(b",tempo,", b",Tempo,"))
 
         assert problem.kind is Kind.MISSING_COLUMN
         assert "'Tempo'" in problem.message
 
-    def test_a_repeated_song_column(self, any_choice: OnInvalidRow) -> None:
+    def test_a_repeated_song_column_is_rejected(self, any_choice: OnInvalidRow) -> None:
         data = song_csv(numbered(1), columns=[*SONG_COLUMNS, "tempo", "tempo"])
 
         problem = only_problem(data, on_invalid_row=any_choice)
@@ -617,7 +619,7 @@ class TestWrongFiles:
         assert problem.line == 3
 
     @pytest.mark.parametrize("others", [1, 300])
-    def test_a_quote_that_is_never_closed(self, others: int, any_choice: OnInvalidRow) -> None:
+    def test_an_unclosed_quote_is_rejected(self, others: int, any_choice: OnInvalidRow) -> None:
         data = song_csv([*[song_row(tags="love")] * others, song_row(title="OPEN", tags="x")]).replace(
             b"OPEN", b'"OPEN'
         )
@@ -627,7 +629,7 @@ class TestWrongFiles:
 
             assert (problem.kind, problem.line) == (Kind.UNCLOSED_QUOTE, others + 2)
 
-    def test_an_open_quote_in_the_header(self) -> None:
+    def test_an_unclosed_quote_in_the_header_is_rejected(self) -> None:
         assert only_problem(b'trackID,"title\n1,2\n').kind is Kind.UNCLOSED_QUOTE
 
     @pytest.mark.parametrize(
@@ -638,11 +640,11 @@ class TestWrongFiles:
             (b"1,", b"x,", Kind.ROW_TOO_LONG),
         ],
     )
-    def test_an_endless_row_does_not_pull_a_large_file_into_memory(
+    def test_an_endless_row_does_not_load_a_large_file_into_memory(
         self, start: bytes, more: bytes, kind: Kind
     ) -> None:
         class Endless(io.BytesIO):
-            """A header and then one row that never ends, of which no one may read much."""
+            """A header and a row that never ends; reading much of it fails the test."""
 
             start = song_csv([]) + b"\n\n"
             given = 0
@@ -664,14 +666,14 @@ class TestWrongFiles:
         assert (problem.kind, problem.line) == (kind, 4)
         assert file.given < csv_records.MAX_BLOCK_BYTES
 
-    def test_a_row_of_endless_length(self) -> None:
+    def test_a_row_over_the_limit_is_rejected(self) -> None:
         data = song_csv(numbered(3)) + b"1," * (MAX_RECORD_BYTES // 2 + 1)
 
         problem = only_problem(data + b"\n")
 
         assert (problem.kind, problem.line) == (Kind.ROW_TOO_LONG, 5)
 
-    def test_a_row_of_only_commas_and_an_open_quote_is_read_once(self) -> None:
+    def test_a_row_of_commas_and_an_unclosed_quote_is_read_only_once(self) -> None:
         start = time.process_time()
 
         problem = only_problem(song_csv(numbered(1)) + b"," * (MAX_RECORD_BYTES - 100) + b'x"y,"z\n')
@@ -679,9 +681,7 @@ class TestWrongFiles:
         assert (problem.kind, problem.line, problem.value) == (Kind.UNDOUBLED_QUOTE, 3, '"z')
         assert time.process_time() - start < 30
 
-    def test_a_header_with_a_thousand_columns_is_read_and_one_more_refused(
-        self, any_choice: OnInvalidRow
-    ) -> None:
+    def test_the_limit_of_columns_is_a_thousand(self, any_choice: OnInvalidRow) -> None:
         others = [f"other_{number}" for number in range(MAX_COLUMNS - len(SONG_COLUMNS))]
         rows = [row | dict.fromkeys([*others, "last"], "x") for row in numbered(2)]
 
@@ -697,7 +697,7 @@ class TestWrongFiles:
             line=1,
         )
 
-    def test_a_header_of_64_kib_is_read_and_one_more_byte_refused(self) -> None:
+    def test_the_limit_of_the_header_is_64_kib(self) -> None:
         start = len(song_csv([])) - 1
         longest = "x" * (MAX_HEADER_BYTES - start - 1)
         rows = [row | {longest: "", longest + "x": ""} for row in numbered(2)]
@@ -726,7 +726,7 @@ class TestWrongFiles:
             ),
         ],
     )
-    def test_a_name_that_cannot_be_kept(self, name: str, message: str) -> None:
+    def test_a_file_name_that_cannot_be_stored_is_rejected(self, name: str, message: str) -> None:
         with pytest.raises(InvalidSongFileError) as caught:
             SongFile(io.BytesIO(song_csv(numbered(1))), name=name).count_rows()
 
@@ -734,7 +734,7 @@ class TestWrongFiles:
         assert (problem.kind, problem.message) == (Kind.FILE_NAME, message)
         assert SongFile(io.BytesIO(song_csv(numbered(1))), name="é" * 251 + ".csv").count_rows() == 1
 
-    def test_it_comes_before_the_wrong_rows_in_the_report(self) -> None:
+    def test_the_fatal_problem_comes_first_in_the_report(self) -> None:
         data = song_csv(
             [song_row(**dict.fromkeys(NUMBER_NAMES, "x")), song_row(title="a\xe9")], encoding="latin-1"
         )
@@ -745,7 +745,7 @@ class TestWrongFiles:
         assert (len(report.problems), report.problem_count) == (100, 155)
 
 
-def test_chunks_of_very_long_rows_have_fewer_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_of_very_long_rows_have_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_records, "MAX_BLOCK_BYTES", 300_000)
     rows = [row | {"comment": "x" * 20_000} for row in numbered(100)]
 
@@ -758,13 +758,13 @@ def test_chunks_of_very_long_rows_have_fewer_of_them(monkeypatch: pytest.MonkeyP
 
 class TestTooManyRows:
     @pytest.mark.parametrize("chunk_rows", [1, 4, 2_000])
-    def test_exactly_as_many_rows_as_allowed_are_read(self, chunk_rows: int) -> None:
+    def test_the_maximum_number_of_rows_is_read(self, chunk_rows: int) -> None:
         chunks, _ = read(song_csv(numbered(9)), max_rows=9, chunk_rows=chunk_rows)
 
         assert ids(chunks) == list(range(1, 10))
 
     @pytest.mark.parametrize("chunk_rows", [1, 4, 2_000])
-    def test_one_more_is_told_as_soon_as_it_is_seen(self, chunk_rows: int) -> None:
+    def test_one_row_over_the_limit_is_reported_at_once(self, chunk_rows: int) -> None:
         file = io.BytesIO(song_csv(numbered(2_000)))
 
         with pytest.raises(TooManyRowsError, match="more than 9 rows") as caught:
@@ -773,7 +773,7 @@ class TestTooManyRows:
         assert caught.value.max_rows == 9
         assert chunk_rows > 4 or file.tell() < 400_000
 
-    def test_rows_left_out_count_too(self) -> None:
+    def test_skipped_rows_count_towards_the_limit(self) -> None:
         data = song_csv([song_row(tempo=""), song_row(tempo="x"), song_row()])
 
         with pytest.raises(TooManyRowsError):
@@ -782,7 +782,7 @@ class TestTooManyRows:
 
 def test_memory_does_not_grow_with_the_file() -> None:
     class Repeated(io.BytesIO):
-        """A file of very many songs that is nowhere in memory."""
+        """A file of very many songs that is never in memory."""
 
         def __init__(self, blocks: int) -> None:
             super().__init__()
@@ -808,7 +808,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
     assert peak(16) < 1.2 * peak(4)
 
 
-def test_a_reading_thread_leaves_others_room() -> None:
+def test_a_reading_thread_does_not_block_other_threads() -> None:
     data = song_csv(song_rows(6_000))
     thread = threading.Thread(target=lambda: [read(data) for _ in range(2)])
     thread.start()
@@ -818,6 +818,6 @@ def test_a_reading_thread_leaves_others_room() -> None:
         times.append(time.perf_counter())
     thread.join()
 
-    # A thread that kept the interpreter would show as waits as long as a reading.
+    # If the thread kept the GIL, waits would be as long as a whole read.
     longest = max(after - before for before, after in pairwise(times))
     assert longest < (times[-1] - times[0]) / 3

@@ -1,4 +1,4 @@
-"""Reading song files of every kind of damage: what holds whatever the bytes are."""
+"""Properties of the song file reader that hold for any bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.songs import song_csv, song_row
 
 
 class ExactSongFile(SongFile):
-    """Reads every block cell by cell, as the fast way has to agree with."""
+    """Reads every block with the exact parser."""
 
     def chunks(self) -> Iterator[Songs]:
         with pytest.MonkeyPatch.context() as patch:
@@ -40,7 +40,7 @@ class ExactSongFile(SongFile):
 
 
 class FastSongFile(SongFile):
-    """Tells how many blocks were read the fast way."""
+    """Counts blocks read by the fast parser."""
 
     fast_blocks = 0
 
@@ -57,7 +57,7 @@ class FastSongFile(SongFile):
 
 @pytest.fixture(autouse=True)
 def limits_of_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files of a few rows go the ways of large ones."""
+    """Make small files use the code paths of large ones."""
     monkeypatch.setattr(csv_cells, "_SMALL_BLOCK", 0)
     monkeypatch.setattr(csv_records, "READ_BYTES", 100)
 
@@ -66,7 +66,7 @@ Outcome = tuple[list[tuple[object, ...]], SongFileReport, str | None]
 
 
 class InterruptedSongFile(SongFile):
-    """Is given up after every chunk and read on by another reader that knows only the state as JSON."""
+    """Is resumed after every chunk by a new reader, from the state as JSON."""
 
     def chunks(self) -> Iterator[Songs]:
         file = SongFile(io.BytesIO(self.data), name="a.csv", **self.options)
@@ -91,7 +91,7 @@ class InterruptedSongFile(SongFile):
 def outcome(
     data: bytes, kind: type[SongFile] = SongFile, *, chunk_rows: int = 2_000, **options: Any
 ) -> Outcome:
-    """Read a file and return its songs, its report and what was raised."""
+    """Read a file, and return its songs, its report and the error."""
     file = kind(io.BytesIO(data), name="a.csv", chunk_rows=chunk_rows, **options)
     songs: list[tuple[object, ...]] = []
     error = None
@@ -127,7 +127,7 @@ CHUNK_ROWS = st.sampled_from([1, 2, 3, 2_000])
 
 @bounded
 @given(data=ANY_BYTES, on_invalid_row=CHOICES, chunk_rows=CHUNK_ROWS, max_rows=st.none() | st.integers(0, 4))
-def test_nothing_but_the_two_errors_is_raised_and_rows_add_up(
+def test_only_the_two_documented_errors_are_raised_and_rows_add_up(
     data: bytes, on_invalid_row: OnInvalidRow, chunk_rows: int, max_rows: int | None
 ) -> None:
     file = SongFile(
@@ -166,7 +166,7 @@ def test_nothing_but_the_two_errors_is_raised_and_rows_add_up(
 )
 @example(song_csv([song_row(mode=""), song_row(mode="True")]), SKIP, OnMissingValue.SKIP_ROW, 2_000)
 @example(song_csv([song_row(title="None"), song_row(title="nan")]), SKIP, OnMissingValue.SKIP_ROW, 2_000)
-def test_the_fast_way_and_the_exact_way_agree(
+def test_the_fast_and_the_exact_parser_agree(
     data: bytes, on_invalid_row: OnInvalidRow, on_missing_value: OnMissingValue, chunk_rows: int
 ) -> None:
     options: dict[str, Any] = {
@@ -182,11 +182,11 @@ def test_the_fast_way_and_the_exact_way_agree(
 
 @bounded
 @given(data=song_files() | damaged_files(), chunk_rows=CHUNK_ROWS)
-def test_the_size_of_chunks_changes_nothing(data: bytes, chunk_rows: int) -> None:
+def test_the_chunk_size_does_not_affect_the_result(data: bytes, chunk_rows: int) -> None:
     whole = outcome(data, ExactSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW)
     chunked = outcome(data, ExactSongFile, on_invalid_row=OnInvalidRow.SKIP_ROW, chunk_rows=chunk_rows)
     if whole[1].problems and whole[1].problems[0].kind in FILE_KINDS:
-        # The file stops being read somewhere; what is found before that depends on the chunks.
+        # The problems found before reading stops depend on the chunk size.
         assert chunked[1].problems[0].kind in FILE_KINDS
         return
 
@@ -195,7 +195,7 @@ def test_the_size_of_chunks_changes_nothing(data: bytes, chunk_rows: int) -> Non
 
 @bounded
 @given(data=song_files() | damaged_files(), on_missing_value=MISSING_CHOICES, chunk_rows=CHUNK_ROWS)
-def test_a_file_that_is_read_on_after_every_chunk_is_the_same_file(
+def test_resuming_after_every_chunk_does_not_affect_the_result(
     data: bytes, on_missing_value: OnMissingValue, chunk_rows: int
 ) -> None:
     options: dict[str, Any] = {
@@ -206,14 +206,14 @@ def test_a_file_that_is_read_on_after_every_chunk_is_the_same_file(
     whole = outcome(data, **options)
     resumed = outcome(data, InterruptedSongFile, **options)
     if whole[1].problems and whole[1].problems[0].kind in FILE_KINDS:
-        # What is found before the place where reading stops depends on how far the reader looks ahead.
+        # The problems found before reading stops depend on how far the reader looks ahead.
         assert resumed[1].problems[0].kind in FILE_KINDS
         return
 
     assert resumed == whole
 
 
-def test_the_fast_way_is_in_fact_taken() -> None:
+def test_the_fast_parser_is_used() -> None:
     FastSongFile.fast_blocks = 0
 
     outcome(
@@ -227,7 +227,7 @@ Records = list[tuple[int, list[str]]]
 
 
 def records(data: bytes, count: int) -> Iterator[tuple[int, list[str]]]:
-    """Read all records with our reader: line and cells."""
+    """Return line and cells of all records, read by our reader."""
     reader = RecordReader(io.BytesIO(data))
     while (block := reader.take(count)) is not None:
         for index in range(len(block)):
@@ -245,8 +245,8 @@ SMALL_CSV = st.text(st.sampled_from('"",,\n\r ax\tä'), max_size=40).map(str.enc
 @settings(bounded, max_examples=5 * bounded.max_examples)
 @given(data=SMALL_CSV, count=st.sampled_from([1, 2, 100]))
 @example(data=b'"a""b"c"d,e\r"\r\n",\n\n""\n"', count=1)
-@example(data=b'a","\r', count=1)  # a wrong match of possessive quantifiers in Python 3.11.2
-def test_records_and_lines_are_those_of_pythons_csv_module(data: bytes, count: int) -> None:
+@example(data=b'a","\r', count=1)  # mismatched by possessive quantifiers in Python 3.11.2
+def test_records_and_lines_match_pythons_csv_module(data: bytes, count: int) -> None:
     found, problem = tried(data, count)
     if problem is SongFileProblemKind.UNCLOSED_QUOTE:
         with pytest.raises(csv.Error):
@@ -267,7 +267,7 @@ def test_records_and_lines_are_those_of_pythons_csv_module(data: bytes, count: i
 
 @bounded
 @given(data=song_files(wild=False) | damaged_files(), count=CHUNK_ROWS)
-def test_records_of_song_files_are_those_of_pythons_csv_module(data: bytes, count: int) -> None:
+def test_records_of_song_files_match_pythons_csv_module(data: bytes, count: int) -> None:
     found, problem = tried(data, count)
     assume(problem is None)
     assume(not any(cells == ["undoubled"] for _, cells in found))
@@ -285,5 +285,5 @@ def tried(data: bytes, count: int) -> tuple[Records, SongFileProblemKind | None]
 
 
 def without_blanks(found: Records) -> Records:
-    """Leave out rows of one blank cell: of these, csv.reader cannot tell `" "` from a blank line."""
+    """Remove rows with one blank cell: csv.reader cannot distinguish `" "` from a blank line."""
     return [(line, cells) for line, cells in found if len(cells) > 1 or "".join(cells).strip(" \t")]

@@ -1,4 +1,4 @@
-"""The same song as CSV, JSON and Parquet: the same checks, limits, messages and values."""
+"""The same songs in CSV, JSON and Parquet have the same values and problems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ml.songs.problems import SongFileProblemKind as Kind
 from tests.support.songs import song_csv, song_row
 
 Row = dict[str, Any]
-"""Cells by column: a number, a text or None; a track id is a text or a number."""
+"""Cells by column: numbers, texts or None; a track id is a text or a number."""
 
 Read = tuple[Songs | None, SongFileReport]
 
@@ -75,7 +75,7 @@ FORMATS: list[tuple[str, int, Callable[[Sequence[Row], OnMissingValue], Read]]] 
     ("Song", 0, from_json),
     ("Row", 1, from_parquet),
 ]
-"""What a row is called, the number of the first, and the reader."""
+"""The noun of a row, the number of the first, and the reader."""
 
 
 @pytest.mark.parametrize("on_missing_value", OnMissingValue)
@@ -94,7 +94,7 @@ FORMATS: list[tuple[str, int, Callable[[Sequence[Row], OnMissingValue], Read]]] 
         ("vect_148", -2e12, Kind.OUT_OF_RANGE, "a number from -1e+12 to 1e+12"),
     ],
 )
-def test_a_wrong_cell_is_the_same_problem(
+def test_an_invalid_cell_is_the_same_problem_in_all_formats(
     column: str, value: Any, kind: Kind, expected: str, on_missing_value: OnMissingValue
 ) -> None:
     rows = [song(), song(**{column: value, "loudness": None}), song()]
@@ -112,15 +112,15 @@ def test_a_wrong_cell_is_the_same_problem(
         )
 
 
-def test_a_zero_character_is_the_same_problem_where_a_file_can_hold_one() -> None:
-    # A CSV with one is a binary file.
+def test_a_null_character_is_the_same_problem_in_formats_that_allow_it() -> None:
+    # A CSV with a null character is a binary file.
     for _, _, read in FORMATS[1:]:
         _, report = read([song(title="a\0b")], OnMissingValue.SKIP_ROW)
         (problem,) = report.problems
         assert (problem.kind, problem.column, problem.value) == (Kind.NOT_TEXT, "title", "a\0b")
 
 
-def test_several_problems_come_in_the_order_of_rows_and_columns() -> None:
+def test_problems_are_in_the_order_of_rows_and_columns() -> None:
     rows = [song(key=12, tempo=-1, title="x" * 501), song(), song(vect_1=2e12, loudness=-200)]
     for _, first, read in FORMATS:
         _, report = read(rows, OnMissingValue.SKIP_ROW)
@@ -148,7 +148,7 @@ def test_several_problems_come_in_the_order_of_rows_and_columns() -> None:
         dict.fromkeys(NUMBER_NAMES[30:]),
     ],
 )
-def test_missing_values_are_the_same_and_classified_as_the_same_song(changes: Row) -> None:
+def test_missing_values_are_the_same_in_all_formats(changes: Row) -> None:
     rows = [song(**changes), song(trackID=2)]
     found = []
     for _, _, read in FORMATS:
@@ -169,7 +169,7 @@ def test_missing_values_are_the_same_and_classified_as_the_same_song(changes: Ro
 @pytest.mark.parametrize(
     "changes", [{TRACK_ID: None}, {TITLE: None}, {TITLE: " "}, {TAGS: ""} | dict.fromkeys(NUMBER_NAMES)]
 )
-def test_what_is_needed_is_needed_everywhere(changes: Row) -> None:
+def test_required_values_are_the_same_in_all_formats(changes: Row) -> None:
     for _, _, read in FORMATS:
         songs, report = read([song(**changes), song(trackID=2)], OnMissingValue.CLASSIFY)
         assert songs is not None
@@ -177,8 +177,8 @@ def test_what_is_needed_is_needed_everywhere(changes: Row) -> None:
         assert (report.rows_with_missing_values, report.problem_count) == (1, 0)
 
 
-def test_texts_are_composed_before_they_are_measured() -> None:
-    # given a title of 500 characters, written as 1,000
+def test_texts_are_normalized_before_their_length_is_checked() -> None:
+    # given: a title of 500 characters in NFC, 1,000 as written
     title = "é" * 500
     decomposed = unicodedata.normalize("NFD", title)
     for _, _, read in FORMATS:
@@ -188,7 +188,7 @@ def test_texts_are_composed_before_they_are_measured() -> None:
 
 
 @pytest.mark.parametrize("columns", [[TAGS], NUMBER_NAMES[:2], [TAGS, *NUMBER_NAMES[:30]]])
-def test_a_parquet_file_may_lack_the_columns_that_a_csv_may(columns: Sequence[str]) -> None:
+def test_a_parquet_file_can_lack_the_same_columns_as_a_csv(columns: Sequence[str]) -> None:
     # given
     rows = [{name: row[name] for name in (TRACK_ID, TITLE, *columns)} for row in (song(), song(trackID=2))]
     data = song_csv(

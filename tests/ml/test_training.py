@@ -1,4 +1,4 @@
-"""Training: from CSV files to a scored artifact, and what it says about unusable files."""
+"""Training from CSV files to a scored artifact, and errors of unusable files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, tmp_p
     assert {len(fingerprint) for fingerprint in found} == {12}
 
 
-def test_training_twice_gives_the_same_bytes(files: TrainingFiles, tmp_path: Path) -> None:
+def test_training_twice_writes_the_same_bytes(files: TrainingFiles, tmp_path: Path) -> None:
     train_quickly(files, tmp_path / "first")
     with threadpool_limits(limits=1):
         train_quickly(files, tmp_path / "second")
@@ -83,7 +83,7 @@ def test_training_twice_gives_the_same_bytes(files: TrainingFiles, tmp_path: Pat
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
 
 
-def test_training_the_same_model_again_on_another_day_changes_no_byte(
+def test_training_the_same_model_on_another_day_changes_nothing(
     files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
@@ -103,7 +103,7 @@ def test_training_the_same_model_again_on_another_day_changes_no_byte(
     assert train_quickly(files, tmp_path / "other").manifest.created_at == datetime(2100, 1, 2, tzinfo=UTC)
 
 
-def test_another_seed_gives_another_model(files: TrainingFiles, tmp_path: Path) -> None:
+def test_another_seed_trains_another_model(files: TrainingFiles, tmp_path: Path) -> None:
     first = train_quickly(files, tmp_path / "first").manifest
     second = train_quickly(files, tmp_path / "second", seed=1).manifest
 
@@ -111,7 +111,7 @@ def test_another_seed_gives_another_model(files: TrainingFiles, tmp_path: Path) 
     assert second.parameters["seed"] == 1
 
 
-def test_without_lyrics_and_further_songs_there_is_a_model_too(files: TrainingFiles, tmp_path: Path) -> None:
+def test_lyrics_and_further_songs_are_optional(files: TrainingFiles, tmp_path: Path) -> None:
     manifest = train_quickly(TrainingFiles(files.features, files.labels), tmp_path / "model").manifest
 
     assert manifest.features[-1] == "share_slang"
@@ -141,7 +141,7 @@ def test_further_songs_change_the_trees(files: TrainingFiles, tmp_path: Path) ->
         ("genre,tempo\npolka,100,3\n", "line 2: 3 cells, the header has 2"),
     ],
 )
-def test_wrong_further_songs_are_refused_with_place_and_reason(
+def test_invalid_further_songs_are_rejected_with_line_and_reason(
     files: TrainingFiles, tmp_path: Path, content: str, message: str
 ) -> None:
     assert files.further is not None
@@ -165,10 +165,8 @@ def test_an_artist_column_replaces_pseudo_artists(tmp_path: Path) -> None:
     assert "no artist in two" in report.manifest.metrics.grouped_folds.split
 
 
-def test_a_genre_of_one_artist_is_scored_without_it_and_without_a_warning(
-    files: TrainingFiles, tmp_path: Path
-) -> None:
-    # given: all polkas by one band, so that the fold that scores them has none to learn from
+def test_a_genre_of_a_single_artist_is_scored_without_warnings(files: TrainingFiles, tmp_path: Path) -> None:
+    # given: all polkas by one artist, so that the fold that scores them has none to train on
     rows = [
         [str(n + 1), GENRES[n % 3], "Polka Band" if n % 3 == 2 else f"{GENRES[n % 3]} {n % 5}"]
         for n in range(48)
@@ -191,10 +189,10 @@ def test_two_genres_are_enough(files: TrainingFiles, tmp_path: Path) -> None:
     assert report.manifest.metrics.random_folds.accuracy > 0.7
 
 
-def test_songs_and_labels_without_a_partner_and_incomplete_songs_are_counted(
+def test_unmatched_songs_and_labels_and_incomplete_songs_are_counted(
     files: TrainingFiles, tmp_path: Path
 ) -> None:
-    # given: 48 songs, of which one lacks a value, and three more of which one is labelled twice over
+    # given: 48 songs, one incomplete, one repeated; and the label of an unknown song, repeated
     rows = song_rows(48, seed=3)
     rows[0]["tempo"] = ""
     files.features.write_bytes(song_csv([*rows, rows[1]]))
@@ -249,7 +247,7 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
         ),
     ],
 )
-def test_wrong_labels_are_refused_with_place_and_reason(
+def test_invalid_labels_are_rejected_with_line_and_reason(
     files: TrainingFiles, tmp_path: Path, labels: str, message: str
 ) -> None:
     files.labels.write_text(labels, encoding="utf-8")
@@ -263,7 +261,7 @@ def test_wrong_labels_are_refused_with_place_and_reason(
     assert not (tmp_path / "model").exists()
 
 
-def test_labels_that_are_no_text_are_refused(files: TrainingFiles, tmp_path: Path) -> None:
+def test_labels_that_are_not_utf8_are_rejected(files: TrainingFiles, tmp_path: Path) -> None:
     files.labels.write_bytes(b"trackID,genre\n1,\xff\n")
 
     with pytest.raises(TrainingDataError, match="is not UTF-8"):
@@ -271,7 +269,7 @@ def test_labels_that_are_no_text_are_refused(files: TrainingFiles, tmp_path: Pat
 
 
 @pytest.mark.parametrize("missing", ["features", "labels", "lyrics", "further"])
-def test_a_file_that_is_not_there_is_named(files: TrainingFiles, tmp_path: Path, missing: str) -> None:
+def test_a_missing_file_is_named(files: TrainingFiles, tmp_path: Path, missing: str) -> None:
     path: Path = getattr(files, missing)
     path.unlink()
 
@@ -279,7 +277,9 @@ def test_a_file_that_is_not_there_is_named(files: TrainingFiles, tmp_path: Path,
         train_quickly(files, tmp_path / "model")
 
 
-def test_a_wrong_song_file_is_refused_with_its_first_problem(files: TrainingFiles, tmp_path: Path) -> None:
+def test_an_invalid_song_file_is_rejected_with_its_first_problem(
+    files: TrainingFiles, tmp_path: Path
+) -> None:
     rows = song_rows(48)
     rows[4]["tempo"] = "asd"
     files.features.write_bytes(song_csv(rows))
@@ -288,7 +288,7 @@ def test_a_wrong_song_file_is_refused_with_its_first_problem(files: TrainingFile
         train_quickly(files, tmp_path / "model")
 
 
-def test_a_song_file_without_complete_songs_is_refused(files: TrainingFiles, tmp_path: Path) -> None:
+def test_a_song_file_without_complete_songs_is_rejected(files: TrainingFiles, tmp_path: Path) -> None:
     rows = song_rows(3)
     for row in rows:
         row["tempo"] = ""
@@ -298,7 +298,7 @@ def test_a_song_file_without_complete_songs_is_refused(files: TrainingFiles, tmp
         train_quickly(files, tmp_path / "model")
 
 
-def test_lyrics_of_one_genre_are_refused(files: TrainingFiles, tmp_path: Path) -> None:
+def test_lyrics_of_a_single_genre_are_rejected(files: TrainingFiles, tmp_path: Path) -> None:
     assert files.lyrics is not None
     write_csv(files.lyrics, ["genre", "tags"], [["Pop", "love"], ["Pop", "night"], ["Rock", " , "]])
 
@@ -306,7 +306,9 @@ def test_lyrics_of_one_genre_are_refused(files: TrainingFiles, tmp_path: Path) -
         train_quickly(files, tmp_path / "model")
 
 
-def test_a_folder_of_other_things_is_refused_before_training(files: TrainingFiles, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_model_is_rejected_before_training(
+    files: TrainingFiles, tmp_path: Path
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear", encoding="utf-8")
 
@@ -316,8 +318,8 @@ def test_a_folder_of_other_things_is_refused_before_training(files: TrainingFile
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 
-def test_the_temperature_brings_confidence_to_the_share_of_right_answers() -> None:
-    # given: a model that says 99.9 % and is right with 3 of 4
+def test_the_temperature_matches_confidence_to_accuracy() -> None:
+    # given: a model with 99.9 % confidence and an accuracy of 3 of 4
     logits = np.array([[math.log(999), 0.0]] * 4)
 
     temperature = fit_temperature(logits, np.array([0, 0, 0, 1]))

@@ -1,4 +1,4 @@
-"""Tuning: studies that begin with the shipped parameters, go on, and are refused for other songs."""
+"""Tuning: starting, continuing, interrupting and rejecting studies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def quickly(files: TrainingFiles, storage: Path | str, trials: int, *, seed: int
 
 
 def tried(storage: Path) -> list[dict[str, float]]:
-    """What a study has tried, by number of the trial."""
+    """Return the parameters of each trial of a study."""
     study = optuna.load_study(
         study_name="genregraph", storage=JournalStorage(JournalFileBackend(str(storage)))
     )
@@ -52,7 +52,7 @@ def test_the_shipped_parameters_come_first_and_are_scored_as_training_scores_the
     assert result.split == grouped.split
 
 
-def test_the_best_is_the_trial_with_the_least_log_loss(files: TrainingFiles, tmp_path: Path) -> None:
+def test_the_best_trial_has_the_lowest_log_loss(files: TrainingFiles, tmp_path: Path) -> None:
     result = quickly(files, tmp_path / "journal", 5)
 
     assert result.trials == 5
@@ -63,7 +63,7 @@ def test_the_best_is_the_trial_with_the_least_log_loss(files: TrainingFiles, tmp
     assert again.grouped_folds.log_loss == result.log_loss
 
 
-def test_a_study_that_goes_on_tries_what_one_run_would_have_tried(
+def test_a_continued_study_tries_the_same_parameters_as_a_single_run(
     files: TrainingFiles, tmp_path: Path
 ) -> None:
     whole = quickly(files, tmp_path / "whole", 4)
@@ -74,7 +74,7 @@ def test_a_study_that_goes_on_tries_what_one_run_would_have_tried(
     assert tried(tmp_path / "parts") == tried(tmp_path / "whole")
     assert len({str(params) for params in tried(tmp_path / "whole")}) == 4
     assert parts == whole
-    # Enough trials are there: none is added.
+    # The study has enough trials, so none is added.
     assert quickly(files, tmp_path / "parts", 3) == whole
 
 
@@ -86,14 +86,16 @@ def test_another_seed_tries_other_parameters(files: TrainingFiles, tmp_path: Pat
     assert tried(tmp_path / "first")[1] != tried(tmp_path / "second")[1]
 
 
-def test_a_database_can_hold_the_study(files: TrainingFiles, tmp_path: Path) -> None:
+def test_a_study_can_be_stored_in_a_database(files: TrainingFiles, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     quickly(files, url, 1)
 
     assert quickly(files, url, 2).trials == 2
 
 
-def test_ctrl_c_gives_the_best_so_far_and_the_study_goes_on(files: TrainingFiles, tmp_path: Path) -> None:
+def test_ctrl_c_returns_the_best_trial_so_far_and_the_study_can_continue(
+    files: TrainingFiles, tmp_path: Path
+) -> None:
     storage = str(tmp_path / "journal")
 
     def stop_after_two(done: int, total: int, _what: str) -> None:
@@ -107,7 +109,7 @@ def test_ctrl_c_gives_the_best_so_far_and_the_study_goes_on(files: TrainingFiles
     assert quickly(files, storage, 4).trials == 4
 
 
-def test_ctrl_c_in_the_first_trial_ends_without_a_result_and_it_comes_first_again(
+def test_ctrl_c_in_the_first_trial_returns_no_result_and_the_trial_is_repeated(
     files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
@@ -125,10 +127,10 @@ def test_ctrl_c_in_the_first_trial_ends_without_a_result_and_it_comes_first_agai
     assert result.log_loss == result.shipped_log_loss
 
 
-def test_ctrl_c_while_the_journal_is_written_waits_for_the_end_of_it(
+def test_ctrl_c_waits_until_the_journal_is_written(
     files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given: Ctrl-C just after Optuna unlinked the lock of its journal, where it would unlink it once more
+    # given: Ctrl-C just after Optuna released the lock of its journal, when it would release it again
     journal = tmp_path / "journal"
     unlink = os.unlink
     sent: list[str] = []
@@ -149,9 +151,7 @@ def test_ctrl_c_while_the_journal_is_written_waits_for_the_end_of_it(
     assert quickly(files, journal, 4).trials == 4
 
 
-def test_a_study_of_other_songs_or_settings_is_not_mixed_with_these(
-    files: TrainingFiles, tmp_path: Path
-) -> None:
+def test_a_study_of_other_files_or_parameters_is_not_continued(files: TrainingFiles, tmp_path: Path) -> None:
     quickly(files, tmp_path / "journal", 1)
 
     (tmp_path / "other").mkdir()
@@ -163,14 +163,14 @@ def test_a_study_of_other_songs_or_settings_is_not_mixed_with_these(
 
 
 @pytest.mark.parametrize("storage", ["nonsense://x", "postgresql://127.0.0.1:9/none", "{folder}"])
-def test_a_storage_that_cannot_be_used_is_named(files: TrainingFiles, tmp_path: Path, storage: str) -> None:
+def test_an_unusable_storage_is_named(files: TrainingFiles, tmp_path: Path, storage: str) -> None:
     with pytest.raises(TuningError, match=r"cannot be used: .*: choose another --storage") as refused:
         quickly(files, storage.format(folder=tmp_path), 1)
 
     assert "\n" not in str(refused.value)
 
 
-def test_the_shipped_value_of_each_parameter_is_inside_its_range() -> None:
+def test_the_search_range_of_each_parameter_contains_the_shipped_value() -> None:
     for name, of in SEARCH_SPACE.items():
         assert of.low < getattr(Parameters(), name) < of.high
         Parameters(**{name: of.low})

@@ -1,4 +1,4 @@
-"""Small training files: songs whose genre shows in their sound and their words."""
+"""Small training files: songs whose genres differ in sound and words."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_training_files(folder: Path, *, artists: bool = False) -> TrainingFile
 
 
 def write_part(files: TrainingFiles, folder: Path, rows: slice, *, track_id_shift: int = 0) -> TrainingFiles:
-    """Write some of the songs, with other track ids if asked to, and the genres of them."""
+    """Write some of the songs and their labels, with shifted track ids."""
     folder.mkdir()
     part = replace(files, features=folder / files.features.name, labels=folder / files.labels.name)
     for source, target in ((files.features, part.features), (files.labels, part.labels)):
