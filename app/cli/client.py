@@ -1,4 +1,4 @@
-"""A small GraphQL client over HTTP: operations, uploads and subscriptions, as any client would send them."""
+"""A small GraphQL client over HTTP: operations, uploads and downloads, as any client would send them."""
 
 from __future__ import annotations
 
@@ -53,10 +53,6 @@ class RefusedError(Exception):
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
-
-
-class NotStreamedError(Exception):
-    """The service answered a subscription, but not with a stream of events."""
 
 
 class GraphQLClient:
@@ -117,30 +113,6 @@ class GraphQLClient:
             },
             files={"file": (name, file, "text/csv")},
         )
-
-    def subscribe(self, query: str, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Run a subscription by server-sent events and give the `data` of each event until it completes.
-
-        Raises:
-            NotReachedError: no connection, or one that broke; it is not taken up again.
-            NotStreamedError: the service, or a proxy before it, does not answer with events.
-            RefusedError: an event has errors.
-        """
-        body = {"query": query, "variables": variables}
-        headers = {"accept": "text/event-stream"}
-        try:
-            with self._http.stream("POST", self._url, json=body, headers=headers) as response:
-                if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    raise NotStreamedError
-                for event, data in _events(response.iter_lines()):
-                    if event == "complete":
-                        return
-                    if event == "next":
-                        yield _data(json.loads(data))
-        except (ValueError, KeyError, AttributeError) as error:  # events, but not of GraphQL
-            raise NotStreamedError from error
-        except httpx.HTTPError as error:
-            raise _not_reached(self._url, error, retriable=False) from error
 
     def download(self, batch_id: str, extension: str, file: BinaryIO) -> None:
         """Write what a batch answered to a file, as it arrives.
@@ -285,18 +257,3 @@ def _data(body: Mapping[str, Any]) -> dict[str, Any]:
 class _Data(dict[str, Any]):
     def __missing__(self, field: str) -> NoReturn:
         raise RefusedError(f"The response has no field {field}. Check that the URL belongs to genregraph.")
-
-
-def _events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Give event and data of server-sent events; comments, which keep the connection alive, are left out."""
-    event, data = "", ""
-    for line in lines:
-        field, _, value = line.partition(":")
-        if not line:
-            if event:
-                yield event, data
-            event, data = "", ""
-        elif field == "event":
-            event = value.strip()
-        elif field == "data":
-            data += value.strip()

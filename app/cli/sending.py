@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.client import GraphQLClient, NotReachedError, NotStreamedError, RefusedError
+from app.cli.client import GraphQLClient, RefusedError
 from app.cli.output import INTERRUPTED, fail, shown
 from app.cli.results import UNFINISHED
 
@@ -51,20 +51,8 @@ query Batch($id: ID!, $problems: Int!) {
     + BATCH
 )
 
-BATCH_PROGRESS = """
-subscription BatchProgress($id: ID!) {
-  batchProgress(id: $id) { status rowsUploaded rowsProcessed }
-}
-"""
-
-ROWS_PROCESSED = """
-query RowsProcessed($id: ID!) {
-  batch(id: $id) { status rowsUploaded rowsProcessed }
-}
-"""
-
 MAX_PROBLEMS = 100
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 
 
 class FileProgress(Progress):
@@ -169,7 +157,14 @@ def wait_for(client: GraphQLClient, batch_id: str, progress: FileProgress) -> di
         NotReachedError, RefusedError: see `GraphQLClient`.
     """
     try:
-        return _followed(client, batch_id, progress)
+        while True:
+            batch = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})["batch"]
+            if batch is None:
+                raise RefusedError(f"the service does not know the batch {batch_id} any more")
+            progress.classified(batch)
+            if batch["status"] not in UNFINISHED:
+                return dict(batch)
+            time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         fail(
             f"interrupted; the batch continues in the background.\n"
@@ -177,25 +172,3 @@ def wait_for(client: GraphQLClient, batch_id: str, progress: FileProgress) -> di
             f"Stop it:   genregraph batch {batch_id} --cancel",
             INTERRUPTED,
         )
-
-
-def _followed(client: GraphQLClient, batch_id: str, progress: FileProgress) -> dict[str, Any]:
-    """Return a batch at its end; by its events if the service streams them, else by asking."""
-    streams = True
-    while True:
-        if streams:
-            try:
-                for event in client.subscribe(BATCH_PROGRESS, {"id": batch_id}):
-                    progress.classified(event["batchProgress"])
-            except NotStreamedError:
-                streams = False
-            except NotReachedError:
-                pass  # asked below, where it is tried again
-        state = client.execute(ROWS_PROCESSED, {"id": batch_id})["batch"]
-        if state is None:
-            raise RefusedError(f"the service does not know the batch {batch_id} any more")
-        progress.classified(state)
-        if state["status"] not in UNFINISHED:
-            variables = {"id": batch_id, "problems": MAX_PROBLEMS}
-            return dict(client.execute(BATCH_BY_ID, variables)["batch"])
-        time.sleep(POLL_SECONDS)

@@ -259,12 +259,8 @@ def test_a_refused_file_writes_no_results(api: ApiClient, tmp_path: Path) -> Non
 
 
 def test_ctrl_c_says_how_to_follow_and_how_to_cancel() -> None:
-    queued = {"status": "RUNNING", "rowsProcessed": 3, "rowsUploaded": 7}
-    answers = (
-        Answer(body={"data": {"batch": stored_batch(status="RUNNING", fileName="a.csv")}}),
-        Answer(body={"data": {"batch": queued}}),
-    )
-    with scripted_server(*answers) as server:
+    running = stored_batch(status="RUNNING", fileName="a.csv", rowsProcessed=3, rowsUploaded=7)
+    with scripted_server(Answer(body={"data": {"batch": running}})) as server:
         process = subprocess.Popen(
             [*PROGRAM, "batch", "b1", "--follow"],
             env={**os.environ, "GENREGRAPH_URL": server.url},
