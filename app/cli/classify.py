@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,13 +21,23 @@ from app.cli.options import (
 )
 from app.cli.output import FAILED, INTERRUPTED, USAGE, fail, print_json
 from app.cli.song_paths import song_paths
+from app.cli.songs import song_nodes
 from ml.songs.problems import OnMissingValue
 
 if TYPE_CHECKING:
     from app.cli.results import Outcome
 
-Send = Callable[[Path], dict[str, Any]]
-"""Sends one file, and returns what came of it."""
+EXPLAINED_SONGS = """
+query ExplainedSongs($batchId: ID!, $first: Int!, $after: String) {
+  songs(batchId: $batchId, first: $first, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      title genre: predictedGenre { name } confidence confident
+      explanation(first: 5) { text contribution }
+    }
+  }
+}
+"""
 
 
 @for_service
@@ -57,16 +66,13 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         bool, output_option("--json", help="Print one JSON document: a list with an object for each file.")
     ] = False,
     explain: Annotated[
-        bool, output_option("--explain", help="Explain each prediction; up to 1,000 rows per file.")
+        bool, output_option("--explain", help="Explain predictions; GENREGRAPH_KEEP_FEATURES must be on.")
     ] = False,
     songs: Annotated[
         int, output_option(min=1, help="Number of songs per file to explain with --explain.")
     ] = 20,
 ) -> None:
     """Upload song files to a running service and print what it stored.
-
-    With --explain, files are read and checked locally and their songs are sent as JSON; the batch then has
-    no file name.
 
     Exit codes: 0 all stored, 1 file rejected, 2 usage error, 3 service unreachable or access denied.
 
@@ -94,12 +100,15 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     from app.cli.sending import upload
 
     paths = [Path(file) for file in files]
-    send: Send = partial(upload, client, options=options, wait=wait, quiet=as_json)
-    if explain:
-        from app.cli.explain import explainer  # reads files itself, with pandas
 
-        send = explainer(client, paths, options, quiet=as_json)
-    outcomes = _send_all(paths, send, as_json=as_json, songs=songs, err=output == STANDARD_OUTPUT)
+    def send(path: Path) -> dict[str, Any]:
+        result = upload(client, path, options, wait=wait, quiet=as_json)
+        if explain and result.get("status") == "SUCCEEDED":
+            explained = song_nodes(client, EXPLAINED_SONGS, {"batchId": result["id"]}, songs, page=100)
+            result["songs"] = list(explained)
+        return result
+
+    outcomes = _send_all(paths, send, as_json=as_json, err=output == STANDARD_OUTPUT)
     if output is not None:
         batch_id = outcomes[0].result.get("id")
         if batch_id is None:
@@ -107,7 +116,9 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         save_results(client, batch_id, output, form)
 
 
-def _send_all(paths: list[Path], send: Send, *, as_json: bool, songs: int, err: bool) -> list[Outcome]:
+def _send_all(
+    paths: list[Path], send: Callable[[Path], dict[str, Any]], *, as_json: bool, err: bool
+) -> list[Outcome]:
     """Send files one after the other, print what came of them, and return that.
 
     It ends the command with its exit code if a file was refused.
@@ -136,7 +147,7 @@ def _send_all(paths: list[Path], send: Send, *, as_json: bool, songs: int, err: 
         outcomes.append(outcome)
         if not as_json:
             print_result(outcome, err=err)
-            print_reasons(outcome.result.get("songs", []), songs, err=err)
+            print_reasons(outcome.result, err=err)
     if as_json:
         print_json([outcome.to_json() for outcome in outcomes])
     else:

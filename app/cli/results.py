@@ -144,8 +144,9 @@ def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
     print_table(("file", "", *counts), rows, err=err)
 
 
-def print_reasons(songs: Sequence[Mapping[str, Any]], most: int, *, err: bool = False) -> None:
-    """Print the genre and the strongest reasons of the first songs, `most` at most."""
+def print_reasons(result: Mapping[str, Any], *, err: bool = False) -> None:
+    """Print the genre and the strongest reasons of those of a batch's songs that were asked for."""
+    songs: Sequence[Mapping[str, Any]] = result.get("songs") or ()
     if not songs:
         return
     rows = (
@@ -153,13 +154,19 @@ def print_reasons(songs: Sequence[Mapping[str, Any]], most: int, *, err: bool = 
             song["title"],
             song["genre"]["name"],
             f"{song['confidence']:.2f}" + ("" if song["confident"] else " uncertain"),
-            "\n".join(f"{reason['contribution']:+.2f} {reason['text']}" for reason in song["explanation"]),
+            _reasons(song["explanation"]),
         )
-        for song in songs[:most]
+        for song in songs
     )
     print_table(("title", "genre", "confidence", "strongest reasons"), rows, err=err, show_lines=True)
-    if len(songs) > most:
-        print_line(f"The first {most:,} of {len(songs):,} songs; --songs {len(songs)} prints all.", err=err)
+    if (stored := result["rowsClassified"]) > len(songs):
+        print_line(f"The first {len(songs):,} of {stored:,} songs; --songs {stored} prints all.", err=err)
+
+
+def _reasons(explanation: Sequence[Mapping[str, Any]] | None) -> str:
+    if explanation is None:
+        return "none: the service does not keep features"
+    return "\n".join(f"{reason['contribution']:+.2f} {reason['text']}" for reason in explanation)
 
 
 def _print_problems(result: Mapping[str, Any], *, err: bool) -> None:

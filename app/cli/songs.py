@@ -112,7 +112,7 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 def song_nodes(
-    client: Service, query: str, variables: Mapping[str, Any], most: int | None
+    client: Service, query: str, variables: Mapping[str, Any], most: int | None, *, page: int = LARGEST_PAGE
 ) -> Iterator[Mapping[str, Any]]:
     """Give out songs, page after page.
 
@@ -121,16 +121,17 @@ def song_nodes(
         query: for `songs`, with the variables `first` and `after`.
         variables: the others.
         most: how many at most; None for all.
+        page: how many at most in a request.
     """
     after, left = None, most
     while True:
-        size = LARGEST_PAGE if left is None else min(left, LARGEST_PAGE)
-        page = client.execute(query, {**variables, "first": size, "after": after})["songs"]
-        yield from page["nodes"]
+        size = page if left is None else min(left, page)
+        found = client.execute(query, {**variables, "first": size, "after": after})["songs"]
+        yield from found["nodes"]
         left = None if left is None else left - size
-        if left == 0 or not page["pageInfo"]["hasNextPage"]:
+        if left == 0 or not found["pageInfo"]["hasNextPage"]:
             return
-        after = page["pageInfo"]["endCursor"]
+        after = found["pageInfo"]["endCursor"]
 
 
 @for_service
