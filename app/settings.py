@@ -15,6 +15,7 @@ from app.addresses import check_host, check_origin, check_proxy
 from app.cores import usable_cores
 from app.resources import resource
 from app.setting_sources import EnvFileError, problems, read_env_file
+from ml.errors import UserError
 
 PREFIX = "GENREGRAPH_"
 
@@ -61,7 +62,7 @@ _MESSAGES: Final = {
 """Messages by pydantic error type."""
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """Settings are invalid; the message has one line per setting."""
 
 

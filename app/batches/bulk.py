@@ -37,6 +37,8 @@ Result = TypeVar("Result")
 class DatabaseLostError(BulkError):
     """The database is unreachable or the connection was lost; nothing was stored."""
 
+    exit_code = 3
+
 
 class BulkStore:
     """Stores bulk runs in the database of a genregraph service."""

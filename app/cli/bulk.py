@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.options import MinConfidenceOption, OnMissingValueOption
-from app.cli.output import FAILED, NOT_REACHED, USAGE, fail, print_line, print_table, require_extra
+from app.cli.output import FAILED, USAGE, fail, print_line, print_table, require_extra
 from ml.songs.problems import OnInvalidRow, OnMissingValue
 
 if TYPE_CHECKING:
@@ -93,45 +93,25 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
     from ml.bulk.inputs import find_inputs
     from ml.bulk.run import Run
 
-    with _exit_codes():
-        files = find_inputs(inputs)
-        folder = (model or resource("model")).absolute()
-        write, used, keeps_features = _sink(output, folder, min_confidence, overwrite)
-        cluster = (
-            local_cluster(workers or os.cpu_count() or 1) if scheduler is None else scheduler_at(scheduler)
+    files = find_inputs(inputs)
+    folder = (model or resource("model")).absolute()
+    write, used, keeps_features = _sink(output, folder, min_confidence, overwrite)
+    cluster = local_cluster(workers or os.cpu_count() or 1) if scheduler is None else scheduler_at(scheduler)
+    with cluster as client, _progress(sum(file.size for file in files)) as progress:
+        run = Run(
+            client,
+            files,
+            used,
+            on_invalid_row=on_invalid_row,
+            on_missing_value=on_missing_value,
+            keeps_features=keeps_features,
         )
-        with cluster as client, _progress(sum(file.size for file in files)) as progress:
-            run = Run(
-                client,
-                files,
-                used,
-                on_invalid_row=on_invalid_row,
-                on_missing_value=on_missing_value,
-                keeps_features=keeps_features,
-            )
-            summary = write(run, progress)
+        summary = write(run, progress)
     if report is not None:
         _write_report(report, summary)
     _print(summary)
     if summary.refused:
         raise typer.Exit(FAILED)
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    from app.batches.bulk import DatabaseLostError
-    from app.settings import SettingsError
-    from ml.bulk.errors import BulkError, BulkUsageError, ClusterError
-    from ml.model.artifact import ArtifactError
-
-    try:
-        yield
-    except BulkUsageError as error:
-        fail(str(error), USAGE)
-    except (ClusterError, DatabaseLostError) as error:
-        fail(str(error), NOT_REACHED)
-    except (BulkError, ArtifactError, SettingsError) as error:
-        fail(str(error))
 
 
 def _sink(

@@ -14,8 +14,9 @@ import httpx
 import tenacity
 import typer
 
-from app.cli.output import FAILED, INTERRUPTED, NOT_REACHED, fail, plain
+from app.cli.output import FAILED, NOT_REACHED, plain
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
+from ml.errors import UserError
 
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
@@ -33,7 +34,7 @@ _NO_ENDPOINT = frozenset({404, 405})
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
 
-class NotReachedError(Exception):
+class NotReachedError(UserError):
     """The service cannot be reached, or does not let this client in.
 
     Attributes:
@@ -41,18 +42,21 @@ class NotReachedError(Exception):
         after: in how many seconds, if the service says so.
     """
 
+    exit_code = NOT_REACHED
+
     def __init__(self, message: str, *, retriable: bool = False, after: float | None = None) -> None:
         super().__init__(message)
         self.retriable = retriable
         self.after = after
 
 
-class RefusedError(Exception):
+class RefusedError(UserError):
     """The service answered the operation with errors; `code` is the first one's."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.exit_code = NOT_REACHED if code == "FORBIDDEN" else FAILED
 
 
 class GraphQLClient:
@@ -159,22 +163,15 @@ class GraphQLClient:
 
 @contextmanager
 def connected(url: str, client_id: str, client_secret: str, retries: int) -> Iterator[GraphQLClient]:
-    """Give a client of a service, and end the command with a line and a code if the service says no."""
+    """Give a client of a service."""
     headers = {
         CLIENT_ID_HEADER: client_id,
         CLIENT_SECRET_HEADER: client_secret,
         "accept": "application/graphql-response+json, application/json",
     }
     timeout = httpx.Timeout(UPLOAD_TIMEOUT_SECONDS, connect=10.0)
-    try:
-        with httpx.Client(headers=headers, timeout=timeout) as http:
-            yield GraphQLClient(http, url, retries)
-    except NotReachedError as error:
-        fail(str(error), NOT_REACHED)
-    except RefusedError as error:
-        fail(str(error), NOT_REACHED if error.code == "FORBIDDEN" else FAILED)
-    except KeyboardInterrupt:
-        fail("interrupted", INTERRUPTED)
+    with httpx.Client(headers=headers, timeout=timeout) as http:
+        yield GraphQLClient(http, url, retries)
 
 
 def seconds_until(retry_after: str) -> float | None:

@@ -133,29 +133,22 @@ def _duration(text: str) -> timedelta:
 
 def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answer:
     from app.cli.startup import on_database, settings_or_fail
-    from app.clients.administration import ClientAccountError, ClientAccounts
+    from app.clients.administration import ClientAccounts
 
-    try:
-        return on_database(settings_or_fail(), lambda sessions: work(ClientAccounts(sessions)))
-    except ClientAccountError as error:
-        fail(str(error))
+    return on_database(settings_or_fail(), lambda sessions: work(ClientAccounts(sessions)))
 
 
 async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
     """Return the clients of the settings, each with the setting that has it."""
-    from app.clients.credentials import ClientsError
     from app.clients.directory import FileClients, SettingsClients
 
     found: list[tuple[str, Credential]] = []
-    try:
-        if settings.clients is not None:
-            known = await SettingsClients(settings.clients.get_secret_value()).read()
-            found += [("GENREGRAPH_CLIENTS", one) for one in known]
-        if settings.clients_file is not None:
-            known = await FileClients(settings.clients_file).read()
-            found += [("GENREGRAPH_CLIENTS_FILE", one) for one in known]
-    except ClientsError as error:
-        fail(str(error))
+    if settings.clients is not None:
+        known = await SettingsClients(settings.clients.get_secret_value()).read()
+        found += [("GENREGRAPH_CLIENTS", one) for one in known]
+    if settings.clients_file is not None:
+        known = await FileClients(settings.clients_file).read()
+        found += [("GENREGRAPH_CLIENTS_FILE", one) for one in known]
     return found
 
 

@@ -30,9 +30,10 @@ def demo(
       genregraph demo --file songs.csv
     """
     from app.cli.client import connected
-    from app.cli.serving import app_or_fail, database_of
-    from app.cli.startup import settings_or_fail
+    from app.cli.serving import database_of
+    from app.cli.startup import settings_or_fail, using_model
     from app.http.servers import running
+    from app.main import create_app
     from app.observability.logs import configure_logs
     from app.resources import resource
 
@@ -43,11 +44,14 @@ def demo(
     own = settings.model_copy(
         update={"database_url": None, "clients": None, "data_dir": settings.data_dir / "demo"}
     )
-    with database_of(own) as ready, running(app_or_fail(ready)) as port:
-        url = f"http://127.0.0.1:{port}/graphql"
-        typer.echo(f"Serving on {url}, with PostgreSQL of its own.")
-        with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:
-            _show(client, path)
+    with database_of(own) as ready:
+        with using_model(ready):
+            app = create_app(ready)
+        with running(app) as port:
+            url = f"http://127.0.0.1:{port}/graphql"
+            typer.echo(f"Serving on {url}, with PostgreSQL of its own.")
+            with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:
+                _show(client, path)
 
 
 def _show(client: Service, path: Path) -> None:

@@ -67,14 +67,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
 def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> None:
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
     from app.cli.scores import print_scores, write_evaluation
-    from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
-    from ml.training.data import TrainingDataError
+    from ml.model.artifact import REPORTS, load_ensemble
     from ml.training.evaluate import evaluate as evaluate_model
 
-    try:
-        report = evaluate_model(load_ensemble(model), features, labels)
-    except (TrainingDataError, ArtifactError) as error:
-        fail(str(error))
+    report = evaluate_model(load_ensemble(model), features, labels)
     print_line(f"Model {report.model_version}")
     if report.out_of_fold:
         print_line(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from app.cli.database import database, migrate
 from app.cli.demo import demo
 from app.cli.evaluate import evaluate
 from app.cli.help import Command, QuickGroup
-from app.cli.output import FAILED
+from app.cli.output import FAILED, INTERRUPTED, fail
 from app.cli.schema import schema
 from app.cli.serve import serve
 from app.cli.songs import genres, labels, song, songs
@@ -24,6 +24,7 @@ from app.cli.streams import Output
 from app.cli.training import learn, sample_data, train, tune
 from app.cli.verify import verify
 from app.cli.worker import worker
+from ml.errors import UserError
 
 COMMANDS = (
     *(serve, worker, demo),
@@ -38,6 +39,20 @@ COMMANDS = (
 ONLY_PRINT = frozenset({"schema", "clients", "genres", "songs", "song", "batches", "download", "labels"})
 """Commands whose result is what they print, such as a new secret: without that they have failed."""
 
+
+class _Commands(QuickGroup):
+    """Ends a command with one line for an error that its user can act on."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            fail("interrupted", INTERRUPTED)
+
+
 cli = typer.Typer(
     name="genregraph",
     help="""Song genres over GraphQL: upload a CSV of songs, get each song's genre back.
@@ -48,7 +63,7 @@ Examples:
   genregraph songs --genre metal
   genregraph COMMAND --help
 """,
-    cls=QuickGroup,
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

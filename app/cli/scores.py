@@ -36,13 +36,11 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
 
 
 @contextmanager
-def writing_model(out: Path, *errors: type[Exception]) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar as `progress_bar` does; end the command on an error, also if `out` cannot be written."""
+def writing_model(out: Path) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar as `progress_bar` does; end the command if `out` cannot be written."""
     with progress_bar() as show:
         try:
             yield show
-        except errors as error:
-            fail(str(error))
         except OSError as error:
             fail(f"the model cannot be written to {out}: {error}")
 

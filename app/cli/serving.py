@@ -18,22 +18,20 @@ import structlog
 import typer
 import uvicorn
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
 from app import __version__
 from app.cli.graceful_server import GracefulServer
 from app.cli.options import LOCAL_CLIENT
 from app.cli.output import fail
 from app.cli.processes import Place, Processes
-from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail
-from app.clients.credentials import ClientsError, parse_clients
+from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail, using_model
+from app.clients.credentials import parse_clients
 from app.http.http_protocol import CONNECTION_LIMITS
 from app.http.servers import Draining
 from app.main import create_app
 from app.observability.logs import configure_logs
-from app.observability.tracing import Tracing, tracing
+from app.observability.tracing import tracing
 from app.settings import Environment, LogFormat, Settings
-from ml.model.artifact import ArtifactError
 
 LOCAL_CLIENTS: Final = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
 """The client that everybody knows; only a database of our own, on this machine, gets it."""
@@ -70,22 +68,6 @@ def database_of(settings: Settings) -> Iterator[Settings]:
         yield _with_database(settings, url, start_empty=True)
 
 
-def app_or_fail(
-    settings: Settings,
-    *,
-    known_client: str | None = None,
-    tracing: Tracing | None = None,
-    siblings: Path | None = None,
-) -> Starlette:
-    """Make the application, or end the command saying what is wrong; for the arguments see `create_app`."""
-    try:
-        return create_app(settings, known_client=known_client, tracing=tracing, siblings=siblings)
-    except ArtifactError as error:
-        fail(f"the model in {settings.model_dir} cannot be used: {error}")
-    except ClientsError as error:
-        fail(str(error))
-
-
 def _known_client(settings: Settings) -> str | None:
     """Return the client that everybody knows, if these settings let it in without saying so."""
     implied = settings.database_url is None and settings.clients is None
@@ -118,7 +100,8 @@ def _serve(
         siblings: the folder that these share.
     """
     with tracing() as traces:
-        app = app_or_fail(settings, known_client=known, tracing=traces, siblings=siblings)
+        with using_model(settings):
+            app = create_app(settings, known_client=known, tracing=traces, siblings=siblings)
         # What is there now stays: without this, a full collection in the middle of a batch looks at it
         # all over again and stops every thread for a tenth of a second.
         gc.freeze()

@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from app.cli.output import fail
 from app.clients.credentials import file_entries, plain_secrets
-from app.local_postgres import EmbeddedPostgresError, local_postgres
-from app.settings import Environment, Settings, SettingsError, load_settings
+from app.local_postgres import local_postgres
+from app.settings import Environment, Settings, load_settings
 
 if TYPE_CHECKING:
     from app.database.engine import SessionFactory
@@ -34,11 +34,12 @@ Result = TypeVar("Result")
 
 
 def settings_or_fail(**overrides: object) -> Settings:
-    """Return the settings, or end the command saying which one is wrong."""
-    try:
-        settings = load_settings(**overrides)
-    except SettingsError as error:
-        fail(str(error))
+    """Return the settings, or end the command if their secrets are too weak.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    settings = load_settings(**overrides)
     if weak := weak_secrets(settings):
         fail("\n".join(weak))
     return settings
@@ -73,15 +74,15 @@ def database_starting(settings: Settings, *, join: bool = False) -> Iterator[Dat
     Args:
         settings: with or without a database.
         join: use the embedded server that another process runs, if there is one.
+
+    Raises:
+        EmbeddedPostgresError: the embedded server cannot run.
     """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value
         return
-    try:
-        with local_postgres(settings.data_dir, join=join) as url:
-            yield url
-    except EmbeddedPostgresError as error:
-        fail(str(error))
+    with local_postgres(settings.data_dir, join=join) as url:
+        yield url
 
 
 @contextmanager
@@ -118,17 +119,16 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
     Args:
         database_url: the database.
         start_empty: drop all that is stored first.
+
+    Raises:
+        DatabaseUrlError: the URL is wrong.
     """
     from app.database.check import UnsuitableDatabaseError
     from app.database.connect import Database
     from app.database.errors import DATABASE_ERRORS, reason
     from app.database.migrate import migrate
-    from app.database.url import DatabaseUrlError
 
-    try:
-        shown = Database(database_url).shown
-    except DatabaseUrlError as error:
-        fail(str(error))
+    shown = Database(database_url).shown
     try:
         if start_empty:
             migrate(database_url, "base")
@@ -141,10 +141,19 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
 
 def model_or_fail(settings: Settings) -> Ensemble:
     """Return the model of the settings, or end the command if it cannot be used."""
-    from ml.model.artifact import ArtifactError, load_ensemble
+    from ml.model.artifact import load_ensemble
+
+    with using_model(settings):
+        return load_ensemble(settings.model_dir)
+
+
+@contextmanager
+def using_model(settings: Settings) -> Iterator[None]:
+    """End the command if the model of the settings, which is loaded in this context, cannot be used."""
+    from ml.model.artifact import ArtifactError
 
     try:
-        return load_ensemble(settings.model_dir)
+        yield
     except ArtifactError as error:
         fail(f"the model in {settings.model_dir} cannot be used: {error}")
 

@@ -45,15 +45,14 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
     """
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
     from app.cli.scores import print_left_out, print_scores, write_evaluation, writing_model
-    from ml.model.artifact import REPORTS, ArtifactError, load_ensemble
-    from ml.training.data import TrainingDataError
+    from ml.model.artifact import REPORTS, load_ensemble
     from ml.training.evaluate import evaluate
-    from ml.training.parameters import Parameters, ParametersError, read_parameters
+    from ml.training.parameters import Parameters, read_parameters
     from ml.training.train import TrainingFiles
     from ml.training.train import train as train_model
 
     files = TrainingFiles(features, labels, lyrics, further)
-    with writing_model(out, ParametersError, TrainingDataError, ArtifactError) as show:
+    with writing_model(out) as show:
         chosen = Parameters() if parameters is None else read_parameters(parameters)
         chosen = chosen.model_copy(update={"seed": seed})
         report = train_model(files, out, parameters=chosen, progress=show)
@@ -88,8 +87,7 @@ def learn(out: ModelOption = Path("learned-model")) -> None:
     from app.batches.stored_songs import StoredSongsRepository
     from app.cli.scores import print_left_out, print_scores, writing_model
     from app.cli.startup import model_or_fail, on_database, settings_or_fail
-    from ml.model.artifact import ArtifactError
-    from ml.training.learn import LearningError, VerifiedSongs
+    from ml.training.learn import VerifiedSongs
     from ml.training.learn import learn as learn_from
 
     async def verified_rows(sessions: SessionFactory) -> VerifiedRows:
@@ -101,7 +99,7 @@ def learn(out: ModelOption = Path("learned-model")) -> None:
     rows = on_database(settings, verified_rows)
     if rows.until is None:
         fail("no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true")
-    with writing_model(out, LearningError, ArtifactError) as show:
+    with writing_model(out) as show:
         verified = VerifiedSongs(rows.songs, rows.genres, rows.until)
         report = learn_from(ensemble, verified, out, progress=show)
     learned = report.learned
@@ -141,10 +139,8 @@ def tune(  # noqa: PLR0913, PLR0917 - the options of the command
     """
     require_extra("optuna", "sklearn", "jinja2", extra="training")
     from app.cli.scores import progress_bar
-    from ml.training.data import TrainingDataError
     from ml.training.parameters import Parameters, write_parameters
     from ml.training.train import TrainingFiles
-    from ml.training.tune import TuningError
     from ml.training.tune import tune as search
 
     files = TrainingFiles(features, labels, lyrics, further)
@@ -154,8 +150,6 @@ def tune(  # noqa: PLR0913, PLR0917 - the options of the command
             result = search(
                 files, storage=storage, trials=trials, study=study, shipped=shipped, progress=show
             )
-        except (TrainingDataError, TuningError) as error:
-            fail(str(error))
         except KeyboardInterrupt:
             fail("stopped before a trial was done", INTERRUPTED)
     try:

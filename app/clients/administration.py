@@ -13,12 +13,13 @@ from app.clients.repository import ClientRepository
 from app.clients.roles import Role
 from app.database.engine import SessionFactory
 from app.database.tables import ClientRow, ClientSecretRow
+from ml.errors import UserError
 
 KEEP_EXPIRED = timedelta(days=30)
 """How long `list` still shows an expired secret."""
 
 
-class ClientAccountError(Exception):
+class ClientAccountError(UserError):
     """The operation is not possible; the message says why."""
 
 

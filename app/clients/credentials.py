@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.clients.roles import Role
+from ml.errors import UserError
 
 CLIENT_ID_HEADER = "client-id"
 CLIENT_SECRET_HEADER = "client-secret"  # noqa: S105  (a header's name)
@@ -31,7 +32,7 @@ _MISSPELT = 0.75
 _FORM = "client-id:client-secret, optionally followed by :reader, :writer or :admin"
 
 
-class ClientsError(ValueError):
+class ClientsError(UserError, ValueError):
     """A list of clients is invalid; the message contains no secret."""
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
+from ml.errors import UserError
+
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 _ESCAPE: Final = "Percent-encode special characters in names and passwords: @ is %40, / is %2F, % is %25."
 
@@ -54,7 +56,7 @@ _TLS: Final = (
 )
 
 
-class DatabaseUrlError(Exception):
+class DatabaseUrlError(UserError):
     """A database URL is invalid or not supported; the message is one line without secrets."""
 
 

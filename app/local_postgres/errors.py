@@ -7,8 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from ml.errors import UserError
 
-class EmbeddedPostgresError(Exception):
+
+class EmbeddedPostgresError(UserError):
     """The server cannot run; the message is one line that says what to do."""
 
 

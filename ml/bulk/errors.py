@@ -9,17 +9,23 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
+from ml.errors import UserError
 
-class BulkError(Exception):
+
+class BulkError(UserError):
     """A run that cannot go on: one line that says why. Nothing was written."""
 
 
 class BulkUsageError(BulkError):
     """What was asked for makes no sense: an input that is not there, an output that must not be touched."""
 
+    exit_code = 2
+
 
 class ClusterError(BulkError):
     """The Dask scheduler cannot be reached, has no workers, or was lost."""
+
+    exit_code = 3
 
 
 @contextmanager

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from ml.errors import UserError
 from ml.model.boosters import Classifier, booster_text, lgb, load_booster
 from ml.model.drift import TrainingRanges
 from ml.model.ensemble import Ensemble
@@ -46,7 +47,7 @@ FIGURES = ("confusion_matrix.png", "reliability.png", "per_genre_recall.png", "f
 REPORT_FILES = frozenset({METRICS, *FIGURES})
 
 
-class ArtifactError(Exception):
+class ArtifactError(UserError):
     """A folder is not a usable model artifact."""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ml.errors import UserError
 from ml.model.artifact import FOLDS
 from ml.songs.contract import (
     MAX_TRACK_ID,
@@ -38,7 +39,7 @@ _MIN_SONGS = 2 * FOLDS
 """Minimum songs per genre: the recipe splits the training part of each fold again."""
 
 
-class TrainingDataError(Exception):
+class TrainingDataError(UserError):
     """Training data cannot be used; the message says what is wrong, where, and what to do."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from ml.errors import UserError
 from ml.model.artifact import FOLDS, check_replaceable, encode_model
 from ml.model.ensemble import Ensemble
 from ml.model.manifest import Learned, Manifest
@@ -37,7 +38,7 @@ _UNKNOWN = 1e-6
 """Probability assumed for a genre unknown to the model, to avoid log(0)."""
 
 
-class LearningError(Exception):
+class LearningError(UserError):
     """The model was not written; the message says why, and what to do."""
 
 

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ml.errors import UserError
 from ml.songs.contract import AUDIO_FEATURE_COUNT
 
 Share = Annotated[float, Ge(0.01), Le(1)]
 Count = Annotated[int, Ge(1)]
 
 
-class ParametersError(Exception):
+class ParametersError(UserError):
     """A parameters file cannot be used; the message says what is wrong and where."""
 
 

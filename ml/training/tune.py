@@ -27,6 +27,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
+from ml.errors import UserError
 from ml.training.evaluation import totals
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
@@ -46,7 +47,7 @@ SEARCH_SPACE: dict[str, FloatDistribution | IntDistribution] = {
 }
 
 
-class TuningError(Exception):
+class TuningError(UserError):
     """A study cannot be created or continued; the message says why and what to do."""
 
 
