@@ -1,1 +1,1 @@
-"""The command line, `genregraph`: one module a command, put together in `root`."""
+"""The command line, `genregraph`. `root` registers the commands; each module has those of one topic."""

@@ -143,16 +143,16 @@ def download(
 
 
 def check_output(output: Path) -> None:
-    """End the command if results cannot be written there, before anything is sent."""
+    """End the command if results cannot be written there."""
     if output == STANDARD_OUTPUT:
-        if sys.stdout.isatty():  # which would obey control characters in titles
+        if sys.stdout.isatty():  # titles can contain control characters
             fail("results cannot be printed to a terminal; name a file with -o", USAGE)
     elif output.is_dir() or not output.absolute().parent.is_dir():
         fail(f"--output: {output} is not a file in an existing folder", USAGE)
 
 
 def save_results(client: Service, batch_id: str, output: Path, form: ResultFormat | None) -> None:
-    """Write what a batch answered to a file, whole or not at all, or to standard output for `-`.
+    """Write the results of a batch to a file atomically, or to standard output for `-`.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient.download`.
@@ -162,7 +162,7 @@ def save_results(client: Service, batch_id: str, output: Path, form: ResultForma
     if output == STANDARD_OUTPUT:
         client.download(batch_id, extension, sys.stdout.buffer)
         return
-    # What is no regular file, such as a pipe, cannot be replaced.
+    # A pipe or device cannot be replaced.
     part = output if output.exists() and not output.is_file() else output.with_name(f"{output.name}.part")
     try:
         with part.open("wb") as file:

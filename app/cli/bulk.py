@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.options import MinConfidenceOption, OnMissingValueOption
-from app.cli.output import FAILED, USAGE, fail, print_line, print_table, require_extra
+from app.cli.output import FAILED, USAGE, fail, print_line, print_table, progress, require_extra
 from ml.songs.problems import OnInvalidRow, OnMissingValue
 
 if TYPE_CHECKING:
@@ -37,27 +37,25 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
         typer.Option(
             envvar="GENREGRAPH_BULK_OUTPUT",
             show_envvar=True,
-            help="A folder or URL for Parquet, or postgresql://user:password@host/database of a service.",
+            help="Folder or URL for Parquet, or postgresql://user:password@host/database of a service.",
         ),
     ],
     scheduler: Annotated[
         str | None,
-        typer.Option(help="A Dask scheduler, like tcp://host:8786.", show_default="processes of its own"),
+        typer.Option(help="Dask scheduler, such as tcp://host:8786.", show_default="local processes"),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="How many processes of its own.", show_default="one for each core"),
+        typer.Option(min=1, help="Number of local processes.", show_default="one per core"),
     ] = None,
     on_invalid_row: Annotated[
         OnInvalidRow,
-        typer.Option(
-            case_sensitive=False, help="Write nothing if a row is wrong anywhere, or leave wrong rows out."
-        ),
+        typer.Option(case_sensitive=False, help="Write nothing if any row is invalid, or skip invalid rows."),
     ] = OnInvalidRow.REJECT_FILE,
     on_missing_value: OnMissingValueOption = OnMissingValue.SKIP_ROW,
     min_confidence: MinConfidenceOption = 0.0,
     report: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write counts and refused rows to this JSON file.")
+        Path | None, typer.Option(dir_okay=False, help="Write counts and problems to this JSON file.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier output in the folder.")
@@ -66,18 +64,17 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
         Path | None,
         typer.Option(
             file_okay=False,
-            help="Folder of the model, which workers have to find too.",
-            show_default="the one that ships",
+            help="Folder of the model; workers must have it, too.",
+            show_default="the shipped model",
         ),
     ] = None,
 ) -> None:
     """Classify whole catalogues: many large CSV or Parquet files, on all cores or on a Dask cluster.
 
-    The checks and genres are those of the service. Of rows with the same track id the last wins, over all
-    files in their order. Either all is written or nothing.
+    Checks and genres are the same as in the service. The last row with a track ID wins, across all files in
+    order. Either everything is written or nothing.
 
-    Exit codes: 0 written, 1 a file refused or the work failed, 2 wrong usage, 3 the scheduler or the database
-    cannot be reached.
+    Exit codes: 0 written, 1 file rejected or run failed, 2 usage error, 3 scheduler or database unreachable.
 
     Examples:
       genregraph bulk 'catalogue/*.parquet' --output genres
@@ -85,7 +82,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
     """
     require_extra("distributed", extra="bulk")
     if scheduler is not None and workers is not None:
-        fail("--workers is about processes of its own: a scheduler has the workers it has", USAGE)
+        fail("--workers sets the number of local processes; it cannot be combined with --scheduler", USAGE)
     if report is not None and not report.absolute().parent.is_dir():
         fail(f"--report: there is no folder {report.absolute().parent}", USAGE)
     from app.resources import resource
@@ -97,7 +94,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
     folder = (model or resource("model")).absolute()
     write, used, keeps_features = _sink(output, folder, min_confidence, overwrite)
     cluster = local_cluster(workers or os.cpu_count() or 1) if scheduler is None else scheduler_at(scheduler)
-    with cluster as client, _progress(sum(file.size for file in files)) as progress:
+    with cluster as client, _progress(sum(file.size for file in files)) as show:
         run = Run(
             client,
             files,
@@ -106,7 +103,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
             on_missing_value=on_missing_value,
             keeps_features=keeps_features,
         )
-        summary = write(run, progress)
+        summary = write(run, show)
     if report is not None:
         _write_report(report, summary)
     _print(summary)
@@ -117,7 +114,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
 def _sink(
     output: str, model: Path, min_confidence: float, overwrite: bool
 ) -> tuple[Callable[[Run, OnResult], BulkSummary], Model, bool]:
-    """Return what writes a run to the output, the model, and whether features are kept."""
+    """Return a function that writes a run to the output, the model, and whether to keep features."""
     from app.batches.bulk import BulkStore
     from app.settings import load_settings
     from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
@@ -138,9 +135,8 @@ def _sink(
 
 @contextmanager
 def _progress(size: int) -> Iterator[Any]:
-    """Show how much is read, and give a function that takes a part's result."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    """Show progress; yield a function that takes the result of a part."""
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.fields[rows]:,} rows"),
@@ -149,16 +145,16 @@ def _progress(size: int) -> Iterator[Any]:
         TextColumn("{task.fields[rate]:,.0f} rows/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=size, rows=0, rate=0.0)
+    with progress(*columns) as bar:
+        task = bar.add_task("", total=size, rows=0, rate=0.0)
         rows = 0
 
         def show(result: PartResult) -> None:
             nonlocal rows
             rows += result.findings.report.rows
-            elapsed = progress.tasks[0].elapsed or 0
+            elapsed = bar.tasks[0].elapsed or 0
             rate = rows / elapsed if elapsed else 0.0
-            progress.update(task, advance=result.part.size, rows=rows, rate=rate)
+            bar.update(task, advance=result.part.size, rows=rows, rate=rate)
 
         yield show
 

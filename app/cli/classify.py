@@ -119,9 +119,9 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
 def _send_all(
     paths: list[Path], send: Callable[[Path], dict[str, Any]], *, as_json: bool, err: bool
 ) -> list[Outcome]:
-    """Send files one after the other, print what came of them, and return that.
+    """Send files in turn, and print and return their outcomes.
 
-    It ends the command with its exit code if a file was refused.
+    End the command if a file was rejected.
 
     Raises:
         NotReachedError: see `GraphQLClient`.

@@ -1,4 +1,4 @@
-"""A small GraphQL client over HTTP: operations, uploads and downloads, as any client would send them."""
+"""A small GraphQL client over HTTP: operations, uploads and downloads."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ UPLOAD_TIMEOUT_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 LONGEST_ASKED_PAUSE_SECONDS = 300.0
-"""No service makes a command wait longer at a time."""
+"""Maximum pause, whatever Retry-After says."""
 
 UNAVAILABLE = frozenset({429, 502, 503})
-"""The status of a service, or of the proxy before it, that has too much to do, or will work again soon."""
+"""Status codes of a service or proxy that is overloaded or temporarily unavailable."""
 
 _NO_ENDPOINT = frozenset({404, 405})
-"""The status of a service whose GraphQL endpoint is at another path."""
+"""Status codes of a server whose GraphQL endpoint has another path."""
 
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 
 
 class NotReachedError(UserError):
-    """The service cannot be reached, or does not let this client in.
+    """The service is unreachable, or rejects this client's credentials.
 
     Attributes:
         retriable: another attempt may succeed.
-        after: in how many seconds, if the service says so.
+        after: seconds to wait, if the service says so.
     """
 
     exit_code = NOT_REACHED
@@ -51,7 +51,7 @@ class NotReachedError(UserError):
 
 
 class RefusedError(UserError):
-    """The service answered the operation with errors; `code` is the first one's."""
+    """The service responded with errors; `code` is that of the first."""
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -62,18 +62,17 @@ class RefusedError(UserError):
 class GraphQLClient:
     """Talks to one service.
 
-    A request that cannot get through (no or a broken connection, 429, 502, 503) is sent again, after growing,
-    jittered pauses or when the service says. That is safe with uploads too: songs stored twice are stored
-    once.
+    Failed requests (no connection, a lost one, 429, 502, 503) are retried with exponential backoff and
+    jitter, or when the service says. Uploads can be retried safely: songs are stored once.
     """
 
     def __init__(self, http: httpx.Client, url: str, retries: int) -> None:
         """Make a client.
 
         Args:
-            http: sends the credentials with each request.
+            http: the HTTP client, with the credentials.
             url: the GraphQL endpoint.
-            retries: how often to send a request again.
+            retries: maximum retries per request.
         """
         self._http = http
         self._url = url
@@ -101,7 +100,7 @@ class GraphQLClient:
     ) -> dict[str, Any]:
         """Run an operation with a file in one of its variables and return its `data`.
 
-        The file is read in small pieces while it is sent, and from its start again with each retry.
+        The file is streamed, from the start with each retry.
 
         Raises:
             NotReachedError, RefusedError: as for `execute`.
@@ -119,7 +118,7 @@ class GraphQLClient:
         )
 
     def download(self, batch_id: str, extension: str, file: BinaryIO) -> None:
-        """Write what a batch answered to a file, as it arrives.
+        """Stream the results of a batch to a file.
 
         Args:
             batch_id: `Batch.id`, or the UUID in it.
@@ -127,8 +126,8 @@ class GraphQLClient:
             file: open for writing.
 
         Raises:
-            NotReachedError: no connection, wrong credentials, or a download that broke off.
-            RefusedError: there is no such batch, or its results are not kept any more.
+            NotReachedError: no connection, wrong credentials, or an interrupted download.
+            RefusedError: the batch does not exist, or its results have expired.
             OSError: the file cannot be written.
         """
         url = httpx.URL(self._url).join(f"batches/{quote(batch_id, safe='')}/songs.{extension}")
@@ -138,14 +137,14 @@ class GraphQLClient:
         arriving = False
         try:
             with self._http.stream("GET", url) as response:
-                # Only the service sends results as an attachment; a login page is none.
+                # Results are an attachment; a proxy's login page is not.
                 if response.status_code != httpx.codes.OK or "content-disposition" not in response.headers:
                     response.read()
                     _answer(response, "results")
                 arriving = True
                 file.writelines(response.iter_bytes())
         except httpx.HTTPError as error:
-            # What is written already cannot be taken back from a pipe.
+            # What was written to a pipe cannot be taken back.
             raise _not_reached(url, error, retriable=not arriving) from error
 
     def _send(self, **request: Any) -> dict[str, Any]:
@@ -175,7 +174,7 @@ def connected(url: str, client_id: str, client_secret: str, retries: int) -> Ite
 
 
 def seconds_until(retry_after: str) -> float | None:
-    """Return what a Retry-After header asks for, in seconds; None if it cannot be read."""
+    """Return the seconds of a Retry-After header; None if it is invalid."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
     try:

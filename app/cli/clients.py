@@ -1,4 +1,4 @@
-"""`genregraph clients`: who may call."""
+"""`genregraph clients`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 clients = typer.Typer(
     name="clients",
-    help="""Look after the clients that may call. A change is noticed within seconds, without a restart.
+    help="""Manage clients. Running services notice changes within seconds.
 
 Examples:
   genregraph clients add nightly > nightly.secret
@@ -39,12 +39,12 @@ Examples:
     add_completion=False,
 )
 
-Name = Annotated[str, typer.Argument(help="The client's id.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="Client ID.", show_default=False)]
 
 
 @clients.command(cls=Command)
-def add(name: Name, role: Annotated[Role, typer.Option(help="What it may do.")] = Role.WRITER) -> None:
-    """Add a client. Its secret goes to standard output, this once, and is kept nowhere.
+def add(name: Name, role: Annotated[Role, typer.Option(help="Role.")] = Role.WRITER) -> None:
+    """Add a client. Its secret is printed once to standard output and stored only as a hash.
 
     Examples:
       genregraph clients add nightly > nightly.secret
@@ -59,10 +59,10 @@ def add(name: Name, role: Annotated[Role, typer.Option(help="What it may do.")] 
 def rotate(
     name: Name,
     grace: Annotated[
-        str, typer.Option(help="How long the old secret stays valid beside the new one: 30m, 24h, 7d, 0.")
+        str, typer.Option(help="How long the old secret remains valid: 30m, 24h, 7d, 0.")
     ] = "24h",
 ) -> None:
-    """Give a client a new secret, which goes to standard output; the old one is valid for the grace.
+    """Replace a client's secret. The new one is printed once; the old one expires after --grace.
 
     Examples:
       genregraph clients rotate nightly
@@ -71,27 +71,27 @@ def rotate(
     length = _duration(grace)
     until = datetime.now(UTC) + length
     secret = _with_accounts(lambda accounts: accounts.rotate(name, length))
-    ending = f"is valid until {until:%Y-%m-%d %H:%M} UTC" if length else "is not valid any more"
+    ending = f"is valid until {until:%Y-%m-%d %H:%M} UTC" if length else "is no longer valid"
     typer.secho(f"The old secret of {name} {ending}. The new one, shown this once:", err=True)
     typer.echo(secret)
 
 
 @clients.command(cls=Command)
 def revoke(name: Name) -> None:
-    """End all secrets of a client now. Its batches and songs stay.
+    """Revoke all secrets of a client. Its batches and songs are kept.
 
     Examples:
       genregraph clients revoke nightly
     """
     _with_accounts(lambda accounts: accounts.revoke(name))
-    typer.secho(f"Client {name} may not call any more; running services notice within seconds.", err=True)
+    typer.secho(f"Client {name} is revoked; running services notice within seconds.", err=True)
 
 
 @clients.command(name="list", cls=Command)
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the clients: those in the database, and those of the settings.
+    """List the clients in the database and in the settings.
 
     Examples:
       genregraph clients list
@@ -116,7 +116,7 @@ def list_(
         for account in accounts
     ]
     rows += [
-        (one.client_id, one.role.value, source, "", "", "valid while it stands there")
+        (one.client_id, one.role.value, source, "", "", "valid while configured")
         for source, one in configured
     ]
     print_table(("client", "role", "kept in", "added", "last used", "secrets"), rows)
@@ -127,7 +127,7 @@ def _duration(text: str) -> timedelta:
         return timedelta(0)
     match = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if match is None:
-        fail(f"--grace: {text!r} is no length of time such as 30m, 24h, 7d or 0", USAGE)
+        fail(f"--grace: {text!r} is not a duration such as 30m, 24h, 7d or 0", USAGE)
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
@@ -139,7 +139,7 @@ def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answe
 
 
 async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
-    """Return the clients of the settings, each with the setting that has it."""
+    """Return the clients in the settings, each with the name of its setting."""
     from app.clients.directory import FileClients, SettingsClients
 
     found: list[tuple[str, Credential]] = []

@@ -20,7 +20,7 @@ def database(
 ) -> None:
     """Run a program of PostgreSQL, such as psql or pg_dump, on the database.
 
-    The embedded database is started for it if it does not run; its own programs are found first then.
+    The embedded database is started if it is not running; then its own programs come first in PATH.
 
     Examples:
       genregraph database -- psql
@@ -47,7 +47,7 @@ def database(
         program = shutil.which(command[0], path=environment["PATH"])
         if program is None:
             fail(f"{command[0]} is not installed. Install PostgreSQL's client programs, or give its path.")
-        # What the operator typed; no shell sees it.
+        # The operator's own command, without a shell.
         code = subprocess.run([program, *command[1:]], env=environment, check=False).returncode  # noqa: S603
     if code:
         raise typer.Exit(code)
@@ -63,6 +63,6 @@ def migrate() -> None:
 
     settings = settings_or_fail()
     if settings.database_url is None:
-        fail("set GENREGRAPH_DATABASE_URL; the embedded database is migrated whenever it starts", USAGE)
+        fail("set GENREGRAPH_DATABASE_URL; the embedded database is migrated at each start", USAGE)
     revision = migrate_or_fail(settings.database_url.get_secret_value())
     typer.echo(f"The database is at revision {revision}.")

@@ -1,4 +1,4 @@
-"""`genregraph demo`: the main job, end to end."""
+"""`genregraph demo`: classify a file end to end."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ query SongsByGenre {
 
 def demo(
     file: Annotated[
-        Path | None, songs_option(help="Classify this file, - for standard input, not the sample.")
+        Path | None, songs_option(help="File to classify instead of the sample; - for standard input.")
     ] = None,
 ) -> None:
-    """Start the service on a PostgreSQL of its own, classify the sample songs, query them, stop.
+    """Start the service with its own PostgreSQL, classify the sample songs, query them, and stop.
 
     Examples:
       genregraph demo
@@ -40,7 +40,7 @@ def demo(
     settings = settings_or_fail()
     configure_logs(settings.effective_log_format, logging.WARNING)
     path = file or resource("data") / "sample" / "songs.csv"
-    # A database and a client of its own: a running service, or the operator's database, stays untouched.
+    # Its own database and client, so that a running service or the operator's database is not changed.
     own = settings.model_copy(
         update={"database_url": None, "clients": None, "data_dir": settings.data_dir / "demo"}
     )
@@ -49,7 +49,7 @@ def demo(
             app = create_app(ready)
         with running(app) as port:
             url = f"http://127.0.0.1:{port}/graphql"
-            typer.echo(f"Serving on {url}, with PostgreSQL of its own.")
+            typer.echo(f"Serving on {url}, with its own PostgreSQL.")
             with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:
                 _show(client, path)
 

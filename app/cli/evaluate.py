@@ -47,8 +47,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
 
     For songs that the model was trained on, these are the out-of-fold scores of its training.
 
-    With --stored, print how often the model of a service is right about songs whose genre people verified,
-    and that it had not learned from; nothing is written.
+    With --stored, print the accuracy of a service's model on verified songs that it has not learned from;
+    nothing is written.
 
     Examples:
       genregraph evaluate --features features.csv --labels labels.csv --model model
@@ -56,10 +56,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of the command
     """
     if stored:
         if any((features, labels, model, out)):
-            fail("--stored goes without --features, --labels, --model and --out", USAGE)
+            fail("--stored cannot be combined with --features, --labels, --model or --out", USAGE)
         _print_stored(client)
     elif features is None or labels is None or model is None:
-        fail("give --features, --labels and --model, or else --stored", USAGE)
+        fail("use --features, --labels and --model, or --stored", USAGE)
     else:
         _evaluate(features, labels, model, out)
 
@@ -86,7 +86,7 @@ def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> No
 
 
 def _print_stored(client: Service) -> None:
-    """Print how often the model of a service is right about verified songs."""
+    """Print the accuracy of a service's model on verified songs."""
     found = client.execute(ACCURACY)["accuracyOnVerified"]
     overall = found["overall"]
     print_line(f"Model {found['modelVersion']}")

@@ -1,4 +1,4 @@
-"""A uvicorn server that stops without losing a request that reached it."""
+"""A uvicorn server that stops without losing requests."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from types import FrameType
 import structlog
 import uvicorn
 
-SILENCE_SECONDS = 1.0
-"""How long a connection that was accepted last may take to send its request."""
+IDLE_SECONDS = 1.0
+"""How long an idle connection may take to send a request before it is closed."""
 
 log = structlog.get_logger(__name__)
 
 
 class GracefulServer(uvicorn.Server):
-    """Stops in three steps: it leaves the rotation, it takes no more connections, it ends what runs.
+    """Stops in three steps: leave the load balancer, stop accepting connections, finish requests.
 
-    On SIGTERM it goes on serving for a delay, in which load balancers notice. Then each connection that the
-    kernel already holds for it is taken and answered: closing the listening socket would reset those, and
-    a proxy that has sent its request there could not know whether it was done.
+    After SIGTERM it continues to serve for a delay, during which load balancers notice. Then it accepts and
+    answers each connection in the listen queue: closing the socket would reset those, and a proxy could not
+    know whether its request was processed.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class GracefulServer(uvicorn.Server):
         on_signal: Callable[[], None],
         delay_seconds: float,
     ) -> None:
-        """Describe the server; nothing runs yet.
+        """Create the server without starting it.
 
         Args:
             config: uvicorn's configuration.
-            on_listening: called once; only then a free port has its number.
+            on_listening: called once, when the port is known.
             on_signal: called once, at the first signal.
-            delay_seconds: how long after SIGTERM it still takes connections. SIGINT, or a second signal,
-                ends the delay.
+            delay_seconds: how long it accepts connections after SIGTERM. SIGINT or a second signal ends the
+                delay.
         """
         super().__init__(config)
         self._on_listening = on_listening
@@ -57,7 +57,7 @@ class GracefulServer(uvicorn.Server):
             self._on_listening(self)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Tell the application of a signal, and stop: after the delay if it is the first SIGTERM."""
+        """Notify the application, and stop: after the delay for the first SIGTERM, otherwise at once."""
         first, self._signalled = not self._signalled, True
         if first:
             self._on_signal()
@@ -69,14 +69,14 @@ class GracefulServer(uvicorn.Server):
             end(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more connections, answer those there are, and end."""
+        """Stop accepting connections, finish requests, and stop."""
         if not self.force_exit:
-            await self._take_waiting_connections()
-            await self._let_the_silent_speak()
+            await self._accept_queued_connections()
+            await self._wait_for_idle_connections()
         await super().shutdown(sockets)
 
-    async def _take_waiting_connections(self) -> None:
-        """Stop listening, having taken each connection that waited."""
+    async def _accept_queued_connections(self) -> None:
+        """Stop listening, and accept the connections in the listen queue."""
         loop = asyncio.get_running_loop()
         listeners = [
             socket.socket(fileno=socket.dup(listener.fileno()))
@@ -85,7 +85,7 @@ class GracefulServer(uvicorn.Server):
         ]
         for server in self.servers:
             server.close()
-        await asyncio.sleep(0)  # in which the event loop closes its own descriptors
+        await asyncio.sleep(0)  # lets the event loop close its descriptors
         for listener in listeners:
             listener.setblocking(False)
             waiting = []
@@ -98,14 +98,14 @@ class GracefulServer(uvicorn.Server):
                 connection.setblocking(False)
                 await loop.connect_accepted_socket(self._protocol, connection)
 
-    async def _let_the_silent_speak(self) -> None:
-        """Give each connection without a request time to send one: uvicorn would close it at once."""
+    async def _wait_for_idle_connections(self) -> None:
+        """Give idle connections time to send a request; uvicorn would close them at once."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + SILENCE_SECONDS
+        deadline = loop.time() + IDLE_SECONDS
         while loop.time() < deadline and not self.force_exit:
-            # A WebSocket's connection has no `cycle`: it has spoken.
-            silent = [c for c in self.server_state.connections if getattr(c, "cycle", ...) is None]
-            if not silent:
+            # A WebSocket connection has no `cycle`.
+            idle = [c for c in self.server_state.connections if getattr(c, "cycle", ...) is None]
+            if not idle:
                 return
             await asyncio.sleep(0.02)
 

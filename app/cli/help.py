@@ -1,4 +1,4 @@
-"""How commands show their help: options in groups, then examples; without Rich, which is slow to import."""
+"""Help with grouped options and examples, without Rich, which is slow to import."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 _EXAMPLES = "\n\nExamples:\n"
-"""Starts the last section of a command's docstring."""
+"""The start of the last section of a command's docstring."""
 
 SERVICE = "Service"
 OUTPUT = "Output"
-"""Names of groups of options that several commands have."""
+"""Option groups of several commands."""
 
 _PLACES = {"Arguments": 0, "Options": 2, OUTPUT: 3, SERVICE: 4}
-"""Where groups come; those of one command come after its arguments."""
+"""The order of groups; those of a single command come after its arguments."""
 
 
 class _WithExamples:
-    """Shows what comes after "Examples:" in the help as it stands."""
+    """Shows the text after "Examples:" unchanged at the end of the help."""
 
     help: str | None
 
@@ -34,13 +34,13 @@ class _WithExamples:
 
 
 class QuickGroup(_WithExamples, TyperGroup):
-    """A group of commands whose own options do without pydantic, which takes longer to import than all else.
+    """A group whose own options do not need pydantic, which is slow to import.
 
-    Typer converts by pydantic whatever is no bool, and its own options have None for False.
+    Typer converts all defaults except bools by pydantic, and its own flags default to None.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the options of the group itself, all of them flags."""
+        """Return the options of the group, which are all flags."""
         parameters = super().get_params(ctx)
         for parameter in parameters:
             parameter.default = parameter.default or False
@@ -48,10 +48,10 @@ class QuickGroup(_WithExamples, TyperGroup):
 
 
 class Command(_WithExamples, TyperCommand):
-    """A command whose help shows the groups of its options (`rich_help_panel`), then examples."""
+    """A command whose help shows option groups (`rich_help_panel`) and examples."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write a section for each group of parameters."""
+        """Write a section for each group."""
         groups: dict[str, list[Any]] = {}
         for parameter in self.get_params(ctx):
             if (record := parameter.get_help_record(ctx)) is not None:

@@ -1,6 +1,6 @@
-"""What several commands declare: options and checks of their values.
+"""Options of several commands, and checks of their values.
 
-Importing this, like importing a command, loads no more than Typer: `--help` and completion do it.
+Like the modules of commands, this imports only Typer, so that `--help` and completion are fast.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from app.cli.client import GraphQLClient
 
 Service: TypeAlias = "GraphQLClient"
-"""What `for_service` passes to a command; its class is imported when that runs."""
+"""The client that `for_service` passes to a command; its class is imported when the command runs."""
 
 Options = ParamSpec("Options")
 
 LOCAL_URL = "http://127.0.0.1:8000/graphql"
 LOCAL_CLIENT = "test"
-"""Id and secret of the client that the service knows on its embedded database."""
+"""ID and secret of the well-known client of the embedded database."""
 
 
 _MAX_PORT = 65_535
 
 
 def probability(value: float | None) -> float | None:
-    """Return a value that is from 0 to 1, or None.
+    """Return a value from 0 to 1, or None.
 
     Raises:
-        typer.BadParameter: it is not (a NaN is not, which typer's own range would let through).
+        typer.BadParameter: the value is outside this range, or NaN, which Typer's range would accept.
     """
     if value is not None and not 0 <= value <= 1:
         raise typer.BadParameter(f"must be from 0 to 1, not {value:g}")
@@ -46,10 +46,10 @@ def probability(value: float | None) -> float | None:
 
 
 def endpoint(ctx: typer.Context, url: str) -> str:
-    """Return the URL of a GraphQL endpoint; one without a path gets the service's own.
+    """Return the URL of a GraphQL endpoint; the default path is `/graphql`.
 
     Raises:
-        typer.BadParameter: it is no HTTP URL.
+        typer.BadParameter: it is not an HTTP URL.
     """
     if ctx.resilient_parsing:  # a shell asks for completions
         return url
@@ -65,10 +65,10 @@ def endpoint(ctx: typer.Context, url: str) -> str:
 
 
 def credential(value: str) -> str:
-    """Return an id or secret that fits into a header.
+    """Return an ID or secret that is valid in a header.
 
     Raises:
-        typer.BadParameter: it does not.
+        typer.BadParameter: it is not.
     """
     if not (value.isascii() and value.isprintable()) or value != value.strip() or not value:
         raise typer.BadParameter("must be printable ASCII without blanks around it")
@@ -76,7 +76,7 @@ def credential(value: str) -> str:
 
 
 class ResultFormat(StrEnum):
-    """In which form results can be downloaded."""
+    """The format of downloaded results."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -91,7 +91,7 @@ songs_option = partial(
     file_option, allow_dash=True, callback=song_path, help="CSV of songs, - for standard input."
 )
 labels_option = partial(file_option, help="CSV of trackID and genre, and artist if known.")
-"""Options with something of their own in each command that has them."""
+"""Options that differ in details between commands."""
 
 WaitOption = Annotated[bool, typer.Option(help="Wait for background classification to finish.")]
 BatchArgument = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.", show_default=False)]
@@ -149,7 +149,7 @@ RetriesOption = Annotated[
 
 
 def for_service(command: Callable[Concatenate[Service, Options], None]) -> Callable[..., None]:
-    """Give a command the options that say which service it talks to, and pass a client of that first."""
+    """Add the options that select the service to a command, and pass it a client as first argument."""
 
     def run(
         *,

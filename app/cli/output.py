@@ -1,4 +1,4 @@
-"""What commands print: rows as tables, CSV or JSON; text from elsewhere, made harmless; and failures."""
+"""Print rows as tables, CSV or JSON, and errors; escape control characters."""
 
 from __future__ import annotations
 
@@ -20,62 +20,63 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.progress import Progress, ProgressColumn
     from rich.table import Column
 
 FAILED = 1
 USAGE = 2
 NOT_REACHED = 3
 INTERRUPTED = 130
-"""Exit codes; the last one is that of a program that Ctrl-C ended, by shell convention."""
+"""Exit codes; the last is the shell convention for Ctrl-C."""
 
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What commands terminals, reorders the text around it, or stands for bytes that are no UTF-8."""
+"""Control characters, bidirectional overrides, and surrogates, which stand for invalid UTF-8."""
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, whose plural ends in s."""
+    """Return a number with its noun in the singular or plural."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Print what went wrong to standard error and end with an exit code."""
+    """Print an error to standard error, and end the command with an exit code."""
     print_error(f"genregraph: {message}")
     raise typer.Exit(code)
 
 
 def print_error(message: str) -> None:
     """Print a line to standard error, in red on a terminal."""
-    # Else Typer leaves colours out where standard error is no terminal.
+    # Typer already omits colours if standard error is not a terminal.
     color = False if os.environ.get("NO_COLOR") else None
     typer.secho(plain(message), err=True, fg=typer.colors.RED, color=color)
 
 
 def require_extra(*packages: str, extra: str) -> None:
-    """End with one clear line if a package of an optional extra is not installed."""
+    """End the command with one line if a package of an optional extra is not installed."""
     for package in packages:
         if find_spec(package) is None:
             fail(f"this needs {package}, of the extra {extra}: pip install 'genregraph[{extra}]'")
 
 
 def plain(text: str) -> str:
-    """Return a text with an escape for each character that does more than show itself."""
+    """Return a text with control characters escaped."""
     return _HARMFUL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def shown(text: object) -> str:
-    """Return a text for Rich, which prints it as it is."""
+    """Return a text that Rich prints unchanged."""
     from rich.markup import escape
 
     return escape(plain(str(text)))
 
 
 def print_line(text: str, *, err: bool = False) -> None:
-    """Print a text, as wide as it is."""
+    """Print a line without wrapping it."""
     typer.echo(plain(text), err=err)
 
 
 def print_json(value: Any) -> None:
-    """Print JSON that standard output can write, and that holds no control characters."""
+    """Print JSON, with control characters and characters outside the encoding escaped."""
     typer.echo(_json(value))
 
 
@@ -86,11 +87,11 @@ def print_rows(
     as_json: bool = False,
     as_csv: bool = False,
 ) -> None:
-    """Print nodes of an answer as a table; as CSV with a header or a JSON list of objects, as they come.
+    """Print nodes of a response as a table, as CSV or as a JSON list; the latter two as they arrive.
 
     Args:
-        columns: names, and of which field of a node each is: `genre.name` is a field of a field.
-        nodes: one for each row.
+        columns: names, and the field of each: `genre.name` is a nested field.
+        nodes: one per row.
         as_json: print a list of objects.
         as_csv: print CSV with a header.
     """
@@ -114,13 +115,13 @@ def print_rows(
 def print_table(
     columns: Iterable[str | Column], rows: Iterable[Iterable[object]], *, err: bool = False, **style: Any
 ) -> None:
-    """Print a table whose numbers are on the right.
+    """Print a table with numbers right-aligned.
 
     Args:
-        columns: their names, or Rich's columns.
-        rows: each has a text, a number, a bool, None or a renderable of Rich for each column.
+        columns: names, or Rich columns.
+        rows: cells, each a text, number, bool, None or Rich renderable.
         err: print to standard error.
-        style: attributes of Rich's table.
+        style: attributes of the Rich table.
     """
     from rich.console import Console
     from rich.table import Table
@@ -132,6 +133,15 @@ def print_table(
                 column.justify = "right"
         table.add_row(*map(_cell, row))
     Console(stderr=err).print(table)
+
+
+def progress(*columns: ProgressColumn) -> Progress:
+    """Return a progress display on standard error; it is hidden unless that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _cell(value: object) -> RenderableType:
@@ -154,7 +164,7 @@ def _csv_line(row: Iterable[object]) -> str:
     line = io.StringIO()
     cells = (json.dumps(cell) if isinstance(cell, bool) else cell for cell in row)
     csv.writer(line, lineterminator="\n").writerow(cells)
-    # A terminal obeys control characters, which a program may want as they are.
+    # Only a terminal interprets control characters; programs get them unchanged.
     return plain(line.getvalue()) if sys.stdout.isatty() else line.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Several processes that serve one port: started, restarted when they die, and stopped together."""
+"""Serve one port from several processes: start them, restart those that die, and stop them together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import structlog
 
 LOOK_SECONDS: Final = 0.05
 STEADY_SECONDS: Final = 10.0
-"""A process that ran for so long is restarted at once; one that did not waits, each time twice as long."""
+"""A process that ran for this long is restarted immediately; otherwise the pause doubles each time."""
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 30.0
@@ -27,13 +27,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Place:
-    """What one process needs to know.
+    """What a process needs.
 
     Attributes:
         number: of the process, from 0.
-        sockets: those that it listens on.
-        lifeline: a descriptor that ends when the parent does.
-        ready: tells the parent that the process serves.
+        sockets: the sockets to listen on.
+        lifeline: a descriptor that reaches end of file when the parent ends.
+        ready: reports to the parent that the process serves.
     """
 
     number: int
@@ -53,26 +53,26 @@ class _Child:
 
 
 class Processes:
-    """Runs a function in several processes until a signal comes.
+    """Runs a function in several processes until a signal arrives.
 
-    Each has a listening socket of its own on the one port, among which Linux spreads connections. The parent
-    keeps all of them open, so that what arrives while a process is being restarted waits for its successor.
+    Each has its own listening socket on the same port; Linux distributes connections among them. The parent
+    keeps all sockets open, so that connections wait while a process is restarted.
     """
 
     def __init__(
         self, count: int, host: str, port: int, serve: Callable[[Place], int], *, stop_seconds: float
     ) -> None:
-        """Listen; nothing is served yet.
+        """Listen without serving.
 
         Args:
-            count: how many processes.
-            host: the address, or a name.
-            port: 0 takes a free one.
-            serve: serves in a process, until that gets a signal, and returns the process' exit code.
+            count: the number of processes.
+            host: an address or host name.
+            port: 0 for a free port.
+            serve: serves in a process until a signal arrives, and returns the exit code.
             stop_seconds: how long a process may take to stop before it is killed.
 
         Raises:
-            OSError: the port cannot be listened on.
+            OSError: the port is not available.
         """
         self._serve = serve
         self._stop_seconds = stop_seconds
@@ -81,7 +81,7 @@ class Processes:
         self._children = [_Child(n, sockets) for n, sockets in enumerate(_listeners(count, host, port))]
 
     def run(self) -> int:
-        """Serve until a signal comes; return 0, or the exit code of the first process if it cannot start."""
+        """Serve until a signal arrives; return 0, or the first process's exit code if it cannot start."""
         previous = {
             number: signal.signal(number, lambda received, _: self._signals.append(received))
             for number in (signal.SIGTERM, signal.SIGINT)
@@ -102,7 +102,7 @@ class Processes:
                 signal.signal(number, handler)
 
     def _start_first(self, child: _Child) -> int | None:
-        """Start it, and wait until it serves; its exit code if it does not."""
+        """Start the first process and wait until it serves; return its exit code if it fails."""
         readable, writable = os.pipe()
         os.set_blocking(readable, False)
         self._start(child, writable)
@@ -132,22 +132,22 @@ class Processes:
         code = 1
         try:
             os.close(self._life)
-            # A terminal's Ctrl-C is for the parent, which passes it on.
+            # Ctrl-C in a terminal goes to the parent, which forwards it.
             os.setpgid(0, 0)
             for other in self._children:
                 for listener in other.sockets if other is not child else ():
                     listener.close()
 
-            def tell() -> None:
+            def report_ready() -> None:
                 if ready is not None:
                     os.write(ready, b"1")
                     os.close(ready)
 
-            code = self._serve(Place(child.number, child.sockets, self._lifeline, tell))
+            code = self._serve(Place(child.number, child.sockets, self._lifeline, report_ready))
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(code)  # what the parent has opened is the parent's to close
+            os._exit(code)  # without the parent's cleanup
 
     def _look_after_children(self) -> None:
         now = time.monotonic()
@@ -171,7 +171,7 @@ class Processes:
             child.pid = 0
 
     def _stop(self) -> None:
-        """Let all processes end: nobody new comes in, and each answers whom it has."""
+        """Close the listeners, and forward signals until all processes have finished their requests."""
         for child in self._children:
             for listener in child.sockets:
                 listener.close()
@@ -195,12 +195,12 @@ class Processes:
 
 
 def _listeners(count: int, host: str, port: int) -> list[list[socket.socket]]:
-    """Return the sockets of each process, one for each address of the host."""
+    """Return the sockets of each process, one per address of the host."""
     by_address = []
     places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, place in dict.fromkeys((place[0], place[4]) for place in places):
         with socket.create_server((place[0], port, *place[2:]), family=family) as probe:
-            port = probe.getsockname()[1]  # nobody else listens there
+            port = probe.getsockname()[1]  # fails if another program listens there
         shared = sys.platform == "linux"
         listen = partial(
             socket.create_server,

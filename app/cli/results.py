@@ -1,4 +1,4 @@
-"""What became of song files, for people and for programs."""
+"""Outcomes of song files, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.cli.output import counted, print_error, print_json, print_line, print_t
 from app.cli.song_paths import STANDARD_INPUT, named
 
 MOST_PRINTED = 10
-"""Problems of a file that are printed; JSON has as many as the service tells."""
+"""Maximum problems printed per file; JSON contains all that the service returned."""
 
 STORED = "SUCCEEDED"
 UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
@@ -22,7 +22,7 @@ UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the service said to a file: `Batch` or an error, by `__typename`."""
+    """The service's response to a file: `Batch` or an error, by `__typename`."""
 
     path: Path
     result: Mapping[str, Any]
@@ -34,36 +34,36 @@ class Outcome:
 
     @classmethod
     def of_error(cls, path: Path, message: str, code: str | None) -> Outcome:
-        """Make the outcome of a file that came to no result."""
+        """Return the outcome of a file that has no result."""
         return cls(path, {"__typename": "Error", "message": message, "code": code})
 
     @property
     def name(self) -> str:
-        """What to call the file in a line about it."""
+        """The name of the file in messages."""
         return "standard input" if self.file == STANDARD_INPUT else self.path.name
 
     @property
     def is_batch(self) -> bool:
-        """Whether the service made a batch of it."""
+        """Whether the service created a batch."""
         return bool(self.result["__typename"] == "Batch")
 
     @property
     def stored(self) -> bool:
-        """Whether its songs are stored."""
+        """Whether the songs are stored."""
         return self.is_batch and self.result.get("status", STORED) == STORED
 
     @property
     def waiting(self) -> bool:
-        """Whether the service has taken it and goes on with it in the background."""
+        """Whether the batch continues in the background."""
         return self.is_batch and self.result.get("status") in UNFINISHED
 
     @property
     def state(self) -> str | Text:
-        """Its state in a table."""
+        """The state in the summary table."""
         return "stored" if self.stored else "waiting" if self.waiting else Text("refused", "red")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as the command's JSON has it: `batch` or `error`, the other one null."""
+        """Return the result as JSON: `batch` or `error`; the other is null."""
         result = {name: value for name, value in self.result.items() if name != "__typename"}
         return {
             "file": str(self.file),
@@ -74,7 +74,7 @@ class Outcome:
 
 
 def print_outcome(outcome: Outcome, *, as_json: bool = False) -> None:
-    """Print what the one file of a command came to."""
+    """Print the outcome of a command with one file."""
     if as_json:
         print_json([outcome.to_json()])
     else:
@@ -82,7 +82,7 @@ def print_outcome(outcome: Outcome, *, as_json: bool = False) -> None:
 
 
 def print_result(outcome: Outcome, *, err: bool = False) -> None:
-    """Print what a file came to: counts and genres; or on standard error what was wrong."""
+    """Print counts and genres of a file, or its problems to standard error."""
     name, result = outcome.name, outcome.result
     if outcome.waiting:
         print_line(f"{name}: {_waiting(result)}", err=err)
@@ -126,7 +126,7 @@ def _stored(result: Mapping[str, Any]) -> str:
 
 
 def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
-    """Print a line for each of several files; nothing for a single one, which has been told."""
+    """Print a table with a row per file, if there are several."""
     if len(outcomes) < 2:  # noqa: PLR2004 - several
         return
     counts = {
@@ -145,7 +145,7 @@ def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
 
 
 def print_reasons(result: Mapping[str, Any], *, err: bool = False) -> None:
-    """Print the genre and the strongest reasons of those of a batch's songs that were asked for."""
+    """Print the requested songs of a batch with their genres and explanations."""
     songs: Sequence[Mapping[str, Any]] = result.get("songs") or ()
     if not songs:
         return

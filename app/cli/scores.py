@@ -1,4 +1,4 @@
-"""What commands show of training and its scores, and write of them. It needs the extra `training`."""
+"""Print scores and progress of training, and write reports. Needs the extra `training`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from app.cli.output import fail, print_line, print_table, shown
+from app.cli.output import fail, print_line, print_table, progress, shown
 from ml.model.scores import Scores
 from ml.training.figures import draw_figures
 from ml.training.reports import EvaluationReport, write_reports
@@ -24,13 +23,13 @@ _TOTALS = {
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar while the context lasts; give a function that takes steps done, all steps, what is next."""
+    """Show a progress bar; yield a function that takes the steps done, all steps, and the current one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
+    with progress(*columns) as bar:
+        task = bar.add_task("", total=None)
 
         def show(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=shown(what))
+            bar.update(task, completed=done, total=total, description=shown(what))
 
         yield show
 
@@ -46,7 +45,7 @@ def writing_model(out: Path) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def print_scores(splits: Mapping[str, Scores]) -> None:
-    """Print the scores of splits side by side: totals, genres, feature groups; then what the splits are."""
+    """Print the scores of splits side by side: totals, genres, feature groups; then the splits."""
     columns = list(splits.values())
     first = columns[0]
     totals = [(name, *(_with_interval(one, field) for one in columns)) for name, field in _TOTALS.items()]
@@ -79,7 +78,7 @@ def print_left_out(reasons: Mapping[str, int]) -> None:
 
 
 def write_evaluation(report: EvaluationReport, model: Path, folder: Path) -> None:
-    """Write metrics, figures and, if the folder is the model's own, its card; end the command on failure."""
+    """Write metrics, figures and, in the model's own folder, its card; end the command on failure."""
     try:
         write_reports(report, draw_figures(report), model, folder)
     except OSError as error:

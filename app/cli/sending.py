@@ -1,4 +1,4 @@
-"""Sending one song file to a service and waiting for what comes of it, with progress on standard error."""
+"""Upload a song file and wait for its batch, with progress on standard error."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ POLL_SECONDS = 0.5
 
 
 class FileProgress(Progress):
-    """Shows how far a file is, while its context lasts; nothing where nobody looks."""
+    """Shows the progress of a file on a terminal while the context lasts."""
 
     def __init__(self, path: Path, *, hidden: bool = False) -> None:
-        """Name the file; `hidden` shows nothing on a terminal either."""
+        """Create the progress of a file; `hidden` shows nothing on a terminal either."""
         console = Console(stderr=True)
         super().__init__(
             SpinnerColumn(),
@@ -74,13 +74,13 @@ class FileProgress(Progress):
         self._name = shown(path.name)
 
     def uploaded(self, sent: int, size: int) -> None:
-        """Show how many of the file's bytes are sent; all of them: it is being classified."""
+        """Show how many bytes were sent; after the last, show that the file is being classified."""
         self._show("uploading", sent, size, f"{decimal(sent)} of {decimal(size)}")
         if sent >= size:
             self._show("classifying", 0, None, "")
 
     def classified(self, batch: Mapping[str, Any]) -> None:
-        """Show how many of a batch's rows the service has dealt with."""
+        """Show how many rows of a batch have been processed."""
         rows, of = batch["rowsProcessed"], batch["rowsUploaded"]
         self._show("classifying", rows, of or None, f"{rows:,} of {of:,} rows" if of else "")
 
@@ -94,7 +94,7 @@ class FileProgress(Progress):
 
 
 class _WatchedFile(io.FileIO):
-    """A file that shows how much of it has been read."""
+    """A file that reports how much of it has been read."""
 
     def __init__(self, path: Path, progress: FileProgress) -> None:
         super().__init__(path)
@@ -105,7 +105,7 @@ class _WatchedFile(io.FileIO):
         """Read bytes.
 
         Raises:
-            OSError: the file is not as long as it was, so its length has been announced wrong.
+            OSError: the size of the file changed, so the announced Content-Length is wrong.
         """
         data = super().read(size)
         at = self.tell()
@@ -118,13 +118,13 @@ class _WatchedFile(io.FileIO):
 def upload(
     client: GraphQLClient, path: Path, options: Mapping[str, Any], *, wait: bool = True, quiet: bool = False
 ) -> dict[str, Any]:
-    """Send one file, showing its progress, and return the mutation's result.
+    """Upload a file, show its progress, and return the mutation's result.
 
     Args:
-        client: whom to ask.
+        client: the client of the service.
         path: the file.
         options: `ClassifyBatchOptions`.
-        wait: return a batch that the service classifies in the background only when it has ended.
+        wait: wait until a background batch ends.
         quiet: show no progress.
 
     Raises:
@@ -146,12 +146,12 @@ def upload(
 
 
 def readable_name(path: Path) -> str:
-    """Return a file's name with replacements for bytes that are no UTF-8."""
+    """Return a file's name with replacement characters for invalid UTF-8."""
     return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def wait_for(client: GraphQLClient, batch_id: str, progress: FileProgress) -> dict[str, Any]:
-    """Follow a batch to its end and return it. Ctrl-C ends the command, and says how to go on.
+    """Follow a batch until it ends, and return it. On Ctrl-C, print how to continue, and end the command.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient`.

@@ -1,4 +1,4 @@
-"""What commands run that serve: the application, on a migrated database, in one process or several."""
+"""Run the application on a migrated database, in one process or several."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ from app.observability.tracing import tracing
 from app.settings import Environment, LogFormat, Settings
 
 LOCAL_CLIENTS: Final = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
-"""The client that everybody knows; only a database of our own, on this machine, gets it."""
+"""The well-known client, which only the embedded database gets."""
 
 MAX_CLIENTS: Final = 5
-"""Client ids that the banner lists."""
+"""Maximum client IDs in the banner."""
 
 STARTUP_FAILURE: Final = 3
-"""Exit code, as uvicorn's own, of a server that could not start."""
+"""Exit code of a server that could not start, as uvicorn's."""
 
 STOP_MARGIN_SECONDS: Final = 60.0
-"""How much longer than its requests a process may take to stop: a worker hands its batches over."""
+"""How much longer than its requests a process may take to stop, since a worker hands over its batches."""
 
 log = structlog.get_logger(__name__)
 
 
 def run_serve(settings: Settings, url: DatabaseUrl) -> int:
-    """Serve until a signal comes, and return the exit code.
+    """Serve until a signal arrives, and return the exit code.
 
     Args:
-        settings: of the service.
-        url: waits for the database.
+        settings: the settings.
+        url: waits for the database and returns its URL.
     """
     configure_logs(settings.effective_log_format)
     known = _known_client(settings)
@@ -63,19 +63,19 @@ def run_serve(settings: Settings, url: DatabaseUrl) -> int:
 
 @contextmanager
 def database_of(settings: Settings) -> Iterator[Settings]:
-    """Provide the settings with a running, migrated, empty database and its clients."""
+    """Yield the settings with a running, migrated, empty database and its clients."""
     with database_starting(settings) as url:
         yield _with_database(settings, url, start_empty=True)
 
 
 def _known_client(settings: Settings) -> str | None:
-    """Return the client that everybody knows, if these settings let it in without saying so."""
+    """Return the well-known client if these settings imply it."""
     implied = settings.database_url is None and settings.clients is None
     return LOCAL_CLIENT if implied and settings.environment is not Environment.PRODUCTION else None
 
 
 def _with_database(settings: Settings, url: DatabaseUrl, *, start_empty: bool = False) -> Settings:
-    """Return the settings with a migrated database, emptied first on request, and its clients."""
+    """Return the settings with a migrated and optionally emptied database and its clients."""
     stored_only = settings.clients is None and settings.clients_file is None
     known = None if _known_client(settings) is None else SecretStr(LOCAL_CLIENTS)
     address = url()
@@ -94,22 +94,22 @@ def _serve(
     """Serve in this process, and return its exit code.
 
     Args:
-        settings: with a database.
-        known: the client that everybody knows.
-        place: of this process among several; None if there is one.
-        siblings: the folder that these share.
+        settings: the settings, with a database.
+        known: the well-known client, if it is allowed.
+        place: the place of this process among several; None if there is only one.
+        siblings: the folder that the processes share.
     """
     with tracing() as traces:
         with using_model(settings):
             app = create_app(settings, known_client=known, tracing=traces, siblings=siblings)
-        # What is there now stays: without this, a full collection in the middle of a batch looks at it
-        # all over again and stops every thread for a tenth of a second.
+        # Exclude what exists now from garbage collection: a full collection during a batch would scan it
+        # and stop every thread for 0.1 s.
         gc.freeze()
         gc.enable()
         draining = Draining(traces.requests(app))
 
         def stop() -> None:
-            # At once: whoever follows a batch would hold the server up.
+            # At once, because subscriptions would delay the shutdown.
             app.state.stop()
             draining.begin()
 
@@ -137,9 +137,9 @@ def _serve(
 
 
 def _begin(settings: Settings, known: str | None, place: Place | None, server: GracefulServer) -> None:
-    """Do what waits until a process listens: say so, and look after its parent."""
+    """Run once the process listens: print the banner, and watch the parent."""
     loop = asyncio.get_running_loop()
-    # The first file needs it, and until then the service is as good without.
+    # Only the first file needs pandas.
     loop.run_in_executor(None, import_module, "pandas")
     if place is not None:
         place.ready()
@@ -154,7 +154,7 @@ def _begin(settings: Settings, known: str | None, place: Place | None, server: G
 
 
 def _serve_together(settings: Settings, known: str | None) -> int:
-    """Serve in several processes; the first one has the worker."""
+    """Serve in several processes; only the first has a worker."""
     with TemporaryDirectory(prefix="genregraph-") as siblings:
 
         def serve_in(place: Place) -> int:
@@ -179,9 +179,9 @@ def _serve_together(settings: Settings, known: str | None) -> int:
 
 
 def _say_where(settings: Settings, known: str | None, host: str, port: int) -> None:
-    """Print a banner to standard output; where logs are JSON, log one line in its place."""
-    # Where a browser on this machine finds the server.
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not bound
+    """Print a banner to standard output, or log one line if logs are JSON."""
+    # An address for a browser on this machine.
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound
     page = f"http://[{here}]:{port}/" if ":" in here else f"http://{here}:{port}/"
     api = f"{page}graphql"
     if settings.effective_log_format is LogFormat.JSON:
@@ -200,7 +200,7 @@ def _say_where(settings: Settings, known: str | None, host: str, port: int) -> N
 
 
 def _clients(settings: Settings) -> str:
-    """Return who may call, without any secret."""
+    """Return the clients for the banner, without secrets."""
     places = []
     if settings.clients is not None:
         credentials = parse_clients(settings.clients.get_secret_value().split(","))

@@ -1,4 +1,4 @@
-"""The files that a command is given: paths, patterns that the shell did not expand, and `-`."""
+"""File arguments: paths, patterns that the shell did not expand, and `-`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _SPOOLED = "standard-input.csv"
 
 
 def song_paths(ctx: typer.Context, given: list[str]) -> list[Path]:
-    """Return the files that paths and patterns such as `songs/*.csv` or `**/*.csv` name, each once.
+    """Return the files that match paths and patterns such as `songs/*.csv` or `**/*.csv`, each once.
 
-    `-` is standard input, kept in a file while the command runs: it may have to be read again.
+    Standard input, `-`, is copied to a temporary file, since a retry reads it again.
 
     Raises:
-        typer.BadParameter: one of them names no file that can be read.
+        typer.BadParameter: a path or pattern does not match a readable file.
     """
     if ctx.resilient_parsing:  # a shell asks for completions
         return []
     if given.count("-") > 1:
-        raise typer.BadParameter("standard input, -, can be read once")
+        raise typer.BadParameter("standard input, -, can be given only once")
     found = [path for text in given for path in ([Path(text)] if text == "-" else _paths(text))]
     for path in found:
         if path != STANDARD_INPUT and not os.access(path, os.R_OK):
-            raise typer.BadParameter(f"{plain(str(path))} may not be read")
+            raise typer.BadParameter(f"{plain(str(path))} is not readable")
     return [_spooled(ctx) if path == STANDARD_INPUT else path for path in dict.fromkeys(found)]
 
 

@@ -1,4 +1,4 @@
-"""`genregraph songs`, `song`, `genres` and `labels`: what the catalogue holds."""
+"""`genregraph songs`, `song`, `genres` and `labels`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ filter_option = partial(typer.Option, rich_help_panel=FILTERS)
 
 
 class Order(StrEnum):
-    """In which order songs are listed."""
+    """The order of songs."""
 
     TITLE = "title"
     CONFIDENCE = "confidence"
@@ -114,14 +114,14 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
 def song_nodes(
     client: Service, query: str, variables: Mapping[str, Any], most: int | None, *, page: int = LARGEST_PAGE
 ) -> Iterator[Mapping[str, Any]]:
-    """Give out songs, page after page.
+    """Yield songs, page by page.
 
     Args:
-        client: whom to ask.
-        query: for `songs`, with the variables `first` and `after`.
-        variables: the others.
-        most: how many at most; None for all.
-        page: how many at most in a request.
+        client: the client of the service.
+        query: queries `songs` with the variables `first` and `after`.
+        variables: its other variables.
+        most: the maximum number; None for all.
+        page: the maximum number per request.
     """
     after, left = None, most
     while True:

@@ -1,7 +1,6 @@
-"""What commands need that work on the service's own database: settings, PostgreSQL, migrations.
+"""Settings, PostgreSQL, migrations and the model of commands that use the service's own database.
 
-The embedded server becomes ready while Python imports the rest, which takes longer: so imports come where
-they are used.
+The embedded server starts while Python imports the rest, which takes longer, so imports are local.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from ml.model.ensemble import Ensemble
 
 MIN_SECRET_LENGTH: Final = 16
-"""Characters of a client's secret in production."""
+"""Minimum characters of a client's secret in production."""
 
 EXAMPLE: Final = "change-me"
-"""Stands in the examples of `deploy/environments` where a secret belongs."""
+"""The placeholder for secrets in the examples of `deploy/environments`."""
 
 DatabaseUrl = Callable[[], str]
 """Waits until the database takes connections, and returns its URL."""
@@ -46,9 +45,9 @@ def settings_or_fail(**overrides: object) -> Settings:
 
 
 def weak_secrets(settings: Settings) -> list[str]:
-    """Return what is wrong with the secrets of these settings, a line each; nothing outside production.
+    """Return one line per weak secret; none outside production.
 
-    A clients file that cannot be read is reported by whoever reads it to let clients in.
+    An unreadable clients file is reported when the service reads it.
     """
     if settings.environment is not Environment.PRODUCTION:
         return []
@@ -57,7 +56,7 @@ def weak_secrets(settings: Settings) -> list[str]:
         password = urlsplit(settings.database_url.get_secret_value()).password
         if password is not None and unquote(password) == EXAMPLE:
             problems.append(
-                f"GENREGRAPH_DATABASE_URL: the password is the example's, {EXAMPLE}. Set one of your own."
+                f"GENREGRAPH_DATABASE_URL: the password is the example's, {EXAMPLE}. Set your own."
             )
     if settings.clients is not None:
         problems += _weak("GENREGRAPH_CLIENTS", settings.clients.get_secret_value().split(","))
@@ -69,11 +68,11 @@ def weak_secrets(settings: Settings) -> list[str]:
 
 @contextmanager
 def database_starting(settings: Settings, *, join: bool = False) -> Iterator[DatabaseUrl]:
-    """Give the database of the settings; without one, an embedded PostgreSQL runs inside this context.
+    """Yield the database of the settings; without one, run an embedded PostgreSQL in this context.
 
     Args:
         settings: with or without a database.
-        join: use the embedded server that another process runs, if there is one.
+        join: use the embedded server of another process, if there is one.
 
     Raises:
         EmbeddedPostgresError: the embedded server cannot run.
@@ -87,14 +86,14 @@ def database_starting(settings: Settings, *, join: bool = False) -> Iterator[Dat
 
 @contextmanager
 def database_url_of(settings: Settings) -> Iterator[str]:
-    """Give the URL of the database: the one set, the embedded one that runs, or one started for this."""
+    """Yield the URL of the configured database, or of the embedded one, which is started if necessary."""
     with database_starting(settings, join=True) as url:
         migrate_or_fail(url())
         yield url()
 
 
 def on_database(settings: Settings, work: Callable[[SessionFactory], Awaitable[Result]]) -> Result:
-    """Return what work on the database of the settings returns, or end the command if it is lost."""
+    """Run work on the database of the settings and return its result; end the command if it fails."""
     from app.database.connect import Database
     from app.database.engine import create_engine, create_session_factory
     from app.database.errors import DATABASE_ERRORS, reason
@@ -114,11 +113,11 @@ def on_database(settings: Settings, work: Callable[[SessionFactory], Awaitable[R
 
 
 def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | None:
-    """Migrate the database to the newest revision and return it, or end the command saying why not.
+    """Migrate the database and return its revision, or end the command with the reason.
 
     Args:
         database_url: the database.
-        start_empty: drop all that is stored first.
+        start_empty: delete all data first.
 
     Raises:
         DatabaseUrlError: the URL is wrong.

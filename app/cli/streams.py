@@ -1,4 +1,4 @@
-"""Standard output and error that never end a command: closed, full, piped, or in a narrow encoding."""
+"""Standard streams that never end a command, even if closed, full, or in a limited encoding."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TextIO
 
 
 class _Stream(io.FileIO):
-    """A descriptor whose writing never fails; what cannot be written is lost, and `error` says why."""
+    """A file descriptor whose writes never fail; what cannot be written is lost, and `error` says why."""
 
     error: OSError | None = None
 
     def write(self, data: object) -> int:
-        """Write bytes, and say that all of them are written."""
+        """Write bytes, and always report all as written."""
         try:
             return super().write(data)  # type: ignore[arg-type]
         except OSError as error:
@@ -24,12 +24,12 @@ class _Stream(io.FileIO):
 
 
 class Output:
-    """The standard streams of a command, in place of Python's own."""
+    """The standard streams of a command, which replace Python's."""
 
     def __init__(self) -> None:
-        """Put them in place. A closed descriptor is opened to nothing, so that no other file becomes it.
+        """Replace the streams. Open the null device for closed descriptors, so that no other file gets them.
 
-        Reading it gives nothing, and writing to it fails, as if it were still closed.
+        It is opened for reading, so writes fail as if the descriptor were still closed.
         """
         for descriptor in range(3):
             try:
@@ -43,7 +43,7 @@ class Output:
         sys.stderr = _text(_Stream(2, "w", closefd=False), sys.stderr, line_buffering=True)
 
     def lost(self) -> str | None:
-        """Return why standard output could not be written; None if it was, or if its reader had enough."""
+        """Return why output was lost; None if it was not, or if the reader of a pipe ended early."""
         sys.stdout.flush()
         error = self._written.error
         if error is None or error.errno == errno.EPIPE:
@@ -52,7 +52,7 @@ class Output:
 
 
 def _text(stream: _Stream, before: TextIO | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
-    """Return a text stream like the one before, with escapes for what its encoding cannot write."""
+    """Return a stream like the previous one that escapes characters outside its encoding."""
     encoding = "utf-8" if before is None else before.encoding
     buffered = io.BufferedWriter(stream)
     return io.TextIOWrapper(

@@ -32,9 +32,7 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
     further: FurtherOption = None,
     parameters: Annotated[
         Path | None,
-        file_option(
-            help="JSON of the recipe's numbers, as tune writes it.", show_default="the shipped model's"
-        ),
+        file_option(help="JSON file of parameters, as written by tune.", show_default="the shipped model's"),
     ] = None,
     seed: SeedOption = 0,
 ) -> None:
@@ -73,9 +71,9 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 def learn(out: ModelOption = Path("learned-model")) -> None:
-    """Continue from the model with the songs of the database whose genres people verified.
+    """Improve the model with the verified songs of the database.
 
-    The model of GENREGRAPH_MODEL_DIR stays as it is. The new one is written only if it is no worse on the
+    The model of GENREGRAPH_MODEL_DIR is not changed. The new one is written only if it is no worse on the
     verified songs, out of fold. Serve it by GENREGRAPH_MODEL_DIR, then run `genregraph reclassify --all`.
 
     Exit codes: 0 written, 1 not written.
@@ -181,7 +179,7 @@ def _print_result(result: TuningResult, shipped: dict[str, float], out: Path) ->
 
 def sample_data(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write to.")] = Path("data/sample"),
-    seed: Annotated[int, typer.Option(help="Another seed makes other songs.")] = 0,
+    seed: Annotated[int, typer.Option(help="Different seeds make different songs.")] = 0,
 ) -> None:
     """Write the synthetic sample songs: features.csv, labels.csv and songs.csv.
 

@@ -24,16 +24,16 @@ mutation VerifySongs($input: [VerifiedSongInput!]!) {
 LARGEST_PART = 1_000
 
 MOST_PRINTED = 10
-"""Problems of a file that are printed."""
+"""Maximum problems printed."""
 
 TRACK_ID, GENRE = "trackID", "genre"
 
 TRACK_ID_FORM = re.compile("[0-9]{1,19}")
-"""Numbers of 19 digits are less than 2⁶³ but for some, which the service refuses."""
+"""Some numbers of 19 digits exceed 2⁶³ - 1; the service rejects those."""
 
 
 class Label(NamedTuple):
-    """A song and its right genre, with its line in the file."""
+    """A song and its correct genre, with its line in the file."""
 
     line: int
     track_id: str
@@ -53,13 +53,13 @@ def verify(
         ),
     ],
     skip_unknown: Annotated[
-        bool, typer.Option("--skip-unknown", help="Leave out songs that are not in the catalogue.")
+        bool, typer.Option("--skip-unknown", help="Skip songs that are not in the catalogue.")
     ] = False,
 ) -> None:
-    """Store the right genres of songs from a CSV file. No classification changes them.
+    """Store the correct genres of songs from a CSV file. Classification never changes them.
 
     The file has a header with trackID and genre; other columns are ignored. It is sent in parts of 1,000
-    songs, each stored whole or not at all. The same file may be sent again.
+    songs; each part is stored as a whole or not at all. The same file can be sent again.
 
     Exit codes: 0 stored, 1 refused, 2 usage error, 3 unreachable or access denied.
 
@@ -102,13 +102,13 @@ def _lines(part: Sequence[Label]) -> str:
 
 
 def _send(client: Service, labels: Sequence[Label]) -> set[str]:
-    """Send some labels, and return the track ids that are unknown; if there are any, nothing was stored."""
+    """Send labels, and return the unknown track IDs; if there are any, nothing was stored."""
     songs: list[dict[str, Any]] = [{"trackId": label.track_id, "genre": label.genre} for label in labels]
     return set(client.execute(VERIFY_SONGS, {"input": songs})["verifySongs"].get("trackIds", ()))
 
 
 def _read(file: Path) -> list[Label]:
-    """Read a file of labels; end the command if anything is wrong with it."""
+    """Read a file of labels; end the command if it is invalid."""
     (_, header), *rows = _rows(file) or [(1, [])]
     columns = [name.strip() for name in header]
     for name in (TRACK_ID, GENRE):
@@ -134,7 +134,7 @@ def _read(file: Path) -> list[Label]:
 
 
 def _problem(track_id: str, label: Label, first: Label) -> str | None:
-    """Return what is wrong with a label, given its track id as written and the first label of the song."""
+    """Return the problem of a label, given its track ID as written and the first label of the song."""
     from ml.songs.contract import MISSING_MARKERS
 
     if not TRACK_ID_FORM.fullmatch(track_id):
@@ -147,7 +147,7 @@ def _problem(track_id: str, label: Label, first: Label) -> str | None:
 
 
 def _rows(file: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows of a file with their lines; end the command where it is no CSV."""
+    """Return the rows of a file with their lines; end the command if it is not a CSV file."""
     rows = []
     before = 0
     try:

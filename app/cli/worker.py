@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from ml.model.ensemble import Ensemble
 
 TIDYING_AND_METRICS: Final = 2
-"""Connections of a worker that no batch may take, so that a busy worker never looks like a lost database."""
+"""Connections reserved for tidying and metrics, so that a busy worker does not look like a lost database."""
 
 
 def worker(
     concurrency: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Batches to work on at once.")
+        int | None, typer.Option(min=1, max=64, help="Batches to process at once.")
     ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65_535, help="Port, on GENREGRAPH_HOST, for /metrics and /livez, open to all."
+            min=0, max=65_535, help="Port on GENREGRAPH_HOST for /metrics and /livez, without authentication."
         ),
     ] = None,
 ) -> None:
-    """Work on background batches, beside the workers inside `serve`, on this machine or any other.
+    """Process background batches, in addition to the workers inside `serve`, on any machine.
 
     Examples:
       genregraph worker
@@ -50,8 +50,7 @@ def worker(
     configure_logs(settings.effective_log_format)
     if settings.database_url is None:
         fail(
-            "a worker needs GENREGRAPH_DATABASE_URL; the embedded database has one already, inside "
-            "`genregraph serve`"
+            "a worker needs GENREGRAPH_DATABASE_URL; with the embedded database, `genregraph serve` runs one"
         )
     migrate_or_fail(settings.database_url.get_secret_value())
     ensemble = model_or_fail(settings)

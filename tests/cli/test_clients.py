@@ -59,9 +59,7 @@ def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartServic
     assert "revoked" in genregraph("clients", "list").stdout
 
 
-def test_the_list_has_the_clients_of_the_settings_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_list_includes_clients_from_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "clients").write_text("batch:hunter2:admin\n")
     monkeypatch.setenv("GENREGRAPH_CLIENTS", "web:hunter3")
     monkeypatch.setenv("GENREGRAPH_CLIENTS_FILE", str(tmp_path / "clients"))
@@ -81,11 +79,11 @@ def test_the_list_has_the_clients_of_the_settings_too(
         (["add", "no spaces"], 1, "a name has 1 to 64 letters"),
         (["rotate", "stranger"], 1, "client stranger does not exist"),
         (["revoke", "stranger"], 1, "client stranger does not exist"),
-        (["rotate", "twice", "--grace", "soon"], 2, "'soon' is no length of time"),
+        (["rotate", "twice", "--grace", "soon"], 2, "'soon' is not a duration"),
         (["add", "x", "--role", "king"], 2, "king"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_line(arguments: list[str], exit_code: int, message: str) -> None:
+def test_errors_are_one_line(arguments: list[str], exit_code: int, message: str) -> None:
     genregraph("clients", "add", "twice")
 
     refused = genregraph("clients", *arguments)
@@ -95,7 +93,7 @@ def test_what_cannot_be_done_is_told_in_a_line(arguments: list[str], exit_code: 
     assert "Traceback" not in refused.stderr
 
 
-def test_a_new_secret_after_a_revocation_is_the_only_one(start_service: StartService) -> None:
+def test_rotating_a_revoked_client_creates_its_only_valid_secret(start_service: StartService) -> None:
     api = start_service()
     old = genregraph("clients", "add", "script").stdout.strip()
     genregraph("clients", "revoke", "script")
@@ -106,7 +104,7 @@ def test_a_new_secret_after_a_revocation_is_the_only_one(start_service: StartSer
     assert not may_call(api, "script", old)
 
 
-def test_it_finds_the_embedded_database_that_serves(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_it_joins_the_running_embedded_database(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     # given
     monkeypatch.delenv("GENREGRAPH_DATABASE_URL")
     monkeypatch.setenv("GENREGRAPH_DATA_DIR", str(folder))

@@ -53,7 +53,7 @@ def test_training_songs_are_scored_out_of_fold_in_both_kinds_of_folds(
     assert "(reports/reliability.png)" in card
 
 
-def test_other_songs_are_a_held_out_file_and_reports_may_go_elsewhere(model: Path, tmp_path: Path) -> None:
+def test_other_songs_are_scored_as_held_out_into_another_folder(model: Path, tmp_path: Path) -> None:
     # given
     features, labels = tmp_path / "new.csv", tmp_path / "labels.csv"
     features.write_bytes(song_csv(song_rows(6, seed=9)))
@@ -69,7 +69,7 @@ def test_other_songs_are_a_held_out_file_and_reports_may_go_elsewhere(model: Pat
     assert (model / "MODEL_CARD.md").read_bytes() == card
 
 
-def test_what_is_wrong_is_told_in_one_line(trained: TrainingFiles, model: Path, tmp_path: Path) -> None:
+def test_errors_are_one_line(trained: TrainingFiles, model: Path, tmp_path: Path) -> None:
     code, output = evaluate(trained, tmp_path / "nowhere")
     assert (code, "manifest.json cannot be read" in output) == (1, True)
     (tmp_path / "file").write_text("", encoding="utf-8")
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_in_one_line(trained: TrainingFiles, model: Path, 
     assert (code, "the reports cannot be written to" in output) == (1, True)
 
 
-def test_without_the_extra_the_command_names_it(
+def test_a_missing_extra_is_named(
     trained: TrainingFiles, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -118,11 +118,11 @@ class TestStored:
         assert code == 0
         assert out.endswith("There are no verified songs that the model has not learned from.\n")
 
-    def test_it_goes_with_no_model_of_this_machine(self, api: ApiClient, tmp_path: Path) -> None:
+    def test_it_cannot_be_combined_with_a_local_model(self, api: ApiClient, tmp_path: Path) -> None:
         code, _, error = run_for(api, "evaluate", "--stored", "--model", tmp_path)
         assert (code, error) == (
             2,
-            "genregraph: --stored goes without --features, --labels, --model and --out\n",
+            "genregraph: --stored cannot be combined with --features, --labels, --model or --out\n",
         )
         code, _, error = run_for(api, "evaluate", "--model", tmp_path)
-        assert (code, error) == (2, "genregraph: give --features, --labels and --model, or else --stored\n")
+        assert (code, error) == (2, "genregraph: use --features, --labels and --model, or --stored\n")
