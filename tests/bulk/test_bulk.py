@@ -32,7 +32,7 @@ def genres_of(songs: list[dict[str, Any]]) -> dict[int, tuple[str, str, float]]:
     return {song["trackID"]: (song["title"], song["genre"], song["confidence"]) for song in songs}
 
 
-def test_csv_parquet_and_the_api_give_the_same(
+def test_csv_parquet_and_the_api_give_equal_results(
     bulk: RunBulk, api: ApiClient, tmp_path: Path, output: Path
 ) -> None:
     # given
@@ -55,7 +55,7 @@ def test_csv_parquet_and_the_api_give_the_same(
     assert pq.read_table(output / "csv" / part["name"]).num_rows == 120
 
 
-def test_processes_of_its_own_and_a_pattern(tmp_path: Path, output: Path) -> None:
+def test_local_processes_classify_the_files_of_a_pattern(tmp_path: Path, output: Path) -> None:
     # given
     write_csv(tmp_path / "a.csv", song_rows(30))
     write_csv(tmp_path / "b.csv", [song_row(trackID=str(n)) for n in range(1_000, 1_020)])
@@ -67,7 +67,7 @@ def test_processes_of_its_own_and_a_pattern(tmp_path: Path, output: Path) -> Non
     assert len(songs_in(output)) == 50
 
 
-def test_a_wrong_row_anywhere_leaves_nothing(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+def test_an_invalid_row_anywhere_prevents_any_output(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
     # given
     write_csv(tmp_path / "a.csv", song_rows(30))
     write_csv(tmp_path / "b.csv", [song_row(trackID="77"), song_row(tempo="asd")])
@@ -83,7 +83,7 @@ def test_a_wrong_row_anywhere_leaves_nothing(bulk: RunBulk, tmp_path: Path, outp
     assert "asd" in report.read_text()
 
 
-def test_wrong_rows_are_left_out_on_demand(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+def test_invalid_rows_can_be_skipped(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
     write_csv(tmp_path / "a.csv", [*song_rows(30), song_row(trackID="99", tempo="asd")])
     report = tmp_path / "report.json"
 
@@ -97,7 +97,7 @@ def test_wrong_rows_are_left_out_on_demand(bulk: RunBulk, tmp_path: Path, output
     assert json.loads(report.read_text())["rowsInvalid"] == 1
 
 
-def test_rows_with_missing_values_are_classified_on_demand(
+def test_rows_with_missing_values_can_be_classified(
     bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path, output: Path
 ) -> None:
     # given a CSV that lacks columns, and a Parquet file
@@ -123,7 +123,9 @@ def test_rows_with_missing_values_are_classified_on_demand(
     assert len(stored) == 5
 
 
-def test_of_a_repeated_song_the_last_of_all_files_wins(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+def test_the_last_row_of_a_repeated_song_wins_across_files(
+    bulk: RunBulk, tmp_path: Path, output: Path
+) -> None:
     # given
     write_csv(tmp_path / "a.csv", [song_row(trackID="1", title="old"), song_row(trackID="2", title="only")])
     write_parquet(tmp_path / "b.parquet", [song_row(trackID="1", title="new")])
@@ -135,7 +137,7 @@ def test_of_a_repeated_song_the_last_of_all_files_wins(bulk: RunBulk, tmp_path: 
     assert manifest_of(output)["rowsDuplicated"] == 1
 
 
-def test_songs_unlike_those_of_training_are_counted(
+def test_songs_outside_the_training_range_are_counted(
     bulk: RunBulk, start_service: StartService, database_url: str, tmp_path: Path, output: Path
 ) -> None:
     # given 40 songs, one of them in both files
@@ -165,7 +167,7 @@ def test_songs_unlike_those_of_training_are_counted(
     assert drift_of(api, of_bulk) == drift_of(api, in_one_go["id"])
 
 
-def test_into_the_tables_of_a_service(
+def test_songs_are_stored_in_the_database_of_a_service(
     bulk: RunBulk, start_service: StartService, database_url: str, tmp_path: Path
 ) -> None:
     # given an admin, who sees the batches of others
@@ -224,7 +226,7 @@ def test_what_songs_were_classified_from_is_kept_by_the_setting(  # noqa: PLR091
     assert by_bulk == [song if kept else {**song, "explanation": None} for song in by_api]
 
 
-def test_a_refused_run_stores_nothing(
+def test_a_rejected_run_stores_nothing(
     bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path
 ) -> None:
     write_csv(tmp_path / "a.csv", [*song_rows(30), song_row(tempo="asd")])
@@ -238,7 +240,9 @@ def test_a_refused_run_stores_nothing(
     }
 
 
-def test_a_database_without_tables_is_told(bulk: RunBulk, empty_database_url: str, tmp_path: Path) -> None:
+def test_a_database_without_tables_is_reported(
+    bulk: RunBulk, empty_database_url: str, tmp_path: Path
+) -> None:
     write_csv(tmp_path / "a.csv", song_rows(3))
 
     code, printed = bulk(str(tmp_path / "a.csv"), "--output", empty_database_url)
@@ -251,7 +255,7 @@ def test_a_database_without_tables_is_told(bulk: RunBulk, empty_database_url: st
     ("file", "words"),
     [("missing.csv", "missing.csv"), ("songs.txt", ".csv or .parquet"), ("broken.parquet", "broken.parquet")],
 )
-def test_a_file_that_is_none_is_refused(
+def test_unusable_files_are_rejected(
     bulk: RunBulk, tmp_path: Path, output: Path, file: str, words: str
 ) -> None:
     (tmp_path / "songs.txt").write_text("a,b\n1,2\n")
@@ -265,7 +269,9 @@ def test_a_file_that_is_none_is_refused(
     assert not output.exists() or not list(output.iterdir())
 
 
-def test_an_earlier_output_is_replaced_only_on_demand(bulk: RunBulk, tmp_path: Path, output: Path) -> None:
+def test_an_earlier_output_is_replaced_only_with_overwrite(
+    bulk: RunBulk, tmp_path: Path, output: Path
+) -> None:
     write_csv(tmp_path / "a.csv", song_rows(3))
     write_csv(tmp_path / "b.csv", song_rows(5))
     assert bulk(str(tmp_path / "a.csv"), "--output", str(output))[0] == 0
@@ -279,7 +285,7 @@ def test_an_earlier_output_is_replaced_only_on_demand(bulk: RunBulk, tmp_path: P
     assert len(songs_in(output)) == 5
 
 
-def test_what_cannot_be_reached_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+def test_unreachable_services_exit_with_3(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", song_rows(3))
     nowhere = "postgresql://nobody:nothing@127.0.0.1:1/none"
 

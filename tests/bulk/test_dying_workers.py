@@ -21,7 +21,7 @@ RANGE_BYTES = 40_000
 
 
 @pytest.mark.filterwarnings("ignore:.*:ResourceWarning")  # of the process that was killed, inside of Dask
-def test_its_work_is_done_again_and_the_output_is_the_same(model: Model, tmp_path: Path) -> None:
+def test_tasks_of_a_killed_worker_are_repeated_with_the_same_output(model: Model, tmp_path: Path) -> None:
     # given
     write_csv(tmp_path / "songs.csv", song_rows(500))
     files = find_inputs([str(tmp_path / "songs.csv")])

@@ -47,7 +47,7 @@ def problems_of(table: pa.Table) -> list[tuple[Kind, int | None, str | None, str
     return [(found.kind, found.line, found.column, found.value) for found in report.problems]
 
 
-def test_songs_are_those_of_the_same_rows_as_csv() -> None:
+def test_songs_equal_those_of_the_same_rows_in_csv() -> None:
     # given
     rows = [*song_rows(30), song_row(tempo=""), song_row(title=" "), song_row(trackID="", key="")]
     rows.insert(3, song_row(trackID="77", title='Corazón, "so"\n'))
@@ -65,7 +65,7 @@ def test_songs_are_those_of_the_same_rows_as_csv() -> None:
 @pytest.mark.parametrize(
     ("row_group_size", "range_rows", "chunk_rows"), [(7, 5, 3), (100, 10, 4), (3, 20, 50)]
 )
-def test_row_groups_ranges_and_chunks_change_nothing(
+def test_row_groups_ranges_and_chunks_do_not_change_the_songs(
     row_group_size: int, range_rows: int, chunk_rows: int
 ) -> None:
     rows = song_rows(60)
@@ -79,7 +79,7 @@ def test_row_groups_ranges_and_chunks_change_nothing(
     assert [problem.line for problem in report.problems] == [42]
 
 
-def test_small_row_groups_are_put_together_and_large_ones_cut() -> None:
+def test_small_row_groups_are_merged_and_large_ones_split() -> None:
     small = file_of(parquet_table(song_rows(10)), row_group_size=3)
     large = file_of(parquet_table(song_rows(64)), row_group_size=64)
 
@@ -87,7 +87,7 @@ def test_small_row_groups_are_put_together_and_large_ones_cut() -> None:
     assert find_parquet_ranges(large, 1) == [ParquetRange(start, 2) for start in range(0, 64, 2)]
 
 
-def test_wrong_cells_are_told_by_row_and_column_in_the_order_of_the_file() -> None:
+def test_invalid_cells_are_reported_by_row_and_column_in_file_order() -> None:
     rows = [song_row(), song_row(tempo="-1", key="12"), song_row(title="x" * 501), song_row(trackID="-5")]
     table = with_column(parquet_table(rows), "mode", [1.0, 1.0, 1.0, 0.5], pa.float64())
 
@@ -115,14 +115,14 @@ def test_wrong_cells_are_told_by_row_and_column_in_the_order_of_the_file() -> No
         ([float("inf"), 1, 2], pa.float32(), [(Kind.OUT_OF_RANGE, 1, "trackID", "inf")]),
     ],
 )
-def test_track_ids_are_exact_or_refused(
+def test_inexact_track_ids_are_rejected(
     values: list[Any], kind: pa.DataType, expected: list[tuple[Kind, int, str, str]]
 ) -> None:
     table = with_column(parquet_table([song_row()] * 3), "trackID", values, kind)
     assert problems_of(table) == expected
 
 
-def test_the_largest_track_id_comes_out_as_it_went_in() -> None:
+def test_the_largest_track_id_is_preserved() -> None:
     table = with_column(parquet_table([song_row()] * 2), "trackID", [2**63 - 1, 2**62 + 1], pa.int64())
     (songs,), _ = read(file_of(table))
     assert songs.track_ids.tolist() == [2**63 - 1, 2**62 + 1]
@@ -131,7 +131,7 @@ def test_the_largest_track_id_comes_out_as_it_went_in() -> None:
 @pytest.mark.parametrize(
     "kind", [pa.float32(), pa.int16(), pa.decimal128(9, 2), pa.dictionary(pa.int8(), pa.float64())]
 )
-def test_numbers_may_be_of_any_numeric_type(kind: pa.DataType) -> None:
+def test_numbers_can_have_any_numeric_type(kind: pa.DataType) -> None:
     table = with_column(parquet_table(song_rows(2)), "tempo", [120, 64], pa.float64())
     at = table.column_names.index("tempo")
     column = table["tempo"].combine_chunks()
@@ -141,14 +141,14 @@ def test_numbers_may_be_of_any_numeric_type(kind: pa.DataType) -> None:
     assert report.problem_count == 0
 
 
-def test_a_column_of_nulls_is_a_column_of_missing_values() -> None:
+def test_nulls_are_missing_values() -> None:
     table = parquet_table(song_rows(3))
     for name in ("trackID", "title", "tempo"):
         chunks, report = read(file_of(with_column(table, name, [None] * 3, pa.null())))
         assert (chunks, report.rows_with_missing_values, report.problem_count) == ([], 3, 0)
 
 
-def test_texts_that_cannot_be_stored_are_wrong() -> None:
+def test_texts_that_cannot_be_stored_are_invalid() -> None:
     rows = [song_row(title="a\0b"), song_row(title="b"), song_row(title="c")]
     raw = pa.array([b"ok", b"\xff\xfe", b"fine"], pa.binary()).view(pa.string())
     table = parquet_table(rows)
@@ -168,7 +168,7 @@ def test_texts_that_cannot_be_stored_are_wrong() -> None:
         ("title", [5], pa.int64(), "Column title: expected texts, found the type int64."),
     ],
 )
-def test_a_column_of_another_type_makes_the_file_wrong(
+def test_a_column_of_another_type_makes_the_file_invalid(
     column: str, values: list[Any], kind: pa.DataType, message: str
 ) -> None:
     file = file_of(with_column(parquet_table([song_row()]), column, values, kind))
@@ -177,7 +177,7 @@ def test_a_column_of_another_type_makes_the_file_wrong(
     assert [problem.message for problem in caught.value.report.problems] == [message]
 
 
-def test_missing_and_repeated_columns_and_missing_rows_make_the_file_wrong() -> None:
+def test_missing_or_repeated_columns_and_missing_rows_make_the_file_invalid() -> None:
     table = parquet_table([song_row()])
     renamed = table.rename_columns(["Tempo" if name == "tempo" else name for name in table.column_names])
     twice = table.append_column("key", table["key"])
@@ -193,7 +193,7 @@ def test_missing_and_repeated_columns_and_missing_rows_make_the_file_wrong() -> 
         assert [problem.message for problem in caught.value.report.problems] == [message]
 
 
-def test_a_damaged_file_is_refused_whether_at_its_end_or_inside() -> None:
+def test_a_file_damaged_at_its_end_or_inside_is_rejected() -> None:
     data = file_of(parquet_table(song_rows(50))).getvalue()
     with pytest.raises(InvalidSongFileError, match="The Parquet file cannot be read"):
         find_parquet_ranges(io.BytesIO(data[:-9]))

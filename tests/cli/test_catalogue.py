@@ -49,7 +49,7 @@ def batch(api: ApiClient) -> dict[str, Any]:
     return api.classify(song_csv([*song_rows(29), song_row(trackID="100", title="Ünter, [all] love")]))
 
 
-def test_genres_are_listed_for_people_and_for_programs(api: ApiClient, batch: dict[str, Any]) -> None:
+def test_genres_are_listed_as_table_csv_and_json(api: ApiClient, batch: dict[str, Any]) -> None:
     expected = [(one["genre"]["name"], one["songCount"]) for one in batch["genres"]]
     assert [(one["genre"], one["songs"]) for one in json.loads(printed(api, "genres", "--json"))] == expected
     rows = list(csv.reader(io.StringIO(printed(api, "genres", "--csv"))))
@@ -58,13 +58,13 @@ def test_genres_are_listed_for_people_and_for_programs(api: ApiClient, batch: di
     assert all(f" {genre} " in table for genre, _ in expected)
 
 
-def test_an_empty_catalogue_is_listed_too(api: ApiClient) -> None:
+def test_an_empty_catalogue_prints_an_empty_list(api: ApiClient) -> None:
     assert json.loads(printed(api, "songs", "--json")) == []
     assert printed(api, "songs", "--csv") == "trackID,title,genre,confidence,confident,modelVersion\n"
     assert json.loads(printed(api, "batches", "--json")) == []
 
 
-def test_songs_are_listed_by_filters_and_order(api: ApiClient, batch: dict[str, Any]) -> None:
+def test_songs_are_filtered_and_ordered(api: ApiClient, batch: dict[str, Any]) -> None:
     songs = stored(api)
     middle = songs[15]["confidence"]
 
@@ -86,7 +86,7 @@ def test_songs_are_listed_by_filters_and_order(api: ApiClient, batch: dict[str, 
 
 
 @pytest.mark.usefixtures("batch")
-def test_songs_as_csv_keep_their_titles(api: ApiClient) -> None:
+def test_csv_contains_titles_unchanged(api: ApiClient) -> None:
     (row,) = csv.DictReader(io.StringIO(printed(api, "songs", "--title", "all", "--csv", "--first", 1)))
     (song,) = (song for song in stored(api) if song["trackId"] == "100")
     assert row["title"] == song["title"] == "Ünter, [all] love"
@@ -94,13 +94,13 @@ def test_songs_as_csv_keep_their_titles(api: ApiClient) -> None:
     assert row["confident"] == "true"
 
 
-def test_all_songs_are_listed_page_after_page(api: ApiClient) -> None:
+def test_all_fetches_every_page(api: ApiClient) -> None:
     api.classify(song_csv(song_rows(1_001)))
     assert len(printed(api, "songs", "--all", "--csv").splitlines()) == 1_002
     assert len(printed(api, "songs", "--csv").splitlines()) == 51
 
 
-def test_a_song_is_shown_with_its_reasons(api: ApiClient, batch: dict[str, Any]) -> None:
+def test_a_song_is_shown_with_its_explanation(api: ApiClient, batch: dict[str, Any]) -> None:
     song = json.loads(printed(api, "song", 100, "--json", "--explain"))
     assert (song["title"], song["batch"]["id"]) == ("Ünter, [all] love", batch["id"])
     shown = printed(api, "song", 100, "--explain")
@@ -111,7 +111,7 @@ def test_a_song_is_shown_with_its_reasons(api: ApiClient, batch: dict[str, Any])
 
 
 @pytest.mark.usefixtures("batch")
-def test_a_verified_genre_is_shown_beside_the_predicted_one(api: ApiClient) -> None:
+def test_a_verified_genre_is_shown_with_the_predicted_one(api: ApiClient) -> None:
     verify = 'mutation { verifySongs(input: [{trackId: "100", genre: "polka"}]) { __typename } }'
     api.execute(verify)
     assert "Ünter, [all] love: polka, verified; predicted was " in printed(api, "song", 100)
@@ -141,7 +141,7 @@ def test_a_verified_genre_is_shown_beside_the_predicted_one(api: ApiClient) -> N
         (("genres", "--url", "http://127.0.0.1:9"), 3, "http://127.0.0.1:9/graphql cannot be reached"),
     ],
 )
-def test_what_cannot_be_done_is_told_on_standard_error(
+def test_errors_are_printed_to_standard_error(
     api: ApiClient, arguments: tuple[object, ...], code: int, message: str
 ) -> None:
     found, out, error = run_for(api, *arguments)
@@ -193,7 +193,7 @@ def test_a_background_batch_is_cancelled_and_following_it_fails(start_service: S
     ("name", "options"),
     [("a.csv", ()), ("a.jsonl", ()), ("a", ("--format", "jsonl")), ("a.parquet", ()), ("a.txt", ())],
 )
-def test_what_a_batch_answered_is_downloaded(
+def test_batch_results_are_downloaded_in_each_format(
     api: ApiClient, batch: dict[str, Any], tmp_path: Path, name: str, options: tuple[str, ...]
 ) -> None:
     extension = options[-1] if options else {"a.txt": "csv"}.get(name, name.partition(".")[2])
@@ -209,7 +209,7 @@ def test_what_a_batch_answered_is_downloaded(
         assert printed(api, "download", batch["id"], "--format", extension) == expected.decode()
 
 
-def test_a_download_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_download_leaves_the_file_unchanged(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("before")
     with scripted_server(Answer(body={})) as server:
@@ -219,7 +219,7 @@ def test_a_download_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) ->
     assert (target.read_text(), list(tmp_path.iterdir())) == ("before", [target])
 
 
-def test_a_page_in_place_of_results_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_a_page_instead_of_results_leaves_the_file_unchanged(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("before")
     with scripted_server(Answer(body="<html>Please log in</html>")) as server:
@@ -230,7 +230,7 @@ def test_a_page_in_place_of_results_leaves_the_file_as_it_was(tmp_path: Path) ->
     assert target.read_text() == "before"
 
 
-def test_songs_from_standard_input_come_back_with_their_genres(api: ApiClient, tmp_path: Path) -> None:
+def test_results_of_standard_input_go_to_standard_output(api: ApiClient, tmp_path: Path) -> None:
     content = song_csv(song_rows(5))
     code, out, error = run_for(api, "classify", "-", "--output", "-", stdin=content)
     assert code == 0
@@ -245,7 +245,7 @@ def test_songs_from_standard_input_come_back_with_their_genres(api: ApiClient, t
     assert len(target.read_text().splitlines()) == 5
 
 
-def test_a_refused_file_writes_no_results(api: ApiClient, tmp_path: Path) -> None:
+def test_a_rejected_file_writes_no_output(api: ApiClient, tmp_path: Path) -> None:
     target = tmp_path / "genres.csv"
     code, out, error = run_for(api, "classify", "-", "-o", target, stdin=song_csv([song_row(tempo="asd")]))
     assert (code, out, target.exists()) == (1, "", False)
@@ -258,7 +258,7 @@ def test_a_refused_file_writes_no_results(api: ApiClient, tmp_path: Path) -> Non
         ) == (2, True)
 
 
-def test_ctrl_c_says_how_to_follow_and_how_to_cancel() -> None:
+def test_ctrl_c_prints_how_to_follow_or_cancel_the_batch() -> None:
     running = stored_batch(status="RUNNING", fileName="a.csv", rowsProcessed=3, rowsUploaded=7)
     with scripted_server(Answer(body={"data": {"batch": running}})) as server:
         process = subprocess.Popen(
@@ -286,7 +286,7 @@ def test_ctrl_c_says_how_to_follow_and_how_to_cancel() -> None:
     [("songs",), ("songs", "--csv"), ("songs", "--json"), ("song", "1"), ("batches",), ("genres",)],
     ids=" ".join,
 )
-def test_nothing_in_an_answer_commands_a_terminal(arguments: tuple[str, ...]) -> None:
+def test_control_characters_in_responses_are_escaped(arguments: tuple[str, ...]) -> None:
     song = {
         "trackId": "1",
         "title": WILD,

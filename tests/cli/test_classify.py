@@ -36,7 +36,7 @@ def total(api: ApiClient) -> int:
     return int(api.execute("{ songs { totalCount } }")["songs"]["totalCount"])
 
 
-def test_files_and_patterns_are_stored_and_told_in_a_table(api: ApiClient, tmp_path: Path) -> None:
+def test_files_and_patterns_are_stored_and_summarized_in_a_table(api: ApiClient, tmp_path: Path) -> None:
     # given three files, one of them named twice
     write(tmp_path / "one.csv", song_csv(song_rows(3)))
     (tmp_path / "more" / "deep").mkdir(parents=True)
@@ -59,7 +59,7 @@ def test_files_and_patterns_are_stored_and_told_in_a_table(api: ApiClient, tmp_p
     assert total(api) == 5
 
 
-def test_a_refused_file_is_told_by_line_column_and_value_and_the_rest_is_sent(
+def test_a_rejected_file_is_reported_by_line_column_and_value_and_the_rest_is_sent(
     api: ApiClient, tmp_path: Path
 ) -> None:
     # given
@@ -81,7 +81,7 @@ def test_a_refused_file_is_told_by_line_column_and_value_and_the_rest_is_sent(
     assert total(api) == 1
 
 
-def test_rows_that_are_left_out_are_told_too(api: ApiClient, tmp_path: Path) -> None:
+def test_skipped_rows_are_reported(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(), song_row(trackID="2", tempo="asd")]))
     done = classify(api, file, "--skip-invalid-rows")
     assert done.exit_code == 0
@@ -97,7 +97,7 @@ def test_rows_with_missing_values_can_be_classified(api: ApiClient, tmp_path: Pa
     assert "1 row classified despite missing values" in done.stdout
 
 
-def test_json_is_one_document_of_what_became_of_each_file(api: ApiClient, tmp_path: Path) -> None:
+def test_json_output_is_one_document_with_the_outcome_of_each_file(api: ApiClient, tmp_path: Path) -> None:
     # given
     right = write(tmp_path / "right.csv", song_csv([*song_rows(2), song_row(trackID="9", key="")]))
     wrong = write(tmp_path / "wrong.csv", song_csv([song_row(tempo="asd")]))
@@ -121,7 +121,7 @@ def test_json_is_one_document_of_what_became_of_each_file(api: ApiClient, tmp_pa
     }
 
 
-def test_json_with_reasons_has_the_songs(api: ApiClient, tmp_path: Path) -> None:
+def test_json_with_explain_contains_the_songs(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row(title="Ünter [all]")]))
     done = classify(api, file, "--json", "--explain")
     assert (done.exit_code, done.stderr) == (0, "")
@@ -148,18 +148,19 @@ def test_json_with_reasons_has_the_songs(api: ApiClient, tmp_path: Path) -> None
         (["songs.csv", "--client-id", "é"], "must be printable ASCII without blanks around it"),
         (["songs.csv", "--client-secret", "a\nb"], "must be printable ASCII without blanks around it"),
         (["songs.csv", "--min-confidence", "2"], "must be from 0 to 1, not 2"),
+        (["songs.csv", "--min-confidence", "nan"], "must be from 0 to 1, not nan"),
         (["songs.csv", "--retries", "-1"], "--retries"),
         (["songs.csv", "--explain", "--background"], "--explain and --background cannot be combined"),
     ],
 )
-def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_usage_errors_exit_with_2(tmp_path: Path, arguments: list[str], message: str) -> None:
     write(tmp_path / "songs.csv", b"")
     done = classify(None, *arguments, cwd=tmp_path)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in " ".join(done.stderr.split())
 
 
-def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_is_there(api: ApiClient, tmp_path: Path) -> None:
+def test_a_file_whose_name_looks_like_a_pattern_is_found(api: ApiClient, tmp_path: Path) -> None:
     write(tmp_path / "songs[1].csv", song_csv(song_rows(2)))
     write(tmp_path / "songs1.csv", song_csv([song_row(trackID="9")]))
     done = classify(api, "songs[1].csv", cwd=tmp_path)
@@ -167,7 +168,7 @@ def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_is_there(api: ApiCl
     assert total(api) == 2
 
 
-def test_it_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_path: Path) -> None:
+def test_denied_or_unreachable_exits_with_3(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv([song_row()]))
     done = classify(api, file, GENREGRAPH_CLIENT_SECRET="guess")
     expected = "genregraph: The client-id or client-secret is wrong.\n"
@@ -179,7 +180,7 @@ def test_it_ends_with_3_where_it_may_not_or_cannot_go(api: ApiClient, tmp_path: 
     assert total(api) == 0
 
 
-def test_a_file_over_the_limit_of_the_service_is_refused(start_service: StartService, tmp_path: Path) -> None:
+def test_a_file_over_the_service_limit_is_rejected(start_service: StartService, tmp_path: Path) -> None:
     api = start_service(max_upload_bytes=100_000)
     large = write(tmp_path / "large.csv", bytes(20_000_000))
     small = write(tmp_path / "small.csv", song_csv([song_row()]))
@@ -190,9 +191,7 @@ def test_a_file_over_the_limit_of_the_service_is_refused(start_service: StartSer
 
 
 class TestBackground:
-    def test_it_waits_for_the_end_and_tells_the_same_as_of_a_batch_in_the_request(
-        self, api: ApiClient, tmp_path: Path
-    ) -> None:
+    def test_it_waits_and_prints_the_same_as_without_background(self, api: ApiClient, tmp_path: Path) -> None:
         file = write(tmp_path / "songs.csv", song_csv([*song_rows(30), song_row(tempo="")]))
         done = classify(api, file, "--background")
         assert (done.exit_code, done.stderr) == (0, "")
@@ -204,7 +203,7 @@ class TestBackground:
         assert told == told_in_the_request
         assert total(api) == 30
 
-    def test_a_file_that_the_service_queues_by_itself_is_waited_for(
+    def test_it_waits_for_a_file_that_the_service_queues_itself(
         self, start_service: StartService, tmp_path: Path
     ) -> None:
         api = start_service(max_sync_rows=10)
@@ -214,7 +213,7 @@ class TestBackground:
         assert (done.exit_code, result["stored"]) == (0, True)
         assert result["batch"]["rowsClassified"] == 11
 
-    def test_a_wrong_file_is_refused_with_its_problems(self, api: ApiClient, tmp_path: Path) -> None:
+    def test_an_invalid_file_is_rejected_with_its_problems(self, api: ApiClient, tmp_path: Path) -> None:
         file = write(tmp_path / "wrong.csv", song_csv([song_row(), song_row(tempo="asd")]))
         done = classify(api, file, "--background")
         assert done.exit_code == 1
@@ -223,7 +222,7 @@ class TestBackground:
         assert any(line.startswith("3 tempo asd expected a number") for line in lines)
         assert total(api) == 0
 
-    def test_it_need_not_wait(self, api: ApiClient, tmp_path: Path) -> None:
+    def test_no_wait_returns_at_once(self, api: ApiClient, tmp_path: Path) -> None:
         file = write(tmp_path / "songs.csv", song_csv(song_rows(5)))
         done = classify(api, file, "--background", "--no-wait", "--json")
         (result,) = json.loads(done.stdout)
@@ -233,9 +232,7 @@ class TestBackground:
         assert known == {"batch": {"rowsUploaded": 5}}
 
 
-def test_progress_of_upload_and_classification_shows_on_a_terminal_and_only_there(
-    api: ApiClient, tmp_path: Path
-) -> None:
+def test_progress_is_shown_only_on_a_terminal(api: ApiClient, tmp_path: Path) -> None:
     # given
     file = write(tmp_path / "songs.csv", song_csv(song_rows(400)))
     for options, shown in (([], True), (["--json"], False)):

@@ -22,7 +22,7 @@ def classify(api: ApiClient, *arguments: object) -> tuple[int, str]:
     return run("classify", *arguments, "--explain", "--url", f"{api.url}/graphql", COLUMNS="200")
 
 
-def test_the_songs_are_stored_and_printed_with_their_reasons(api: ApiClient, tmp_path: Path) -> None:
+def test_songs_are_stored_and_printed_with_their_explanations(api: ApiClient, tmp_path: Path) -> None:
     # given
     rows = [
         *song_rows(30),
@@ -52,7 +52,7 @@ def test_the_songs_are_stored_and_printed_with_their_reasons(api: ApiClient, tmp
     }
 
 
-def test_twenty_songs_are_printed_unless_another_number_is_asked_for(api: ApiClient, tmp_path: Path) -> None:
+def test_twenty_songs_are_printed_by_default(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv(song_rows(25)))
     titles = sorted(row["title"] for row in song_rows(25))
     for arguments, printed in (((), 20), (("--songs", "3"), 3), (("--songs", "25"), 25)):
@@ -71,7 +71,7 @@ def test_uncertain_songs_are_marked(api: ApiClient, tmp_path: Path) -> None:
     assert api.execute(STORED)["batches"]["nodes"] == [{"fileName": "songs.csv", "rowsUncertain": 4}]
 
 
-def test_the_reasons_are_those_of_the_prediction_whatever_people_verified(
+def test_explanations_are_those_of_the_prediction_after_a_verification(
     api: ApiClient, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "songs.csv", song_csv(song_rows(1)))
@@ -83,7 +83,7 @@ def test_the_reasons_are_those_of_the_prediction_whatever_people_verified(
     assert after == before != ""
 
 
-def test_more_songs_than_a_page_are_explained(api: ApiClient, tmp_path: Path) -> None:
+def test_explanations_are_fetched_page_by_page(api: ApiClient, tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", song_csv(song_rows(130)))
     code, output = classify(api, file, "--songs", 120, "--json")
     (result,) = json.loads(output)

@@ -39,7 +39,7 @@ def classify(server: Script, tmp_path: Path, *arguments: object) -> tuple[int, s
     return run("classify", file, "--url", server.url, *arguments, COLUMNS="200")
 
 
-def test_a_service_that_comes_back_gets_the_whole_file_again(tmp_path: Path, pauses: list[float]) -> None:
+def test_a_retry_sends_the_whole_file_again(tmp_path: Path, pauses: list[float]) -> None:
     with scripted_server(away(), Answer(502, "<h1>Bad gateway</h1>"), Answer(None), STORED) as server:
         code, output = classify(server, tmp_path)
     assert code == 0
@@ -57,13 +57,13 @@ def test_a_service_that_comes_back_gets_the_whole_file_again(tmp_path: Path, pau
     assert "The database is away; trying again in" in output
 
 
-def test_it_waits_as_long_as_the_service_asks(tmp_path: Path, pauses: list[float]) -> None:
+def test_it_waits_for_retry_after(tmp_path: Path, pauses: list[float]) -> None:
     with scripted_server(away(retry_after="2"), STORED) as server:
         assert classify(server, tmp_path)[0] == 0
     assert pauses == [2.0]
 
 
-def test_it_gives_up_after_as_many_retries_as_it_may(tmp_path: Path) -> None:
+def test_it_gives_up_after_the_given_number_of_retries(tmp_path: Path) -> None:
     for retries in (0, 1):
         with scripted_server(away()) as server:
             code, output = classify(server, tmp_path, "--retries", retries)
@@ -92,16 +92,14 @@ def test_it_gives_up_after_as_many_retries_as_it_may(tmp_path: Path) -> None:
         (Answer(200, {"data": {"viewer": None}}), 1, "The response has no field classifyBatch."),
     ],
 )
-def test_what_will_not_change_is_not_tried_again(
-    tmp_path: Path, answer: Answer, code: int, message: str
-) -> None:
+def test_permanent_errors_are_not_retried(tmp_path: Path, answer: Answer, code: int, message: str) -> None:
     with scripted_server(answer) as server:
         found = classify(server, tmp_path)
     assert (found[0], server.requests) == (code, 1)
     assert message in found[1]
 
 
-def test_a_file_that_grows_while_it_is_sent_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_grows_during_the_upload_is_reported(tmp_path: Path) -> None:
     # given a file that another program is still writing
     file = write(tmp_path / "songs.csv", b"trackID\n" * 2_000_000)
     ended = threading.Event()
@@ -142,7 +140,7 @@ def test_a_background_batch_is_followed_through_an_outage(tmp_path: Path) -> Non
     assert "songs.csv: 7 rows, 7 songs stored" in output
 
 
-def test_a_batch_that_is_cancelled_while_it_is_followed_ends_with_1(tmp_path: Path) -> None:
+def test_a_batch_cancelled_while_it_is_followed_exits_with_1(tmp_path: Path) -> None:
     answers = (
         Answer(body={"data": {"classifyBatch": stored_batch(status="QUEUED")}}),
         Answer(body={"data": {"batch": stored_batch(status="CANCELLED")}}),
@@ -168,7 +166,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert found[1][1] - found[0][1] < 20_000_000
 
 
-def test_a_retry_after_may_be_seconds_or_a_date() -> None:
+def test_retry_after_can_be_seconds_or_a_date() -> None:
     soon = datetime.now(UTC) + timedelta(seconds=60)
     assert seconds_until("7") == 7.0
     assert 50 < (seconds_until(format_datetime(soon, usegmt=True)) or 0) <= 60

@@ -64,27 +64,27 @@ def test_help_imports_nothing_slow(arguments: tuple[str, ...]) -> None:
     assert packages <= QUICK
 
 
-def test_options_come_in_groups() -> None:
+def test_help_groups_options() -> None:
     text, _ = answered("songs", "--help")
     headings = [line for line in text.splitlines() if re.fullmatch(r"[A-Z].*:", line)]
     assert headings == ["Which songs:", "Options:", "Output:", "Service:", "Examples:"]
 
 
-def test_commands_are_completed_with_nothing_slow() -> None:
+def test_completing_commands_imports_nothing_slow() -> None:
     completions, packages = completed("cl")
     assert completions == ["classify", "clients"]
     assert packages <= QUICK
     assert completed("clients", "r")[0] == ["rotate", "revoke"]
 
 
-def test_options_are_completed_without_what_the_command_runs() -> None:
+def test_completing_options_imports_nothing_that_the_command_runs() -> None:
     completions, packages = completed("classify", "nowhere.csv", "--min")
     assert completions == ["--min-confidence"]
     # Typer converts values by pydantic.
     assert not packages & {"httpx", "rich", "pandas", "numpy", "sqlalchemy", "strawberry"}
 
 
-def test_a_call_of_the_service_imports_none_of_the_service() -> None:
+def test_client_commands_import_no_server_packages() -> None:
     _, packages = answered("genres", "--url", "http://127.0.0.1:9/graphql", "--retries", "0")
     assert "httpx" in packages
     assert not packages & {
@@ -105,7 +105,7 @@ def test_a_call_of_the_service_imports_none_of_the_service() -> None:
         (("clients", "rotat"), "Did you mean 'rotate'?"),
     ],
 )
-def test_what_is_misspelt_is_suggested(arguments: tuple[str, ...], suggested: str) -> None:
+def test_misspelled_commands_get_suggestions(arguments: tuple[str, ...], suggested: str) -> None:
     code, output = run(*arguments)
     assert code == 2
     assert f"No such command '{arguments[-1]}'. {suggested}" in output

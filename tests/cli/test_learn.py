@@ -44,7 +44,7 @@ def right(api: ApiClient, genres: dict[str, str]) -> float:
 
 
 @pytest.mark.slow
-def test_from_verified_songs_to_a_catalogue_classified_better(
+def test_learning_from_verified_songs_improves_the_catalogue(
     start_service: StartService, database_url: str, tmp_path: Path
 ) -> None:
     # given
@@ -89,7 +89,7 @@ def test_without_verified_songs_it_says_what_to_do(
     assert run("learn", "--out", tmp_path / "out", **settings) == (1, f"genregraph: {advice}\n")
 
 
-def test_too_few_songs_and_a_missing_model_are_told(
+def test_too_few_songs_and_a_missing_model_are_reported(
     api: ApiClient, database_url: str, tmp_path: Path
 ) -> None:
     # given

@@ -46,7 +46,7 @@ def genregraph(
     "redirected", [">/dev/full", ">&-", "2>&-", "2>/dev/full", ">/dev/full 2>&1", ">&- 2>&- <&-", "| true"]
 )
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=" ".join)
-def test_songs_are_stored_wherever_the_output_goes(
+def test_classify_succeeds_even_if_its_output_is_lost(
     tmp_path: Path, redirected: str, form: tuple[str, ...]
 ) -> None:
     file = write(tmp_path / "songs.csv", b"trackID\n")
@@ -56,7 +56,7 @@ def test_songs_are_stored_wherever_the_output_goes(
     assert done.stderr == {">/dev/full": FULL, ">&-": CLOSED}.get(redirected, b"")
 
 
-def test_a_refused_file_ends_with_1_wherever_the_output_goes(tmp_path: Path) -> None:
+def test_a_rejected_file_exits_with_1_even_if_the_output_is_lost(tmp_path: Path) -> None:
     file = write(tmp_path / "songs.csv", b"trackID\n")
     refused = Answer(body={"data": {"classifyBatch": {"__typename": "Error", "message": "no", "code": "NO"}}})
     with scripted_server(refused) as server:
@@ -82,7 +82,7 @@ def test_listing_genres_fails_if_standard_output_is_closed() -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("classify", "--help"), ("--version",), ("clasify",), ()])
-def test_help_survives_too(arguments: tuple[str, ...]) -> None:
+def test_help_survives_lost_output(arguments: tuple[str, ...]) -> None:
     for redirected in (">&- 2>&-", ">/dev/full 2>&1", "| true"):
         done = genregraph(*arguments, redirected=redirected)
         assert b"Traceback" not in done.stderr
@@ -98,7 +98,7 @@ def test_help_survives_too(arguments: tuple[str, ...]) -> None:
         ({"LC_ALL": "C"}, "šlágr ♫".encode()),
     ],
 )
-def test_letters_that_the_encoding_lacks_are_escaped(
+def test_characters_outside_the_encoding_are_escaped(
     tmp_path: Path, environment: dict[str, str], genre: bytes
 ) -> None:
     name = os.fsdecode("č".encode() + b"\xff.csv")
@@ -116,7 +116,7 @@ def test_letters_that_the_encoding_lacks_are_escaped(
     assert outcome["file"].endswith("\udcff.csv")
 
 
-def test_a_file_name_that_is_no_text_reaches_the_service_with_replacements(
+def test_undecodable_file_names_reach_the_service_with_replacement_characters(
     api: ApiClient, tmp_path: Path
 ) -> None:
     file = write(tmp_path / os.fsdecode(b"m\xfc.csv"), song_csv(song_rows(3)))
@@ -127,7 +127,7 @@ def test_a_file_name_that_is_no_text_reaches_the_service_with_replacements(
     }
 
 
-def test_songs_come_from_standard_input(api: ApiClient) -> None:
+def test_classify_reads_standard_input(api: ApiClient) -> None:
     done = genregraph("classify", "-", "--url", f"{api.url}/graphql", "--json", stdin=song_csv(song_rows(3)))
     assert (done.returncode, done.stderr) == (0, b"")
     (outcome,) = json.loads(done.stdout)
@@ -138,14 +138,14 @@ def test_songs_come_from_standard_input(api: ApiClient) -> None:
         assert b"standard input: 3 rows, 3 songs stored" in done.stdout
 
 
-def test_standard_input_without_songs_or_given_twice(api: ApiClient) -> None:
+def test_empty_or_repeated_standard_input_is_an_error(api: ApiClient) -> None:
     done = genregraph("classify", "-", "--url", f"{api.url}/graphql")
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert genregraph("classify", "-", "-", "--url", f"{api.url}/graphql").returncode == 2
 
 
-def test_nothing_in_an_answer_commands_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_responses_are_escaped(tmp_path: Path) -> None:
     # given
     wild = "\x1b]0;owned\x07\x1b[31m\x9b2J\r\N{RIGHT-TO-LEFT OVERRIDE}"
     problem = {"line": 2, "column": wild, "value": wild, "message": wild}

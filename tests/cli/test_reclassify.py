@@ -18,7 +18,7 @@ def admin(start_service: StartService) -> ApiClient:
     return start_service(clients=SecretStr("test:test:admin,writer:secret"))
 
 
-def test_stored_songs_are_classified_again_and_told(admin: ApiClient, execute_sql: ExecuteSql) -> None:
+def test_stored_songs_are_reclassified_and_counted(admin: ApiClient, execute_sql: ExecuteSql) -> None:
     # given
     admin.classify(song_csv(song_rows(5)))
     execute_sql("UPDATE songs SET model_version = 'old' WHERE track_id <= 3")
@@ -30,7 +30,7 @@ def test_stored_songs_are_classified_again_and_told(admin: ApiClient, execute_sq
     assert admin.execute('{ songs(modelVersion: "old") { totalCount } }')["songs"]["totalCount"] == 0
 
 
-def test_a_batch_a_genre_and_json(admin: ApiClient) -> None:
+def test_songs_are_filtered_by_batch_and_genre(admin: ApiClient) -> None:
     # given
     sent = admin.classify(song_csv(song_rows(5)))
     genre = sent["genres"][0]
@@ -48,12 +48,12 @@ def test_a_batch_a_genre_and_json(admin: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--all", "--genre", "pop")])
-def test_what_to_classify_must_be_said(options: tuple[str, ...]) -> None:
+def test_a_filter_or_all_is_required(options: tuple[str, ...]) -> None:
     code, said = run("reclassify", *options)
     assert (code, said) == (2, "genregraph: use --batch, --genre or --model-version, or --all\n")
 
 
-def test_what_is_refused_ends_with_a_line_and_a_code(admin: ApiClient) -> None:
+def test_rejections_print_one_line_and_set_the_exit_code(admin: ApiClient) -> None:
     code, said = run("reclassify", "--genre", "polka", "--url", admin.url)
     assert code == 1
     assert said.startswith("genregraph: Unknown genre 'polka'.")

@@ -71,7 +71,7 @@ def serve(folder: Path) -> Iterator[Serve]:
         process.communicate()
 
 
-def test_it_serves_on_a_database_of_its_own_and_a_restart_finds_the_songs(serve: Serve) -> None:
+def test_songs_in_the_embedded_database_survive_a_restart(serve: Serve) -> None:
     # given
     service = serve()
     service.wait_until_ready()
@@ -96,7 +96,7 @@ def test_it_serves_on_a_database_of_its_own_and_a_restart_finds_the_songs(serve:
         assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
 
 
-def test_its_banner_names_clients_and_no_secret(serve: Serve, database_url: str) -> None:
+def test_the_banner_lists_clients_without_secrets(serve: Serve, database_url: str) -> None:
     # given
     clients = ",".join(f"client-{number}:hunter{number}" for number in range(7))
     service = serve(database_url=database_url, clients=clients, playground="false")
@@ -115,7 +115,7 @@ def test_its_banner_names_clients_and_no_secret(serve: Serve, database_url: str)
 
 
 @pytest.mark.parametrize("redirected", [">&-", ">/dev/full", "| true", ">&- 2>&- <&-"])
-def test_it_serves_wherever_its_banner_goes(database_url: str, redirected: str) -> None:
+def test_it_serves_even_if_its_output_is_lost(database_url: str, redirected: str) -> None:
     # given
     port = free_port()
     settings = {"GENREGRAPH_PORT": str(port), "GENREGRAPH_DATABASE_URL": database_url}
@@ -144,7 +144,7 @@ def test_it_serves_wherever_its_banner_goes(database_url: str, redirected: str) 
             os.killpg(program.pid, signal.SIGKILL)
 
 
-def test_ctrl_c_ends_it_cleanly(serve: Serve) -> None:
+def test_ctrl_c_stops_it_cleanly(serve: Serve) -> None:
     service = serve()
     service.wait_until_ready()
     service.process.send_signal(signal.SIGINT)
@@ -153,7 +153,7 @@ def test_ctrl_c_ends_it_cleanly(serve: Serve) -> None:
     assert "Traceback" not in errors
 
 
-def test_after_kill_9_a_restart_finds_the_songs(serve: Serve) -> None:
+def test_songs_survive_kill_9(serve: Serve) -> None:
     # given
     service = serve()
     service.wait_until_ready()
@@ -169,7 +169,7 @@ def test_after_kill_9_a_restart_finds_the_songs(serve: Serve) -> None:
         assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
 
 
-def test_a_second_one_on_the_same_folder_is_one_clear_line(serve: Serve) -> None:
+def test_a_second_service_on_the_same_folder_fails_with_one_line(serve: Serve) -> None:
     first = serve()
     first.wait_until_ready()
     code, errors = serve().end()
@@ -204,9 +204,7 @@ def logs() -> Iterator[None]:
     ],
 )
 @pytest.mark.usefixtures("logs")
-def test_what_it_cannot_start_with_is_one_clear_line(
-    folder: Path, settings: dict[str, str], line: str
-) -> None:
+def test_invalid_settings_fail_with_one_line(folder: Path, settings: dict[str, str], line: str) -> None:
     environment = {f"GENREGRAPH_{name.upper()}": value for name, value in settings.items()}
     code, output = run("serve", "--data-dir", folder, **environment)
     assert code == 1
@@ -215,7 +213,7 @@ def test_what_it_cannot_start_with_is_one_clear_line(
     assert "hunter2" not in output
 
 
-def test_a_port_that_is_taken_is_told(serve: Serve, folder: Path) -> None:
+def test_a_port_in_use_is_reported(serve: Serve, folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -226,7 +224,7 @@ def test_a_port_that_is_taken_is_told(serve: Serve, folder: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(
+def test_an_external_database_has_no_default_client(
     serve: Serve, folder: Path, empty_database_url: str
 ) -> None:
     # given
@@ -246,7 +244,7 @@ def test_a_database_url_is_used_and_has_no_client_unless_one_is_set(
         assert api.execute("{ __typename }") == {"__typename": "Query"}
 
 
-def test_after_sigterm_it_serves_on_for_the_delay_and_asks_clients_to_leave(
+def test_after_sigterm_it_serves_during_the_delay_and_closes_connections(
     serve: Serve, database_url: str
 ) -> None:
     # given
@@ -287,9 +285,7 @@ def listens(port: int) -> bool:
     return True
 
 
-def test_a_connection_that_was_there_in_time_is_answered_after_sigterm(
-    serve: Serve, database_url: str
-) -> None:
+def test_an_accepted_connection_is_answered_after_sigterm(serve: Serve, database_url: str) -> None:
     # given one that the server has accepted, which has sent nothing yet
     service = serve(database_url=database_url)
     service.wait_until_ready()

@@ -61,7 +61,7 @@ def test_training_twice_writes_the_same_bytes(files: TrainingFiles) -> None:
     assert written() == written()
 
 
-def test_real_artists_make_the_groups(tmp_path: Path) -> None:
+def test_folds_are_grouped_by_the_artist_column(tmp_path: Path) -> None:
     files = write_training_files(tmp_path, artists=True)
 
     code, output = train(files, '{"parameters": {"rounds": 3}}')
@@ -91,7 +91,7 @@ def test_one_file_can_hold_songs_and_genres(files: TrainingFiles) -> None:
         ('{"parameters": {"num_leaves": 1}}', "num_leaves is 1: Input should be greater"),
     ],
 )
-def test_wrong_parameters_are_named_before_anything_is_trained(
+def test_invalid_parameters_are_reported_before_training(
     files: TrainingFiles, parameters: str, message: str
 ) -> None:
     code, output = train(files, parameters)
@@ -101,7 +101,7 @@ def test_wrong_parameters_are_named_before_anything_is_trained(
     assert not (files.features.parent / "model").exists()
 
 
-def test_the_sample_songs_make_a_model_that_classifies_other_sample_songs(tmp_path: Path) -> None:
+def test_a_model_of_the_sample_classifies_other_sample_songs(tmp_path: Path) -> None:
     # given: few rounds, so that it is done soon
     sample, out = resource("data") / "sample", tmp_path / "model"
     (tmp_path / "parameters.json").write_text('{"parameters": {"rounds": 3}}', encoding="utf-8")

@@ -61,7 +61,7 @@ def test_the_best_parameters_are_printed_with_a_warning_and_written_for_train(fi
     assert manifest["metrics"]["grouped_folds"]["log_loss"] == study["log_loss"]
 
 
-def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(files: TrainingFiles) -> None:
+def test_ctrl_c_writes_the_best_so_far_and_the_same_command_continues(files: TrainingFiles) -> None:
     # given: a process with more to do than anybody waits for
     journal = files.features.parent / "tuning.journal"
     program = subprocess.Popen(
@@ -95,7 +95,7 @@ def test_ctrl_c_writes_the_best_so_far_and_the_same_command_goes_on(files: Train
     assert f"best of {done + 1} trials" in output
 
 
-def test_a_study_of_other_songs_is_refused(files: TrainingFiles) -> None:
+def test_a_study_of_other_songs_is_rejected(files: TrainingFiles) -> None:
     assert run(*arguments(files, trials=1))[0] == 0
     with files.labels.open("a", encoding="utf-8") as labels:
         labels.write("999,polka\n")
@@ -106,7 +106,7 @@ def test_a_study_of_other_songs_is_refused(files: TrainingFiles) -> None:
     assert "was started with different labels" in output
 
 
-def test_what_cannot_be_written_or_read_is_named(files: TrainingFiles, tmp_path: Path) -> None:
+def test_unusable_files_are_named(files: TrainingFiles, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     code, output = run(*arguments(files, trials=1), "--out", tmp_path / "file" / "best.json")
     assert (code, "the parameters cannot be written to" in output) == (1, True)
@@ -115,9 +115,7 @@ def test_what_cannot_be_written_or_read_is_named(files: TrainingFiles, tmp_path:
     assert (code, "the column genre is missing" in output) == (1, True)
 
 
-def test_without_the_extra_the_command_names_it(
-    files: TrainingFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_extra_is_named(files: TrainingFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
 
     code, output = run(*arguments(files, trials=1))

@@ -34,7 +34,7 @@ def test_a_file_of_labels_is_verified(api: ApiClient, tmp_path: Path) -> None:
     assert verified(api) == {"1": "nova era", "2": "polka"}
 
 
-def test_more_than_a_part_from_standard_input(api: ApiClient) -> None:
+def test_a_long_file_is_read_from_standard_input_and_sent_in_parts(api: ApiClient) -> None:
     api.classify(song_csv([song_row(trackID=str(n)) for n in range(1, 1_102)]))
     lines = "".join(f"{n},genre {n % 7}\n" for n in range(1, 1_102))
 
@@ -48,7 +48,7 @@ def test_more_than_a_part_from_standard_input(api: ApiClient) -> None:
     assert api.execute(query) == {"songs": {"totalCount": 1_101}}
 
 
-def test_labels_are_what_verify_reads(api: ApiClient) -> None:
+def test_verify_reads_the_output_of_labels(api: ApiClient) -> None:
     # given
     api.classify(song_csv([*song_rows(2), song_row(trackID="7", title='Say "hi", \N{SNOWMAN}')]))
     verify(api, {7: "polka", 2: "ska"})
@@ -70,11 +70,11 @@ def test_labels_are_what_verify_reads(api: ApiClient) -> None:
     assert verified(api) == before
 
 
-def test_without_verified_songs_there_is_the_header(api: ApiClient) -> None:
+def test_labels_without_verified_songs_prints_only_the_header(api: ApiClient) -> None:
     assert run_for(api, "labels") == (0, f"{COLUMNS}\n", "")
 
 
-def test_unknown_songs_are_named_by_line_or_left_out(api: ApiClient, tmp_path: Path) -> None:
+def test_unknown_songs_are_reported_by_line_or_skipped(api: ApiClient, tmp_path: Path) -> None:
     # given
     api.classify(song_csv(song_rows(2)))
     file = tmp_path / "labels.csv"
@@ -94,7 +94,7 @@ def test_unknown_songs_are_named_by_line_or_left_out(api: ApiClient, tmp_path: P
     assert verified(api) == {"1": "polka", "2": "ska"}
 
 
-def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> None:
+def test_a_rejected_part_reports_what_was_stored_before_it(api: ApiClient) -> None:
     api.classify(song_csv([song_row(trackID=str(n)) for n in range(1, 1_001)]))
     lines = "".join(f"{n},polka\n" for n in range(1, 1_002))
 
@@ -140,7 +140,7 @@ def test_it_is_said_what_was_stored_before_a_refused_part(api: ApiClient) -> Non
     ],
     ids=range(15),
 )
-def test_what_is_wrong_is_said_by_line(api: ApiClient, content: bytes, message: str) -> None:
+def test_invalid_files_are_reported_by_line(api: ApiClient, content: bytes, message: str) -> None:
     api.classify(song_csv(song_rows(1)))
 
     code, out, error = run_for(api, "verify", "-", stdin=content)
@@ -150,7 +150,7 @@ def test_what_is_wrong_is_said_by_line(api: ApiClient, content: bytes, message: 
     assert verified(api) == {}
 
 
-def test_a_reader_may_not(start_service: StartService, tmp_path: Path) -> None:
+def test_readers_cannot_verify(start_service: StartService, tmp_path: Path) -> None:
     api = start_service(clients=SecretStr("test:test:reader"))
     file = tmp_path / "labels.csv"
     file.write_text("trackID,genre\n1,polka\n")
@@ -163,6 +163,6 @@ def test_a_reader_may_not(start_service: StartService, tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_is_not_there_is_wrong_usage(api: ApiClient) -> None:
+def test_a_missing_file_is_a_usage_error(api: ApiClient) -> None:
     expected = "genregraph: nowhere.csv cannot be read: No such file or directory\n"
     assert run_for(api, "verify", "nowhere.csv") == (2, "", expected)

@@ -25,7 +25,7 @@ def settings(**given: object) -> Settings:
     return Settings(_env_file=None, **{"environment": Environment.PRODUCTION, **given})  # type: ignore[arg-type]
 
 
-def test_production_refuses_the_examples_secrets_in_one_line_each() -> None:
+def test_production_rejects_each_example_secret() -> None:
     # given the example as it is, and production's own settings
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
@@ -55,17 +55,17 @@ def test_production_refuses_the_examples_secrets_in_one_line_each() -> None:
         (f"first:sha256${'0' * 64}", None),
     ],
 )
-def test_a_short_secret_is_named_by_its_client(clients: str, weak: str | None) -> None:
+def test_a_short_secret_is_reported_by_client(clients: str, weak: str | None) -> None:
     found = weak_secrets(settings(clients=SecretStr(clients)))
     assert found == ([] if weak is None else [SHORT.format(weak, "too short")])
 
 
-def test_the_clients_of_a_file_are_looked_at(tmp_path: Path) -> None:
+def test_the_clients_file_is_checked(tmp_path: Path) -> None:
     file = tmp_path / "clients"
     file.write_text(f"# ours\nfirst:{GOOD}\n\nsecond:short\n", encoding="utf-8")
     (line,) = weak_secrets(settings(clients_file=file))
     assert line.startswith("GENREGRAPH_CLIENTS_FILE: the secret of second is too short.")
 
 
-def test_elsewhere_anything_goes() -> None:
+def test_other_environments_accept_weak_secrets() -> None:
     assert weak_secrets(settings(environment=Environment.LOCAL, clients=SecretStr("test:test"))) == []

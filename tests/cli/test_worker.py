@@ -34,7 +34,7 @@ def worker(database_url: str) -> Iterator[subprocess.Popen[str]]:
     process.communicate(timeout=60)
 
 
-def test_a_worker_counts_what_it_does(worker: subprocess.Popen[str], start_service: StartService) -> None:
+def test_a_worker_counts_its_work(worker: subprocess.Popen[str], start_service: StartService) -> None:
     # given
     assert worker.stderr is not None
     url = json.loads(next(line for line in worker.stderr if '"metrics"' in line))["url"]
@@ -55,9 +55,7 @@ def test_a_worker_counts_what_it_does(worker: subprocess.Popen[str], start_servi
     assert api.http.get("/healthcheck").json()["worker"] == "running"
 
 
-def test_a_worker_without_its_database_says_so(
-    worker: subprocess.Popen[str], execute_sql: ExecuteSql
-) -> None:
+def test_a_worker_reports_a_lost_database(worker: subprocess.Popen[str], execute_sql: ExecuteSql) -> None:
     # given
     assert worker.stderr is not None
     url = json.loads(next(line for line in worker.stderr if '"metrics"' in line))["url"]
@@ -68,7 +66,7 @@ def test_a_worker_without_its_database_says_so(
     eventually(lambda: value(samples_of(httpx.get(url).text), "database_up") == 0, "it says so")
 
 
-def test_a_probe_sees_that_a_workers_event_loop_is_stuck(worker: subprocess.Popen[str]) -> None:
+def test_the_liveness_probe_fails_if_the_event_loop_is_stuck(worker: subprocess.Popen[str]) -> None:
     # given
     assert worker.stderr is not None
     url = json.loads(next(line for line in worker.stderr if '"metrics"' in line))["url"]
@@ -85,7 +83,7 @@ def test_a_probe_sees_that_a_workers_event_loop_is_stuck(worker: subprocess.Pope
     assert httpx.get(probe).status_code == 200
 
 
-def test_a_port_that_is_taken_ends_the_worker_with_a_line(database_url: str) -> None:
+def test_a_port_in_use_ends_the_worker_with_one_line(database_url: str) -> None:
     # given
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

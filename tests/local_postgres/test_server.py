@@ -151,7 +151,7 @@ def disk(folder: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", "--lazy", path], check=True)
 
 
-def test_it_makes_its_database_on_loopback_behind_a_password(folder: Path) -> None:
+def test_it_creates_a_database_on_loopback_with_a_password(folder: Path) -> None:
     # when
     with EmbeddedPostgres(folder / "data", settings=NOT_DURABLE) as url:
         # then
@@ -168,7 +168,7 @@ def test_it_makes_its_database_on_loopback_behind_a_password(folder: Path) -> No
         assert secret.read_text() in url
 
 
-def test_a_restart_finds_the_data(folder: Path) -> None:
+def test_data_survives_a_restart(folder: Path) -> None:
     # given
     with EmbeddedPostgres(folder) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -183,7 +183,7 @@ def test_the_buffers_hold_the_indexes_of_a_million_songs(folder: Path) -> None:
         assert ask(url, "SHOW shared_buffers") == "512MB"
 
 
-def test_stopping_twice_and_stopping_what_never_ran_do_nothing(folder: Path) -> None:
+def test_stopping_twice_or_before_starting_does_nothing(folder: Path) -> None:
     server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
     server.stop()
     server.start()
@@ -195,13 +195,13 @@ def test_stopping_twice_and_stopping_what_never_ran_do_nothing(folder: Path) -> 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_the_server_ends_with_a_killed_service(folder: Path) -> None:
+def test_the_server_stops_when_its_service_is_killed(folder: Path) -> None:
     service, _, server_pid = start_service(folder)
     kill(service)
     eventually(lambda: is_gone(server_pid), "the server ends")
 
 
-def test_a_start_right_after_a_killed_service_finds_the_data(folder: Path) -> None:
+def test_data_survives_a_start_right_after_a_kill(folder: Path) -> None:
     # given
     service, url, server_pid = start_service(folder)
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -213,7 +213,7 @@ def test_a_start_right_after_a_killed_service_finds_the_data(folder: Path) -> No
         assert ask(again, "SELECT answer FROM kept") == 42
 
 
-def test_a_server_that_outlived_its_service_is_stopped_by_the_next_start(
+def test_the_next_start_stops_a_leftover_server(
     folder: Path,
 ) -> None:
     # given a server that nobody holds the lock of any more, as after a kill -9 where PDEATHSIG is unknown
@@ -245,14 +245,14 @@ def test_a_watchdog_interrupts_when_its_service_is_killed() -> None:
         assert watched.wait(DEADLINE_SECONDS) == -signal.SIGINT
 
 
-def test_a_dismissed_watchdog_interrupts_nobody() -> None:
+def test_a_dismissed_watchdog_does_nothing() -> None:
     with sleeper() as watched:
         Watchdog(watched.pid).dismiss()
         with pytest.raises(subprocess.TimeoutExpired):
             watched.wait(0.2)
 
 
-def test_a_service_killed_while_it_makes_the_data_leaves_nothing_broken(folder: Path) -> None:
+def test_a_kill_during_creation_leaves_no_partial_data(folder: Path) -> None:
     # given a service killed in the midst of initdb
     service = run_service(folder)
     eventually(lambda: any(folder.glob("postgres.new.*/data/base/1")), "initdb is in its midst")
@@ -265,7 +265,7 @@ def test_a_service_killed_while_it_makes_the_data_leaves_nothing_broken(folder: 
         assert not any(folder.glob("postgres.new.*"))
 
 
-def test_a_lock_file_that_names_another_program_does_not_keep_the_server_away(folder: Path) -> None:
+def test_a_lock_file_of_another_program_is_ignored(folder: Path) -> None:
     # given a lock file from before a reboot, whose number another program of the same account has now
     server = made(folder)
     owner = server.data_path.stat()
@@ -278,7 +278,7 @@ def test_a_lock_file_that_names_another_program_does_not_keep_the_server_away(fo
             assert other.poll() is None
 
 
-def test_a_lock_file_that_names_another_server_does_not_end_that_one(folder: Path) -> None:
+def test_a_lock_file_of_another_server_does_not_stop_that_server(folder: Path) -> None:
     # given a lock file whose number somebody else's PostgreSQL has now
     server = made(folder / "ours")
     theirs = EmbeddedPostgres(folder / "theirs", settings=NOT_DURABLE)
@@ -306,7 +306,7 @@ def test_a_killed_server_can_be_started_again(folder: Path) -> None:
         assert ask(again, "SELECT answer FROM kept") == 42
 
 
-def test_a_second_start_on_a_live_folder_is_one_clear_line(folder: Path) -> None:
+def test_a_second_start_on_a_folder_in_use_fails_with_one_line(folder: Path) -> None:
     with EmbeddedPostgres(folder, settings=NOT_DURABLE):
         assert refusal(EmbeddedPostgres(folder)) == (
             f"the data folder {folder} is in use by process {os.getpid()}; stop that process, or set "
@@ -314,7 +314,7 @@ def test_a_second_start_on_a_live_folder_is_one_clear_line(folder: Path) -> None
         )
 
 
-def test_a_second_service_names_the_first(folder: Path) -> None:
+def test_the_error_names_the_process_that_uses_the_folder(folder: Path) -> None:
     service, url, _ = start_service(folder)
     assert f"is in use by process {service.pid};" in refusal(EmbeddedPostgres(folder))
     assert ask(url, "SELECT 1") == 1
@@ -322,7 +322,7 @@ def test_a_second_service_names_the_first(folder: Path) -> None:
     assert service.returncode == 0
 
 
-def test_starting_what_runs_only_gives_its_url(folder: Path) -> None:
+def test_starting_a_running_server_returns_its_url(folder: Path) -> None:
     server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
     with server as url:
         pid = server.pid
@@ -332,14 +332,14 @@ def test_starting_what_runs_only_gives_its_url(folder: Path) -> None:
     assert server.pid is None
 
 
-def test_a_database_may_have_any_name(folder: Path) -> None:
+def test_a_database_can_have_any_name(folder: Path) -> None:
     name = """a "quoted" and 'quoted' /name?"""
     for _ in range(2):
         with EmbeddedPostgres(folder, database=name, settings=NOT_DURABLE) as url:
             assert ask(url, "SELECT current_database()") == name
 
 
-def test_two_first_starts_at_once_make_one_database(folder: Path) -> None:
+def test_concurrent_first_starts_create_one_database(folder: Path) -> None:
     both = [run_service(folder) for _ in range(2)]
     while all(service.poll() is None for service in both):
         time.sleep(0.02)
@@ -349,7 +349,7 @@ def test_two_first_starts_at_once_make_one_database(folder: Path) -> None:
     assert "is in use by process" in refused.splitlines()[-1]
 
 
-def test_a_folder_of_another_major_version_is_one_clear_line(folder: Path) -> None:
+def test_data_of_another_major_version_fails_with_one_line(folder: Path) -> None:
     # given
     server = made(folder)
     (server.data_path / "PG_VERSION").write_text("9\n")
@@ -360,13 +360,13 @@ def test_a_folder_of_another_major_version_is_one_clear_line(folder: Path) -> No
     )
 
 
-def test_a_lost_password_is_one_clear_line(folder: Path) -> None:
+def test_a_lost_password_fails_with_one_line(folder: Path) -> None:
     server = made(folder)
     (folder / "postgres.password").unlink()
     assert f"{folder / 'postgres.password'} is missing" in refusal(server)
 
 
-def test_a_server_that_does_not_start_is_one_clear_line(folder: Path) -> None:
+def test_a_server_that_does_not_start_fails_with_one_line(folder: Path) -> None:
     message = refusal(EmbeddedPostgres(folder, settings={"shared_buffers": "nonsense"}))
     assert 'invalid value for parameter "shared_buffers"' in message
     assert str(folder / "postgres.log") in message
@@ -374,7 +374,7 @@ def test_a_server_that_does_not_start_is_one_clear_line(folder: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("size", ["1m", "30m"])
-def test_a_full_disk_is_one_clear_line(disk: Callable[[str], Path], size: str) -> None:
+def test_a_full_disk_fails_with_one_line(disk: Callable[[str], Path], size: str) -> None:
     # given a disk on which the data does not fit
     data = disk(size) / "data"
     # then, and no half-made data is left behind
@@ -385,7 +385,7 @@ def test_a_full_disk_is_one_clear_line(disk: Callable[[str], Path], size: str) -
 
 
 @as_root
-def test_a_disk_that_filled_up_since_is_one_clear_line(disk: Callable[[str], Path]) -> None:
+def test_a_disk_that_fills_up_later_fails_with_one_line(disk: Callable[[str], Path]) -> None:
     # given
     mounted = disk("120m")
     server = made(mounted / "data")
@@ -404,7 +404,7 @@ def test_a_disk_that_filled_up_since_is_one_clear_line(disk: Callable[[str], Pat
 
 @as_root
 @pytest.mark.parametrize("used_before", [False, True])
-def test_a_read_only_disk_is_one_clear_line(disk: Callable[[str], Path], used_before: bool) -> None:
+def test_a_read_only_disk_fails_with_one_line(disk: Callable[[str], Path], used_before: bool) -> None:
     # given
     mounted = disk("120m")
     data = mounted / "data"
@@ -434,7 +434,7 @@ def closed(reachable_home: Path) -> Path:
 
 
 @as_root
-def test_root_in_a_closed_folder_keeps_data_and_binaries_where_the_server_reaches_them(
+def test_root_in_a_private_folder_keeps_data_and_binaries_where_the_server_reaches_them(
     closed: Path, reachable_home: Path
 ) -> None:
     # given binaries and data in a folder that only root may enter, and an umask that closed what root made
@@ -464,7 +464,7 @@ def test_root_in_a_closed_folder_keeps_data_and_binaries_where_the_server_reache
 
 
 @as_root
-def test_deleting_a_closed_folder_starts_anew_and_keeps_the_former_data_once(closed: Path) -> None:
+def test_deleting_a_private_folder_starts_empty_and_keeps_one_backup(closed: Path) -> None:
     # given
     server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE)
     with server as url:
@@ -483,7 +483,7 @@ def test_deleting_a_closed_folder_starts_anew_and_keeps_the_former_data_once(clo
 
 
 @as_root
-def test_a_closed_folder_that_was_moved_says_where_its_data_is(closed: Path) -> None:
+def test_a_moved_private_folder_reports_where_its_data_is(closed: Path) -> None:
     former = made(closed / "before").data_path
     (closed / "before").rename(closed / "after")
     assert refusal(EmbeddedPostgres(closed / "after")) == (
@@ -493,14 +493,14 @@ def test_a_closed_folder_that_was_moved_says_where_its_data_is(closed: Path) -> 
 
 
 @as_root
-def test_data_that_is_closed_to_the_server_by_now_is_not_passed_over(folder: Path) -> None:
+def test_existing_data_that_became_unreachable_is_an_error(folder: Path) -> None:
     made(folder / "data")
     folder.chmod(0o700)
     assert "can no longer reach the data in" in refusal(EmbeddedPostgres(folder / "data"))
 
 
 @as_root
-def test_data_of_an_elsewhere_is_found_when_the_folder_is_open_by_now(closed: Path) -> None:
+def test_data_elsewhere_is_found_after_the_folder_became_reachable(closed: Path) -> None:
     # given
     server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE)
     with server as url:
@@ -521,7 +521,7 @@ def test_the_server_of_root_does_not_run_as_root(folder: Path) -> None:
 
 
 @as_root
-def test_an_ordinary_user_runs_the_server_as_himself_and_root_serves_his_data(folder: Path) -> None:
+def test_an_ordinary_user_runs_the_server_and_root_can_serve_the_same_data(folder: Path) -> None:
     # given binaries that everybody reaches and a folder of his
     nobody = pwd.getpwnam("nobody")
     home = folder / "home"
@@ -545,7 +545,7 @@ def test_an_ordinary_user_runs_the_server_as_himself_and_root_serves_his_data(fo
 
 
 @as_root
-def test_a_folder_of_somebody_else_is_one_clear_line(folder: Path) -> None:
+def test_a_folder_of_another_user_fails_with_one_line(folder: Path) -> None:
     # given a folder of root's
     binaries = copy_installation(find_binaries(), folder / "site-packages")
     # when an ordinary user starts there
@@ -556,7 +556,7 @@ def test_a_folder_of_somebody_else_is_one_clear_line(folder: Path) -> None:
     )
 
 
-def test_no_binaries_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_binaries_fail_with_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.local_postgres.binaries._candidates", lambda: iter([folder]))
     assert refusal(EmbeddedPostgres(folder / "data")) == (
         "PostgreSQL was not found: set GENREGRAPH_DATABASE_URL to a server, or install one with "
@@ -565,7 +565,7 @@ def test_no_binaries_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyP
     assert not (folder / "data").exists()
 
 
-def test_binaries_of_another_machine_are_one_clear_line(
+def test_binaries_for_another_platform_fail_with_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given, say, a wheel for glibc on a machine without it
@@ -576,17 +576,17 @@ def test_binaries_of_another_machine_are_one_clear_line(
     assert f"{folder / 'postgres'} does not run on this machine" in refusal(EmbeddedPostgres(folder))
 
 
-def test_windows_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_fails_with_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert "does not run on Windows; set GENREGRAPH_DATABASE_URL" in refusal(EmbeddedPostgres(folder))
 
 
-def test_a_file_in_the_folders_place_is_one_clear_line(folder: Path) -> None:
+def test_a_file_in_place_of_the_folder_fails_with_one_line(folder: Path) -> None:
     (folder / "data").write_text("mine")
     assert str(folder / "data") in refusal(EmbeddedPostgres(folder / "data"))
 
 
-def test_debians_binaries_serve_too(folder: Path) -> None:
+def test_debian_binaries_work_too(folder: Path) -> None:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
         pytest.skip("Debian's PostgreSQL is not installed here")

@@ -46,7 +46,7 @@ VARIABLES = {
 }
 
 
-def test_the_embedded_server_is_reached_whatever_the_shell_says(
+def test_pg_variables_of_the_shell_do_not_affect_the_embedded_server(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
