@@ -1,6 +1,6 @@
-"""Where work is done: worker processes of our own on this machine, or any Dask cluster."""
+"""Worker processes on this machine, or a Dask cluster."""
 
-# Dask has few types of its own.
+# Dask is mostly untyped.
 # mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from distributed import Client, LocalCluster
 from ml.bulk.errors import ClusterError
 
 CONNECT_SECONDS = 15
-"""How long a scheduler may take to answer, and then to have a worker."""
+"""How long a scheduler may take to respond, and then to have a worker."""
 
 
 @contextmanager
 def local_cluster(workers: int) -> Iterator[Client]:
-    """Run worker processes on this machine, one thread each, and give a client of them."""
+    """Run worker processes with one thread each on this machine; yield their client."""
     with (
         LocalCluster(
             n_workers=workers,
-            threads_per_worker=1,  # parsing holds the lock of the interpreter
+            threads_per_worker=1,  # parsing holds the GIL
             processes=True,
             protocol="tcp",
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # None would still take the port 8787, and warn if it is taken
+            dashboard_address="127.0.0.1:0",  # None would still use port 8787, and warn if it is in use
             worker_dashboard_address=None,
-            silence_logs=logging.CRITICAL,  # a busy worker reports its heartbeat when the run is over
+            silence_logs=logging.CRITICAL,  # busy workers log late heartbeats
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
@@ -38,13 +38,13 @@ def local_cluster(workers: int) -> Iterator[Client]:
 
 @contextmanager
 def scheduler_at(address: str) -> Iterator[Client]:
-    """Give a client of a Dask scheduler.
+    """Yield a client of a Dask scheduler.
 
     Args:
-        address: `tcp://host:port`, or whatever else Dask understands.
+        address: `tcp://host:port`, or another address that Dask supports.
 
     Raises:
-        ClusterError: nothing answers there, or it has no workers.
+        ClusterError: it does not respond, or has no workers.
     """
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)

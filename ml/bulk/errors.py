@@ -1,4 +1,4 @@
-"""What can end a bulk run, each with one line for the user."""
+"""Errors that end a bulk run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ml.errors import UserError
 
 
 class BulkError(UserError):
-    """A run that cannot go on: one line that says why. Nothing was written."""
+    """A run failed. Nothing was written."""
 
 
 class BulkUsageError(BulkError):
-    """What was asked for makes no sense: an input that is not there, an output that must not be touched."""
+    """The arguments are unusable: a missing input, or an output that must not be replaced."""
 
     exit_code = 2
 
@@ -30,15 +30,15 @@ class ClusterError(BulkError):
 
 @contextmanager
 def task_errors() -> Iterator[None]:
-    """Raise what a task, or Dask itself, failed with as a `BulkError`."""
+    """Convert errors of tasks and of Dask to `BulkError`."""
     try:
         yield
     except KilledWorker as error:
-        message = "workers died again and again on the same work: perhaps they have too little memory"
+        message = "workers died repeatedly on the same task; they may have too little memory"
         raise BulkError(message) from error
     except (FutureCancelledError, CommClosedError) as error:
         raise ClusterError("the Dask scheduler was lost") from error
     except ModuleNotFoundError as error:
-        raise BulkError(f"a worker has no {error.name}: install genregraph[bulk] there too") from error
+        raise BulkError(f"a worker has no {error.name}; install genregraph[bulk] there, too") from error
     except OSError as error:
         raise BulkError(f"a worker failed: {error}") from error

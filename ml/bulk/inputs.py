@@ -1,4 +1,4 @@
-"""The files to read: paths, globs and object-store URLs, as fsspec understands them."""
+"""Find input files by path, glob or object-store URL, with fsspec."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file to read, by any process that reaches the same storage.
+    """An input file, readable by any process with access to the same storage.
 
     Attributes:
-        url: where it is, with its protocol.
-        size: in bytes.
+        url: its URL, with a protocol.
+        size: its size in bytes.
     """
 
     url: str
@@ -29,17 +29,17 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """Its name without its folder."""
+        """The name without the folder."""
         return posixpath.basename(self.url)
 
     @property
     def shown(self) -> str:
-        """How users know it: a local file by its path, any other by its URL."""
+        """The name for users: the path of a local file, or the URL."""
         return self.url.removeprefix("file://")
 
     @property
     def is_parquet(self) -> bool:
-        """Whether it is a Parquet file; else it is a CSV."""
+        """Whether it is a Parquet file; otherwise it is CSV."""
         return self.name.lower().endswith(_PARQUET)
 
     def open(self) -> BinaryIO:
@@ -69,12 +69,12 @@ def filesystem_of(url: str) -> tuple[Any, str]:
 
 
 def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
-    """Return the files that paths, globs and URLs name, in their order; those of a glob by name.
+    """Return the files of paths, globs and URLs in this order; globs are sorted by name.
 
-    A file that is named twice is read once, at its first place.
+    A file that is given twice is read once, at its first position.
 
     Raises:
-        BulkUsageError: one of them names no file, or one that is neither CSV nor Parquet.
+        BulkUsageError: an input does not exist, or is neither CSV nor Parquet.
     """
     sizes: dict[str, int] = {}
     for given in inputs:
@@ -83,7 +83,7 @@ def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
     files = [InputFile(url, size) for url, size in sizes.items()]
     for file in files:
         if not file.is_parquet and not file.name.lower().endswith(".csv"):
-            raise BulkUsageError(f"{file.shown}: a song file's name has to end in .csv or .parquet")
+            raise BulkUsageError(f"{file.shown}: the name of a song file must end in .csv or .parquet")
     return files
 
 
@@ -95,15 +95,15 @@ def _files(given: str) -> Iterator[tuple[str, int]]:
         else:
             found = dict(sorted(filesystem.glob(path, detail=True).items()))
     except FileNotFoundError as error:
-        raise BulkUsageError(f"{given}: there is no such file") from error
-    except Exception as error:  # each file system has errors of its own
+        raise BulkUsageError(f"{given}: the file does not exist") from error
+    except Exception as error:  # file systems raise their own errors
         raise BulkUsageError(f"{given}: cannot be listed: {error}") from error
     files = {path: info for path, info in found.items() if info["type"] == "file"}
     if found and not files:
-        raise BulkUsageError(f"{given}: is a folder; name its files, as in {given.rstrip('/')}/*.csv")
+        raise BulkUsageError(f"{given}: is a folder; name its files, such as {given.rstrip('/')}/*.csv")
     if not files:
-        raise BulkUsageError(f"{given}: no file fits")
+        raise BulkUsageError(f"{given}: no file matches")
     for path, info in files.items():
         if info["size"] is None:
-            raise BulkUsageError(f"{given}: the server does not tell its size")
+            raise BulkUsageError(f"{given}: the server does not report the size")
         yield str(filesystem.unstrip_protocol(path)), int(info["size"])

@@ -1,10 +1,10 @@
-"""A folder of Parquet that is whole or not there.
+"""Write a folder of Parquet files, completely or not at all.
 
-    part-00000.parquet …   songs in the order of the input, each track id once
-    _SUCCESS               JSON: what this is, counts, the parts; written last
+    part-00000.parquet …   songs in input order, each track ID once
+    _SUCCESS               JSON: format, counts, parts; written last
 
-While the work goes on, everything is in a folder `_temporary-…` inside; readers of Parquet folders pass over
-names that start with `_`. Whoever waits for `_SUCCESS` never takes half an output for a whole one.
+During the run, all files are in a subfolder `_temporary-…`; readers of Parquet folders ignore names that
+start with `_`. The output is complete once `_SUCCESS` exists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ml.bulk.run import OnResult, Run
 from ml.songs.contract import superseded_rows
 
 PART_ROWS = 100_000
-"""Songs of a file of the output, about."""
+"""Approximate number of songs per output file."""
 
 _SUCCESS = "_SUCCESS"
 
@@ -39,17 +39,17 @@ _OURS = (_SUCCESS, "part-*.parquet", "_temporary-*")
 
 
 class ParquetOutput:
-    """A folder for classified songs, local or of any file system that fsspec knows."""
+    """A folder for classified songs, on any file system that fsspec supports."""
 
     def __init__(self, url: str, *, overwrite: bool = False) -> None:
-        """Look at the folder; nothing is written yet.
+        """Check the folder without writing anything.
 
         Args:
-            url: the folder, or where it is to be.
-            overwrite: replace an earlier output there, once the new one is complete.
+            url: the folder, which need not exist.
+            overwrite: replace an earlier output once the new one is complete.
 
         Raises:
-            BulkUsageError: something is there that must not be replaced.
+            BulkUsageError: it contains something that must not be replaced.
         """
         self.filesystem, path = filesystem_of(url)
         self._path = path.rstrip("/")
@@ -69,11 +69,11 @@ class ParquetOutput:
         self._was_there = True
         names = self._names()
         if names and not overwrite:
-            raise BulkUsageError(f"{self._shown}: is not empty; name another folder, or say --overwrite")
+            raise BulkUsageError(f"{self._shown}: is not empty; name another folder, or use --overwrite")
         others = [name for name in names if not any(fnmatch(name, pattern) for pattern in _OURS)]
         if others:
             raise BulkUsageError(
-                f"{self._shown}: holds {others[0]}, which is of no earlier output; name another folder"
+                f"{self._shown}: contains {others[0]}, not part of an earlier output; name another folder"
             )
 
     def _names(self) -> list[str]:
@@ -82,7 +82,7 @@ class ParquetOutput:
 
     @contextmanager
     def scratch(self) -> Iterator[str]:
-        """Give the path of a folder to write parts to, which is gone afterwards; an earlier output stays.
+        """Yield the path of a temporary folder for parts; an earlier output is kept.
 
         Raises:
             BulkError: the output cannot be written.
@@ -100,9 +100,9 @@ class ParquetOutput:
             raise BulkError(f"{self._shown}: cannot be written: {error.strerror or error}") from error
 
     def publish(self, names: Sequence[str], manifest: dict[str, Any]) -> None:
-        """Replace an earlier output by the parts in the scratch folder, and say that the output is whole."""
+        """Replace an earlier output with the parts in the temporary folder, and mark it as complete."""
         for name in self._names():
-            # Even if this ends halfway, nobody takes what is left for an output: the mark goes first.
+            # `_SUCCESS` is deleted first, so that an interruption leaves an incomplete output.
             if name != self._scratch:
                 self.filesystem.rm(f"{self._path}/{name}", recursive=True)
         document = json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n"
@@ -119,17 +119,17 @@ def classify_to_parquet(
     *,
     part_rows: int = PART_ROWS,
 ) -> BulkSummary:
-    """Write what a run classifies to a folder; of rows with the same track id the last of all input wins.
+    """Write the songs of a run to a folder; the last row with a track ID wins.
 
     Args:
-        output: where to.
-        min_confidence: songs of lower confidence are uncertain.
+        output: the folder.
+        min_confidence: songs below this confidence are uncertain.
         run: the run.
-        progress: is told of each part of the input that was read.
-        part_rows: songs of a file of the output, about.
+        progress: called with the result of each part.
+        part_rows: approximate number of songs per output file.
 
     Returns:
-        What was done; if it was refused, nothing was written.
+        The summary; if the run was refused, nothing was written.
 
     Raises:
         BulkError: the run failed; nothing was written.
@@ -169,7 +169,7 @@ def classify_to_parquet(
 def _write_songs(
     run: Run, file: BinaryIO, min_confidence: float, classified_at: datetime, progress: OnResult
 ) -> npt.NDArray[np.int64]:
-    """Write all songs of a run in their order, also those that come again, and return their track ids."""
+    """Write all songs of a run in order, including repeated ones, and return their track IDs."""
     genres = run.model.load().genres
     schema = _schema(genres)
     moment = pa.scalar(classified_at, schema.field("classifiedAt").type)
@@ -206,13 +206,13 @@ def _schema(genres: Sequence[str]) -> pa.Schema:
 def _write_parts(
     filesystem: Any, folder: str, songs: BinaryIO, superseded: npt.NDArray[np.bool_], part_rows: int
 ) -> tuple[dict[str, int], Counter[str], int]:
-    """Write the songs that count to files; return how many are in each file, of each genre, and uncertain."""
+    """Write songs that are not superseded; return the counts per file, per genre, and of uncertain songs."""
     parts: dict[str, int] = {}
     genres: Counter[str] = Counter()
     uncertain = first = 0
     read = pq.ParquetFile(songs, buffer_size=2**20, pre_buffer=False)
     batches = read.iter_batches(part_rows, use_threads=False) if len(superseded) else [None]
-    for batch in batches:  # a file without songs still tells its columns
+    for batch in batches:  # an output without songs still has a schema
         table = pa.Table.from_batches([batch] if batch is not None else [], read.schema_arrow)
         left_out = superseded[first : first + len(table)]
         first += len(table)

@@ -1,4 +1,4 @@
-"""What was found in the files of a run, and what the run came to."""
+"""Findings in the files of a run, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ml.songs.problems import SongFileReport
 
 @dataclass(slots=True)
 class Findings:
-    """What was found in a part of a file, in a file or in all files of a run.
+    """Findings in a part of a file, a file, or all files of a run.
 
     Attributes:
-        report: rows and problems; of a Parquet file, lines are row numbers.
-        songs_outside: how many songs are outside the training ranges (`ml.model.drift`); shape (groups,).
-        unreadable: whether a file is no song file, for the first problem of the report.
+        report: rows and problems; lines are row numbers in a Parquet file.
+        songs_outside: songs outside the training ranges (`ml.model.drift`); shape (groups,).
+        unreadable: whether a file is not a song file, because of the first problem of the report.
     """
 
     report: SongFileReport = field(default_factory=SongFileReport)
@@ -30,14 +30,14 @@ class Findings:
     unreadable: bool = False
 
     def add(self, later: Findings, where: str = "") -> None:
-        """Add what was found later, with a text before its messages."""
+        """Add later findings, with a prefix for their messages."""
         problems = [replace(problem, message=where + problem.message) for problem in later.report.problems]
         self.report.extend(replace(later.report, problems=problems), unreadable=later.unreadable)
         self.songs_outside = self.songs_outside + later.songs_outside
         self.unreadable |= later.unreadable
 
     def counts(self) -> dict[str, Any]:
-        """Return the counts, as JSON can hold them."""
+        """Return the counts for JSON."""
         return {
             "rows": self.report.rows,
             "rowsWithMissingValues": self.report.rows_with_missing_values,
@@ -47,23 +47,23 @@ class Findings:
         }
 
     def problems(self) -> dict[str, Any]:
-        """Return the problems, as JSON can hold them."""
+        """Return the problems for JSON."""
         problems = [asdict(problem) | {"kind": problem.kind.value} for problem in self.report.problems]
         return {"problemCount": self.report.problem_count, "problems": problems}
 
 
 @dataclass(frozen=True, slots=True)
 class BulkSummary:
-    """What a run came to.
+    """The summary of a run.
 
     Attributes:
-        model_version: of the model that classified.
-        findings: what was found in all files.
-        by_file: what was found in each, by what users know it by.
-        refused: whether nothing was written for what was found.
-        rows_duplicated: rows that lost to a later one with the same track id.
-        rows_uncertain: songs of a confidence below the minimum.
-        genre_counts: songs of each genre, by name.
+        model_version: the version of the model.
+        findings: the findings in all files.
+        by_file: the findings in each file, by `InputFile.shown`.
+        refused: whether nothing was written because of the findings.
+        rows_duplicated: rows superseded by a later one with the same track ID.
+        rows_uncertain: songs below the minimum confidence.
+        genre_counts: songs per genre, by name.
     """
 
     model_version: str
@@ -76,11 +76,11 @@ class BulkSummary:
 
     @property
     def rows_classified(self) -> int:
-        """Songs that were written, each track id once."""
+        """The number of songs written, each track ID once."""
         return sum(self.genre_counts.values())
 
     def counts(self) -> dict[str, Any]:
-        """Return the counts, as JSON can hold them."""
+        """Return the counts for JSON."""
         return {
             **self.findings.counts(),
             "rowsDuplicated": self.rows_duplicated,
@@ -90,6 +90,6 @@ class BulkSummary:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report: the counts, and what was found in each file."""
+        """Return the report: counts, and the findings in each file."""
         files = [{"file": file, **found.counts(), **found.problems()} for file, found in self.by_file.items()]
         return {"modelVersion": self.model_version, "refused": self.refused, **self.counts(), "files": files}

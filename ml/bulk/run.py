@@ -1,6 +1,6 @@
-"""A run: all parts of all files through the workers of a cluster, with a bounded number of them under way."""
+"""Classify all parts of all files on a cluster, with a bounded number of tasks at a time."""
 
-# Dask has few types of its own.
+# Dask is mostly untyped.
 # mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ml.songs.parquet_songs import find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 
 OnResult = Callable[[PartResult], None]
-"""Is told of each part of the input that was read."""
+"""Called with the result of each part."""
 
 _TASKS_PER_THREAD = 3
-"""One that is worked on, one that waits, and one whose result waits for an earlier one's."""
+"""One running, one queued, and one whose result waits for an earlier one."""
 
 
 class Run:
     """Classifies files on a cluster.
 
-    Results come in the order of the input. No more than a few parts are under way or waiting at any time, so
-    that memory stays flat however large the input is. Dask gives the work of a dead worker to others.
+    Results have the order of the input. Only a few parts are processed at a time, so that memory does not
+    grow with the input. Dask repeats the tasks of dead workers.
 
     Attributes:
-        model: that classifies.
-        findings: what was found so far in all files.
-        by_file: what was found in each, by what users know it by.
+        model: the model.
+        findings: the findings so far in all files.
+        by_file: the findings in each file, by `InputFile.shown`.
     """
 
     def __init__(  # noqa: PLR0913 - options, by keyword
@@ -48,16 +48,16 @@ class Run:
         keeps_features: bool = False,
         range_bytes: int = RANGE_BYTES,
     ) -> None:
-        """Make the run.
+        """Create the run.
 
         Args:
-            client: of the cluster.
-            files: to read.
-            model: that classifies.
-            on_invalid_row: whether one wrong row makes the run fail.
-            on_missing_value: what to do about rows with missing values.
-            keeps_features: give out also what songs were classified from.
-            range_bytes: size of the parts of a CSV, about.
+            client: the client of the cluster.
+            files: the files.
+            model: the model.
+            on_invalid_row: whether an invalid row makes the run fail.
+            on_missing_value: what to do with rows with missing values.
+            keeps_features: whether results include the features of the songs.
+            range_bytes: approximate size of the parts of a CSV file.
         """
         self.model = model
         self.findings = Findings()
@@ -71,14 +71,13 @@ class Run:
 
     @property
     def refused(self) -> bool:
-        """Whether nothing may be written for what was found."""
+        """Whether nothing must be written because of the findings."""
         return self.findings.unreadable or (self._reject and self.findings.report.problem_count > 0)
 
     def results(self) -> Generator[PartResult, None, None]:
-        """Do the work and give out what became of each part.
+        """Yield the result of each part.
 
-        Once something was found for which the run is refused, the rest is only checked, so that the
-        findings are complete.
+        Once the run is refused, the rest is only checked, so that the findings are complete.
 
         Raises:
             BulkError: a file or the model cannot be used.
@@ -110,7 +109,7 @@ class Run:
         self.findings.add(found, f"{file.name}: " if len(self._files) > 1 else "")
 
     def _parts(self) -> Iterator[FilePart]:
-        """Cut the files. Only the largest are read for that, and only here: workers get what to read."""
+        """Split the files. Only large CSV files must be read to find where."""
         for file in self._files:
             if not file.is_parquet and file.size <= self._range_bytes:
                 yield FilePart(file, file.size, CsvRange())

@@ -1,4 +1,4 @@
-"""What workers do: read, check and classify part of a file, given plain data, so that it can be repeated."""
+"""Read, check and classify a part of a file on a worker. Tasks can be repeated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ml.songs.problems import InvalidSongFileError, OnMissingValue
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which model classifies: a folder that workers reach too, and the version that has to be in it."""
+    """A model: a folder that workers can read, and the version that it must contain."""
 
     folder: str
     version: str
@@ -32,7 +32,7 @@ class Model:
         """Return the model, loaded once in each process.
 
         Raises:
-            BulkError: it cannot be used here, or is of another version.
+            BulkError: it is unusable here, or has another version.
         """
         return _load(self)
 
@@ -45,7 +45,7 @@ def _load(model: Model) -> Ensemble:
         raise BulkError(f"a worker cannot use the model: {error}") from error
     found = ensemble.manifest.model_version
     if found != model.version:
-        raise BulkError(f"a worker finds model {found} in {model.folder}, not {model.version}")
+        raise BulkError(f"a worker found model {found} in {model.folder}, not {model.version}")
     return ensemble
 
 
@@ -55,8 +55,8 @@ class FilePart:
 
     Attributes:
         file: the file.
-        size: the part's share of the file's bytes.
-        rows: which.
+        size: its size in bytes, approximately.
+        rows: its rows.
     """
 
     file: InputFile
@@ -66,15 +66,15 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What became of a part.
+    """The result of a part.
 
     Attributes:
         part: the part.
-        findings: what was found in it.
-        track_ids: of the classified songs, shape (n,), in the order of the file.
+        findings: the findings in it.
+        track_ids: track IDs of the classified songs in file order, shape (n,).
         titles: n titles.
         probabilities: shape (n, genres), in the order of the model's genres.
-        songs: what they were classified from; None if that is not to be kept.
+        songs: the songs with their features; None unless they are kept.
     """
 
     part: FilePart
@@ -88,17 +88,17 @@ class PartResult:
 def classify_part(
     part: FilePart, model: Model, on_missing_value: OnMissingValue, keeps_features: bool, check_only: bool
 ) -> PartResult:
-    """Read and check a part, and classify its songs.
+    """Read, check and classify a part.
 
     Args:
-        part: which part.
-        model: what classifies them.
-        on_missing_value: what to do about rows with missing values.
-        keeps_features: return also what songs were classified from.
-        check_only: look for problems only: nothing of this run will be written.
+        part: the part.
+        model: the model.
+        on_missing_value: what to do with rows with missing values.
+        keeps_features: whether the result includes the features of the songs.
+        check_only: only check, because nothing of this run will be written.
 
     Raises:
-        BulkError: the file cannot be read here, has changed, or the model is not the one asked for.
+        BulkError: the file is unreadable or has changed, or the model is unusable.
     """
     ensemble = model.load()
     findings = Findings()
@@ -124,7 +124,7 @@ def classify_part(
         except InvalidSongFileError:
             findings.unreadable = True
         except EOFError:
-            raise BulkError(f"{part.file.shown} has changed while it was read") from None
+            raise BulkError(f"{part.file.shown} changed while it was read") from None
         except OSError as error:
             raise BulkError(f"{part.file.shown} cannot be read: {error}") from error
     kept = Songs.concatenated(chunks) if chunks else None
