@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from app.cli.help import Command, QuickGroup
+from app.cli.options import JsonOption
 from app.cli.output import USAGE, fail, print_json, print_table
 from app.clients.roles import Role
 
@@ -88,9 +89,7 @@ def revoke(name: Name) -> None:
 
 
 @clients.command(name="list", cls=Command)
-def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def list_(as_json: JsonOption = False) -> None:
     """List the clients in the database and in the settings.
 
     Examples:

@@ -25,7 +25,7 @@ def cluster() -> Iterator[Client]:
 
 @pytest.fixture
 def bulk(cluster: Client) -> RunBulk:
-    """Run `genregraph bulk` on the session's workers: its exit code and all that it printed."""
+    """Run `genregraph bulk` on the workers of the session; return its exit code and output."""
     assert cluster.scheduler is not None
     address = cluster.scheduler.address
     return lambda *arguments: run("bulk", *arguments, "--scheduler", address)

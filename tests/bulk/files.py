@@ -1,4 +1,4 @@
-"""Files for bulk runs, and what comes out of them."""
+"""Input files of bulk runs, and their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
 
 
 def parquet_table(rows: Sequence[Mapping[str, str]]) -> pa.Table:
-    """Return rows as a table with the types that songs have; empty cells are null."""
+    """Return rows as a table with the types of songs; empty cells are null."""
 
     def value(column: str, cell: str) -> object:
         if column in {TITLE, TAGS}:
@@ -38,7 +38,7 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, str]], *, row_group_si
 
 
 def songs_in(folder: Path) -> list[dict[str, Any]]:
-    """Return all songs of an output in its order."""
+    """Return all songs of an output in order."""
     parts = sorted(folder.glob("part-*.parquet"))
     return [song for part in parts for song in pq.read_table(part).to_pylist()]
 

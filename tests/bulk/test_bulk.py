@@ -1,4 +1,4 @@
-"""`genregraph bulk`, from files to what stands in the output."""
+"""`genregraph bulk`, from files to its output."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_invalid_rows_can_be_skipped(bulk: RunBulk, tmp_path: Path, output: Path
 def test_rows_with_missing_values_can_be_classified(
     bulk: RunBulk, api: ApiClient, database_url: str, tmp_path: Path, output: Path
 ) -> None:
-    # given a CSV that lacks columns, and a Parquet file
+    # given a CSV file with missing columns, and a Parquet file
     rows = [song_row(trackID="1", tempo=""), *song_rows(3)[1:]]
     columns = ["trackID", "title", "tags", "loudness", "tempo"]
     (tmp_path / "a.csv").write_bytes(song_csv(rows, columns=columns))
@@ -170,7 +170,7 @@ def test_songs_outside_the_training_range_are_counted(
 def test_songs_are_stored_in_the_database_of_a_service(
     bulk: RunBulk, start_service: StartService, database_url: str, tmp_path: Path
 ) -> None:
-    # given an admin, who sees the batches of others
+    # given an admin, who can see other clients' batches
     api = start_service(clients=SecretStr("test:test:admin"))
     api.classify(song_csv([song_row(trackID="1", title="before"), song_row(trackID="5000")]))
     write_csv(tmp_path / "a.csv", song_rows(60))

@@ -1,4 +1,4 @@
-"""A worker process that is killed in mid-run."""
+"""A worker process that is killed during a run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.bulk.files import songs_in, write_csv
 from tests.support.songs import song_rows
 
 RANGE_BYTES = 40_000
-"""Small enough for a short file to be many tasks."""
+"""Small, so that a short file makes many tasks."""
 
 
-@pytest.mark.filterwarnings("ignore:.*:ResourceWarning")  # of the process that was killed, inside of Dask
+@pytest.mark.filterwarnings("ignore:.*:ResourceWarning")  # from Dask, about the killed process
 def test_tasks_of_a_killed_worker_are_repeated_with_the_same_output(model: Model, tmp_path: Path) -> None:
     # given
     write_csv(tmp_path / "songs.csv", song_rows(500))

@@ -1,4 +1,4 @@
-"""Songs in Parquet: the songs, checks and problems of the same rows as CSV."""
+"""Songs in Parquet: the same songs, checks and problems as in CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a command of genregraph inside a test."""
+"""Run a command of genregraph in a test."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CLASSIFY = [sys.executable, "-m", "app.cli.root", "classify"]
 
 
 def run(*arguments: object, **environment: str) -> tuple[int, str]:
-    """Run a command: its exit code and all that it printed."""
+    """Run a command; return its exit code and output."""
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments], env=environment or None)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.output
 
 
 def run_for(api: ApiClient, *arguments: object, stdin: bytes = b"") -> tuple[int, str, str]:
-    """Run a command: its exit code, standard output and standard error."""
+    """Run a command; return its exit code, standard output and standard error."""
     environment = {"GENREGRAPH_URL": api.url, "COLUMNS": "200", "GENREGRAPH_RETRIES": "0"}
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments], env=environment, input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -36,7 +36,7 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def peak_memory(*arguments: object, **environment: str) -> tuple[int, int]:
-    """Run `genregraph classify` as a program; its exit code and the most memory that it held, in bytes."""
+    """Run `genregraph classify` in a process; return its exit code and peak memory in bytes."""
     process = subprocess.Popen(
         [*CLASSIFY, *map(str, arguments)],
         env={**os.environ, **environment},

@@ -1,4 +1,4 @@
-"""A server that gives the answers it is told to, one after the other."""
+"""An HTTP server that sends scripted responses in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """What to say; without a status: hang up in mid-request."""
+    """A response; without a status, the server closes the connection during the request."""
 
     status: int | None = 200
     body: object = None
@@ -22,7 +22,7 @@ class Answer:
 
 @dataclass
 class Script:
-    """What a server was told to say, and what it heard."""
+    """The responses of a server, and the requests that it received."""
 
     url: str
     answers: list[Answer]
@@ -32,7 +32,7 @@ class Script:
 
 @contextmanager
 def scripted_server(*answers: Answer) -> Iterator[Script]:
-    """Serve answers in order; the last one stays."""
+    """Send the responses in order; repeat the last one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -44,7 +44,7 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
                 return
             missing = self._read_all()
             script.bytes_received.append(int(self.headers.get("content-length", 0)) - missing)
-            if missing:  # the client is gone
+            if missing:  # the client disconnected
                 self.close_connection = True
                 return
             is_text = isinstance(answer.body, str)
@@ -61,7 +61,7 @@ def scripted_server(*answers: Answer) -> Iterator[Script]:
             self.do_POST()
 
         def _read_all(self) -> int:
-            """Read the body, and return how many bytes are missing at its end."""
+            """Read the body; return how many bytes are missing at its end."""
             left = int(self.headers.get("content-length", 0))
             while left and (read := self.rfile.read(min(left, 1 << 20))):
                 left -= len(read)

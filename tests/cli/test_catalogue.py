@@ -1,4 +1,4 @@
-"""The commands that list, show, download and end what is stored, with a real service."""
+"""Commands that list, show, download, cancel and delete, with a real service."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def printed(api: ApiClient, *arguments: object) -> str:
 
 
 def stored(api: ApiClient) -> list[dict[str, Any]]:
-    """All songs by confidence, as the API has them."""
+    """All songs from the API, ordered by confidence."""
     query = (
         "{ songs(orderBy: CONFIDENCE, first: 1000) { nodes { trackId title confidence genre { name } } } }"
     )

@@ -22,7 +22,7 @@ from tests.support.songs import song_csv, song_row, song_rows
 def classify(
     api: ApiClient | None, *arguments: object, cwd: Path | None = None, **environment: str
 ) -> Result:
-    """Run the command in this process; its credentials and URL come from the environment."""
+    """Run the command in this process, with URL and credentials in the environment."""
     given = {"COLUMNS": "200", **environment}
     if api is not None:
         given = {"GENREGRAPH_URL": api.url, "GENREGRAPH_RETRIES": "0", **given}
@@ -37,14 +37,14 @@ def total(api: ApiClient) -> int:
 
 
 def test_files_and_patterns_are_stored_and_summarized_in_a_table(api: ApiClient, tmp_path: Path) -> None:
-    # given three files, one of them named twice
+    # given three files, one of which matches twice
     write(tmp_path / "one.csv", song_csv(song_rows(3)))
     (tmp_path / "more" / "deep").mkdir(parents=True)
     write(tmp_path / "more" / "two.csv", song_csv([song_row(trackID="10"), song_row(trackID="11", tempo="")]))
     write(tmp_path / "more" / "deep" / "three.csv", song_csv([song_row(trackID="20")]))
     # when no shell expands the patterns
     done = classify(api, "one.csv", "*.csv", "more/**/*.csv", cwd=tmp_path)
-    # then each is sent once, and nothing but the results is printed
+    # then each is sent once, and only results are printed
     assert (done.exit_code, done.stderr) == (0, "")
     assert "one.csv: 3 rows, 3 songs stored" in done.stdout
     table = done.stdout[done.stdout.rindex("┏") :]
@@ -196,11 +196,11 @@ class TestBackground:
         done = classify(api, file, "--background")
         assert (done.exit_code, done.stderr) == (0, "")
         assert "songs.csv: 31 rows, 30 songs stored (1 row with missing values" in done.stdout
-        told, told_in_the_request = (
+        in_background, in_request = (
             [line for line in one.stdout.splitlines() if not line.startswith("batch ")]
             for one in (done, classify(api, file))
         )
-        assert told == told_in_the_request
+        assert in_background == in_request
         assert total(api) == 30
 
     def test_it_waits_for_a_file_that_the_service_queues_itself(

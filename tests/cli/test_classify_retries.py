@@ -1,4 +1,4 @@
-"""`genregraph classify` where the service is away for a while, or is something else."""
+"""`genregraph classify` if the service is temporarily unavailable, or is not genregraph."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_permanent_errors_are_not_retried(tmp_path: Path, answer: Answer, code: 
 
 
 def test_a_file_that_grows_during_the_upload_is_reported(tmp_path: Path) -> None:
-    # given a file that another program is still writing
+    # given a file that another program appends to
     file = write(tmp_path / "songs.csv", b"trackID\n" * 2_000_000)
     ended = threading.Event()
 

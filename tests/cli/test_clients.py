@@ -20,7 +20,7 @@ def _on_the_tests_database(database_url: str, monkeypatch: pytest.MonkeyPatch, t
 
 
 def genregraph(*arguments: str) -> Result:
-    """Run a command, its two outputs apart."""
+    """Run a command with separate standard output and standard error."""
     return CliRunner().invoke(cli, list(arguments))
 
 
@@ -37,7 +37,7 @@ def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartServic
     first = added.stdout.strip()
     rotated = genregraph("clients", "rotate", "nightly-2", "--grace", "30m")
     second = rotated.stdout.strip()
-    # then the secret alone is on standard output
+    # then standard output contains only the secret
     assert (added.exit_code, rotated.exit_code) == (0, 0)
     assert len(first) == len(second) == 43
     assert first != second
@@ -45,7 +45,7 @@ def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartServic
     assert "is valid until" in rotated.stderr
     eventually(lambda: may_call(api, "nightly-2", first), "it may call with the first secret")
     eventually(lambda: may_call(api, "nightly-2", second), "it may call with the second")
-    # and the list has the client without anything secret
+    # and the list contains the client but no secrets
     listed = genregraph("clients", "list", "--json")
     (account,) = json.loads(listed.stdout)
     assert (account["name"], account["role"], account["source"]) == ("nightly-2", "reader", "database")
@@ -55,7 +55,7 @@ def test_a_client_is_added_rotated_listed_and_revoked(start_service: StartServic
     # and revoked
     revoked = genregraph("clients", "revoke", "nightly-2")
     assert (revoked.exit_code, revoked.stdout) == (0, "")
-    eventually(lambda: not may_call(api, "nightly-2", second), "it may not call")
+    eventually(lambda: not may_call(api, "nightly-2", second), "the client is rejected")
     assert "revoked" in genregraph("clients", "list").stdout
 
 
@@ -108,7 +108,7 @@ def test_it_joins_the_running_embedded_database(monkeypatch: pytest.MonkeyPatch,
     # given
     monkeypatch.delenv("GENREGRAPH_DATABASE_URL")
     monkeypatch.setenv("GENREGRAPH_DATA_DIR", str(folder))
-    assert genregraph("clients", "add", "before").exit_code == 0  # it starts the database for this alone
+    assert genregraph("clients", "add", "before").exit_code == 0  # starts the database for this command
     with EmbeddedPostgres(folder, settings=NOT_DURABLE):
         # when
         added = genregraph("clients", "add", "meanwhile")

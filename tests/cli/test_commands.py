@@ -21,7 +21,7 @@ def test_version() -> None:
 
 
 def test_demo_classifies_the_sample_and_prints_counts_genres_and_songs(folder: Path) -> None:
-    # given a demo that classified another song before
+    # given a previous demo with another song
     other = write(folder / "other.csv", song_csv([song_row(trackID="1")]))
     assert run("demo", "--file", other, GENREGRAPH_DATA_DIR=str(folder))[0] == 0
     # when

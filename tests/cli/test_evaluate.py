@@ -91,7 +91,7 @@ def test_a_missing_extra_is_named(
 
 class TestStored:
     def test_the_accuracy_on_verified_songs_is_printed(self, api: ApiClient, execute_sql: ExecuteSql) -> None:
-        # given ten verified songs, eight of them predicted right
+        # given ten verified songs, eight of them predicted correctly
         api.classify(song_csv(song_rows(12)))
         execute_sql("UPDATE songs SET predicted_genre = 'pop', confidence = 0.05 + track_id / 20.0")
         verify(api, {track_id: "folk" if track_id > 8 else "pop" for track_id in range(1, 11)})

@@ -1,4 +1,4 @@
-"""What `genregraph` answers without doing anything, and so at once: help, completion, what was misspelt."""
+"""Help, completion and suggestions, which must be fast."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from app.cli.root import cli
 from tests.cli.command import run
 
 QUICK = {"app", "ml", "typer", "annotated_doc", "shellingham", "_distutils_hack"}
-"""The packages, beside Python's own, that help may import; of `ml` only what imports no other package.
-`_distutils_hack` comes with setuptools, where an environment has that."""
+"""The packages besides the standard library that help may import. `_distutils_hack` is part of setuptools."""
 
 COMMANDS = tuple(typer.main.get_command(cli).commands)  # type: ignore[attr-defined]
 
@@ -31,7 +30,7 @@ finally:
 
 
 def answered(*arguments: str, **environment: str) -> tuple[str, set[str]]:
-    """Run a command in a process of its own: its standard output, and the packages that it imported."""
+    """Run a command in its own process; return its standard output and the packages that it imported."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=Path(__file__).parents[2],
@@ -45,7 +44,7 @@ def answered(*arguments: str, **environment: str) -> tuple[str, set[str]]:
 
 
 def completed(*words: str) -> tuple[list[str], set[str]]:
-    """Complete the last of some words as bash would: the completions, and the packages imported."""
+    """Complete the last word as bash would; return the completions and the packages imported."""
     line = {"COMP_WORDS": " ".join(("genregraph", *words)), "COMP_CWORD": str(len(words))}
     text, packages = answered(_GENREGRAPH_COMPLETE="complete_bash", **line)
     return text.split(), packages

@@ -1,4 +1,4 @@
-"""`genregraph learn`: from verified songs in the database to a model that knows better."""
+"""`genregraph learn`: improve the model with verified songs of the database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def verify(api: ApiClient, genres: dict[str, str]) -> None:
 
 
 def right(api: ApiClient, genres: dict[str, str]) -> float:
-    """Return the share of the songs whose predicted genre is this."""
+    """Return the share of songs with this predicted genre."""
     songs = api.execute("{ songs(first: 1000) { nodes { trackId predictedGenre { name } } } }")["songs"][
         "nodes"
     ]
@@ -65,7 +65,7 @@ def test_learning_from_verified_songs_improves_the_catalogue(
     manifest = read_manifest(out)
     assert f"Model {manifest.model_version} is in {out}. It learned from 100 songs." in said
     assert "new folk" in manifest.genres
-    # and a service with that model classifies the other songs better
+    # and a service with the new model classifies the other songs better
     learned = start_service(clients=clients, model_dir=out)
     code, said = run("reclassify", "--all", "--url", learned.url)
     assert code == 0, said

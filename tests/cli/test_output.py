@@ -1,4 +1,4 @@
-"""Where the output of a command goes: nowhere, a full disk, a pipe, or an encoding that lacks letters."""
+"""Output to closed descriptors, full disks, pipes and limited encodings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def genregraph(
     stdin: bytes = b"",
     environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command by bash: `redirected` comes after it, such as `> /dev/full`."""
+    """Run a command in bash with a redirection such as `> /dev/full`."""
     return subprocess.run(
         ["bash", "-c", f'set -o pipefail; "$@" {redirected}', "bash", *PROGRAM, *arguments],
         cwd=CHECKOUT,

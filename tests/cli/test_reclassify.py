@@ -41,7 +41,7 @@ def test_songs_are_filtered_by_batch_and_genre(admin: ApiClient) -> None:
     (outcome,) = json.loads(said)
     assert (outcome["file"], outcome["stored"]) == ("stored songs", True)
     assert outcome["batch"]["rowsClassified"] == genre["songCount"]
-    # and the songs that the batch still has
+    # and the songs that still belong to the batch
     code, said = run("reclassify", "--batch", sent["id"], "--no-wait", "--url", admin.url)
     assert code == 0, said
     assert f"stored songs: {5 - genre['songCount']} rows, classified in the background as batch" in said

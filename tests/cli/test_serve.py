@@ -1,4 +1,4 @@
-"""`genregraph serve` as a process: how it starts, what stops it, what it says when it cannot start."""
+"""`genregraph serve` as a process: startup, shutdown and startup errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Service:
         return httpx.get(f"{self.url}/healthcheck").status_code == 200
 
     def end(self) -> tuple[int, str]:
-        """Wait for the process: its exit code and what it wrote to standard error."""
+        """Wait for the process; return its exit code and standard error."""
         self.output, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
@@ -182,7 +182,7 @@ def test_a_second_service_on_the_same_folder_fails_with_one_line(serve: Serve) -
 
 @pytest.fixture
 def logs() -> Iterator[None]:
-    """Configure this process's logs again after a command has done so."""
+    """Restore the log configuration of this process after the test."""
     yield
     configure_logs(LogFormat.JSON)
 
@@ -286,7 +286,7 @@ def listens(port: int) -> bool:
 
 
 def test_an_accepted_connection_is_answered_after_sigterm(serve: Serve, database_url: str) -> None:
-    # given one that the server has accepted, which has sent nothing yet
+    # given an accepted connection that has sent nothing yet
     service = serve(database_url=database_url)
     service.wait_until_ready()
     port = int(service.url.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""`genregraph train` with parameters of one's own."""
+"""`genregraph train` with other parameters and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`genregraph tune`: a search that prints, writes, stops and goes on."""
+"""`genregraph tune`: output, files, interruption and continuation."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_best_parameters_are_printed_with_a_warning_and_written_for_train(fi
 
 
 def test_ctrl_c_writes_the_best_so_far_and_the_same_command_continues(files: TrainingFiles) -> None:
-    # given: a process with more to do than anybody waits for
+    # given a search that would take very long
     journal = files.features.parent / "tuning.journal"
     program = subprocess.Popen(
         [PROGRAM, *arguments(files, trials=10_000)],

@@ -1,4 +1,4 @@
-"""`genregraph verify` and `genregraph labels`: verified genres as CSV, in and out."""
+"""`genregraph verify` and `genregraph labels`: import and export verified genres as CSV."""
 
 from __future__ import annotations
 

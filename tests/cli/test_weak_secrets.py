@@ -1,4 +1,4 @@
-"""Production does not start with secrets that anybody could know or guess."""
+"""Production does not start with known or short secrets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def settings(**given: object) -> Settings:
 
 
 def test_production_rejects_each_example_secret() -> None:
-    # given the example as it is, and production's own settings
+    # given the unchanged example and the production settings
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     # when

@@ -1,4 +1,4 @@
-"""`genregraph worker` as a process: what it tells of itself."""
+"""`genregraph worker` as a process: metrics, probe and startup errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_worker_counts_its_work(worker: subprocess.Popen[str], start_service: 
     samples = samples_of(httpx.get(url).text)
     assert value(samples, "song_confidence_count") == 5
     assert value(samples, "batches_ended_total", status="SUCCEEDED") == 1
-    # and what it knows from the database is of this moment
+    # and its metrics from the database are current
     assert value(samples, "database_up") == 1
     assert value(samples, "workers") == 1
     assert value(samples, "queued_batches") == 0

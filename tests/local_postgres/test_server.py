@@ -1,4 +1,4 @@
-"""The embedded server, really started, killed and started again."""
+"""The embedded server: started, killed and restarted for real."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from app.local_postgres.server import EmbeddedPostgres
 from app.local_postgres.binaries import inspect
 folder, binaries, account = sys.argv[1:]
 found = inspect(Path(binaries))
-if account:  # become it after the imports: it may not be able to read our code
+if account:  # switch after the imports: the account may not be able to read our code
     entry = pwd.getpwnam(account)
     os.setgroups([]), os.setgid(entry.pw_gid), os.setuid(entry.pw_uid)
 server = EmbeddedPostgres(Path(folder), binaries=found, settings={'fsync': 'off'})
@@ -73,11 +73,11 @@ def is_gone(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return state == "Z"  # dead; whoever adopted it has not noticed yet
+    return state == "Z"  # dead, but not yet reaped
 
 
 def run_service(data_dir: Path, binaries: Path | None = None, account: str = "") -> subprocess.Popen[str]:
-    """Start a process that runs a server until its standard input ends, and nothing else."""
+    """Start a process that runs a server until its standard input ends."""
     return subprocess.Popen(
         [sys.executable, "-c", SERVICE, data_dir, binaries or find_binaries().folder, account],
         stdin=subprocess.PIPE,
@@ -88,7 +88,7 @@ def run_service(data_dir: Path, binaries: Path | None = None, account: str = "")
 
 
 def start_service(data_dir: Path, **options: Any) -> tuple[subprocess.Popen[str], str, int]:
-    """Start such a process and wait for its server: the process, the URL, the server's pid."""
+    """Start such a process and wait for its server; return the process, the URL and the server's PID."""
     service = run_service(data_dir, **options)
     assert service.stdout is not None
     line = service.stdout.readline()
@@ -104,7 +104,7 @@ def kill(service: subprocess.Popen[str]) -> None:
 
 @contextlib.contextmanager
 def sleeper(user: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program that does nothing, and end it whatever the test finds."""
+    """Run a program that does nothing, and end it after the test."""
     process = subprocess.Popen(["sleep", "600"], user=user)
     try:
         yield process
@@ -121,7 +121,7 @@ def refusal(server: EmbeddedPostgres) -> str:
 
 
 def made(folder: Path) -> EmbeddedPostgres:
-    """Return a server whose data is there already, and which does not run."""
+    """Return a stopped server with existing data."""
     server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
     server.start()
     server.stop()
@@ -130,7 +130,7 @@ def made(folder: Path) -> EmbeddedPostgres:
 
 @pytest.fixture
 def disk(folder: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount small disks that a test may fill."""
+    """Mount small disks that a test can fill."""
     mounted: list[Path] = []
 
     def mount(size: str) -> Path:
@@ -142,7 +142,7 @@ def disk(folder: Path) -> Iterator[Callable[[str], Path]]:
             capture_output=True,
         )
         if done.returncode != 0:
-            pytest.skip(f"this machine does not let us mount a disk: {done.stderr.decode().strip()}")
+            pytest.skip(f"mounting is not permitted on this machine: {done.stderr.decode().strip()}")
         mounted.append(path)
         return path
 
@@ -194,7 +194,7 @@ def test_stopping_twice_or_before_starting_does_nothing(folder: Path) -> None:
     assert is_gone(pid)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child when its parent dies")
 def test_the_server_stops_when_its_service_is_killed(folder: Path) -> None:
     service, _, server_pid = start_service(folder)
     kill(service)
@@ -207,7 +207,7 @@ def test_data_survives_a_start_right_after_a_kill(folder: Path) -> None:
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     # when
     kill(service)
-    # then the next start succeeds at once and the former server is gone
+    # then the next start succeeds immediately, and the previous server is gone
     with EmbeddedPostgres(folder) as again:
         assert is_gone(server_pid)
         assert ask(again, "SELECT answer FROM kept") == 42
@@ -216,7 +216,7 @@ def test_data_survives_a_start_right_after_a_kill(folder: Path) -> None:
 def test_the_next_start_stops_a_leftover_server(
     folder: Path,
 ) -> None:
-    # given a server that nobody holds the lock of any more, as after a kill -9 where PDEATHSIG is unknown
+    # given a server without a lock, as after kill -9 on a system without PDEATHSIG
     left = EmbeddedPostgres(folder, settings=NOT_DURABLE)
     url = left.start()
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -232,7 +232,7 @@ def test_the_next_start_stops_a_leftover_server(
 
 
 def test_a_watchdog_interrupts_when_its_service_is_killed() -> None:
-    # given what ends a server where the system does not do so itself
+    # given a watchdog, for systems without PDEATHSIG
     with sleeper() as watched:
         watcher = subprocess.Popen(
             [sys.executable, "-c", WATCHER, str(watched.pid)], stdout=subprocess.PIPE, text=True
@@ -253,7 +253,7 @@ def test_a_dismissed_watchdog_does_nothing() -> None:
 
 
 def test_a_kill_during_creation_leaves_no_partial_data(folder: Path) -> None:
-    # given a service killed in the midst of initdb
+    # given a service killed during initdb
     service = run_service(folder)
     eventually(lambda: any(folder.glob("postgres.new.*/data/base/1")), "initdb is in its midst")
     kill(service)
@@ -266,20 +266,20 @@ def test_a_kill_during_creation_leaves_no_partial_data(folder: Path) -> None:
 
 
 def test_a_lock_file_of_another_program_is_ignored(folder: Path) -> None:
-    # given a lock file from before a reboot, whose number another program of the same account has now
+    # given a lock file from before a reboot, whose PID another program of the same account now has
     server = made(folder)
     owner = server.data_path.stat()
     with sleeper(user=owner.st_uid if ROOT else None) as other:
         (server.data_path / "postmaster.pid").write_text(f"{other.pid}\n{server.data_path}\n")
         # when
         with server as url:
-            # then it starts, and the other lives
+            # then it starts, and the other program continues
             assert ask(url, "SELECT 1") == 1
             assert other.poll() is None
 
 
 def test_a_lock_file_of_another_server_does_not_stop_that_server(folder: Path) -> None:
-    # given a lock file whose number somebody else's PostgreSQL has now
+    # given a lock file whose PID another PostgreSQL server now has
     server = made(folder / "ours")
     theirs = EmbeddedPostgres(folder / "theirs", settings=NOT_DURABLE)
     with theirs as their_url:
@@ -292,7 +292,7 @@ def test_a_lock_file_of_another_server_does_not_stop_that_server(folder: Path) -
 
 
 def test_a_killed_server_can_be_started_again(folder: Path) -> None:
-    # given a server killed under its service
+    # given a service whose server was killed
     server = EmbeddedPostgres(folder)
     with server as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -375,9 +375,9 @@ def test_a_server_that_does_not_start_fails_with_one_line(folder: Path) -> None:
 @as_root
 @pytest.mark.parametrize("size", ["1m", "30m"])
 def test_a_full_disk_fails_with_one_line(disk: Callable[[str], Path], size: str) -> None:
-    # given a disk on which the data does not fit
+    # given a disk that is too small for the data
     data = disk(size) / "data"
-    # then, and no half-made data is left behind
+    # then, without leaving partial data
     assert refusal(EmbeddedPostgres(data)) == (
         f"the disk that holds {data} is full; free some space or set GENREGRAPH_DATA_DIR to another folder"
     )
@@ -396,7 +396,7 @@ def test_a_disk_that_fills_up_later_fails_with_one_line(disk: Callable[[str], Pa
             file.write(bytes(4096))
     # then
     assert refusal(server).startswith(f"the disk that holds {mounted / 'data'} is full; ")
-    # and with some space again it starts
+    # and it starts once there is space again
     filler.unlink()
     with server as url:
         assert ask(url, "SELECT 1") == 1
@@ -427,7 +427,7 @@ def reachable_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def closed(reachable_home: Path) -> Path:
-    """A folder that only root may enter, as root's home is."""
+    """A folder that only root can enter, like root's home."""
     path = reachable_home.with_name("closed")
     path.mkdir(mode=0o700)
     return path
@@ -437,7 +437,7 @@ def closed(reachable_home: Path) -> Path:
 def test_root_in_a_private_folder_keeps_data_and_binaries_where_the_server_reaches_them(
     closed: Path, reachable_home: Path
 ) -> None:
-    # given binaries and data in a folder that only root may enter, and an umask that closed what root made
+    # given binaries and data in a folder that only root can enter, and a strict umask
     former = os.umask(0o077)
     try:
         hidden = copy_installation(find_binaries(), closed / "site-packages")
@@ -522,7 +522,7 @@ def test_the_server_of_root_does_not_run_as_root(folder: Path) -> None:
 
 @as_root
 def test_an_ordinary_user_runs_the_server_and_root_can_serve_the_same_data(folder: Path) -> None:
-    # given binaries that everybody reaches and a folder of his
+    # given binaries that everyone can run, and a folder of the user
     nobody = pwd.getpwnam("nobody")
     home = folder / "home"
     home.mkdir()
@@ -546,9 +546,9 @@ def test_an_ordinary_user_runs_the_server_and_root_can_serve_the_same_data(folde
 
 @as_root
 def test_a_folder_of_another_user_fails_with_one_line(folder: Path) -> None:
-    # given a folder of root's
+    # given a folder that belongs to root
     binaries = copy_installation(find_binaries(), folder / "site-packages")
-    # when an ordinary user starts there
+    # when an ordinary user starts a server there
     _, error = run_service(folder / "data", binaries=binaries.folder, account="nobody").communicate()
     # then
     assert error.splitlines()[-1].endswith(

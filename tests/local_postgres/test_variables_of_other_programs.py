@@ -1,4 +1,4 @@
-"""`PG*` variables in a developer's shell are about other servers, and never reach the embedded one."""
+"""`PG*` variables of a developer's shell do not affect the embedded server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_pg_variables_of_the_shell_do_not_affect_the_embedded_server(
         migrate(url)
         settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr(CLIENTS))
         with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
-            # then readers, uploads and the queue's own connection use it
+            # then readers, uploads and the queue use the embedded server
             assert api.classify(song_csv(song_rows(3)))["rowsClassified"] == 3
             assert api.classify(song_csv(song_rows(4)), background=True)["status"] == "QUEUED"
             assert api.execute("{ songs { totalCount } }")["songs"]["totalCount"] in {3, 4}
