@@ -63,11 +63,14 @@ demo: $(SERVING) ## Start the service, classify the sample songs, query them, st
 run: $(SERVING) $(VENV)/pages ## Serve on http://127.0.0.1:8000/graphql until Ctrl-C.
 	@$(BIN)/genregraph serve
 
+# Two processes; each takes neighbouring tests, which share services, and at the end some of the other's.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+
 test: setup ## Run the tests except the slow ones.
-	$(BIN)/pytest -n 2 -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 slowtests: setup ## Run the slow tests: faults, deployments, browsers, notebooks, more examples.
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 -m 'slow or hypothesis'
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) -m 'slow or hypothesis'
 
 screenshots: setup ## Update the screenshots in docs/. Needs Chromium.
 	$(BIN)/pytest -q tests/browser -k 'sample or phone] or test_the_playground[playground]'
@@ -76,7 +79,7 @@ screenshots: setup ## Update the screenshots in docs/. Needs Chromium.
 	cp build/screenshots/playground-desktop.png docs/playground.png
 
 coverage: setup ## Run all tests with branch coverage, which takes twice as long.
-	$(BIN)/pytest -n 2 --cov
+	$(PYTEST) --cov
 
 audit: setup ## Run security scanners against a local service, and check for known vulnerabilities.
 	@$(BIN)/python -m tests.audit

@@ -67,7 +67,9 @@ def asked_all_the_while(urls: list[str]) -> Iterator[None]:
 
 # Hypothesis takes the services' threads for a strategy that uses `random`.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(plans=st.tuples(steps, steps))
 def test_no_answer_is_older_than_what_writers_of_two_processes_have_committed(
     start_service: StartService,

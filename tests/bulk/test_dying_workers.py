@@ -20,6 +20,7 @@ RANGE_BYTES = 40_000
 """Small, so that a short file makes many tasks."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:ResourceWarning")  # from Dask, about the killed process
 def test_tasks_of_a_killed_worker_are_repeated_with_the_same_output(model: Model, tmp_path: Path) -> None:
     # given

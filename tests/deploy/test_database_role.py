@@ -9,9 +9,14 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import yaml
+from pydantic import SecretStr
 
+from app.database.migrate import migrate
+from app.http.servers import running
 from app.local_postgres.binaries import find_binaries
-from tests.deploy.replica import ROOT, Process, inherited, replica, started
+from app.main import create_app
+from app.settings import Settings
+from tests.deploy.replica import ROOT, inherited
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
@@ -37,9 +42,9 @@ def test_genregraph_runs_as_the_owner_of_its_database_and_nothing_more(server_ur
     # when
     subprocess.run(["sh", str(ROOT / "deploy/postgres/create-role.sh")], env=environment, check=True)
     # then it migrates, serves and works
-    service = replica(url, worker_concurrency="0")
-    worker = Process(["worker"], {"GENREGRAPH_DATABASE_URL": url})
-    with started(service, worker), ApiClient(service.url) as api:
+    migrate(url)
+    settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr("test:test"))
+    with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
         assert api.classify(song_csv(song_rows(3)))["status"] == "SUCCEEDED"
         queued = api.classify(song_csv(song_rows(5)), background=True)
         assert finished(api, queued["id"])["status"] == "SUCCEEDED"

@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from pydantic import SecretStr
 
 from app.http.servers import running
@@ -153,19 +154,28 @@ def test_a_background_batch_is_a_span_with_its_statements_in_the_trace_of_its_re
     assert any(TRACE_ID in line and '"event": "batch ended"' in line for line in said.splitlines())
 
 
-def test_each_attempt_that_fails_is_a_span_with_an_error(
-    database_url: str, collector: Collector, execute_sql: ExecuteSql
-) -> None:
+@contextmanager
+def traced_here(database_url: str) -> Iterator[tuple[ApiClient, InMemorySpanExporter]]:
+    """A service in this process, which has sent all its spans afterwards."""
+    exporter = InMemorySpanExporter()
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url), clients=SecretStr("test:test"))
+    with open_telemetry(SimpleSpanProcessor(exporter)) as tracing:
+        app = tracing.requests(create_app(settings, tracing=tracing))
+        with running(app) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
+            yield api, exporter
+
+
+def test_each_attempt_that_fails_is_a_span_with_an_error(database_url: str, execute_sql: ExecuteSql) -> None:
     # given a database that takes no songs
     execute_sql("ALTER TABLE batch_result_parts ADD CHECK (false)")
     # when
-    with queueing(database_url, collector) as (api, _):
+    with traced_here(database_url) as (api, exporter):
         batch = classified_in_background(api)
     # then
     assert batch["status"] == "FAILED"
-    attempts = [span for span in collector.spans if span.name == "process classify_batch"]
-    assert [span.status.code for span in attempts] == [Status.STATUS_CODE_ERROR] * 3
-    assert {span.trace_id.hex() for span in attempts} == {TRACE_ID}
+    attempts = [span for span in exporter.get_finished_spans() if span.name == "process classify_batch"]
+    assert [span.status.status_code for span in attempts] == [StatusCode.ERROR] * 3
+    assert {f"{span.context.trace_id:032x}" for span in attempts} == {TRACE_ID}
 
 
 def test_without_being_asked_for_nothing_is_traced(database_url: str, collector: Collector) -> None:
@@ -181,17 +191,12 @@ def test_without_being_asked_for_nothing_is_traced(database_url: str, collector:
 
 
 def test_an_upload_and_a_background_batch_show_their_steps(database_url: str) -> None:
-    # given
-    exporter = InMemorySpanExporter()
-    settings = Settings(_env_file=None, database_url=SecretStr(database_url), clients=SecretStr("test:test"))
-    with open_telemetry(SimpleSpanProcessor(exporter)) as tracing:
-        app = tracing.requests(create_app(settings, tracing=tracing))
-        with running(app) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
-            # when
-            api.classify(song_csv(song_rows(3)))
-            in_request = exporter.get_finished_spans()
-            exporter.clear()
-            finished(api, api.classify(song_csv(song_rows(4)), background=True)["id"])
+    with traced_here(database_url) as (api, exporter):
+        # when
+        api.classify(song_csv(song_rows(3)))
+        in_request = exporter.get_finished_spans()
+        exporter.clear()
+        finished(api, api.classify(song_csv(song_rows(4)), background=True)["id"])
     in_background = exporter.get_finished_spans()
     # then
     assert steps_of("mutation classifyBatch", in_request) == ["upload", "read", "classify", "merge"]
