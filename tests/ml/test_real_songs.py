@@ -54,6 +54,7 @@ def test_the_shipped_model_is_moderately_confident_on_new_artists() -> None:
     assert (np.bincount(probabilities.argmax(axis=1), minlength=8) > 0).all()
 
 
+@pytest.mark.slow
 def test_training_on_the_real_songs_reproduces_the_shipped_model_byte_for_byte(tmp_path: Path) -> None:
     # given: the shipped model, whose date is kept if the same model is trained over it
     model = shutil.copytree(REPOSITORY / "model", tmp_path / "model")
