@@ -62,6 +62,7 @@ export async function inBrowser(url, options, scenario, { allowed = null } = {})
 
 /** Fail if axe finds anything serious, or the page is wider than the screen. */
 export async function checkAccessible(page) {
+  await page.waitForFunction(() => !document.querySelector('[aria-busy=true]')); // then it is paler
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));

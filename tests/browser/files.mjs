@@ -12,7 +12,7 @@ import {
   REFUSED_REQUEST,
   screenshot,
 } from './browser.mjs';
-import { column, settled, shown, signIn, upload } from './steps.mjs';
+import { column, focused, settled, shown, signIn, upload } from './steps.mjs';
 
 /** Files in the list of files: open, download in three formats, delete. */
 export async function filesView({ url, file, rows, classified }) {
@@ -80,12 +80,12 @@ export async function comparedFiles({ url, file }) {
     await checkAccessible(page);
     await screenshot(page, 'page-compared-desktop');
     await page.setViewportSize({ width: 320, height: 700 });
-    equal(await page.evaluate(() => document.documentElement.scrollWidth), 320, 'width of the page');
+    await page.waitForFunction(() => document.documentElement.scrollWidth === 320);
     await bars.first().scrollIntoViewIfNeeded();
     await screenshot(page, 'page-compared-narrow');
     await page.setViewportSize(DESKTOP.viewport);
     await page.getByLabel('Songs of').selectOption('');
-    equal(shown(page).get('compare'), null, 'comparison of all songs');
+    equal((await shown(page)).get('compare'), null, 'comparison of all songs');
 
     // each batch a bar, which opens it
     await page.getByText('Genres over batches').click();
@@ -110,6 +110,7 @@ export async function comparedFiles({ url, file }) {
       .getByRole('listitem')
       .filter({ has: page.getByRole('heading', { name: 'Songs without a file' }) });
     await again.getByText('Classified', { exact: true }).waitFor({ timeout: 60_000 });
+    await page.getByText(/^Songs without a file: \d+ songs classified\.$/).waitFor();
   });
 }
 
@@ -193,8 +194,9 @@ export async function largeFile({ url, file, rows }) {
     await page.reload();
     await onItsWay(page);
     await page.getByRole('button', { name: 'Files 1 being classified' }).click();
-    await page.locator('.files').getByText('Classifying', { exact: true }).waitFor();
-    equal(await bar.count(), 1, 'bars of the file');
+    await page.waitForFunction(() =>
+      document.querySelector('.files .status')?.innerText === 'Classifying' &&
+      document.querySelectorAll('progress[aria-label=Classification]').length === 1);
     await checkAccessible(page);
     await screenshot(page, 'page-progress-desktop');
     await page.getByText(/^large\.csv: 2\d,\d{3} songs classified\.$/).waitFor({ timeout: 120_000 });
@@ -202,7 +204,7 @@ export async function largeFile({ url, file, rows }) {
     await page.getByRole('button', { name: 'Show songs', exact: true }).click();
     await page.getByText('rows in the file').waitFor();
     equal(await page.locator('.facts dd').first().innerText(), rows.toLocaleString('en'), 'rows');
-    equal(await page.evaluate(() => document.activeElement?.id), 'genres-title', 'focus at the end');
+    await focused(page, '#genres-title');
     // a list too long to be loaded at once: pages and filters of the service
     await settled(page);
     await page.getByLabel('Confidence', { exact: true }).selectOption('Uncertain only');
@@ -326,9 +328,8 @@ export async function failedFile({ url, bad_file: badFile, problem }) {
   await inBrowser(url, { ...DESKTOP, ...DARK }, async (page) => {
     await signIn(page, url);
     await page.getByLabel('CSV files of songs').setInputFiles(badFile);
-    const told = page.getByRole('heading', { name: 'bad.csv was refused. Nothing was stored.' });
-    await told.waitFor();
-    equal(await told.evaluate((heading) => heading === document.activeElement), true, 'focus');
+    await page.getByRole('heading', { name: 'bad.csv was refused. Nothing was stored.' }).waitFor();
+    await focused(page, '.notice.bad h3');
     equal(await page.locator('.problems tbody tr').first().locator('td').allInnerTexts(), problem,
       'column, problem, value, line');
     await checkAccessible(page);

@@ -35,17 +35,15 @@ const answered = (page, text) =>
     text,
   );
 
-/** What Monaco has marked in the query and the variables; GraphiQL leaves Monaco there. */
-const marked = (page) =>
-  page.evaluate(() => globalThis.__MONACO.editor.getModelMarkers({}).map(({ message }) => message));
-
 /** The marks come from workers, some time after a change: they must go, and then stay away. */
-async function nothingMarked(page) {
-  await marksBecome(page, []);
-  await page.waitForTimeout(1500);
-  equal(await marked(page), [], 'errors marked');
-}
+const nothingMarked = (page) =>
+  page.waitForFunction(([begin, still]) => {
+    const marks = globalThis.__MONACO?.editor.getModelMarkers({}) ?? [{}];
+    globalThis.lastMarked = marks.length > 0 ? Date.now() : Math.max(begin, globalThis.lastMarked ?? 0);
+    return Date.now() - globalThis.lastMarked > still;
+  }, [Date.now(), 1500]);
 
+/** What Monaco has marked in the query and the variables; GraphiQL leaves Monaco there. */
 const marksBecome = (page, messages) =>
   page.waitForFunction((wanted) => {
     const markers = globalThis.__MONACO?.editor.getModelMarkers({}) ?? [{}];
@@ -107,9 +105,9 @@ export async function playground({ url, file, rows, genre }) {
     await page.getByLabel('File for $file').waitFor();
     await page.getByRole('button', { name: 'Genres', exact: true }).click();
     await page.locator('.files').waitFor({ state: 'detached' }); // it takes no file
-    equal(await page.locator('.graphiql-plugin').isVisible(), false, 'room for a closed panel');
-    equal(await page.evaluate(() => document.documentElement.scrollHeight), DESKTOP.viewport.height,
-      'height of the page');
+    await page.locator('.graphiql-plugin').waitFor({ state: 'hidden' }); // else it keeps its room
+    await page.waitForFunction((height) => document.documentElement.scrollHeight === height,
+      DESKTOP.viewport.height);
     await run(page);
     await answered(page, '"songCount"');
     const facts = await page.locator('.answer-facts').innerText();
@@ -142,7 +140,6 @@ export async function playgroundPrograms({ url, file, rows, python }) {
   await inBrowser(url, { ...DESKTOP, permissions }, async (page) => {
     await open(page, url);
     await page.getByLabel('File for $file').setInputFiles(file);
-    await page.waitForTimeout(500); // the editor's text becomes an operation
     const env = { ...process.env, CLIENT_ID: 'test', CLIENT_SECRET: 'test' };
     const programs = {
       cURL: (text) => ['bash', ['-c', `curl() { command curl -sS "$@"; }\n${text}`]],

@@ -37,7 +37,7 @@ export async function reviewByKeys({ url, file, first }) {
     await settled(page);
     await page.getByRole('button', { name: 'Review' }).click();
     await title(page).waitFor();
-    equal(shown(page).get('view'), 'review', 'the view in the address');
+    equal((await shown(page)).get('view'), 'review', 'the view in the address');
     equal(await title(page).innerText(), first, 'the least confident song');
     await counter(page, '0 verified now, 0 in total');
     await checkAccessible(page);

@@ -2,7 +2,11 @@
 
 export async function signIn(page, url, secret = 'test') {
   await page.goto(url);
-  await page.getByLabel('Client ID').fill('test');
+  await enterCredentials(page, 'test', secret);
+}
+
+export async function enterCredentials(page, id, secret) {
+  await page.getByLabel('Client ID').fill(id);
   await page.getByLabel('Client secret').fill(secret);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
@@ -19,5 +23,9 @@ export const column = (page, number) =>
 
 export const settled = (page) => page.locator('.songs[aria-busy=false] .list:not(.loading)').waitFor();
 
-/** The part of the address that says what is shown. */
-export const shown = (page) => new URL(page.url()).searchParams;
+/** The part of the address that says what is shown; `page.url()` may lag behind. */
+export const shown = async (page) => new URLSearchParams(await page.evaluate(() => location.search));
+
+/** Wait until what `selector` names has the focus, which it gets some time after it shows. */
+export const focused = (page, selector) =>
+  page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);

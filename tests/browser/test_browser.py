@@ -279,6 +279,21 @@ def test_a_failure_that_the_list_names_first_is_told_too(
     run("failedBeforeItWasFollowed", start_service(max_sync_rows=2), bad_file=str(bad_file))
 
 
+class TestRaces:
+    def test_slow_replies_disturb_nobody(self, run: Run, api: ApiClient, bad_file: Path) -> None:
+        run("slowReplies", api, file=str(SAMPLE), bad_file=str(bad_file))
+
+    def test_only_the_last_search_counts(self, run: Run, api: ApiClient) -> None:
+        run("searchedQuickly", api, file=str(SAMPLE))
+
+    def test_files_stay_with_their_client(self, run: Run, start_service: StartService) -> None:
+        clients = SecretStr("test:test,other:other")
+        run("anotherClient", start_service(clients=clients), file=str(SAMPLE))
+
+    def test_files_are_removed_under_the_reader(self, run: Run, api: ApiClient) -> None:
+        run("removedMeanwhile", api, file=str(SAMPLE))
+
+
 def test_wrong_credentials_are_told_and_can_be_corrected(run: Run, api: ApiClient) -> None:
     run("wrongCredentials", api)
 

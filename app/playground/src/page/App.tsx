@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Configuration } from '../shared/configuration';
 import { credentials } from '../shared/credentials';
 import type { Failure } from '../shared/failure';
@@ -9,18 +9,22 @@ import { sender } from './classify';
 import { FilesView } from './FilesView';
 import { hadSongs, rememberSongs } from './hadSongs';
 import { ModelNote, Steps } from './Introduction';
-import { OverviewDocument } from './operations.generated';
+import { OverviewDocument, type OverviewQuery } from './operations.generated';
 import { ReviewView } from './ReviewView';
-import { route } from './route';
+import { EVERYTHING, go, route } from './route';
 import { ClientDialog, SignIn } from './SignIn';
 import { Skeleton } from './SongList';
 import { SongsView } from './SongsView';
 import { Toasts } from './Toasts';
 import { TopBar } from './TopBar';
+import { toasts } from './toasts';
 import { UploadCard } from './UploadCard';
 import { UploadQueue } from './uploadQueue';
 import { useBatches } from './useBatches';
 import { useRequest } from './useRequest';
+
+const MORE_FILES = 20;
+const MAX_FILES = 500;
 
 /** The whole page. */
 export function App({ configuration }: { configuration: Configuration }) {
@@ -28,22 +32,26 @@ export function App({ configuration }: { configuration: Configuration }) {
   const shown = useStore(route);
   const [asking, setAsking] = useState(false);
   const [changes, setChanges] = useState(0);
+  const [files, setFiles] = useState(MORE_FILES);
   const queue = useMemo(
     () => new UploadQueue(sender(configuration.maxUploadBytes)),
     [configuration.maxUploadBytes],
   );
-  const clientKey = client ? `${client.clientId}:${client.clientSecret}` : '';
+  const clientKey = client ? String(client.signIn) : '';
   const revision = `${clientKey} ${changes}`;
-  const overview = useRequest(revision, async (signal) =>
-    client ? execute(OverviewDocument, {}, { signal }) : null,
+  const overview = useRequest(`${revision} ${files}`, async (signal) =>
+    client ? { client, data: await execute(OverviewDocument, { files }, { signal }) } : null,
   );
-  const known = client ? overview.value : null;
   const notLetIn = overview.failure?.kind === 'unauthenticated';
+  // A failed refresh does not blank the page, and no client sees what another one was told.
+  const last = useRef<{ client: typeof client; data: OverviewQuery } | null>(null);
+  if (overview.value) last.current = overview.value;
+  const known = !notLetIn && last.current?.client === client ? last.current.data : null;
   const refresh = () => setChanges((last) => last + 1);
   const onFailure = (failure: Failure) => {
     if (failure.kind === 'unauthenticated') setAsking(true);
   };
-  const { unfinished, followed, arrived } = useBatches({
+  const { unfinished, followed, arrived, accept } = useBatches({
     queue,
     listed: known?.batches.nodes ?? [],
     clientKey,
@@ -52,6 +60,16 @@ export function App({ configuration }: { configuration: Configuration }) {
   });
   const letIn = client !== null && !notLetIn;
   const anySongs = known ? known.genres.length > 0 : letIn && hadSongs();
+  const before = useRef(client?.clientId);
+  useEffect(() => {
+    const left = before.current && before.current !== client?.clientId;
+    before.current = client?.clientId;
+    if (!client) queue.clear();
+    if (!left) return;
+    // Toasts and the address are about the files of the client who left.
+    toasts.set([]);
+    go({ ...EVERYTHING, view: route.get().view }, { replace: true });
+  }, [client, queue]);
   useEffect(() => {
     if (known) rememberSongs(known.genres.length > 0);
   }, [known]);
@@ -98,7 +116,18 @@ export function App({ configuration }: { configuration: Configuration }) {
               </div>
             )}
             {known && shown.view === 'files' && (
-              <FilesView followed={followed} revision={revision} onChange={refresh} />
+              <FilesView
+                files={known.batches.nodes}
+                followed={followed}
+                loading={overview.loading}
+                onAccepted={accept}
+                onChange={refresh}
+                onMore={
+                  known.batches.pageInfo.hasNextPage && files < MAX_FILES
+                    ? () => setFiles(files + MORE_FILES)
+                    : null
+                }
+              />
             )}
             {known && shown.view === 'songs' && !anySongs && <Steps />}
             {known && shown.view === 'songs' && anySongs && (

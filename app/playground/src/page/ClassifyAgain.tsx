@@ -9,7 +9,7 @@ import { asFailure } from './useRequest';
 interface Props {
   file: FileFragment;
   name: string;
-  onStarted: () => void;
+  onStarted: (batch: FileFragment) => void;
 }
 
 /** Reclassifies a batch's stored songs with the current model and another threshold. */
@@ -26,10 +26,11 @@ export function ClassifyAgain({ file, name, onStarted }: Props) {
     setProblem(null);
     try {
       const minConfidence = Number(threshold) / 100;
-      await execute(ReclassifySongsDocument, { batchId: file.id, minConfidence });
+      const variables = { batchId: file.id, minConfidence };
+      const { reclassifySongs } = await execute(ReclassifySongsDocument, variables);
       say(`Classifying the ${songs} of ${name} again.`);
       setAsking(false);
-      onStarted();
+      onStarted(reclassifySongs);
     } catch (error) {
       setProblem(asFailure(error).message);
     } finally {

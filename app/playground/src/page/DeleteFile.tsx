@@ -3,17 +3,18 @@ import { counted } from '../shared/format';
 import { execute } from './api';
 import { Dialog } from './Dialog';
 import { DeleteBatchDocument, type FileFragment } from './operations.generated';
+import { EVERYTHING, go, route } from './route';
 import { say } from './toasts';
 import { asFailure } from './useRequest';
 
 interface Props {
   file: FileFragment;
   name: string;
-  onDeleted: () => void;
+  onChange: () => void;
 }
 
 /** Deletes a batch, with its songs or without, once the reader has said which. */
-export function DeleteFile({ file, name, onDeleted }: Props) {
+export function DeleteFile({ file, name, onChange }: Props) {
   const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -26,11 +27,18 @@ export function DeleteFile({ file, name, onDeleted }: Props) {
       const { deleteBatch } = await execute(DeleteBatchDocument, { id: file.id, songs });
       const gone = songs ? ` and ${counted(deleteBatch.songsDeleted, 'song')}` : '';
       say(`Deleted ${name}${gone}.`);
-      onDeleted();
+      if (route.get().file === file.id) go({ ...EVERYTHING, view: 'files' }, { replace: true });
+      onChange();
     } catch (error) {
       setProblem(asFailure(error).message);
       setBusy(false);
     }
+  }
+
+  function close() {
+    setAsking(false);
+    setProblem(null);
+    if (problem) onChange(); // it may have been deleted elsewhere
   }
 
   return (
@@ -44,7 +52,7 @@ export function DeleteFile({ file, name, onDeleted }: Props) {
         Delete
       </button>
       {asking && (
-        <Dialog title={`Delete ${name}?`} onClose={() => setAsking(false)} focusElse="files-title">
+        <Dialog title={`Delete ${name}?`} onClose={close} focusElse="files-title">
           <p>Its results can no longer be downloaded. This cannot be undone.</p>
           {problem && (
             <p className="notice bad" role="alert">
@@ -65,7 +73,7 @@ export function DeleteFile({ file, name, onDeleted }: Props) {
             >
               {stored > 0 ? 'Delete the file, keep its songs' : 'Delete the file'}
             </button>
-            <button type="button" className="secondary" onClick={() => setAsking(false)}>
+            <button type="button" className="secondary" onClick={close}>
               Cancel
             </button>
           </div>

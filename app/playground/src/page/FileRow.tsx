@@ -14,6 +14,7 @@ import type { Following } from './useFollowing';
 interface Props {
   file: FileFragment;
   following: Following | undefined;
+  onAccepted: (file: FileFragment) => void;
   onChange: () => void;
 }
 
@@ -27,7 +28,7 @@ export const STATUS_LABELS: Record<FileFragment['status'], string> = {
 };
 
 /** One batch: what became of it, and what can be done with it. */
-export function FileRow({ file, following, onChange }: Props) {
+export function FileRow({ file, following, onAccepted, onChange }: Props) {
   const unfinished = isUnfinished(file);
   const kept = resultsKept(file);
   const status = unfinished ? (following?.progress?.status ?? file.status) : file.status;
@@ -65,10 +66,10 @@ export function FileRow({ file, following, onChange }: Props) {
             </button>
           )}
           {file.status === 'SUCCEEDED' && file.rowsClassified > file.songsSuperseded && (
-            <ClassifyAgain file={file} name={name} onStarted={onChange} />
+            <ClassifyAgain file={file} name={name} onStarted={onAccepted} />
           )}
           {kept && <DownloadFile file={file} name={name} />}
-          <DeleteFile file={file} name={name} onDeleted={onChange} />
+          <DeleteFile file={file} name={name} onChange={onChange} />
         </div>
       )}
     </li>

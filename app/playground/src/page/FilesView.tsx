@@ -1,28 +1,20 @@
-import { useState } from 'react';
-import { execute } from './api';
 import { FileRow } from './FileRow';
-import { FilesDocument } from './operations.generated';
-import { Skeleton } from './SongList';
+import type { FileFragment } from './operations.generated';
 import type { Following } from './useFollowing';
-import { useRequest } from './useRequest';
 
 interface Props {
+  files: readonly FileFragment[];
   followed: Readonly<Record<string, Following>>;
-  /** Changes when a batch was stored, ended or deleted, or the client changed. */
-  revision: string;
+  loading: boolean;
+  /** Hears of a batch that has just begun. */
+  onAccepted: (file: FileFragment) => void;
   onChange: () => void;
+  /** Load older files too; null if there are none. */
+  onMore: (() => void) | null;
 }
 
-const PAGE = 20;
-const LARGEST_PAGE = 1000;
-
-/** Every batch of the client, newest first. */
-export function FilesView({ followed, revision, onChange }: Props) {
-  const [first, setFirst] = useState(PAGE);
-  const { value, failure, loading } = useRequest(`${first} ${revision}`, (signal) =>
-    execute(FilesDocument, { first }, { signal }),
-  );
-  const files = value?.batches.nodes;
+/** The batches of the client, newest first. */
+export function FilesView({ files, followed, loading, onAccepted, onChange, onMore }: Props) {
   return (
     <section className="card files" aria-labelledby="files-title" aria-busy={loading}>
       <header>
@@ -30,23 +22,23 @@ export function FilesView({ followed, revision, onChange }: Props) {
           Files
         </h2>
       </header>
-      {failure && (
-        <p className="notice bad" role="alert">
-          {failure.message}
-        </p>
-      )}
-      {!files && !failure && <Skeleton />}
-      {files?.length === 0 && <p className="empty">No files yet. Drop one above.</p>}
-      {files && files.length > 0 && (
+      {files.length === 0 && <p className="empty">No files yet. Drop one above.</p>}
+      {files.length > 0 && (
         <ul className="file-list">
           {files.map((file) => (
-            <FileRow key={file.id} file={file} following={followed[file.id]} onChange={onChange} />
+            <FileRow
+              key={file.id}
+              file={file}
+              following={followed[file.id]}
+              onAccepted={onAccepted}
+              onChange={onChange}
+            />
           ))}
         </ul>
       )}
-      {value?.batches.pageInfo.hasNextPage && first < LARGEST_PAGE && (
+      {onMore && (
         <p className="pages">
-          <button type="button" className="secondary" onClick={() => setFirst(first + PAGE)}>
+          <button type="button" className="secondary" disabled={loading} onClick={onMore}>
             Show more files
           </button>
         </p>

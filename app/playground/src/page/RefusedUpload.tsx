@@ -14,8 +14,11 @@ interface Props {
 export function RefusedUpload({ upload, queue }: Props) {
   const { state, name, key, file } = upload;
   const heading = useRef<HTMLHeadingElement>(null);
-  // What had the focus before, such as a button that cancels, is gone.
-  useEffect(() => heading.current?.focus(), []);
+  // What had the focus before, such as a button that cancels, may be gone. Who types, reviews or reads
+  // a dialog keeps it.
+  useEffect(() => {
+    if (!document.activeElement?.closest('search, .review, dialog')) heading.current?.focus();
+  }, []);
   const refusal = state.step === 'refused' ? state.refusal : null;
   return (
     <div className="notice bad">

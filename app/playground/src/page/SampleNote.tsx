@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { counted } from '../shared/format';
 import { execute } from './api';
 import { DeleteBatchDocument } from './operations.generated';
-import { EVERYTHING, go } from './route';
+import { EVERYTHING, go, route } from './route';
 import { say } from './toasts';
 import { asFailure } from './useRequest';
 
@@ -20,7 +20,9 @@ export function SampleNote({ batchId, onDeleted }: Props) {
     try {
       const { deleteBatch } = await execute(DeleteBatchDocument, { id: batchId, songs: true });
       say(`Removed ${counted(deleteBatch.songsDeleted, 'sample song')}.`);
-      go(EVERYTHING);
+      // Whoever has opened something else meanwhile is not taken from it.
+      const { view, file } = route.get();
+      if (view === 'songs' && file === batchId) go(EVERYTHING);
       onDeleted();
     } catch (error) {
       say(asFailure(error).message, { bad: true });

@@ -15,13 +15,15 @@ interface Props {
 
 /** All that the list shows as a CSV file: a whole batch in one piece, anything else from its songs. */
 export function SaveSongs({ shown, all, total }: Props) {
-  const [note, setNote] = useState<string | null>(null);
+  const list = JSON.stringify({ ...shown, song: null });
+  const [noted, setNoted] = useState({ list, text: '' });
   const [busy, setBusy] = useState(false);
   const stop = useRef<AbortController | null>(null);
   useEffect(() => () => stop.current?.abort(), []);
   async function save() {
     const controller = new AbortController();
     const { signal } = controller;
+    const setNote = (text: string) => setNoted({ list, text });
     stop.current = controller;
     setBusy(true);
     try {
@@ -45,7 +47,7 @@ export function SaveSongs({ shown, all, total }: Props) {
   return (
     <div className="download">
       <span className="quiet" role="status">
-        {note}
+        {noted.list === list && noted.text}
       </span>
       <button type="button" className="secondary" disabled={busy || !total} onClick={save}>
         Download CSV

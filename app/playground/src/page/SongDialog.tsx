@@ -21,7 +21,7 @@ type Song = NonNullable<SongQuery['song']>;
 
 /** One song: how likely each genre is, why, and where that comes from. */
 export function SongDialog({ trackId, file, neighbours, order }: Props) {
-  const { value, failure } = useRequest(trackId, (signal) =>
+  const { value, failure, loading } = useRequest(trackId, (signal) =>
     execute(SongDocument, { trackId }, { signal }),
   );
   const song = value?.song;
@@ -68,16 +68,19 @@ export function SongDialog({ trackId, file, neighbours, order }: Props) {
           {failure.message}
         </p>
       )}
-      {value && !song && <p>This song is no longer stored.</p>}
+      {value && !song && !loading && <p>This song is no longer stored.</p>}
       {!value && !failure && <Skeleton />}
-      {song && file && song.batch?.id !== file && (
-        <p className="notice plain">
-          This song was classified again later
-          {song.batch?.fileName && `, in ${song.batch.fileName}`}. This is the latest result; the
-          list and the downloads show this file’s own.
-        </p>
-      )}
-      {song && <SongDetails song={song} order={order} />}
+      {/* The previous song stays, pale, until this one is here. */}
+      <div className="song" aria-busy={loading}>
+        {song && file && song.batch?.id !== file && (
+          <p className="notice plain">
+            This song was classified again later
+            {song.batch?.fileName && `, in ${song.batch.fileName}`}. This is the latest result; the
+            list and the downloads show this file’s own.
+          </p>
+        )}
+        {song && <SongDetails song={song} order={order} />}
+      </div>
     </Dialog>
   );
 }

@@ -98,7 +98,8 @@ export function SongList({ shown, page, order }: Props) {
 function Filters({ shown, page }: { shown: Route; page: SongPage }) {
   return (
     <search className="filters">
-      <SearchField search={shown.search} />
+      {/* What is typed about one file is not searched for in the next. */}
+      <SearchField key={shown.file} search={shown.search} />
       <select
         aria-label="Order"
         value={shown.sort}

@@ -38,8 +38,11 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
   const page = useSongs(shown, answersKept, expectedSongs(overview, batch, file), revision);
 
   const heading = useRef<HTMLHeadingElement>(null);
+  const led = useRef<string | null>(null);
   useEffect(() => {
-    if (arrived && arrived === batch?.id) heading.current?.focus();
+    if (!arrived || arrived !== batch?.id || arrived === led.current) return;
+    led.current = arrived; // a later choice of the same file keeps the focus where it is
+    heading.current?.focus();
   }, [arrived, batch?.id]);
 
   function select(genre: string | null) {
@@ -88,7 +91,7 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
         {batch && <Comparison overview={overview} file={batch.id} compared={compared} />}
         {!file && <GenreHistory batches={overview.batches.nodes} order={order} />}
       </section>
-      {!missing && <SongList shown={shown} page={page} order={order} />}
+      {!missing && !request.failure && <SongList shown={shown} page={page} order={order} />}
       {shown.song && (
         <SongDialog
           trackId={shown.song}

@@ -1,5 +1,6 @@
 /** Sends a file to be classified. */
 
+import { credentialHeaders } from '../shared/credentials';
 import { execute } from './api';
 import { ClassifyBatchDocument } from './operations.generated';
 import type { Send } from './uploadQueue';
@@ -8,7 +9,7 @@ import type { Send } from './uploadQueue';
 const LARGE_BYTES = 20 * 1024 ** 2;
 
 export function sender(maxUploadBytes: number): Send {
-  return async (file, given, onProgress, signal) => {
+  return async (file, given, onProgress, signal, client) => {
     const options = {
       onInvalidRow: given.skipInvalidRows ? ('SKIP_ROW' as const) : ('REJECT_FILE' as const),
       onMissingValue: given.classifyIncompleteRows ? ('CLASSIFY' as const) : ('SKIP_ROW' as const),
@@ -18,7 +19,7 @@ export function sender(maxUploadBytes: number): Send {
     const result = await execute(
       ClassifyBatchDocument,
       { file, options },
-      { files: { file }, maxUploadBytes, onProgress, signal },
+      { files: { file }, headers: credentialHeaders(client), maxUploadBytes, onProgress, signal },
     );
     return result.classifyBatch;
   };

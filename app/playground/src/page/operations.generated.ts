@@ -110,17 +110,12 @@ export type VerifiedSongInput = {
   genre?: string | null | undefined;
 };
 
-export type OverviewQueryVariables = Exact<{ [key: string]: never; }>;
-
-
-export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, groupedAccuracy: number, largeGroupsAccuracy: number | null } };
-
-export type FilesQueryVariables = Exact<{
-  first: number;
+export type OverviewQueryVariables = Exact<{
+  files: number;
 }>;
 
 
-export type FilesQuery = { batches: { pageInfo: { hasNextPage: boolean }, nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number }> } };
+export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { pageInfo: { hasNextPage: boolean }, nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, groupedAccuracy: number, largeGroupsAccuracy: number | null } };
 
 export type FileFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number };
 
@@ -216,7 +211,7 @@ export type ReclassifySongsMutationVariables = Exact<{
 }>;
 
 
-export type ReclassifySongsMutation = { reclassifySongs: { id: string } };
+export type ReclassifySongsMutation = { reclassifySongs: { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number } };
 
 export type DeleteBatchMutationVariables = Exact<{
   id: string | number;
@@ -333,12 +328,15 @@ export const AccuracyFragmentDoc = new TypedDocumentString(`
 }
     `, {"fragmentName":"Accuracy"}) as unknown as TypedDocumentString<AccuracyFragment, unknown>;
 export const OverviewDocument = new TypedDocumentString(`
-    query Overview {
+    query Overview($files: Int!) {
   genres {
     name
     songCount
   }
-  batches(first: 20) {
+  batches(first: $files) {
+    pageInfo {
+      hasNextPage
+    }
     nodes {
       ...File
       genres {
@@ -372,32 +370,6 @@ export const OverviewDocument = new TypedDocumentString(`
   songsSuperseded
   problemCount
 }`) as unknown as TypedDocumentString<OverviewQuery, OverviewQueryVariables>;
-export const FilesDocument = new TypedDocumentString(`
-    query Files($first: Int!) {
-  batches(first: $first) {
-    pageInfo {
-      hasNextPage
-    }
-    nodes {
-      ...File
-    }
-  }
-}
-    fragment File on Batch {
-  id
-  fileName
-  status
-  error
-  waitingReason
-  createdAt
-  finishedAt
-  resultsUntil
-  rowsUploaded
-  rowsProcessed
-  rowsClassified
-  songsSuperseded
-  problemCount
-}`) as unknown as TypedDocumentString<FilesQuery, FilesQueryVariables>;
 export const BatchDocument = new TypedDocumentString(`
     query Batch($id: ID!) {
   batch(id: $id) {
@@ -659,10 +631,24 @@ export const VerifiedAccuracyDocument = new TypedDocumentString(`
 export const ReclassifySongsDocument = new TypedDocumentString(`
     mutation ReclassifySongs($batchId: ID!, $minConfidence: Float!) {
   reclassifySongs(batchId: $batchId, minConfidence: $minConfidence) {
-    id
+    ...File
   }
 }
-    `) as unknown as TypedDocumentString<ReclassifySongsMutation, ReclassifySongsMutationVariables>;
+    fragment File on Batch {
+  id
+  fileName
+  status
+  error
+  waitingReason
+  createdAt
+  finishedAt
+  resultsUntil
+  rowsUploaded
+  rowsProcessed
+  rowsClassified
+  songsSuperseded
+  problemCount
+}`) as unknown as TypedDocumentString<ReclassifySongsMutation, ReclassifySongsMutationVariables>;
 export const DeleteBatchDocument = new TypedDocumentString(`
     mutation DeleteBatch($id: ID!, $songs: Boolean!) {
   deleteBatch(id: $id, songs: $songs) {

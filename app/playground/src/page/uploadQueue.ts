@@ -1,8 +1,10 @@
 /** Files on their way to the service, one after the other, and what became of those that failed. */
 
+import { type Credentials, credentials } from '../shared/credentials';
 import { Failure } from '../shared/failure';
 import { Store } from '../shared/store';
 import type { BatchFragment, ClassifyBatchMutation, ProblemFragment } from './operations.generated';
+import { type Route, route } from './route';
 
 type Answer = ClassifyBatchMutation['classifyBatch'];
 
@@ -38,6 +40,10 @@ export interface Upload {
   /** Null of a batch whose file was sent before the page was loaded. */
   file: File | null;
   options: Options;
+  /** Who added the file; it is sent as this client even if another one has signed in since. */
+  client: Credentials | null;
+  /** What the page showed then. */
+  shown: Route;
   state: UploadState;
 }
 
@@ -46,12 +52,13 @@ export type Send = (
   options: Options,
   onProgress: (share: number) => void,
   signal: AbortSignal,
+  client: Credentials | null,
 ) => Promise<Answer>;
 
 export interface Listener {
   /** Hears of each batch accepted; `last` if no other file waits. */
   onBatch: (batch: BatchFragment, upload: Upload, last: boolean) => void;
-  onFailure: (failure: Failure) => void;
+  onFailure: (failure: Failure, upload: Upload) => void;
 }
 
 export class UploadQueue {
@@ -88,7 +95,7 @@ export class UploadQueue {
     const upload = this.#find(key);
     if (!upload?.file) return;
     const options = { ...upload.options, ...change };
-    this.#change(key, { options, state: { step: 'waiting' } });
+    this.#change(key, { options, ...now(), state: { step: 'waiting' } });
     this.#next();
   }
 
@@ -97,6 +104,12 @@ export class UploadQueue {
     const sending = this.uploads.get().find(isSending);
     this.uploads.set(this.uploads.get().filter((upload) => upload.key !== key));
     if (sending?.key === key) this.#stop?.abort();
+  }
+
+  /** Take all uploads out, and stop the one under way. */
+  clear(): void {
+    this.uploads.set([]);
+    this.#stop?.abort();
   }
 
   #next(): void {
@@ -115,7 +128,13 @@ export class UploadQueue {
         state: share < 1 ? { step: 'uploading', share } : { step: 'classifying' },
       });
     try {
-      const answer = await this.#send(file, upload.options, onProgress, controller.signal);
+      const answer = await this.#send(
+        file,
+        upload.options,
+        onProgress,
+        controller.signal,
+        upload.client,
+      );
       if (answer.__typename === 'Batch') {
         this.uploads.set(this.uploads.get().filter((other) => other.key !== key));
         const last = !this.uploads.get().some(({ state }) => state.step === 'waiting');
@@ -130,7 +149,7 @@ export class UploadQueue {
             ? error
             : new Failure('unexpected', `Unexpected error: ${error}`);
         this.#change(key, { state: { step: 'failed', failure } });
-        this.listener.onFailure(failure);
+        this.listener.onFailure(failure, upload);
       }
     }
     this.#next();
@@ -138,7 +157,7 @@ export class UploadQueue {
 
   #upload(name: string, file: File | null, options: Options, state: UploadState): Upload {
     this.#lastKey += 1;
-    return { key: this.#lastKey, name, file, options, state };
+    return { key: this.#lastKey, name, file, options, ...now(), state };
   }
 
   #find(key: number): Upload | undefined {
@@ -151,6 +170,8 @@ export class UploadQueue {
     );
   }
 }
+
+const now = () => ({ client: credentials.get(), shown: route.get() });
 
 export const isSending = ({ state }: Upload): boolean =>
   state.step === 'uploading' || state.step === 'classifying';

@@ -1,10 +1,11 @@
 import { useEffect, useRef, useState } from 'react';
+import { credentials } from '../shared/credentials';
 import type { Failure } from '../shared/failure';
 import { counted } from '../shared/format';
 import { nameOf } from './files';
 import { isUnfinished } from './followBatch';
 import type { BatchFragment, FileFragment } from './operations.generated';
-import { go, NO_FILTERS, type Route, route } from './route';
+import { go, NO_FILTERS, route } from './route';
 import { say } from './toasts';
 import type { Upload, UploadQueue } from './uploadQueue';
 import { type Following, useFollowing } from './useFollowing';
@@ -24,12 +25,8 @@ interface Batches {
   followed: Readonly<Record<string, Following>>;
   /** The batch that the reader waits for and that is shown now. */
   arrived: string | null;
-}
-
-/** Where an upload that was queued came from, and what the page showed then. */
-interface Source {
-  upload: Upload;
-  shown: Route;
+  /** Follow a batch that has just begun. */
+  accept: (file: FileFragment) => void;
 }
 
 /** A batch that the service has taken, and from whom. */
@@ -43,7 +40,8 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
   const [accepted, setAccepted] = useState<readonly Accepted[]>([]);
   const [ended, setEnded] = useState<ReadonlySet<string>>(new Set());
   const [arrived, setArrived] = useState<string | null>(null);
-  const sources = useRef(new Map<string, Source>());
+  /** The upload that each batch in the background came from. */
+  const sources = useRef(new Map<string, Upload>());
 
   const mine = accepted.filter((one) => one.clientKey === clientKey).map(({ file }) => file);
   // One accepted here stays until its end was handled, even if the list names the end before.
@@ -56,20 +54,29 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
     go({ ...NO_FILTERS, view: 'songs', song: null, file: batch.id });
   }
 
+  /** Whoever waited is led to the songs; whoever looks at something else is not taken from it. */
+  function onSucceeded(batch: BatchFragment, upload: Upload | undefined, last: boolean) {
+    if (last && upload?.shown === route.get()) show(batch);
+    else sayClassified(batch, () => show(batch));
+  }
+
+  function accept(file: FileFragment) {
+    setEnded((all) => new Set([...all].filter((id) => id !== file.id)));
+    setAccepted((all) => [{ file, clientKey }, ...all]);
+    onChange();
+  }
+
   function onEnd(batch: BatchFragment) {
     const source = sources.current.get(batch.id);
     setEnded((all) => new Set(all).add(batch.id));
     onChange();
     if (batch.status === 'SUCCEEDED') {
-      // Whoever waited is led to the songs; whoever looks at something else is not taken from it.
-      const waited = source?.shown === route.get() && queue.uploads.get().length === 0;
-      if (waited) show(batch);
-      else sayClassified(batch, () => show(batch));
+      onSucceeded(batch, source, queue.uploads.get().length === 0);
     } else if (batch.status === 'CANCELLED') {
       say(`${nameOf(batch)} was cancelled. Nothing was stored.`);
     } else {
       say(`${nameOf(batch)} failed. Nothing was stored.`, { bad: true });
-      queue.addRefused(nameOf(batch), source?.upload ?? null, {
+      queue.addRefused(nameOf(batch), source ?? null, {
         message: batch.error ?? 'It could not be classified.',
         problems: batch.problems,
         problemCount: batch.problemCount,
@@ -79,6 +86,8 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
 
   function onLost(failure: Failure, id: string) {
     if (failure.kind !== 'gone') return onFailure(failure);
+    const file = unfinished.find((one) => one.id === id);
+    if (file) say(`${nameOf(file)} was deleted.`);
     setEnded((all) => new Set(all).add(id));
     onChange();
   }
@@ -91,21 +100,27 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
 
   useEffect(() => {
     queue.listener = {
-      onFailure,
+      onFailure: (failure, upload) => {
+        if (isMine(upload)) onFailure(failure);
+      },
       onBatch: (batch, upload, last) => {
-        onChange();
-        if (isUnfinished(batch)) {
-          sources.current.set(batch.id, { upload, shown: route.get() });
-          setEnded((all) => new Set([...all].filter((id) => id !== batch.id)));
-          setAccepted((all) => [{ file: batch, clientKey }, ...all]);
-        } else if (last) show(batch);
-        else sayClassified(batch, () => show(batch));
+        if (!isMine(upload)) {
+          say(`${nameOf(batch)} was uploaded as ${upload.client?.clientId}.`);
+        } else if (isUnfinished(batch)) {
+          sources.current.set(batch.id, upload);
+          accept(batch);
+        } else {
+          onChange();
+          onSucceeded(batch, upload, last);
+        }
       },
     };
   });
 
-  return { unfinished, followed, arrived };
+  return { unfinished, followed, arrived, accept };
 }
+
+const isMine = ({ client }: Upload) => client?.clientId === credentials.get()?.clientId;
 
 function sayClassified(batch: BatchFragment, run: () => void): void {
   const text = `${nameOf(batch)}: ${counted(batch.rowsClassified, 'song')} classified.`;

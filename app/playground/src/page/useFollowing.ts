@@ -57,7 +57,7 @@ export function useFollowing(
         onTrouble: (failure: Failure) => tell({ failure }),
       };
       followBatch(id, follower, controller.signal).then(
-        (batch) => heard.current.onEnd(batch),
+        (batch) => controller.signal.aborted || heard.current.onEnd(batch),
         (error: unknown) => {
           if (controller.signal.aborted) return;
           const failure = asFailure(error);

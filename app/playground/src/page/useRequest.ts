@@ -7,34 +7,34 @@ export interface Requested<Value> {
   loading: boolean;
 }
 
+interface Replied<Value> {
+  /** What was asked for. */
+  key: string | null;
+  value: Value | null;
+  failure: Failure | null;
+}
+
 /**
- * Ask for something whenever `key` changes; an answer that nobody waits for any more is dropped.
+ * Ask for something whenever `key` changes; a reply to a previous key is dropped.
  * The last value stays while the next one is on its way.
  */
 export function useRequest<Value>(
   key: string,
   ask: (signal: AbortSignal) => Promise<Value>,
 ): Requested<Value> {
-  const [state, setState] = useState<Requested<Value>>({
-    value: null,
-    failure: null,
-    loading: true,
-  });
+  const [state, setState] = useState<Replied<Value>>({ key: null, value: null, failure: null });
   // biome-ignore lint/correctness/useExhaustiveDependencies: `key` says when to ask again
   useEffect(() => {
     const controller = new AbortController();
-    setState((last) => ({ ...last, loading: true }));
-    ask(controller.signal).then(
-      (value) => setState({ value, failure: null, loading: false }),
-      (error: unknown) => {
-        if (!controller.signal.aborted) {
-          setState({ value: null, failure: asFailure(error), loading: false });
-        }
-      },
+    const { signal } = controller;
+    ask(signal).then(
+      (value) => signal.aborted || setState({ key, value, failure: null }),
+      (error: unknown) =>
+        signal.aborted || setState({ key, value: null, failure: asFailure(error) }),
     );
     return () => controller.abort();
   }, [key]);
-  return state;
+  return { value: state.value, failure: state.failure, loading: state.key !== key };
 }
 
 export function asFailure(error: unknown): Failure {

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { credentialHeaders, credentials } from '../shared/credentials';
 import { Failure } from '../shared/failure';
 import { execute } from './api';
 import {
@@ -72,10 +73,11 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
     genre: string | null,
     onRefused: (failed: Failure) => void,
   ): void {
+    const headers = credentialHeaders(credentials.get()); // another client may have signed in by then
     sending.current = sending.current.then(async () => {
       try {
         const input = [{ trackId: track.trackId, genre }];
-        const { verifySongs } = await execute(VerifySongsDocument, { input });
+        const { verifySongs } = await execute(VerifySongsDocument, { input }, { headers });
         if (verifySongs.__typename === 'UnknownSongs') {
           throw new Failure('gone', `“${track.title}” is no longer stored.`);
         }

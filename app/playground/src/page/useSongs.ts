@@ -45,6 +45,7 @@ export function useSongs(
   const small = expected !== null && expected <= IN_MEMORY;
   const inMemory = useInMemory(shown, small, answersKept, key);
   const paged = usePaged(shown, expected !== null && !small, key);
+  if (expected === null) return { ...paged, total: null, loading: true };
   return small ? inMemory : paged;
 }
 

@@ -7,13 +7,21 @@ export interface Credentials {
   clientSecret: string;
 }
 
+interface SignedIn extends Credentials {
+  /** Counts the sign-ins: the same credentials again are another attempt. */
+  signIn: number;
+}
+
 const KEY = 'genregraph-credentials';
 
-export const credentials = new Store<Credentials | null>(read());
+let signIns = 0;
+
+export const credentials = new Store<SignedIn | null>(read());
 
 export function remember(given: Credentials): void {
   sessionStorage.setItem(KEY, JSON.stringify(given));
-  credentials.set(given);
+  signIns += 1;
+  credentials.set({ ...given, signIn: signIns });
 }
 
 export function signOut(): void {
@@ -26,9 +34,9 @@ export function credentialHeaders(given: Credentials | null): Record<string, str
   return given ? { 'client-id': given.clientId, 'client-secret': given.clientSecret } : {};
 }
 
-function read(): Credentials | null {
+function read(): SignedIn | null {
   const kept: unknown = JSON.parse(globalThis.sessionStorage?.getItem(KEY) ?? 'null');
-  return isCredentials(kept) ? kept : null;
+  return isCredentials(kept) ? { ...kept, signIn: signIns } : null;
 }
 
 function isCredentials(value: unknown): value is Credentials {

@@ -52,7 +52,7 @@ class FakeSocket {
 beforeEach(() => {
   vi.stubGlobal('WebSocket', FakeSocket);
   sent = [];
-  credentials.set({ clientId: 'me', clientSecret: 'secret' });
+  credentials.set({ clientId: 'me', clientSecret: 'secret', signIn: 0 });
 });
 
 afterEach(() => {

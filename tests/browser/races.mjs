@@ -1,0 +1,226 @@
+// Replies that come late, out of order, or after the reader has moved on.
+import { readFile } from 'node:fs/promises';
+import { DESKTOP, drop, equal, inBrowser, REFUSED_REQUEST } from './browser.mjs';
+import { enterCredentials, focused, settled, shown, signIn, upload } from './steps.mjs';
+
+const isUpload = (request) => request.headers()['content-type']?.startsWith('multipart/') ?? false;
+const asks = (text) => (request) => request.postData()?.includes(text) ?? false;
+
+/** Hold back what `matches` until the function returned is called. */
+async function hold(page, matches) {
+  let release;
+  const released = new Promise((resolve) => { release = resolve; });
+  const handler = async (route) => {
+    if (!matches(route.request())) return route.fallback();
+    await released;
+    return route.continue().catch(() => {}); // the page may have stopped the request
+  };
+  await page.route('**/graphql', handler);
+  return async () => {
+    release();
+    await page.unroute('**/graphql', handler);
+  };
+}
+
+const filesButton = (page) => page.getByRole('button', { name: 'Files', exact: true });
+const songsButton = (page) => page.getByRole('button', { name: 'Songs', exact: true });
+const row = (page, name) =>
+  page.getByRole('listitem').filter({ has: page.getByRole('heading', { name, exact: true }) });
+
+/** The reader goes on while the service thinks. */
+export async function slowReplies({ url, file, bad_file: badFile }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    const batch = (await shown(page)).get('file');
+
+    // a file being loaded is not a file without songs
+    const choice = page.getByLabel('Songs of');
+    await choice.focus();
+    await choice.selectOption('');
+    await page.getByText('rows in the file').waitFor({ state: 'detached' });
+    await settled(page);
+    let release = await hold(page, asks('query Batch('));
+    await choice.selectOption(batch);
+    await page.locator('.songs[aria-busy=true] .skeleton').waitFor();
+    equal(await page.getByText('No songs match.').count(), 0, 'said too early');
+    await release();
+    await settled(page);
+    // whoever chose it keeps the focus
+    await focused(page, 'select[aria-label="Songs of"]');
+
+    // what was typed about one file is not searched for in the next
+    await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 1000);
+    await page.getByLabel('Search titles').fill('love');
+    await choice.selectOption('');
+    await page.clock.runFor(1000);
+    equal((await shown(page)).get('search'), null, 'search of another file');
+    await page.clock.resume();
+    await settled(page);
+
+    // a song is not shown in another one's place
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
+    release = await hold(page, asks('query Song('));
+    await page.keyboard.press('ArrowRight');
+    await page.getByRole('dialog').getByText(/^2 of/).waitFor();
+    await page.locator('dialog .song[aria-busy=true]').waitFor();
+    await release();
+    await page.locator('dialog .song[aria-busy=false]').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+    // what was saved is said of the list that was saved
+    const saved = page.locator('.songs .download [role=status]');
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    await saved.getByText(/^\d+ songs saved$/).waitFor();
+    await page.getByRole('button', { name: /^metal \d+ songs/ }).click();
+    await page.getByRole('heading', { name: 'metal' }).waitFor();
+    equal(await saved.innerText(), '', 'note of another list');
+
+    // a refusal does not take the focus from whoever types
+    release = await hold(page, isUpload);
+    await page.getByLabel('CSV files of songs').setInputFiles(badFile);
+    await page.getByLabel('Search titles').focus();
+    await release();
+    await page.getByText('bad.csv was refused. Nothing was stored.').waitFor();
+    await focused(page, 'input[type=search]');
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+
+    // nor does the end of an upload take anybody from what they look at
+    release = await hold(page, isUpload);
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    await filesButton(page).click();
+    await release();
+    await page.getByText(/^songs\.csv: \d+ songs classified\.$/).waitFor();
+    equal((await shown(page)).get('view'), 'files', 'view after the upload');
+  });
+}
+
+/** Only the reply to the last search counts. */
+export async function searchedQuickly({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    // so many songs that each search asks the service
+    await page.route('**/graphql', async (route) => {
+      if (!asks('query Overview')(route.request())) return route.fallback();
+      const response = await route.fetch();
+      const reply = await response.json();
+      if (reply.data.genres.length > 0) reply.data.genres[0].songCount = 10_000;
+      return route.fulfill({ response, json: reply });
+    });
+    await signIn(page, url);
+    await upload(page, file);
+    await page.getByLabel('Songs of').selectOption('');
+    await settled(page);
+    const release = await hold(page, asks('"titleContains":"lov"'));
+    const search = page.getByLabel('Search titles');
+    await search.fill('lov');
+    await page.waitForFunction(() => new URL(location.href).searchParams.get('search') === 'lov');
+    await search.fill('bridge');
+    await page.locator('.list td:first-child').getByText(/bridge/i).first().waitFor();
+    await settled(page);
+    await release();
+    await settled(page);
+    const titles = await page.locator('.list td:first-child').allInnerTexts();
+    equal(titles.filter((title) => !/bridge/i.test(title)), [], 'titles without the last search');
+  });
+}
+
+/** Another client signs in while files of the first are under way. */
+export async function anotherClient({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    const senders = [];
+    page.on('request', (request) => isUpload(request) && senders.push(request.headers()['client-id']));
+    const switchTo = async (id) => {
+      await page.getByRole('button', { name: /^Client/ }).click();
+      await enterCredentials(page, id, id);
+      await page.getByRole('button', { name: `Client ${id}` }).waitFor();
+    };
+    await signIn(page, url);
+    await upload(page, file);
+    const csv = await readFile(file, 'utf8');
+    const releaseUpload = await hold(page, isUpload);
+    await drop(page, 'body', 'second.csv', csv);
+    await drop(page, 'body', 'third.csv', csv);
+    await filesButton(page).click();
+    await row(page, 'songs.csv').waitFor();
+
+    // nothing of the first client shows, however long the second one's list takes
+    const releaseOverview = await hold(page, asks('query Overview'));
+    await switchTo('other');
+    await row(page, 'songs.csv').waitFor({ state: 'detached' });
+    await releaseOverview();
+    await page.getByText('No files yet.').waitFor();
+
+    // the files are sent as their client, and lead nobody else to songs that are not theirs
+    await releaseUpload();
+    for (const name of ['second.csv', 'third.csv']) {
+      await page.getByText(`${name} was uploaded as test.`).waitFor();
+    }
+    equal(senders, ['test', 'test', 'test'], 'senders of the files');
+    equal(Object.fromEntries(await shown(page)), { view: 'files' }, 'address');
+    await page.getByText('No files yet.').waitFor();
+    await switchTo('test');
+    await row(page, 'third.csv').waitFor();
+    await page.getByText(/uploaded as/).waitFor({ state: 'detached' });
+
+    // who signs out leaves no file behind to be sent
+    await hold(page, isUpload);
+    await drop(page, 'body', 'fourth.csv', csv);
+    await page.locator('.activity').getByText('fourth.csv').waitFor();
+    await page.getByRole('button', { name: /^Client/ }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await enterCredentials(page, 'test', 'test');
+    await row(page, 'third.csv').waitFor();
+    equal(await page.locator('.activity').count(), 0, 'uploads after signing out');
+  });
+}
+
+/** Files that go while somebody looks at them, here or in another tab. */
+export async function removedMeanwhile({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByRole('button', { name: 'Try the sample songs' }).click();
+    await page.getByText('rows in the file').waitFor();
+    const release = await hold(page, asks('mutation DeleteBatch'));
+    await page.getByRole('button', { name: 'Remove the sample songs' }).click();
+    await filesButton(page).click();
+    await row(page, 'sample-songs.csv').waitFor();
+    await release();
+    await page.getByText('Removed 414 sample songs.').waitFor();
+    await page.getByText('No files yet.').waitFor();
+    equal((await shown(page)).get('view'), 'files', 'view after the removal');
+
+    // deleted in another tab, the file leaves this list too
+    await songsButton(page).click();
+    await upload(page, file);
+    await filesButton(page).click();
+    await row(page, 'songs.csv').waitFor();
+    const other = await page.context().newPage();
+    await signIn(other, `${url}/?view=files`);
+    await other.getByRole('button', { name: 'Delete songs.csv' }).click();
+    await other.getByRole('button', { name: 'Delete the file, keep its songs' }).click();
+    await other.getByText('Deleted songs.csv.').waitFor();
+    await page.getByRole('button', { name: 'Delete songs.csv' }).click();
+    await page.getByRole('button', { name: 'Delete the file, keep its songs' }).click();
+    await page.getByRole('dialog').getByRole('alert').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('No files yet.').waitFor();
+
+    // a refresh that fails leaves what is there
+    await songsButton(page).click();
+    await page.getByRole('button', { name: 'Show all songs' }).click();
+    await settled(page);
+    await page.route('**/graphql', (route) =>
+      asks('query Overview')(route.request()) ? route.abort() : route.fallback());
+    await page.getByLabel('CSV files of songs').setInputFiles(file);
+    await page.getByText('rows in the file').waitFor();
+    await page.getByRole('alert').getByText('The service cannot be reached.').waitFor();
+    await settled(page);
+    await page.unroute('**/graphql');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('The service cannot be reached.').waitFor({ state: 'detached' });
+    await settled(page);
+  }, { allowed: REFUSED_REQUEST });
+}
