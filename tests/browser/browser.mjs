@@ -77,16 +77,16 @@ export async function checkAccessible(page) {
 }
 
 /** Fail if a thumb would miss something to press: less than 44 pixels high or wide. */
-export async function checkTouchTargets(page) {
-  const small = await page.evaluate(() => {
-    const root = document.querySelector('dialog[open]') ?? document;
+export async function checkTouchTargets(page, within = 'html') {
+  const small = await page.evaluate((selector) => {
+    const root = document.querySelector('dialog[open]') ?? document.querySelector(selector);
     const controls = [...root.querySelectorAll('button, a, select, input, summary')];
     return controls
       .filter((control) => control.checkVisibility() && !control.matches('.unseen'))
       .map((control) => [control, (control.closest('label') ?? control).getBoundingClientRect()])
       .filter(([, { width, height }]) => Math.min(width, height) < 43.5)
       .map(([{ outerHTML }, { width, height }]) => `${width} × ${height}: ${outerHTML.slice(0, 120)}`);
-  });
+  }, within);
   if (small.length > 0) throw new Error(`too small for a thumb:\n${small.join('\n')}`);
 }
 

@@ -418,6 +418,7 @@ export async function wrongCredentials({ url }) {
     await signIn(page, url, 'wrong');
     await page.getByRole('alert').getByText('Sign-in failed. Check your client ID and secret.').waitFor();
     await checkAccessible(page);
+    equal(await page.getByRole('navigation', { name: 'Views' }).count(), 0, 'views of nobody');
     // the same again is asked again: the client may have been added meanwhile
     const again = page.waitForRequest('**/graphql');
     await page.getByRole('button', { name: 'Sign in' }).click();

@@ -5,6 +5,7 @@ import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
 import {
   checkAccessible,
+  checkTouchTargets,
   DARK,
   DESKTOP,
   drop,
@@ -14,6 +15,7 @@ import {
   REFUSED_REQUEST,
   screenshot,
 } from './browser.mjs';
+import { focused } from './steps.mjs';
 
 async function open(page, url, secret = 'test') {
   await page.goto(`${url}/graphql`);
@@ -157,7 +159,10 @@ export async function playgroundPrograms({ url, file, rows, python }) {
     }
     await page.getByLabel('Copy as a program').click();
     await page.getByRole('menuitem').first().waitFor();
+    await checkAccessible(page);
     await screenshot(page, 'playground-copy-desktop');
+    await page.keyboard.press('Escape');
+    await focused(page, '[aria-label="Copy as a program"]');
   });
 }
 
@@ -203,6 +208,9 @@ export async function playgroundFollows({ url, file, rows }) {
 export async function playgroundOnAPhone({ url, file, rows }) {
   await inBrowser(url, { ...PHONE, ...DARK }, async (page) => {
     await open(page, url);
+    for (const part of ['.top', '.graphiql-sidebar', '.graphiql-session-header', '.graphiql-toolbar']) {
+      await checkTouchTargets(page, part);
+    }
     await drop(page, '.picker', basename(file), await readFile(file, 'utf8'));
     await run(page);
     await answered(page, `"rowsUploaded": ${rows}`);

@@ -52,7 +52,7 @@ export async function reviewByKeys({ url, file, first }) {
     await counter(page, '1 verified now, 1 in total');
     for (const key of ['2', 'Enter', '1', '3', ' ']) await next(page, () => page.keyboard.press(key));
     await counter(page, '6 verified now, 6 in total');
-    await page.getByText(/right for \d+% of 6 verified songs \(95% interval \d+% to \d+%\)/).waitFor();
+    await page.getByText(/right for \d+% of 6 verified songs \(95% interval \d+–\d+%\)/).waitFor();
 
     // a genre that the model does not know
     await page.keyboard.press('o');

@@ -18,8 +18,10 @@ export async function upload(page, file) {
 }
 
 /** Text of the list's cells in one column. */
-export const column = (page, number) =>
-  page.locator(`.list tbody td:nth-child(${number})`).allInnerTexts();
+export async function column(page, number) {
+  const texts = await page.locator(`.list tbody td:nth-child(${number})`).allInnerTexts();
+  return texts.map((text) => text.trim());
+}
 
 export const settled = (page) => page.locator('.songs[aria-busy=false] .list:not(.loading)').waitFor();
 

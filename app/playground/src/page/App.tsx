@@ -79,7 +79,12 @@ export function App({ configuration }: { configuration: Configuration }) {
       <a className="skip" href="#main">
         Skip to content
       </a>
-      <TopBar shown={shown} unfinished={unfinished.length} onClient={() => setAsking(true)} />
+      <TopBar
+        shown={shown}
+        unfinished={unfinished.length}
+        client={letIn ? client : null}
+        onClient={() => setAsking(true)}
+      />
       <main id="main" tabIndex={-1}>
         <div className={`intro ${small ? 'small' : ''}`}>
           <h1>Your songs, by genre</h1>

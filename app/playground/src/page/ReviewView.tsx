@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
-import { count, counted, percent } from '../shared/format';
+import { count, counted, percent, percentRange } from '../shared/format';
 import { LearningNote } from './LearningNote';
 import type { AccuracyFragment, OverviewQuery } from './operations.generated';
 import { genreClass } from './palette';
@@ -209,16 +209,16 @@ function Accuracy({ accuracy }: { accuracy: NonNullable<Review['accuracy']> }) {
   const { overall, byGenre, byConfidence } = accuracy;
   if (overall.share === null) return null;
   const ranges = byConfidence.map(({ minConfidence, maxConfidence, accuracy: part }) => ({
-    name: `${percent(minConfidence)} to ${percent(maxConfidence)}`,
+    name: percentRange(minConfidence, maxConfidence),
     part,
   }));
   return (
     <div className="review-accuracy">
       <p>
         The model is right for <strong>{percent(overall.share)}</strong> of{' '}
-        {counted(overall.songs, 'verified song')} (95% interval {percent(overall.lower)} to{' '}
-        {percent(overall.upper)}). The queue has the least confident songs; expect a higher accuracy
-        on the rest.
+        {counted(overall.songs, 'verified song')} (95% interval{' '}
+        {percentRange(overall.lower, overall.upper)}). The queue has the least confident songs;
+        expect a higher accuracy on the rest.
       </p>
       <details>
         <summary>By confidence and by genre</summary>
@@ -256,9 +256,7 @@ function AccuracyTable({ caption, rows }: TableProps) {
               <th scope="row">{name}</th>
               <td className="number">{count(part.songs)}</td>
               <td className="number">{percent(part.share ?? 0)}</td>
-              <td className="number">
-                {Math.round(part.lower * 100)}–{percent(part.upper)}
-              </td>
+              <td className="number">{percentRange(part.lower, part.upper)}</td>
             </tr>
           ))}
       </tbody>

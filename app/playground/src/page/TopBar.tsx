@@ -1,4 +1,4 @@
-import { credentials } from '../shared/credentials';
+import type { Credentials } from '../shared/credentials';
 import { useStore } from '../shared/store';
 import { chooseTheme, THEMES, type Theme, theme } from '../shared/theme';
 import { EVERYTHING, go, type Route } from './route';
@@ -6,14 +6,15 @@ import { EVERYTHING, go, type Route } from './route';
 interface Props {
   shown: Route;
   unfinished: number;
+  /** Who is signed in; null if nobody is, or the service refused the credentials. */
+  client: Credentials | null;
   onClient: () => void;
 }
 
 const THEME_LABELS: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' };
 
 /** The name, the views, and what is about the whole page. */
-export function TopBar({ shown, unfinished, onClient }: Props) {
-  const client = useStore(credentials);
+export function TopBar({ shown, unfinished, client, onClient }: Props) {
   const chosen = useStore(theme);
   const current = (view: Route['view']) => (shown.view === view ? 'page' : undefined);
   return (

@@ -5,11 +5,17 @@
  *   what is inside a tab is taken for its text. As a plain list of buttons, the current one marked, it
  *   says the same and everything in it can be used.
  * - Every entry of its history is called "Set active", which hides what the entry is.
+ * - An open menu hides the page from screen readers, but not from the keyboard.
  */
 
 /** Keep the markup below `root` right; returns what ends it. */
 export function repairMarkup(root: HTMLElement): () => void {
+  const page = root.closest('#root') ?? root;
   const observer = new MutationObserver(() => repair(root));
+  const hidden = new MutationObserver(() =>
+    page.toggleAttribute('inert', page.getAttribute('aria-hidden') === 'true'),
+  );
+  hidden.observe(page, { attributes: true, attributeFilter: ['aria-hidden'] });
   observer.observe(root, {
     subtree: true,
     childList: true,
@@ -17,7 +23,10 @@ export function repairMarkup(root: HTMLElement): () => void {
     attributeFilter: ['role', 'aria-selected', 'aria-label'],
   });
   repair(root);
-  return () => observer.disconnect();
+  return () => {
+    observer.disconnect();
+    hidden.disconnect();
+  };
 }
 
 function repair(root: HTMLElement): void {
