@@ -5,17 +5,21 @@
  *   what is inside a tab is taken for its text. As a plain list of buttons, the current one marked, it
  *   says the same and everything in it can be used.
  * - Every entry of its history is called "Set active", which hides what the entry is.
- * - An open menu hides the page from screen readers, but not from the keyboard.
+ * - An open menu hides the rest of the page from screen readers, but leaves it open to the keyboard.
  */
 
 /** Keep the markup below `root` right; returns what ends it. */
 export function repairMarkup(root: HTMLElement): () => void {
   const page = root.closest('#root') ?? root;
   const observer = new MutationObserver(() => repair(root));
-  const hidden = new MutationObserver(() =>
-    page.toggleAttribute('inert', page.getAttribute('aria-hidden') === 'true'),
-  );
-  hidden.observe(page, { attributes: true, attributeFilter: ['aria-hidden'] });
+  const hidden = new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      if (target instanceof Element) {
+        target.toggleAttribute('inert', target.getAttribute('data-aria-hidden') === 'true');
+      }
+    }
+  });
+  hidden.observe(page, { subtree: true, attributes: true, attributeFilter: ['data-aria-hidden'] });
   observer.observe(root, {
     subtree: true,
     childList: true,
