@@ -22,8 +22,7 @@ from app.batches.following import Following
 from app.batches.pipeline import Storage
 from app.batches.queue import WorkWaiting
 from app.batches.receive import ClassificationService
-from app.batches.results import Results
-from app.batches.service import Batches
+from app.batches.service import Batches, Results
 from app.batches.worker import Worker, make_worker, run_until_stopped
 from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
 from app.catalogue.models import model_registered

@@ -17,9 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.batch import BatchOptions, new_batch, new_upload, note_end
 from app.batches.classifier import SongClassifier
-from app.batches.queue import QueueRepository
-from app.batches.repository import BatchRepository, UploadBusyError, UploadRepository
-from app.batches.results import ResultRepository
+from app.batches.queue import QueueRepository, UploadBusyError, UploadRepository
+from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.stored_file import StoringReader
 from app.batches.stored_songs import Selection, StoredSongsRepository
 from app.catalogue.errors import InvalidArgumentError
@@ -186,10 +185,13 @@ class BackgroundBatches:
         """Store a file while reading it, and return its number of rows."""
 
         def read() -> int:
-            rows = SongFile(
-                reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self.max_rows
-            ).count_rows()
-            reader.finish()
+            try:
+                rows = SongFile(
+                    reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self.max_rows
+                ).count_rows()
+                reader.finish()
+            finally:
+                reader.close()
             return rows
 
         counting = self.classifier.run(read)

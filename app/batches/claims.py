@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.batch import Drift, note_end, problem_rows
-from app.batches.repository import BatchRepository, UploadBusyError, UploadRepository
-from app.batches.results import ResultRepository
+from app.batches.queue import UploadBusyError, UploadRepository
+from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.stored_songs import ReadSongs, Selection
 from app.database.engine import SessionFactory
 from app.database.errors import is_conflict, is_disk_full, is_outage, is_read_only
@@ -206,10 +206,9 @@ class Claims:
         """Return the read position; None to start from the beginning."""
         if upload.state is None or batch.model_version != self.model_version:
             return None
-        if batch.selection is not None:
-            return ReadSongs.from_json(upload.state)
+        kind = SongFileState if batch.selection is None else ReadSongs
         try:
-            return SongFileState.from_json(upload.state)
+            return kind.from_json(upload.state)
         except ValidationError:
             return None
 

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.batch import problem_rows
-from app.batches.repository import BatchRepository
-from app.batches.results import ResultRepository
+from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import STAGE_COLUMNS, PackedPart, SongPart
 from app.catalogue.songs import SongRepository
 from app.database.tables import BatchRow, BatchStatus
@@ -49,62 +47,8 @@ class Storage:
         return cls(genres, keeps_features=settings.keep_features, result_retention=retention)
 
 
-class StagedSongs:
-    """Statistics of the staged songs of a batch; parts may be added in any order."""
-
-    def __init__(self, min_confidence: float) -> None:
-        """Start without songs.
-
-        Args:
-            min_confidence: songs with lower confidence count as uncertain.
-        """
-        self._min_confidence = min_confidence
-        self._parts: list[_StagedPart] = []
-
-    def add(self, part: SongPart) -> None:
-        """Add the songs of a part."""
-        uncertain = part.confidences < self._min_confidence
-        self._parts.append(
-            _StagedPart(part.first_ordinal, part.track_ids, part.best.astype(np.int16), uncertain)
-        )
-
-    def repeated(self) -> list[int]:
-        """Return the ordinals of songs whose track ID is repeated at a higher ordinal."""
-        if not self._parts:
-            return []
-        self._parts.sort(key=lambda part: part.first_ordinal)
-        superseded = superseded_rows(np.concatenate([part.track_ids for part in self._parts]))
-        ordinals: list[int] = self._ordinals()[superseded].tolist()
-        return ordinals
-
-    def counts(self, excluded: Sequence[int], genres: Sequence[str]) -> tuple[dict[str, int], int]:
-        """Return the number of songs by genre, and the number of uncertain songs.
-
-        Args:
-            excluded: ordinals of songs to exclude.
-            genres: genres of the model.
-        """
-        if not self._parts:
-            return {}, 0
-        counts = np.ones(sum(len(part.track_ids) for part in self._parts), np.bool_)
-        if excluded:
-            counts = ~np.isin(self._ordinals(), excluded)
-        best = np.concatenate([part.best for part in self._parts])[counts]
-        found = np.bincount(best, minlength=len(genres)).tolist()
-        by_genre = {genre: count for genre, count in sorted(zip(genres, found, strict=True)) if count}
-        uncertain = np.concatenate([part.uncertain for part in self._parts])[counts]
-        return by_genre, int(np.count_nonzero(uncertain))
-
-    def _ordinals(self) -> npt.NDArray[np.int64]:
-        return np.concatenate([part.first_ordinal + np.arange(len(part.track_ids)) for part in self._parts])
-
-
-@dataclass(frozen=True, slots=True)
-class _StagedPart:
-    first_ordinal: int
-    track_ids: npt.NDArray[np.int64]
-    best: npt.NDArray[np.int16]
-    uncertain: npt.NDArray[np.bool_]
+_STAGED = np.dtype([("track_id", np.int64), ("genre", np.int16), ("uncertain", np.bool_)])
+"""What is remembered of each staged song, to count it."""
 
 
 class BatchTransaction:
@@ -123,7 +67,7 @@ class BatchTransaction:
         self._storage = storage
         self._songs = SongRepository(session)
         self._results = ResultRepository(session)
-        self._staged = StagedSongs(batch.min_confidence)
+        self._staged = [np.empty(0, _STAGED)]
 
     async def open(self) -> None:
         """Create the staging table."""
@@ -138,14 +82,19 @@ class BatchTransaction:
     async def stage(self, part: SongPart, rows: bytes) -> None:
         """Stage the songs of the next part, encoded by `copy_rows`."""
         await self._songs.stage(STAGE_COLUMNS, rows)
-        self._staged.add(part)
+        staged = np.empty(len(part), _STAGED)
+        staged["track_id"], staged["genre"] = part.track_ids, part.best
+        staged["uncertain"] = part.confidences < self._batch.min_confidence
+        self._staged.append(staged)
 
     async def finish(self, report: SongFileReport, problems: Sequence[SongFileProblem] = ()) -> None:
         """Merge the staged songs into the catalogue, and finish the batch."""
         batch, songs = self._batch, self._songs
+        staged = np.concatenate(self._staged)
         batch.rows_uploaded = report.rows
         if batch.selection is None:
-            excluded = await asyncio.to_thread(self._staged.repeated)
+            superseded = await asyncio.to_thread(superseded_rows, staged["track_id"])
+            excluded: list[int] = np.flatnonzero(superseded).tolist()
             batch.rows_duplicated = len(excluded)
             if excluded:
                 await songs.exclude(excluded)
@@ -164,8 +113,12 @@ class BatchTransaction:
                 min_confidence=batch.min_confidence,
                 keeps_features=batch.selection is not None,
             )
-        batch.genre_counts, batch.rows_uncertain = self._staged.counts(excluded, self._storage.genres)
-        batch.rows_classified = sum(batch.genre_counts.values())
+        stored = np.delete(staged, excluded)
+        counts = np.bincount(stored["genre"], minlength=len(self._storage.genres)).tolist()
+        by_genre = sorted(zip(self._storage.genres, counts, strict=True))
+        batch.genre_counts = {genre: count for genre, count in by_genre if count}
+        batch.rows_uncertain = int(np.count_nonzero(stored["uncertain"]))
+        batch.rows_classified = len(stored)
         batch.rows_with_missing_values = report.rows_with_missing_values
         batch.rows_classified_with_missing_values = report.rows_with_missing_values_classified
         batch.rows_invalid = report.rows_invalid

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,8 @@ from app.batches.batch import add_drift, note_end
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
 from app.batches.classifier import CHUNK_ROWS, ReadState, SongClassifier
 from app.batches.pipeline import BatchTransaction, Storage
-from app.batches.repository import BatchRepository, UploadRepository
-from app.batches.results import ResultRepository
+from app.batches.queue import UploadRepository
+from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import (
     PackedPart,
     SongPart,
@@ -143,21 +143,33 @@ class BatchProcessing:
             await BatchRepository(session).note_progress(work.batch_id, state.rows, work.drift)
 
     async def _finish(self, work: Work, report: SongFileReport) -> None:
-        async with self.sessions.begin() as session:
+        async with self.sessions.begin() as session, aclosing(self._kept_parts(work.batch_id)) as parts:
             batch = await self.claims.held(session, work)
-            results = ResultRepository(session)
             transaction = BatchTransaction(session, batch, self.storage)
             await transaction.open()
-            ordinal = -1
-            while kept := await results.parts_after(work.batch_id, ordinal, 1, features=True):
-                part, rows = await self.classifier.run(_unpack, kept[0])
+            async for part, rows in parts:
                 await transaction.stage(part, rows)
-                ordinal = part.first_ordinal
             batch.drift = work.drift
             await transaction.finish(report, report.problems)
-            await results.drop_features(batch.id)
+            await ResultRepository(session).drop_features(batch.id)
             await UploadRepository(session).remove(batch.id)
         note_end(batch, self.metrics)
+
+    async def _kept_parts(self, batch_id: uuid.UUID) -> AsyncGenerator[tuple[SongPart, bytes], None]:
+        """Yield the kept parts with their rows for COPY; read the next while the caller stages one."""
+        following = asyncio.create_task(self._kept_part_after(batch_id, -1))
+        try:
+            while (kept := await following) is not None:
+                following = asyncio.create_task(self._kept_part_after(batch_id, kept[0].first_ordinal))
+                yield kept
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _kept_part_after(self, batch_id: uuid.UUID, ordinal: int) -> tuple[SongPart, bytes] | None:
+        async with self.sessions() as session:
+            kept = await ResultRepository(session).parts_after(batch_id, ordinal, 1, features=True)
+        return await self.classifier.run(_unpack, kept[0]) if kept else None
 
     def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
         def fetch(position: int) -> bytes | None:

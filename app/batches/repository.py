@@ -1,4 +1,4 @@
-"""SQL for batches, the problems in their files, and the stored files of background batches."""
+"""SQL for batches, the problems in their files, and their results."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, exists, func, literal_column, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Row, delete, func, insert, literal_column, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.batches.song_parts import PackedPart
 from app.catalogue.paging import Page, decode_cursor, encode_cursor
-from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
+from app.database.tables import BatchProblemRow, BatchResultPartRow, BatchRow
+
+_EXCLUDE = text("""
+    UPDATE batch_result_parts AS kept SET left_out = excluded.ordinals
+    FROM (
+        SELECT part, array_agg(ordinal ORDER BY ordinal) AS ordinals
+        FROM unnest(CAST(:ordinals AS bigint[])) AS left_out (ordinal)
+        CROSS JOIN LATERAL (
+            SELECT max(first_ordinal) AS part FROM batch_result_parts
+            WHERE batch_id = CAST(:batch_id AS uuid) AND first_ordinal <= ordinal
+        ) AS holder
+        GROUP BY part
+    ) AS excluded
+    WHERE batch_id = CAST(:batch_id AS uuid) AND first_ordinal = excluded.part
+""")
 
 
 def batch_cursor(batch: BatchRow) -> str:
@@ -112,139 +125,57 @@ class BatchRepository:
         return (await self._session.scalars(query)).all()
 
 
-_UNFINISHED = (BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.WAITING)
-
-_WITHOUT_JOB = text("""
-    NOT EXISTS (
-        SELECT FROM pgqueuer WHERE payload = convert_to(CAST(batch_uploads.batch_id AS text), 'UTF8')
-    )
-""")
-
-_LOCK_NOT_AVAILABLE = "55P03"
-
-
-class UploadBusyError(Exception):
-    """Another transaction held the lock on an upload for too long."""
-
-
-class UploadRepository:
-    """Reads and writes stored files in the session's transaction."""
+class ResultRepository:
+    """Reads and writes results in the session's transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, upload: BatchUploadRow) -> None:
-        """Insert an upload without parts."""
-        self._session.add(upload)
-        await self._session.flush()
+    async def add(self, batch_id: uuid.UUID, packed: PackedPart) -> None:
+        """Insert a part."""
+        part = {
+            "first_ordinal": packed.part.first_ordinal,
+            "songs": packed.answers,
+            "features": packed.features,
+        }
+        await self._session.execute(insert(BatchResultPartRow).values(batch_id=batch_id, **part))
 
-    async def set_join_key(self, batch_id: uuid.UUID, join_key: str, *, size_bytes: int) -> bool:
-        """Complete an upload; return False if another upload has the key, which aborts the transaction.
+    async def exclude(self, batch_id: uuid.UUID, ordinals: Sequence[int]) -> None:
+        """Mark songs of a batch as not stored."""
+        if ordinals:
+            await self._session.execute(_EXCLUDE, {"batch_id": str(batch_id), "ordinals": ordinals})
 
-        Waits for a concurrent transaction that writes the same key.
-        """
-        statement = (
-            update(BatchUploadRow)
-            .where(col(BatchUploadRow.batch_id) == batch_id)
-            .values(join_key=join_key, size_bytes=size_bytes)
-        )
-        try:
-            await self._session.execute(statement)
-        except IntegrityError:
-            return False
-        return True
-
-    async def batch_of(self, join_key: str) -> BatchRow | None:
-        """Return the unfinished batch with this key."""
+    async def parts_after(
+        self, batch_id: uuid.UUID, ordinal: int, limit: int, *, features: bool = False
+    ) -> Sequence[Row[Any]]:
+        """Return the next parts of a batch after an ordinal: their columns, `features` only if requested."""
+        part = BatchResultPartRow
+        columns: list[Any] = [part.first_ordinal, part.songs, part.left_out]
         query = (
-            select(BatchRow)
-            .join(BatchUploadRow, col(BatchUploadRow.batch_id) == col(BatchRow.id))
-            .where(col(BatchUploadRow.join_key) == join_key)
+            select(*columns, *([part.features] if features else []))
+            .where(col(part.batch_id) == batch_id, col(part.first_ordinal) > ordinal)
+            .order_by(col(part.first_ordinal))
+            .limit(limit)
         )
-        return await self._session.scalar(query)
+        return (await self._session.execute(query)).all()
 
-    async def add_part(self, batch_id: uuid.UUID, position: int, data: bytes) -> None:
-        """Insert a part of a file; positions start at 0."""
-        part = {"batch_id": batch_id, "position": position, "data": data}
-        await self._session.execute(insert(BatchUploadPartRow).values(**part))
-
-    async def part(self, batch_id: uuid.UUID, position: int) -> bytes | None:
-        """Return a part of a file; None if the part or the file does not exist."""
-        query = select(col(BatchUploadPartRow.data)).where(
-            col(BatchUploadPartRow.batch_id) == batch_id, col(BatchUploadPartRow.position) == position
-        )
-        return await self._session.scalar(query)
-
-    async def locked(
-        self, batch_id: uuid.UUID, *, timeout_seconds: float | None = None
-    ) -> BatchUploadRow | None:
-        """Return the upload of a batch, locked for this transaction; None if it does not exist.
-
-        To avoid deadlocks, lock the upload before the batch.
-
-        Raises:
-            UploadBusyError: another transaction held the lock for longer than `timeout_seconds`.
-        """
-        if timeout_seconds is not None:
-            await self._session.execute(text(f"SET LOCAL lock_timeout = {round(1000 * timeout_seconds)}"))
-        query = select(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id).with_for_update()
-        try:
-            return await self._session.scalar(query)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-                raise UploadBusyError from None
-            raise
-
-    async def terminate_holder(self, batch_id: uuid.UUID) -> bool:
-        """Terminate the connection that holds the lock on an upload; return whether there was one."""
-        statement = text("""
-            SELECT pg_terminate_backend(pid)
-            FROM batch_uploads JOIN pg_stat_activity ON backend_xid = batch_uploads.xmax
-            WHERE batch_id = :batch_id AND pid <> pg_backend_pid()
-        """)
-        return bool(await self._session.scalar(statement, {"batch_id": batch_id}))
-
-    async def checkpoint(
-        self, batch_id: uuid.UUID, claim: uuid.UUID, *, songs_staged: int, state: dict[str, Any]
-    ) -> bool:
-        """Save the progress of a batch if the claim still owns it; return whether it does.
-
-        Args:
-            batch_id: ID of the batch.
-            claim: claim of the worker.
-            songs_staged: total number of songs staged.
-            state: read position.
-        """
+    async def drop_features(self, batch_id: uuid.UUID) -> None:
+        """Delete the features from a batch's parts, as they are now stored with the songs."""
+        part = BatchResultPartRow
         statement = (
-            update(BatchUploadRow)
-            .where(col(BatchUploadRow.batch_id) == batch_id, col(BatchUploadRow.claim) == claim)
-            .values(songs_staged=songs_staged, state=state, attempts=0)
+            update(part)
+            .where(col(part.batch_id) == batch_id, col(part.features).is_not(None))
+            .values(features=None)
         )
-        result = await self._session.execute(statement)
-        assert isinstance(result, CursorResult)
-        return result.rowcount == 1
+        await self._session.execute(statement)
 
     async def remove(self, batch_id: uuid.UUID) -> None:
-        """Delete a stored file."""
-        await self._session.execute(delete(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id))
-
-    async def remove_finished_before(self, moment: datetime) -> int:
-        """Delete the files of batches that ended before a time, and return their number."""
-        ended = exists().where(
-            col(BatchRow.id) == col(BatchUploadRow.batch_id),
-            col(BatchRow.status).not_in(_UNFINISHED),
-            col(BatchRow.finished_at) < moment,
+        """Delete the parts of a batch."""
+        await self._session.execute(
+            delete(BatchResultPartRow).where(col(BatchResultPartRow.batch_id) == batch_id)
         )
-        result = await self._session.execute(delete(BatchUploadRow).where(ended))
-        assert isinstance(result, CursorResult)
-        return result.rowcount
 
-    async def without_job(self) -> Sequence[uuid.UUID]:
-        """Return the unfinished batches without a job in the queue."""
-        query = (
-            select(col(BatchUploadRow.batch_id))
-            .join(BatchRow, col(BatchRow.id) == col(BatchUploadRow.batch_id))
-            .where(col(BatchRow.status).in_(_UNFINISHED), _WITHOUT_JOB)
-            .order_by(literal_column("batch_uploads.stored_at"))
-        )
-        return (await self._session.scalars(query)).all()
+    async def remove_expired(self, moment: datetime) -> None:
+        """Delete the results of batches that expire at or before a time."""
+        ended = select(col(BatchRow.id)).where(col(BatchRow.results_until) <= moment)
+        await self._session.execute(delete(BatchResultPartRow).where(literal_column("batch_id").in_(ended)))

@@ -1,4 +1,4 @@
-"""Read and delete batches.
+"""Read batches and their results, and delete batches.
 
 Songs are deleted before their batch, because merges lock in the same order.
 """
@@ -6,12 +6,13 @@ Songs are deleted before their batch, because merges lock in the same order.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from app.batches.repository import BatchRepository
+from app.batches.repository import BatchRepository, ResultRepository
+from app.batches.song_parts import SongPart, unpack_answers
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.songs import SongRepository
@@ -19,7 +20,14 @@ from app.clients.roles import Caller
 from app.database.engine import SessionFactory, reading
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
 
+_PARTS_PER_READ = 4
+"""Parts per database read. No connection is held between reads, so slow clients do not block the pool."""
+
 log = structlog.get_logger(__name__)
+
+
+class ResultsGoneError(Exception):
+    """The results of a batch were deleted while being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +127,40 @@ async def _visible(batches: BatchRepository, argument: str, batch_id: uuid.UUID,
     if batch is None or not caller.may_see(batch.client_id):
         raise InvalidArgumentError(argument, "there is no such batch")
     return batch
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Reads the results of batches.
+
+    Attributes:
+        sessions: creates database sessions.
+        read_timeout_seconds: timeout of each database read.
+    """
+
+    sessions: SessionFactory
+    read_timeout_seconds: float
+
+    async def parts(self, batch: BatchRow) -> AsyncGenerator[tuple[SongPart, Sequence[int]], None]:
+        """Yield the songs of a successful batch in order, part by part.
+
+        Yields:
+            Each part, with the ordinals of songs to exclude because a later row repeats their track ID.
+
+        Raises:
+            ResultsGoneError: the results were deleted in the meantime, so the songs are incomplete.
+        """
+        ordinal, songs = -1, 0
+        while True:
+            async with reading(self.sessions, self.read_timeout_seconds) as session:
+                rows = await ResultRepository(session).parts_after(batch.id, ordinal, _PARTS_PER_READ)
+            for row in rows:
+                part = unpack_answers(row.songs, row.first_ordinal)
+                ordinal = row.first_ordinal
+                left_out = row.left_out or ()
+                songs += len(part) - len(left_out)
+                yield part, left_out
+            if len(rows) < _PARTS_PER_READ:
+                break
+        if songs != batch.rows_classified:
+            raise ResultsGoneError

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
@@ -23,13 +25,13 @@ _LEVEL = 2
 class StoringReader:
     """A file reader that stores, hashes and counts the bytes that pass through it.
 
-    A thread reads, and waits while the event loop writes each part.
+    While one thread reads, another compresses the part before, and the event loop writes it.
     """
 
     def __init__(
         self,
         file: BinaryIO,
-        write: Callable[[int, bytes], Coroutine[Any, Any, None]],
+        write: Callable[[int, bytes], Awaitable[None]],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Create the reader.
@@ -47,6 +49,7 @@ class StoringReader:
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
         self._pending = bytearray()
         self._position = 0
+        self._writing: Future[None] | None = None
         self._stopped = False
 
     @property
@@ -56,7 +59,7 @@ class StoringReader:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the bytes read."""
+        """SHA-256 of the bytes stored."""
         return self._hash.digest()
 
     def read(self, size: int) -> bytes:
@@ -69,7 +72,6 @@ class StoringReader:
             raise ValueError("the reader was stopped")
         data = self._source.read(size)
         self.size += len(data)
-        self._hash.update(data)
         self._pending += data
         while len(self._pending) >= PART_BYTES:
             self._store(PART_BYTES)
@@ -81,16 +83,36 @@ class StoringReader:
             pass
         if self._pending:
             self._store(len(self._pending))
+        self._wait()
 
     def stop(self) -> None:
         """Make the next read fail."""
         self._stopped = True
 
+    def close(self) -> None:
+        """Wait until nothing is written any more, whether or not it failed."""
+        with suppress(Exception):
+            self._wait()
+
     def _store(self, size: int) -> None:
-        part = self._compressor.compress(bytes(self._pending[:size]))
+        part = bytes(self._pending[:size])
         del self._pending[:size]
-        asyncio.run_coroutine_threadsafe(self._write(self._position, part), self._loop).result()
+        self._wait()
+        self._writing = asyncio.run_coroutine_threadsafe(self._write_part(self._position, part), self._loop)
         self._position += 1
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    async def _write_part(self, position: int, part: bytes) -> None:
+        # Not in a classifier thread: with only one, it would be the one that reads.
+        await self._write(position, await asyncio.to_thread(self._compress, part))
+
+    def _compress(self, part: bytes) -> bytes:
+        self._hash.update(part)
+        return self._compressor.compress(part)
 
 
 class _StoredBytes(io.RawIOBase):

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 from sqlalchemy import column, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -151,12 +152,13 @@ class ReadSongs:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ReadSongs | None:
-        """Return the state from the output of `to_json`; None for other documents."""
-        try:
-            return cls(*(int(document[name]) for name in ("after", "rows", "with_missing_values")))
-        except (KeyError, TypeError, ValueError):
-            return None
+    def from_json(cls, document: Mapping[str, Any]) -> ReadSongs:
+        """Return the state from the output of `to_json`.
+
+        Raises:
+            ValidationError: the document has another format.
+        """
+        return TypeAdapter(cls).validate_python(document)
 
 
 class StoredSongs:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -20,8 +20,14 @@ from app.batches.claims import Claims
 from app.batches.classifier import SongClassifier
 from app.batches.pipeline import Storage
 from app.batches.processing import BatchProcessing, HandedOverError, WaitingError
-from app.batches.queue import CLASSIFY_BATCH, WORKER_APPLICATION, batch_of_job
-from app.batches.retention import Retention
+from app.batches.queue import (
+    CLASSIFY_BATCH,
+    WORKER_APPLICATION,
+    QueueRepository,
+    UploadRepository,
+    batch_of_job,
+)
+from app.batches.repository import BatchRepository, ResultRepository
 from app.database.connect import Database, close
 from app.database.engine import SessionFactory
 from app.database.errors import is_outage
@@ -36,6 +42,10 @@ POLL_INTERVAL = timedelta(seconds=1)
 """How often a worker polls for batches of dead workers; new batches are notified."""
 
 CLEANUP_SECONDS = 30.0
+
+LOG_DAYS = 7
+"""Retention of the queue's log, in days."""
+
 RECONNECT_SECONDS = 1.0
 RETRY_DELAY = timedelta(seconds=1)
 WAITING_DELAY = timedelta(seconds=5)
@@ -58,6 +68,40 @@ class _OneByOne(QueueManager):
         del batch_size, global_concurrency_limit
         async for job in super().fetch_jobs(1, self.concurrency, heartbeat_timeout):
             yield job
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Cleans up periodically; any worker may run it.
+
+    Attributes:
+        sessions: creates database sessions.
+        claims: claims of the worker, which may include batches to release.
+        files: how long files of failed batches are kept.
+        batches: how long finished batches are kept; None to keep them forever.
+    """
+
+    sessions: SessionFactory
+    claims: Claims
+    files: timedelta
+    batches: timedelta | None
+
+    async def apply(self) -> None:
+        """Delete expired data, and requeue unfinished batches that have no job."""
+        await self.claims.return_waiting()
+        now = datetime.now(UTC)
+        async with self.sessions.begin() as session:
+            await ResultRepository(session).remove_expired(now)
+            if self.batches is not None:
+                await BatchRepository(session).remove_finished_before(now - self.batches)
+        async with self.sessions.begin() as session:
+            uploads = UploadRepository(session)
+            await uploads.remove_finished_before(now - self.files)
+            queue = QueueRepository(session)
+            for batch_id in await uploads.without_job():
+                log.warning("requeued a batch that had no job", batch_id=str(batch_id))
+                await queue.add(batch_id)
+            await queue.delete_log_before(LOG_DAYS)
 
 
 class Worker:

@@ -212,7 +212,7 @@ class BatchUploadPartRow(Table, table=True):
 
 
 class BatchResultPartRow(Table, table=True):
-    """A compressed part of a batch's results (`app.batches.results`).
+    """A compressed part of a batch's results (`app.batches.song_parts`).
 
     `first_ordinal` is the position of the first song in the batch. `features` holds the songs' features until
     the batch is stored. `left_out` holds the ordinals of songs whose track id a later row repeats.

@@ -19,8 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from app.batches.results import Results, ResultsGoneError
-from app.batches.service import Batches
+from app.batches.service import Batches, Results, ResultsGoneError
 from app.batches.song_parts import SongPart
 from app.catalogue.service import Catalogue
 from app.database.errors import is_outage
