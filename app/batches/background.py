@@ -42,7 +42,6 @@ class BackgroundBatches:
         sessions: creates sessions for short transactions.
         writes: creates sessions for storing files, which hold a connection for longer.
         classifier: its threads scan the files; its model is the initial model of the batches.
-        metrics: counts batches.
         max_rows: maximum rows per file.
     """
 
@@ -149,20 +148,15 @@ class BackgroundBatches:
     ) -> BatchRow:
         """Queue a batch, or join the client's unfinished one with the same key.
 
-        Args:
-            store: stores what the batch needs in the session's transaction, and returns its key and size.
-            options: how to classify it.
-            client_id: the client that sent the request.
-            file_name: see `new_batch`.
-            selection: see `new_batch`.
+        `store` stores what the batch needs in the session's transaction, and returns its key and size.
         """
         while True:
             batch = new_batch(
+                options,
+                self.classifier.model_version,
+                client_id,
                 file_name=file_name,
-                client_id=client_id,
                 selection=selection,
-                min_confidence=options.min_confidence,
-                model_version=self.classifier.model_version,
                 status=BatchStatus.QUEUED,
             )
             async with self.writes() as session, session.begin() as transaction:

@@ -60,14 +60,14 @@ def add_drift(total: Drift, more: Drift) -> Drift:
     return {key: total.get(key, 0) + count for key, count in more.items()}
 
 
-def new_batch(  # noqa: PLR0913  (by keyword)
-    *,
-    file_name: str | None,
-    client_id: str,
-    min_confidence: float,
+def new_batch(  # noqa: PLR0913 - the last by keyword
+    options: BatchOptions,
     model_version: str,
-    created_at: datetime | None = None,
+    client_id: str,
+    *,
+    file_name: str | None = None,
     selection: dict[str, Any] | None = None,
+    created_at: datetime | None = None,
     status: BatchStatus = BatchStatus.RUNNING,
 ) -> BatchRow:
     """Return a new batch without results, created now unless said otherwise."""
@@ -77,20 +77,11 @@ def new_batch(  # noqa: PLR0913  (by keyword)
         file_name=file_name,
         client_id=client_id,
         status=status,
-        rows_uploaded=0,
-        rows_with_missing_values=0,
-        rows_invalid=0,
-        rows_duplicated=0,
-        rows_classified=0,
-        problem_count=0,
-        min_confidence=min_confidence,
-        rows_uncertain=0,
-        genre_counts={},
+        min_confidence=options.min_confidence,
         model_version=model_version,
         selection=selection,
         created_at=created_at,
         started_at=None if status is BatchStatus.QUEUED else created_at,
-        finished_at=None,
     )
 
 
@@ -98,7 +89,6 @@ def new_upload(batch: BatchRow, options: BatchOptions) -> BatchUploadRow:
     """Return the upload of a batch, before its file is stored."""
     return BatchUploadRow(
         batch_id=batch.id,
-        join_key=None,
         size_bytes=0,
         on_invalid_row=options.on_invalid_row.value,
         on_missing_value=options.on_missing_value.value,

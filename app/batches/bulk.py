@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.batch import drift_of, new_batch
+from app.batches.batch import BatchOptions, drift_of, new_batch
 from app.batches.pipeline import BatchTransaction, Storage
 from app.batches.repository import BatchRepository
 from app.batches.song_parts import SongPart, pack_to_stage
@@ -113,12 +113,8 @@ class BulkStore:
                     self._manifest.model_version, self._manifest.to_json()
                 )
             async with sessions.begin() as session:
-                batch = new_batch(
-                    file_name=_name(run),
-                    client_id=CLIENT_ID,
-                    min_confidence=min_confidence,
-                    model_version=self._manifest.model_version,
-                )
+                options = BatchOptions(min_confidence=min_confidence)
+                batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))
                 await BatchRepository(session).add(batch)
                 transaction = BatchTransaction(session, batch, self._storage)
                 await transaction.open()
@@ -171,9 +167,8 @@ class BulkStore:
                     staged += len(part)
                 progress(result)
         finally:
-            with suppress(
-                ValueError
-            ):  # interrupted while a thread waits for a result: it ends with the client
+            # If interrupted while a thread waits for a result, that thread ends with the client.
+            with suppress(ValueError):
                 results.close()
         return staged
 

@@ -75,13 +75,7 @@ class Work:
 
 @dataclass(slots=True)
 class Claims:
-    """Claims and releases batches for one worker.
-
-    Attributes:
-        sessions: creates database sessions.
-        metrics: counts batches.
-        model_version: version of this worker's model.
-    """
+    """Claims and releases batches for one worker, whose model has this version."""
 
     sessions: SessionFactory
     metrics: Metrics
@@ -100,8 +94,8 @@ class Claims:
                 log.warning("terminated the transaction of an unresponsive worker", batch_id=str(batch_id))
         return await self._take(batch_id)
 
-    async def held(self, session: AsyncSession, work: Work) -> BatchRow:
-        """Return the batch, locked for the session's transaction.
+    async def held(self, session: AsyncSession, work: Work) -> tuple[BatchUploadRow, BatchRow]:
+        """Return the upload and the batch, locked for the session's transaction.
 
         Raises:
             LostBatchError: this worker no longer owns the batch.
@@ -109,7 +103,7 @@ class Claims:
         owned = await _owned(session, work.batch_id, work.claim)
         if owned is None:
             raise LostBatchError
-        return owned[1]
+        return owned
 
     async def hand_over(self, work: Work) -> None:
         """Release a batch because the worker is stopping; the attempt does not count."""
@@ -145,7 +139,7 @@ class Claims:
         """Fail a batch whose file is invalid, and delete the file."""
         async with self.sessions.begin() as session:
             try:
-                batch = await self.held(session, work)
+                _, batch = await self.held(session, work)
             except LostBatchError:
                 return
             batch.rows_uploaded = batch.rows_processed = report.rows

@@ -164,7 +164,7 @@ class SongClassifier:
     def _classify(self, songs: Songs, ordinal: int, threads: int) -> tuple[SongPart, Drift]:
         with step("classify"):
             prediction = self.ensemble.classify(songs, threads=threads)
-        part = SongPart.of(songs, prediction.probabilities, ordinal)
+        part = SongPart(ordinal, songs.track_ids, songs.titles, prediction.probabilities, songs)
         self._metrics.record_songs(self.ensemble.genres, part.best, part.confidences)
         outside = by_group(prediction.songs_outside)
         self._metrics.record_drift(outside)
@@ -184,14 +184,14 @@ class _ChunkReader:
 
     def __init__(self, source: SongSource, first_ordinal: int) -> None:
         self._lock = threading.Lock()
-        self._chunks = self._read(source, first_ordinal)
+        self._chunks = _positioned(source, first_ordinal)
 
     def next(self) -> _ReadChunk | None:
         with self._lock:
             return next(self._chunks, None)
 
-    @staticmethod
-    def _read(source: SongSource, ordinal: int) -> Iterator[_ReadChunk]:
-        for index, songs in enumerate(source.chunks()):
-            yield _ReadChunk(index, songs, ordinal, source.state)
-            ordinal += len(songs)
+
+def _positioned(source: SongSource, ordinal: int) -> Iterator[_ReadChunk]:
+    for index, songs in enumerate(source.chunks()):
+        yield _ReadChunk(index, songs, ordinal, source.state)
+        ordinal += len(songs)

@@ -76,13 +76,7 @@ class SongToExplain(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredExplanations:
-    """Explanations of stored songs, computed from their stored features.
-
-    Attributes:
-        sessions: creates database sessions.
-        classifier: its model explains the songs, in one of its threads.
-        read_timeout_seconds: timeout for reading the features.
-    """
+    """Explanations of stored songs, computed from their stored features."""
 
     sessions: SessionFactory
     classifier: SongClassifier

@@ -20,14 +20,13 @@ from sqlalchemy import Row
 
 from app.batches.batch import add_drift, note_end
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
-from app.batches.classifier import CHUNK_ROWS, ReadState, SongClassifier
+from app.batches.classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
 from app.batches.pipeline import BatchTransaction, Storage
 from app.batches.queue import UploadRepository
-from app.batches.repository import BatchRepository, ResultRepository
+from app.batches.repository import ResultRepository
 from app.batches.song_parts import (
     PackedPart,
     SongPart,
-    bare,
     copy_rows,
     pack_to_keep,
     unpack_answers,
@@ -53,15 +52,7 @@ class WaitingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchProcessing:
-    """Processes background batches with one model; several may run concurrently.
-
-    Attributes:
-        sessions: creates database sessions.
-        claims: claims batches for this worker.
-        classifier: classifies the songs.
-        storage: storage options.
-        metrics: counts batches.
-    """
+    """Processes background batches with one model; several may run concurrently."""
 
     sessions: SessionFactory
     claims: Claims
@@ -112,7 +103,7 @@ class BatchProcessing:
             async for chunk in chunks:
                 work.songs_staged += len(chunk.packed.part)
                 work.drift = add_drift(work.drift, chunk.drift)
-                await self._checkpoint(work, chunk.packed, chunk.state)
+                await self._checkpoint(work, chunk)
                 if must_stop():
                     raise HandedOverError
         return source.report
@@ -133,18 +124,17 @@ class BatchProcessing:
             state=work.state,
         )
 
-    async def _checkpoint(self, work: Work, packed: PackedPart, state: ReadState) -> None:
+    async def _checkpoint(self, work: Work, chunk: ClassifiedChunk[PackedPart]) -> None:
         async with self.sessions.begin() as session:
-            if not await UploadRepository(session).checkpoint(
-                work.batch_id, work.claim, songs_staged=work.songs_staged, state=state.to_json()
-            ):
-                raise LostBatchError
-            await ResultRepository(session).add(work.batch_id, packed)
-            await BatchRepository(session).note_progress(work.batch_id, state.rows, work.drift)
+            upload, batch = await self.claims.held(session, work)
+            upload.songs_staged, upload.state = work.songs_staged, chunk.state.to_json()
+            upload.attempts = 0
+            batch.rows_processed, batch.drift = chunk.state.rows, work.drift
+            await ResultRepository(session).add(batch.id, chunk.packed)
 
     async def _finish(self, work: Work, report: SongFileReport) -> None:
         async with self.sessions.begin() as session, aclosing(self._kept_parts(work.batch_id)) as parts:
-            batch = await self.claims.held(session, work)
+            _, batch = await self.claims.held(session, work)
             transaction = BatchTransaction(session, batch, self.storage)
             await transaction.open()
             async for part, rows in parts:
@@ -172,17 +162,15 @@ class BatchProcessing:
         return await self.classifier.run(_unpack, kept[0]) if kept else None
 
     def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
-        def fetch(position: int) -> bytes | None:
-            return asyncio.run_coroutine_threadsafe(self._part(batch_id, position), loop).result()
+        async def read(position: int) -> bytes | None:
+            async with self.sessions() as session:
+                return await UploadRepository(session).part(batch_id, position)
 
-        return open_stored(fetch, offset)
-
-    async def _part(self, batch_id: uuid.UUID, position: int) -> bytes | None:
-        async with self.sessions() as session:
-            return await UploadRepository(session).part(batch_id, position)
+        return open_stored(
+            lambda position: asyncio.run_coroutine_threadsafe(read(position), loop).result(), offset
+        )
 
 
 def _unpack(kept: Row[Any]) -> tuple[SongPart, bytes]:
     part = unpack_answers(kept.songs, kept.first_ordinal)
-    rows = copy_rows(part if kept.features is None else with_features(part, kept.features))
-    return bare(part), rows
+    return part, copy_rows(part if kept.features is None else with_features(part, kept.features))

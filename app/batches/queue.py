@@ -135,26 +135,6 @@ class UploadRepository:
         """)
         return bool(await self._session.scalar(statement, {"batch_id": batch_id}))
 
-    async def checkpoint(
-        self, batch_id: uuid.UUID, claim: uuid.UUID, *, songs_staged: int, state: dict[str, Any]
-    ) -> bool:
-        """Save the progress of a batch if the claim still owns it; return whether it does.
-
-        Args:
-            batch_id: ID of the batch.
-            claim: claim of the worker.
-            songs_staged: total number of songs staged.
-            state: read position.
-        """
-        statement = (
-            update(BatchUploadRow)
-            .where(col(BatchUploadRow.batch_id) == batch_id, col(BatchUploadRow.claim) == claim)
-            .values(songs_staged=songs_staged, state=state, attempts=0)
-        )
-        result = await self._session.execute(statement)
-        assert isinstance(result, CursorResult)
-        return result.rowcount == 1
-
     async def remove(self, batch_id: uuid.UUID) -> None:
         """Delete a stored file."""
         await self._session.execute(delete(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import BinaryIO
 
 from app.batches.background import BackgroundBatches
@@ -15,7 +14,7 @@ from app.batches.classifier import CHUNK_ROWS, SongClassifier
 from app.batches.explanations import SongExplanations
 from app.batches.pipeline import BatchTransaction, Storage
 from app.batches.repository import BatchRepository
-from app.batches.song_parts import SongPart, pack_to_stage
+from app.batches.song_parts import PackedPart, SongPart, pack_to_stage
 from app.catalogue.repository import StoredSong
 from app.catalogue.songs import SongRepository
 from app.database.engine import SessionFactory
@@ -65,12 +64,9 @@ class ClassificationService:
     A batch is all or nothing: its songs and its row in `batches` are written in one transaction.
 
     Attributes:
-        sessions: creates database sessions. Each batch holds a connection until it is stored, so the pool
-            must not be the one used by readers.
-        classifier: classifies the songs.
+        sessions: their pool must not be the one of readers, because each batch holds a connection until it
+            is stored.
         background: queues files that are not classified within the request.
-        storage: storage options.
-        metrics: counts batches.
         max_sync_rows: maximum rows classified within the request.
     """
 
@@ -119,11 +115,12 @@ class ClassificationService:
             on_missing_value=options.on_missing_value,
             chunk_rows=CHUNK_ROWS,
         )
-        batch = self._new_batch(name, client_id, created_at, options)
-        pack = partial(pack_to_stage, keeps_features=self.storage.keeps_features)
+        batch = new_batch(
+            options, self.classifier.model_version, client_id, file_name=name, created_at=created_at
+        )
         async with (
             self.sessions.begin() as session,
-            aclosing(self.classifier.classify_all(song_file, pack)) as chunks,
+            aclosing(self.classifier.classify_all(song_file, self._pack)) as chunks,
         ):
             await BatchRepository(session).add(batch)
             transaction = BatchTransaction(session, batch, self.storage)
@@ -148,10 +145,9 @@ class ClassificationService:
         created_at = datetime.now(UTC)
         songs, report = await self._read(records, options)
         track_ids = songs.track_ids.tolist()
-        batch = self._new_batch(None, client_id, created_at, options)
+        batch = new_batch(options, self.classifier.model_version, client_id, created_at=created_at)
         part, batch.drift = await self.classifier.classify(songs)
-        pack = partial(pack_to_stage, keeps_features=self.storage.keeps_features)
-        packed = await self.classifier.run(pack, part)
+        packed = await self.classifier.run(self._pack, part)
         async with self.sessions.begin() as session:
             await BatchRepository(session).add(batch)
             transaction = BatchTransaction(session, batch, self.storage)
@@ -176,6 +172,9 @@ class ClassificationService:
         part, _ = await self.classifier.classify(songs)
         rows = {row: row for row in range(len(part))}
         return PredictedSongs(part, report, self._explanations(songs, part, rows))
+
+    def _pack(self, part: SongPart) -> PackedPart:
+        return pack_to_stage(part, keeps_features=self.storage.keeps_features)
 
     async def _read(
         self, records: Sequence[SongRecord], options: BatchOptions
@@ -202,14 +201,3 @@ class ClassificationService:
             return explain(ensemble, songs.take(chosen), [ensemble.genres[part.best[row]] for row in chosen])
 
         return SongExplanations(list(rows), lambda: self.classifier.run(work))
-
-    def _new_batch(
-        self, file_name: str | None, client_id: str, created_at: datetime, options: BatchOptions
-    ) -> BatchRow:
-        return new_batch(
-            file_name=file_name,
-            client_id=client_id,
-            created_at=created_at,
-            min_confidence=options.min_confidence,
-            model_version=self.classifier.model_version,
-        )

@@ -95,15 +95,6 @@ class BatchRepository:
         )
         return await self._session.scalar(query)
 
-    async def note_progress(self, batch_id: uuid.UUID, rows_processed: int, drift: dict[str, int]) -> None:
-        """Update the number of processed rows and the drift of an unfinished batch."""
-        statement = (
-            update(BatchRow)
-            .where(col(BatchRow.id) == batch_id)
-            .values(rows_processed=rows_processed, drift=drift)
-        )
-        await self._session.execute(statement)
-
     async def remove(self, batch_id: uuid.UUID) -> None:
         """Delete a batch and everything that belongs to it except its songs."""
         await self._session.execute(delete(BatchRow).where(col(BatchRow.id) == batch_id))

@@ -131,12 +131,7 @@ async def _visible(batches: BatchRepository, argument: str, batch_id: uuid.UUID,
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Reads the results of batches.
-
-    Attributes:
-        sessions: creates database sessions.
-        read_timeout_seconds: timeout of each database read.
-    """
+    """Reads the results of batches."""
 
     sessions: SessionFactory
     read_timeout_seconds: float

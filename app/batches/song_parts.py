@@ -6,7 +6,7 @@ import json
 import struct
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,11 +70,6 @@ class SongPart:
         """Probability of each song's genre, shape (n,)."""
         return self.probabilities[np.arange(len(self)), self.best]
 
-    @classmethod
-    def of(cls, songs: Songs, probabilities: npt.NDArray[np.float64], first_ordinal: int) -> SongPart:
-        """Create a part from songs and their predicted probabilities."""
-        return cls(first_ordinal, songs.track_ids, songs.titles, probabilities, songs)
-
 
 def pack_answers(part: SongPart) -> bytes:
     """Return the results for some songs, compressed."""
@@ -117,7 +112,7 @@ def with_features(part: SongPart, data: bytes) -> SongPart:
         numbers = np.frombuffer(body, "<f4", n * width).reshape(n, width).astype(np.float32)
         tags, _ = _split(body, 4 * n * width, n)
         songs = Songs(part.track_ids, part.titles, tags, numbers)
-    return SongPart(part.first_ordinal, part.track_ids, part.titles, part.probabilities, songs)
+    return replace(part, songs=songs)
 
 
 STAGE_COLUMNS = (
@@ -133,9 +128,8 @@ def copy_rows(part: SongPart) -> bytes:
 
     Encoding records with asyncpg, value by value, takes several times as long.
     """
-    songs = part.songs
-    seen_in = songs.seen_in if isinstance(songs, CatalogueSongs) else None
-    features = None if seen_in is not None else songs
+    seen_in = part.songs.seen_in if isinstance(part.songs, CatalogueSongs) else None
+    features = part.songs if seen_in is None else None
     fixed = _fixed_columns(part, None if features is None else features.numbers, seen_in)
     rows, width = fixed.tobytes(), fixed.itemsize
     pieces = [_COPY_HEADER]
@@ -172,20 +166,16 @@ class PackedPart:
 
 def pack_to_stage(part: SongPart, *, keeps_features: bool) -> PackedPart:
     """Encode a part for the transaction that stores its batch."""
-    return PackedPart(part, pack_answers(part), rows=copy_rows(part if keeps_features else bare(part)))
+    return PackedPart(
+        part, pack_answers(part), rows=copy_rows(part if keeps_features else replace(part, songs=None))
+    )
 
 
 def pack_to_keep(part: SongPart, *, keeps_features: bool) -> PackedPart:
     """Encode a part for storage until all parts of its batch are complete."""
-    songs = part.songs
-    assert songs is not None
-    seen = isinstance(songs, CatalogueSongs)
-    return PackedPart(part, pack_answers(part), pack_features(songs) if seen or keeps_features else None)
-
-
-def bare(part: SongPart) -> SongPart:
-    """Return a part without the features of its songs."""
-    return SongPart(part.first_ordinal, part.track_ids, part.titles, part.probabilities)
+    assert part.songs is not None
+    needed = keeps_features or isinstance(part.songs, CatalogueSongs)
+    return PackedPart(part, pack_answers(part), pack_features(part.songs) if needed else None)
 
 
 def _fixed_columns(

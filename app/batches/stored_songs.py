@@ -165,13 +165,7 @@ class StoredSongs:
     """Selected songs of the catalogue, read in chunks by a classifier thread."""
 
     def __init__(self, sessions: SessionFactory, selection: Selection, state: ReadSongs) -> None:
-        """Create the source.
-
-        Args:
-            sessions: creates database sessions.
-            selection: the songs to read.
-            state: position to resume from.
-        """
+        """Create the source, which resumes from a position."""
         self._sessions = sessions
         self._selection = selection
         self._loop = asyncio.get_running_loop()

@@ -120,9 +120,9 @@ class Worker:
 
         Args:
             database: database with the queue; the worker keeps its own connection for notifications.
-            processing: processes batches.
-            retention: the periodic cleanup.
-            concurrency: number of concurrent batches.
+            processing: processes a batch.
+            retention: cleans up.
+            concurrency: maximum number of concurrent batches.
             traced: wraps the job handler in trace spans, or returns it unchanged.
         """
         self._database = database
@@ -200,16 +200,7 @@ def make_worker(  # noqa: PLR0913, PLR0917 - its dependencies
     metrics: Metrics,
     tracing: Tracing,
 ) -> Worker:
-    """Create a worker for background batches.
-
-    Args:
-        settings: the service's settings.
-        database: the database with the queue.
-        sessions: the session factory of that database.
-        classifier: classifies the songs.
-        metrics: counts the batches.
-        tracing: traces each job.
-    """
+    """Create a worker for background batches."""
     days = settings.batch_retention_days
     claims = Claims(sessions, metrics, model_version=classifier.model_version)
     storage = Storage.of(settings, classifier.ensemble.genres)

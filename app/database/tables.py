@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from pydantic_core import PydanticUndefined
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -41,6 +42,26 @@ CODE_POINT_ORDER = "C"
 upgrade, which corrupts indexes."""
 
 
+_SORTED_TEXT = Text(collation=CODE_POINT_ORDER)
+_MOMENT = DateTime(timezone=True)
+_ZERO = text("0")
+
+
+def _key(kind: Any, **options: Any) -> Any:
+    """Return a column of the primary key; `kind` is its type or a foreign key."""
+    return Field(sa_column=Column(kind, primary_key=True, **options))
+
+
+def _required(kind: Any, *constraints: Any, default: Any = PydanticUndefined, **options: Any) -> Any:
+    """Return a column that is never null; new rows have the default unless they say otherwise."""
+    return Field(default=default, sa_column=Column(kind, *constraints, nullable=False, **options))
+
+
+def _optional(kind: Any, **options: Any) -> Any:
+    """Return a column that is null in new rows unless they say otherwise."""
+    return Field(default=None, sa_column=Column(kind, **options))
+
+
 class Table(SQLModel):
     """Base class of the tables, with predictable constraint names."""
 
@@ -73,11 +94,11 @@ class ClientRow(Table, table=True):
 
     __tablename__ = "api_clients"
 
-    name: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), primary_key=True))
-    role: str = Field(sa_column=Column(Text, nullable=False))
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    last_used_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    revoked_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    name: str = _key(_SORTED_TEXT)
+    role: str = _required(Text)
+    created_at: datetime = _required(_MOMENT)
+    last_used_at: datetime | None = _optional(_MOMENT)
+    revoked_at: datetime | None = _optional(_MOMENT)
 
 
 class ClientSecretRow(Table, table=True):
@@ -86,17 +107,11 @@ class ClientSecretRow(Table, table=True):
     __tablename__ = "api_client_secrets"
     __table_args__ = (Index(None, "client_name"),)
 
-    id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    client_name: str = Field(
-        sa_column=Column(
-            Text(collation=CODE_POINT_ORDER),
-            ForeignKey("api_clients.name", ondelete="CASCADE"),
-            nullable=False,
-        )
-    )
-    secret_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    id: uuid.UUID = _key(Uuid)
+    client_name: str = _required(_SORTED_TEXT, ForeignKey("api_clients.name", ondelete="CASCADE"))
+    secret_hash: bytes = _required(LargeBinary)
+    created_at: datetime = _required(_MOMENT)
+    expires_at: datetime | None = _optional(_MOMENT)
 
 
 class ModelRow(Table, table=True):
@@ -104,9 +119,9 @@ class ModelRow(Table, table=True):
 
     __tablename__ = "models"
 
-    version: str = Field(sa_column=Column(Text, primary_key=True))
-    manifest: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    registered_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    version: str = _key(Text)
+    manifest: dict[str, Any] = _required(JSONB)
+    registered_at: datetime = _required(_MOMENT)
 
 
 class BatchRow(Table, table=True):
@@ -121,37 +136,31 @@ class BatchRow(Table, table=True):
     __tablename__ = "batches"
     __table_args__ = (Index(None, "created_at", "id"), Index(None, "client_id", "created_at", "id"))
 
-    id: uuid.UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    file_name: str | None = Field(sa_column=Column(Text))
-    client_id: str = Field(sa_column=Column(Text, nullable=False))
-    status: str = Field(sa_column=Column(Text, nullable=False))
-    rows_uploaded: int = Field(sa_column=Column(Integer, nullable=False))
-    rows_processed: int = Field(
-        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
-    )
-    rows_with_missing_values: int = Field(sa_column=Column(Integer, nullable=False))
-    rows_classified_with_missing_values: int = Field(
-        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
-    )
-    rows_invalid: int = Field(sa_column=Column(Integer, nullable=False))
-    rows_duplicated: int = Field(sa_column=Column(Integer, nullable=False))
-    rows_classified: int = Field(sa_column=Column(Integer, nullable=False))
-    problem_count: int = Field(sa_column=Column(Integer, nullable=False))
-    min_confidence: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
-    rows_uncertain: int = Field(sa_column=Column(Integer, nullable=False, server_default=text("0")))
-    songs_superseded: int = Field(
-        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
-    )
-    genre_counts: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))
-    drift: dict[str, int] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    selection: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    model_version: str = Field(sa_column=Column(ForeignKey("models.version"), nullable=False))
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    started_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
-    finished_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
-    results_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    waiting_reason: str | None = Field(default=None, sa_column=Column(Text))
-    error: str | None = Field(default=None, sa_column=Column(Text))
+    id: uuid.UUID = _key(Uuid)
+    file_name: str | None = _optional(Text)
+    client_id: str = _required(Text)
+    status: str = _required(Text)
+    rows_uploaded: int = _required(Integer, default=0)
+    rows_processed: int = _required(Integer, default=0, server_default=_ZERO)
+    rows_with_missing_values: int = _required(Integer, default=0)
+    rows_classified_with_missing_values: int = _required(Integer, default=0, server_default=_ZERO)
+    rows_invalid: int = _required(Integer, default=0)
+    rows_duplicated: int = _required(Integer, default=0)
+    rows_classified: int = _required(Integer, default=0)
+    problem_count: int = _required(Integer, default=0)
+    min_confidence: float = _required(Double, server_default=_ZERO)
+    rows_uncertain: int = _required(Integer, default=0, server_default=_ZERO)
+    songs_superseded: int = _required(Integer, default=0, server_default=_ZERO)
+    genre_counts: dict[str, int] = _required(JSONB, default={})
+    drift: dict[str, int] | None = _optional(JSONB(none_as_null=True))
+    selection: dict[str, Any] | None = _optional(JSONB(none_as_null=True))
+    model_version: str = _required(ForeignKey("models.version"))
+    created_at: datetime = _required(_MOMENT)
+    started_at: datetime | None = _optional(_MOMENT)
+    finished_at: datetime | None = _optional(_MOMENT)
+    results_until: datetime | None = _optional(_MOMENT)
+    waiting_reason: str | None = _optional(Text)
+    error: str | None = _optional(Text)
 
 
 class BatchProblemRow(Table, table=True):
@@ -159,15 +168,13 @@ class BatchProblemRow(Table, table=True):
 
     __tablename__ = "batch_problems"
 
-    batch_id: uuid.UUID = Field(
-        sa_column=Column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
-    )
-    position: int = Field(sa_column=Column(Integer, primary_key=True))
-    kind: str = Field(sa_column=Column(Text, nullable=False))
-    line: int | None = Field(sa_column=Column(Integer))
-    column_name: str | None = Field(sa_column=Column(Text))
-    value: str | None = Field(sa_column=Column(Text))
-    message: str = Field(sa_column=Column(Text, nullable=False))
+    batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
+    position: int = _key(Integer)
+    kind: str = _required(Text)
+    line: int | None = _optional(Integer)
+    column_name: str | None = _optional(Text)
+    value: str | None = _optional(Text)
+    message: str = _required(Text)
 
 
 class BatchUploadRow(Table, table=True):
@@ -181,22 +188,16 @@ class BatchUploadRow(Table, table=True):
 
     __tablename__ = "batch_uploads"
 
-    batch_id: uuid.UUID = Field(
-        sa_column=Column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
-    )
-    join_key: str | None = Field(sa_column=Column(Text, unique=True))
-    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
-    on_invalid_row: str = Field(sa_column=Column(Text, nullable=False))
-    on_missing_value: str = Field(
-        default="SKIP_ROW", sa_column=Column(Text, nullable=False, server_default=text("'SKIP_ROW'"))
-    )
-    claim: uuid.UUID | None = Field(default=None, sa_column=Column(Uuid))
-    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
-    songs_staged: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
-    )
-    state: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
-    stored_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
+    join_key: str | None = _optional(Text, unique=True)
+    size_bytes: int = _required(BigInteger)
+    on_invalid_row: str = _required(Text)
+    on_missing_value: str = _required(Text, default="SKIP_ROW", server_default=text("'SKIP_ROW'"))
+    claim: uuid.UUID | None = _optional(Uuid)
+    attempts: int = _required(Integer, default=0, server_default=_ZERO)
+    songs_staged: int = _required(BigInteger, default=0, server_default=_ZERO)
+    state: dict[str, Any] | None = _optional(JSONB)
+    stored_at: datetime = _required(_MOMENT)
 
 
 class BatchUploadPartRow(Table, table=True):
@@ -204,11 +205,9 @@ class BatchUploadPartRow(Table, table=True):
 
     __tablename__ = "batch_upload_parts"
 
-    batch_id: uuid.UUID = Field(
-        sa_column=Column(ForeignKey("batch_uploads.batch_id", ondelete="CASCADE"), primary_key=True)
-    )
-    position: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    batch_id: uuid.UUID = _key(ForeignKey("batch_uploads.batch_id", ondelete="CASCADE"))
+    position: int = _key(Integer, autoincrement=False)
+    data: bytes = _required(LargeBinary)
 
 
 class BatchResultPartRow(Table, table=True):
@@ -220,13 +219,11 @@ class BatchResultPartRow(Table, table=True):
 
     __tablename__ = "batch_result_parts"
 
-    batch_id: uuid.UUID = Field(
-        sa_column=Column(ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True)
-    )
-    first_ordinal: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    songs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    features: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    left_out: list[int] | None = Field(default=None, sa_column=Column(ARRAY(BigInteger)))
+    batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
+    first_ordinal: int = _key(BigInteger, autoincrement=False)
+    songs: bytes = _required(LargeBinary)
+    features: bytes | None = _optional(LargeBinary)
+    left_out: list[int] | None = _optional(ARRAY(BigInteger))
 
 
 def _uncertain_index(*columns: str) -> Index:
@@ -280,28 +277,24 @@ class SongRow(Table, table=True):
         ),
     )
 
-    track_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    title: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    title_folded: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    predicted_genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
-    verified_genre: str | None = Field(default=None, sa_column=Column(Text(collation=CODE_POINT_ORDER)))
-    genre: str = Field(
-        sa_column=Column(
-            Text(collation=CODE_POINT_ORDER),
-            Computed("coalesce(verified_genre, predicted_genre)", persisted=True),
-            nullable=False,
-        )
+    track_id: int = _key(BigInteger, autoincrement=False)
+    title: str = _required(_SORTED_TEXT)
+    title_folded: str = _required(_SORTED_TEXT)
+    predicted_genre: str = _required(_SORTED_TEXT)
+    verified_genre: str | None = _optional(_SORTED_TEXT)
+    genre: str = _required(
+        _SORTED_TEXT, Computed("coalesce(verified_genre, predicted_genre)", persisted=True)
     )
-    confidence: float = Field(sa_column=Column(Double, nullable=False))
-    confident: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("true")))
-    probabilities: list[float] = Field(sa_column=Column(ARRAY(Double), nullable=False))
-    model_version: str = Field(sa_column=Column(Text, nullable=False))
-    batch_id: uuid.UUID = Field(sa_column=Column(Uuid, nullable=False))
-    classified_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    verified_by: str | None = Field(default=None, sa_column=Column(Text))
-    verified_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    verified_model_version: str | None = Field(default=None, sa_column=Column(Text))
-    first_verified_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    confidence: float = _required(Double)
+    confident: bool = _required(Boolean, server_default=text("true"))
+    probabilities: list[float] = _required(ARRAY(Double))
+    model_version: str = _required(Text)
+    batch_id: uuid.UUID = _required(Uuid)
+    classified_at: datetime = _required(_MOMENT)
+    verified_by: str | None = _optional(Text)
+    verified_at: datetime | None = _optional(_MOMENT)
+    verified_model_version: str | None = _optional(Text)
+    first_verified_at: datetime | None = _optional(_MOMENT)
 
 
 class SongFeaturesRow(Table, table=True):
@@ -312,9 +305,9 @@ class SongFeaturesRow(Table, table=True):
 
     __tablename__ = "song_features"
 
-    track_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    numbers: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    tags: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), nullable=False))
+    track_id: int = _key(BigInteger, autoincrement=False)
+    numbers: bytes = _required(LargeBinary)
+    tags: str = _required(_SORTED_TEXT)
 
 
 class GenreCountRow(Table, table=True):
@@ -325,9 +318,9 @@ class GenreCountRow(Table, table=True):
 
     __tablename__ = "genre_counts"
 
-    genre: str = Field(sa_column=Column(Text(collation=CODE_POINT_ORDER), primary_key=True))
-    song_count: int = Field(sa_column=Column(BigInteger, nullable=False))
-    uncertain_count: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    genre: str = _key(_SORTED_TEXT)
+    song_count: int = _required(BigInteger)
+    uncertain_count: int = _required(BigInteger, server_default=_ZERO)
 
 
 class CatalogueVersionRow(Table, table=True):
@@ -339,7 +332,5 @@ class CatalogueVersionRow(Table, table=True):
     __tablename__ = "catalogue_version"
     __table_args__ = (CheckConstraint("only_row", name="only_row"),)
 
-    only_row: bool = Field(sa_column=Column(Boolean, primary_key=True, server_default=text("true")))
-    version: uuid.UUID = Field(
-        sa_column=Column(Uuid, nullable=False, server_default=text("gen_random_uuid()"))
-    )
+    only_row: bool = _key(Boolean, server_default=text("true"))
+    version: uuid.UUID = _required(Uuid, server_default=text("gen_random_uuid()"))
