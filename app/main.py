@@ -106,7 +106,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        registered = model_registered(pools.sessions, ensemble)
+        registered = model_registered(pools.sessions, ensemble.manifest)
         answering = nullcontext() if others is None else others.running()
         watched = metrics.health.watched()
         async with registered, answering, watched, directory.running(), _worker(worker, stopping):

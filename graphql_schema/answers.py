@@ -2,8 +2,8 @@
 
 An operation that reads shared data only (`SHARED`) has the same answer for all clients. A cached answer is
 returned if the catalogue still has the version that it had before the answer was read; see
-`app.catalogue.version`. Everything else that belongs to a request still happens: authentication, cost and
-time limits, the log line and metrics.
+`app.catalogue.service.CatalogueVersion`. Everything else that belongs to a request still happens:
+authentication, cost and time limits, the log line and metrics.
 """
 
 from __future__ import annotations

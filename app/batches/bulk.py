@@ -109,9 +109,7 @@ class BulkStore:
 
         async def work(sessions: SessionFactory) -> BulkSummary:
             async with sessions.begin() as session:
-                await ModelRepository(session).register(
-                    self._manifest.model_version, self._manifest.to_json()
-                )
+                await ModelRepository(session).register(self._manifest)
             async with sessions.begin() as session:
                 options = BatchOptions(min_confidence=min_confidence)
                 batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))

@@ -1,14 +1,15 @@
-"""Read songs, genres and models."""
+"""Read songs, genres, models and the version of the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from app.catalogue.errors import InvalidArgumentError, UnknownGenreError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
-from app.catalogue.version import CatalogueVersion
 from app.database.read_pool import Fetch
 from ml.songs.contract import is_storable
 
@@ -96,3 +97,39 @@ def check_model_version(version: str) -> None:
     """
     if len(version) > MAX_VERSION_LENGTH or not is_storable(version):
         raise InvalidArgumentError("modelVersion", f"must be text of at most {MAX_VERSION_LENGTH} characters")
+
+
+class CatalogueVersion:
+    """Reads the version of the catalogue, with one statement for all calls that wait for it to be sent.
+
+    If the version is the same twice, no song was written in between.
+
+    The trigger that counts songs stores a new random UUID in every transaction that writes songs:
+
+    - It becomes visible exactly when the songs do. A sequence would change before its transaction commits,
+      and `pg_current_snapshot()` with every login and heartbeat.
+    - No writer waits for it, because the trigger already holds the lock of the counts.
+    - It never repeats, as a counter could after a failover that lost the last transactions.
+
+    All reads must reach one server: a standby may lag behind the version that the primary reports.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[uuid.UUID | None]]) -> None:
+        """Make the reader.
+
+        Args:
+            read: sends the statement.
+        """
+        self._read = read
+        self._next: asyncio.Task[uuid.UUID | None] | None = None
+
+    async def current(self) -> uuid.UUID | None:
+        """Return the version at some moment after the call; None if there is none."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._send())
+        return await asyncio.shield(self._next)
+
+    async def _send(self) -> uuid.UUID | None:
+        # A call from here on may come after the database has answered: it needs another statement.
+        self._next = None
+        return await self._read()

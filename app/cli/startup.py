@@ -122,10 +122,9 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
     Raises:
         DatabaseUrlError: the URL is wrong.
     """
-    from app.database.check import UnsuitableDatabaseError
     from app.database.connect import Database
     from app.database.errors import DATABASE_ERRORS, reason
-    from app.database.migrate import migrate
+    from app.database.migrate import UnsuitableDatabaseError, migrate
 
     shown = Database(database_url).shown
     try:

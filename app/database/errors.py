@@ -63,9 +63,8 @@ def redact_error_texts() -> None:
 
 def is_outage(error: BaseException) -> bool:
     """Return whether an error means that the database is unavailable for reading or writing."""
-    return any(
+    return _has_state(error, *_AWAY_STATES) or any(
         isinstance(cause, _AWAY)
-        or (isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(_AWAY_STATES))
         or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
         or (isinstance(cause, asyncpg.InterfaceError) and any(words in str(cause) for words in _CLOSED))
         for cause in _causes(error)
@@ -74,28 +73,23 @@ def is_outage(error: BaseException) -> bool:
 
 def is_conflict(error: BaseException) -> bool:
     """Return whether transactions conflicted, for example in a deadlock. A retry may help."""
-    return any(
-        isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith("40")
-        for cause in _causes(error)
-    )
+    return _has_state(error, "40")
 
 
 def is_read_only(error: BaseException) -> bool:
     """Return whether an error means that the database is read-only."""
-    return any(isinstance(cause, asyncpg.ReadOnlySQLTransactionError) for cause in _causes(error))
+    return _has_state(error, "25006")
 
 
 def is_statement_timeout(error: BaseException) -> bool:
     """Return whether the server cancelled a statement because of its timeout."""
-    return any(isinstance(cause, asyncpg.QueryCanceledError) for cause in _causes(error))
+    return _has_state(error, "57014")
 
 
 def is_disk_full(error: BaseException) -> bool:
     """Return whether an error means that a disk is full, the service's or the database's."""
-    return any(
-        isinstance(cause, asyncpg.DiskFullError)
-        or (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT))
-        for cause in _causes(error)
+    return _has_state(error, "53100") or any(
+        isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT) for cause in _causes(error)
     )
 
 
@@ -115,6 +109,14 @@ def reason(error: BaseException) -> str:
 
 def _text(error: Exception) -> str:
     return _VALUE.sub(r"\1", str(error.args[0])) if error.args else ""
+
+
+def _has_state(error: BaseException, *prefixes: str) -> bool:
+    """Return whether PostgreSQL reported a SQLSTATE that starts with one of the prefixes."""
+    return any(
+        isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(prefixes)
+        for cause in _causes(error)
+    )
 
 
 def _causes(error: BaseException) -> list[BaseException]:

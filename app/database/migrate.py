@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
+import asyncpg
 from sqlalchemy import Connection, text
 
-from app.database.check import UnsuitableDatabaseError, check_database
-from app.database.connect import Database
+from app.database.connect import Database, close
 from app.database.engine import create_engine
 from app.resources import resource
 
@@ -31,7 +31,21 @@ STATEMENT_TIMEOUT_SECONDS = 600
 
 ADVISORY_LOCK_TIMEOUT_SECONDS = 300
 
+MIN_MAJOR_VERSION = 15
+
+_TRIGRAMS = """
+SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm'),
+    EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')
+"""
+
+_UTF8_LOCALES = {17: "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'", 0: "LOCALE 'C.UTF-8'"}
+"""By the first major version that supports each."""
+
 _NAMES = re.compile(r"""^(revision|down_revision) = (?:["'](.+)["']|None)$""", re.MULTILINE)
+
+
+class UnsuitableDatabaseError(Exception):
+    """The database does not meet the requirements; the message is one line that says what to do."""
 
 
 def alembic_config() -> Config:
@@ -76,10 +90,43 @@ def migrate(database_url: str, revision: str = "head") -> str | None:
 
     async def check_and_move() -> str | None:
         database = Database(database_url)
-        await check_database(database)
+        await _check(database)
         return await _with_connection(database, lambda connection: _move(connection, revision))
 
     return asyncio.run(check_and_move())
+
+
+async def _check(database: Database) -> None:
+    """Check the database's version, encoding and pg_trgm extension."""
+    connection = await database.connect()
+    try:
+        version = connection.get_server_version().major
+        if version < MIN_MAJOR_VERSION:
+            raise UnsuitableDatabaseError(
+                f"the server is PostgreSQL {version}. Use PostgreSQL {MIN_MAJOR_VERSION} or newer."
+            )
+        await _check_encoding(connection, version)
+        installed, available = await connection.fetchrow(_TRIGRAMS)
+        if not (installed or available):
+            raise UnsuitableDatabaseError(
+                "the server lacks the extension pg_trgm. Install PostgreSQL's contrib package."
+            )
+    finally:
+        await close(connection)
+
+
+async def _check_encoding(connection: asyncpg.Connection, version: int) -> None:
+    name, encoding = await connection.fetchrow(
+        "SELECT quote_ident(datname), pg_encoding_to_char(encoding) FROM pg_database "
+        "WHERE datname = current_database()"
+    )
+    if encoding == "UTF8":
+        return
+    locale = next(options for since, options in _UTF8_LOCALES.items() if version >= since)
+    raise UnsuitableDatabaseError(
+        f"its encoding is {encoding}, which cannot store every title. Create one with: "
+        f"CREATE DATABASE {name} ENCODING 'UTF8' {locale} TEMPLATE template0"
+    )
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -324,7 +324,7 @@ class GenreCountRow(Table, table=True):
 
 
 class CatalogueVersionRow(Table, table=True):
-    """The single row that identifies the state of `songs` and `genre_counts`; see `app.catalogue.version`.
+    """The single row that identifies the state of `songs` and `genre_counts`; see `app.catalogue.service`.
 
     A trigger on `songs` changes it in each transaction that writes songs.
     """

@@ -15,7 +15,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.catalogue.version import CatalogueVersion
+from app.catalogue.service import CatalogueVersion
 from graphql_schema.answers import SHARED
 from graphql_schema.execution import core_schema
 from graphql_schema.schema import build_schema

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.database.check import UnsuitableDatabaseError
-from app.database.migrate import migrate
+from app.database.migrate import UnsuitableDatabaseError, migrate
 from tests.faults.postgres import Postgres
 
 
