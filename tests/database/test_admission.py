@@ -1,4 +1,4 @@
-"""Uploads never hold the connections of those who read, log in or ask for the service's health."""
+"""Uploads never use the connections of readers, logins and health checks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def seconds(ask: Callable[[], httpx.Response], status: int) -> float:
 
 
 @pytest.mark.parametrize("connections", [4, 7, 20, 100])
-def test_all_connections_are_shared_out_and_everybody_has_one(connections: int) -> None:
+def test_every_pool_gets_a_share_of_the_connections(connections: int) -> None:
     sizes = PoolSizes.of(connections)
     assert sizes.reads + sizes.others + sizes.writes == connections
     assert min(sizes.reads, sizes.others, sizes.writes) >= 1
@@ -42,10 +42,10 @@ def test_all_connections_are_shared_out_and_everybody_has_one(connections: int) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("background", [False, True])
-def test_readers_are_answered_while_two_hundred_uploads_wait_on_64_cores(
+def test_readers_are_served_while_two_hundred_uploads_wait_on_64_cores(
     database: Database, serve_on: ServeOn, monkeypatch: pytest.MonkeyPatch, background: bool
 ) -> None:
-    # given as many uploads as can be, each of which holds a connection or waits for one
+    # given the maximum number of uploads, each of which holds a connection or waits for one
     monkeypatch.setattr(classifier, "usable_cores", lambda: 64)
     api = serve_on(database.url, max_uploads_per_client=UPLOADS)
     api.classify(song_csv(song_rows(20)))

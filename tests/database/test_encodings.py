@@ -1,4 +1,4 @@
-"""A database that cannot hold every title is refused at the start."""
+"""A database whose encoding cannot store every title is refused at startup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.faults.postgres import Postgres
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_it_is_refused_with_the_command_that_makes_a_right_one(postgres: Postgres, encoding: str) -> None:
+def test_the_error_has_a_command_that_creates_a_suitable_database(postgres: Postgres, encoding: str) -> None:
     # given
     name = f"in_{encoding.lower()}"
     postgres.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
@@ -22,7 +22,7 @@ def test_it_is_refused_with_the_command_that_makes_a_right_one(postgres: Postgre
         f"its encoding is {encoding}, which cannot store every title. Create one with: "
     )
     assert "\n" not in message
-    # and the command is run as it stands
+    # and the command works as printed
     postgres.execute(f"DROP DATABASE {name}")
     postgres.execute(message.partition("Create one with: ")[2])
     migrate(postgres.url_of(name))

@@ -1,4 +1,4 @@
-"""What bounds each table, as docs/operations.md says."""
+"""The bounds of the tables in docs/operations.md."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def bounds() -> dict[str, str]:
     return {name: bound for names, bound in rows for name in re.findall(r"`(\w+)`", names)}
 
 
-def test_each_table_has_its_bound(database_url: str) -> None:
+def test_the_documentation_bounds_every_table(database_url: str) -> None:
     assert bounds().keys() == look(database_url, tables) | {"alembic_version"}
 
 
-def test_the_bounds_are_those_of_settings_and_code() -> None:
+def test_the_documented_bounds_match_settings_and_code() -> None:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     named = set(re.findall(rf"{PREFIX}\w+", section()))
     assert len(named) >= 5

@@ -22,7 +22,7 @@ from tests.database.schema import look, tables
 QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
 
 
-def test_the_migrated_schema_is_the_one_that_the_code_describes(database_url: str) -> None:
+def test_the_migrated_schema_matches_the_code(database_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
         return list(compare_metadata(context, Table.metadata))
@@ -30,7 +30,7 @@ def test_the_migrated_schema_is_the_one_that_the_code_describes(database_url: st
     assert look(database_url, differences) == []
 
 
-def test_up_down_and_up_again(empty_database_url: str) -> None:
+def test_migrations_can_be_reverted_and_reapplied(empty_database_url: str) -> None:
     # given
     assert migrate(empty_database_url) == head_revision()
     expected = set(Table.metadata.tables) | QUEUE
@@ -43,7 +43,7 @@ def test_up_down_and_up_again(empty_database_url: str) -> None:
     assert look(empty_database_url, tables) == expected
 
 
-def test_the_queue_finds_the_tables_that_it_would_have_installed(database_url: str) -> None:
+def test_the_queue_tables_match_the_queue_library(database_url: str) -> None:
     async def plan() -> tuple[str, ...]:
         connection = await asyncpg.connect(database_url)
         try:
@@ -59,14 +59,14 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     assert migrate(database_url) == head_revision()
 
 
-def test_replicas_that_start_together_take_turns(empty_database_url: str) -> None:
+def test_replicas_that_start_together_migrate_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as replicas:
         reached = list(replicas.map(lambda _: migrate(empty_database_url), range(4)))
     assert reached == [head_revision()] * 4
     assert look(empty_database_url, tables) == set(Table.metadata.tables) | QUEUE
 
 
-def test_a_database_that_a_newer_release_has_migrated_is_left_alone(database_url: str) -> None:
+def test_a_database_migrated_by_a_newer_release_stays_unchanged(database_url: str) -> None:
     # given
     look(database_url, lambda c: c.execute(text("UPDATE alembic_version SET version_num = 'of_the_future'")))
     # when
@@ -96,7 +96,7 @@ def execute(database_url: str, statement: str) -> None:
 
 
 def counts(database_url: str) -> dict[str, tuple[int, int]]:
-    """How many songs of each genre there are, and how many of them are uncertain."""
+    """Return the number of songs by genre, and how many of them are uncertain."""
     query = text("SELECT genre, song_count, uncertain_count FROM genre_counts ORDER BY genre")
     rows = look(database_url, lambda c: c.execute(query).all())
     return {genre: (songs, uncertain) for genre, songs, uncertain in rows}
@@ -105,12 +105,12 @@ def counts(database_url: str) -> dict[str, tuple[int, int]]:
 def test_the_counts_follow_every_change_of_songs(database_url: str) -> None:
     store(database_url, 6, confident="n % 2 = 0")
     assert counts(database_url) == {"folk": (2, 1), "metal": (4, 2)}
-    # a song becomes certain, and another genre's uncertain one changes its genre
+    # one song becomes certain, and an uncertain song of another genre changes its genre
     execute(database_url, "UPDATE songs SET confident = true WHERE track_id = 1")
     assert counts(database_url) == {"folk": (2, 0), "metal": (4, 2)}
     execute(database_url, "UPDATE songs SET predicted_genre = 'folk' WHERE track_id = 3")
     assert counts(database_url) == {"folk": (3, 1), "metal": (3, 1)}
-    # one goes the other way while one stays away: sums of zero in one count and not in the other
+    # one song changes back: the sum of changes is zero in one count but not in the other
     execute(database_url, "UPDATE songs SET confident = NOT confident WHERE track_id IN (2, 3)")
     assert counts(database_url) == {"folk": (3, 1), "metal": (3, 1)}
     execute(database_url, "DELETE FROM songs WHERE track_id IN (2, 4)")
@@ -124,15 +124,15 @@ def test_the_counts_follow_the_verified_genre(database_url: str) -> None:
     # when
     execute(database_url, "UPDATE songs SET verified_genre = 'punk' WHERE track_id IN (1, 3)")
     assert counts(database_url) == {"folk": (1, 0), "metal": (3, 0), "punk": (2, 0)}
-    # and classified again, a song keeps it
+    # and it stays when the song is classified again
     execute(database_url, "UPDATE songs SET predicted_genre = 'pop' WHERE track_id IN (1, 2)")
     assert counts(database_url) == {"folk": (0, 0), "metal": (3, 0), "pop": (1, 0), "punk": (2, 0)}
-    # and taken back, it has the model's again
+    # and without it, the song has the predicted genre again
     execute(database_url, "UPDATE songs SET verified_genre = NULL")
     assert counts(database_url) == {"folk": (0, 0), "metal": (4, 0), "pop": (2, 0), "punk": (0, 0)}
 
 
-def test_features_go_with_their_songs(database_url: str) -> None:
+def test_features_are_deleted_with_their_songs(database_url: str) -> None:
     # given
     store(database_url, 3, confident="true")
     execute(database_url, "INSERT INTO song_features SELECT track_id, ''::bytea, 'love' FROM songs")
@@ -152,7 +152,7 @@ def test_features_go_with_their_songs(database_url: str) -> None:
         (f"batch_id = '{BATCH_ID}'", "ix_songs_uncertain_batch_id_title_track_id"),
     ],
 )
-def test_a_page_of_uncertain_songs_comes_in_order_from_an_index_of_them(
+def test_a_page_of_uncertain_songs_is_read_in_order_from_their_index(
     database_url: str, condition: str, index: str
 ) -> None:
     # given
@@ -176,10 +176,10 @@ TAKES_AWAY = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""What the previous release, which still runs while a migration is applied, would stumble over."""
+"""Statements that break the previous release, which still runs while a migration is applied."""
 
 
-def test_no_migration_takes_away_what_the_previous_release_uses() -> None:
+def test_no_migration_removes_what_the_previous_release_uses() -> None:
     # given the statements of all migrations since the first release
     script = io.StringIO()
     config = alembic_config()
@@ -205,5 +205,5 @@ def test_no_migration_takes_away_what_the_previous_release_uses() -> None:
         ("DROP TABLE models;", True),
     ],
 )
-def test_what_the_previous_release_stumbles_over(statement: str, takes_away: bool) -> None:
+def test_statements_that_break_the_previous_release_are_recognized(statement: str, takes_away: bool) -> None:
     assert bool(TAKES_AWAY.search(statement)) is takes_away

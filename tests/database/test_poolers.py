@@ -1,4 +1,4 @@
-"""The service behind pgbouncer, which gives its clients connections of the server in turns."""
+"""The service behind pgbouncer, whose clients share connections to the server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logfile = {log}
 
 @pytest.fixture(params=["session", "transaction"])
 def pooled_url(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a new database through pgbouncer, in each of two pool modes."""
+    """Return the URL of a new database through pgbouncer, in each of its two pool modes."""
     pgbouncer = on_path("pgbouncer", "apt-get install pgbouncer")
     place = urlsplit(postgres.url)
     with open_folder() as folder, postgres.database() as database:
@@ -69,7 +69,7 @@ def pooled_url(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[s
             process.wait(20)
 
 
-def test_everything_works_through_it(pooled_url: str, serve_on: ServeOn) -> None:
+def test_the_service_works_through_pgbouncer(pooled_url: str, serve_on: ServeOn) -> None:
     # given
     api = serve_on(pooled_url)
     # when

@@ -1,4 +1,4 @@
-"""The connections that lists and songs are read on."""
+"""The pool of connections for catalogue queries."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ async def pass_at_once(pool: ReadPool, database_url: str, statements: int, *, ru
     return [int((await task)[0][0]) for task in tasks]
 
 
-def test_statements_one_after_another_share_a_connection(database_url: str) -> None:
+def test_successive_statements_share_a_connection(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         assert await process_id(pool) == await process_id(pool)
 
     run(database_url, work)
 
 
-def test_statements_at_once_have_connections_of_their_own_up_to_the_size(database_url: str) -> None:
+def test_concurrent_statements_use_separate_connections_up_to_the_pool_size(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # when
         process_ids = await pass_at_once(pool, database_url, 6, running=2)
@@ -100,12 +100,12 @@ def test_statements_at_once_have_connections_of_their_own_up_to_the_size(databas
     run(database_url, work, size=2)
 
 
-def test_connections_that_the_server_ended_cost_no_answer(database_url: str) -> None:
+def test_connections_closed_by_the_server_are_replaced(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # given three open connections
         await pass_at_once(pool, database_url, 3, running=3)
         killer = await asyncpg.connect(database_url)
-        # when all are ended, and nothing was heard of that yet
+        # when the server closes all of them and the pool has not noticed yet
         ended = await killer.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE application_name = 'genregraph' AND datname = current_database()"
@@ -119,7 +119,7 @@ def test_connections_that_the_server_ended_cost_no_answer(database_url: str) -> 
     run(database_url, work)
 
 
-def test_a_connection_that_breaks_while_a_statement_runs_costs_no_answer(database_url: str) -> None:
+def test_a_statement_is_retried_if_its_connection_breaks(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # given
         ended = await process_id(pool)
@@ -137,7 +137,7 @@ def test_a_connection_that_breaks_while_a_statement_runs_costs_no_answer(databas
     run(database_url, work)
 
 
-def test_a_server_that_is_away_is_an_error() -> None:
+def test_an_unreachable_server_raises_an_outage() -> None:
     nowhere = "postgresql://postgres@127.0.0.1:1/postgres"
 
     async def work(pool: ReadPool) -> None:
@@ -147,19 +147,19 @@ def test_a_server_that_is_away_is_an_error() -> None:
     run(nowhere, work)
 
 
-def test_a_statement_that_takes_too_long_is_ended_in_the_database_too(database_url: str) -> None:
+def test_a_statement_that_times_out_is_cancelled_in_the_database(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         with pytest.raises(TimeoutError):
             await pool.fetch("SELECT pg_sleep(77)")
         # then
         await wait_for_running(database_url, "pg_sleep(77)", 0)
-        # and the next one is answered, on another connection
+        # and the next statement uses another connection
         assert await process_id(pool) > 0
 
     run(database_url, work, timeout_seconds=0.3, size=1)
 
 
-def test_the_wait_for_a_connection_counts_as_time(database_url: str) -> None:
+def test_the_time_limit_includes_the_wait_for_a_connection(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         # given statements that share one connection, each of which takes too long
         slow = [pool.fetch("SELECT pg_sleep(77)") for _ in range(40)]
@@ -171,7 +171,7 @@ def test_the_wait_for_a_connection_counts_as_time(database_url: str) -> None:
     run(database_url, work, timeout_seconds=0.3, size=1)
 
 
-def test_a_wrong_statement_is_an_error_and_does_no_harm(database_url: str) -> None:
+def test_an_invalid_statement_fails_without_affecting_later_ones(database_url: str) -> None:
     async def work(pool: ReadPool) -> None:
         with pytest.raises(asyncpg.UndefinedTableError):
             await pool.fetch("SELECT * FROM nothing_of_the_kind")
@@ -180,7 +180,7 @@ def test_a_wrong_statement_is_an_error_and_does_no_harm(database_url: str) -> No
     run(database_url, work)
 
 
-def test_without_prepared_statements_it_reads_through_a_pooler_that_swaps_connections(
+def test_reads_without_prepared_statements_work_through_a_transaction_pooler(
     database_url: str,
 ) -> None:
     async def main() -> None:

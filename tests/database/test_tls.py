@@ -1,4 +1,4 @@
-"""A server that takes connections over TLS only, with a certificate made by the test."""
+"""A server that accepts only TLS connections, with a certificate created by the test."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.waiting import finished
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A server and what is trusted of it.
+    """A server and its certificates.
 
     Attributes:
         url: of its database, with the host `localhost` and no parameters.
@@ -82,7 +82,7 @@ def server() -> Iterator[TlsServer]:
 
 
 def connect(server: TlsServer, parameters: str) -> bool:
-    """Whether a connection with these parameters of the URL uses TLS."""
+    """Return whether a connection with these URL parameters uses TLS."""
 
     async def ask() -> bool:
         parts = parameters.format(trusted=server.certificate, other=server.other_certificate)
@@ -121,7 +121,7 @@ def test_these_urls_connect_over_tls(server: TlsServer, parameters: str) -> None
         ("sslmode=verify-full&sslrootcert=/nowhere.pem", DatabaseUrlError, "/nowhere.pem"),
     ],
 )
-def test_what_cannot_be_trusted_is_refused_without_the_password(
+def test_an_untrusted_server_is_refused_without_showing_the_password(
     server: TlsServer, parameters: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -130,14 +130,14 @@ def test_what_cannot_be_trusted_is_refused_without_the_password(
     assert str(urlsplit(server.url).password) not in str(raised.value)
 
 
-def test_a_host_that_the_certificate_does_not_name_is_refused(server: TlsServer) -> None:
+def test_a_host_missing_from_the_certificate_is_refused(server: TlsServer) -> None:
     numeric = replace(server, url=server.url.replace("localhost", "127.0.0.1"))
     assert connect(numeric, "sslmode=verify-ca&sslrootcert={trusted}") is True
     with pytest.raises(ConnectionError, match=r"not valid for '127\.0\.0\.1'"):
         connect(numeric, "sslmode=verify-full&sslrootcert={trusted}")
 
 
-def test_migrations_requests_and_the_queue_use_it(server: TlsServer, serve_on: ServeOn) -> None:
+def test_migrations_requests_and_the_queue_use_tls(server: TlsServer, serve_on: ServeOn) -> None:
     # given
     url = f"{server.url}?sslmode=verify-full&sslrootcert={server.certificate}"
     migrate(url)

@@ -1,4 +1,4 @@
-"""Databases that are read-only, frozen, gone or changed: what is answered, and that it ends by itself."""
+"""Databases that are read-only, frozen, unreachable or changed: the responses, and the recovery."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_writable(database: Database) -> None:
 
 @contextmanager
 def role_of(database: Database, *attributes: str) -> Iterator[tuple[str, str]]:
-    """A role that owns all there is in a database; gives its name and its URL."""
+    """Create a role that owns everything in a database; yield its name and its URL."""
     name = f"role_{uuid.uuid4().hex}"
     database.execute(f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'secret'")
     for attribute in attributes:
@@ -94,7 +94,7 @@ def test_a_service_starts_on_a_read_only_database(database: Database, serve_on: 
 
 
 @pytest.mark.parametrize("setting", ["statement_timeout = 20", "idle_in_transaction_session_timeout = 1"])
-def test_limits_of_a_role_do_not_end_what_the_service_does(
+def test_timeouts_of_a_role_do_not_interrupt_the_service(
     database: Database, serve_on: ServeOn, setting: str
 ) -> None:
     with role_of(database, f"SET {setting}") as (_, url):
@@ -103,7 +103,7 @@ def test_limits_of_a_role_do_not_end_what_the_service_does(
         assert api.post(GENRES).status_code == 200
 
 
-def test_a_limit_that_the_url_asks_for_is_told(database: Database, serve_on: ServeOn) -> None:
+def test_a_timeout_set_in_the_url_is_reported(database: Database, serve_on: ServeOn) -> None:
     api = serve_on(f"{database.url}&options=-cstatement_timeout%3D400")
     gate = database.close_gate("songs", "true")
     response = api.upload(SONGS)
@@ -125,7 +125,7 @@ def test_a_limit_that_the_url_asks_for_is_told(database: Database, serve_on: Ser
         ("ALTER DATABASE {database} RENAME TO {role}", "ALTER DATABASE {role} RENAME TO {database}"),
     ],
 )
-def test_what_an_operator_changes_is_an_outage_until_it_is_changed_back(
+def test_an_operators_change_is_an_outage_until_it_is_reverted(
     postgres: Postgres, database: Database, serve_on: ServeOn, change: str, undo: str
 ) -> None:
     with role_of(database) as (role, url):
@@ -152,10 +152,10 @@ def test_what_an_operator_changes_is_an_outage_until_it_is_changed_back(
         recovers(api)
 
 
-def test_a_server_that_goes_away_fails_nobody_with_an_error_of_ours(
+def test_a_server_restart_causes_no_internal_errors(
     postgres: Postgres, database: Database, serve_on: ServeOn
 ) -> None:
-    # given fifty who read all the time
+    # given fifty clients that read continuously
     api = serve_on(database.url)
     api.classify(SONGS)
     answers: list[Counter[tuple[int | str, ...]]] = [Counter() for _ in range(50)]
@@ -194,7 +194,7 @@ def test_a_server_that_goes_away_fails_nobody_with_an_error_of_ours(
 
 @contextmanager
 def frozen(postgres: Postgres) -> Iterator[None]:
-    """Stop all processes of the server, as a virtual machine that is paused does."""
+    """Stop all processes of the server, as pausing its virtual machine does."""
     postmaster = psutil.Process(postgres.pid)
     processes = [postmaster, *postmaster.children(recursive=True)]
     for process in processes:
@@ -209,7 +209,7 @@ def frozen(postgres: Postgres) -> Iterator[None]:
 LIMIT_SECONDS = 0.8 * READ_SECONDS
 
 
-def test_a_frozen_server_keeps_no_caller_waiting_who_is_not_known(
+def test_a_frozen_server_does_not_delay_unknown_callers(
     postgres: Postgres, database: Database, serve_on: ServeOn
 ) -> None:
     # given readers that wait for the database

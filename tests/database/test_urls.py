@@ -1,4 +1,4 @@
-"""Which database URLs are taken, and what is said of the others."""
+"""Which database URLs are accepted, and the messages for others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECRET = "hunter2"
 
 
 def arguments(url: str) -> dict[str, object]:
-    """What asyncpg is called with, without what the URL does not say."""
+    """Return the arguments for asyncpg that the URL sets."""
     given = DatabaseUrl.parse(url).arguments
     return {name: value for name, value in given.items() if value is not None}
 
@@ -48,12 +48,12 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_what_libpq_takes_is_taken(url: str, expected: dict[str, object]) -> None:
+def test_urls_accepted_by_libpq_are_accepted(url: str, expected: dict[str, object]) -> None:
     given = arguments(url)
     assert {name: given.get(name) for name in expected} == expected
 
 
-def test_parameters_of_the_server_go_to_the_server() -> None:
+def test_unknown_parameters_are_passed_to_the_server() -> None:
     url = DatabaseUrl.parse("postgresql://h/d?application_name=me&options=-csearch_path%3Da&work_mem=8MB")
     assert url.server_settings == {"application_name": "me", "options": "-csearch_path=a", "work_mem": "8MB"}
 
@@ -141,22 +141,20 @@ AMBIGUOUS = f"The database URL is ambiguous: an @ or a / is in the wrong place. 
         ),
     ],
 )
-def test_what_cannot_be_used_is_one_line_without_a_part_of_the_password(url: str, message: str) -> None:
+def test_an_unusable_url_gives_one_line_without_any_part_of_the_password(url: str, message: str) -> None:
     with pytest.raises(DatabaseUrlError) as refused:
         DatabaseUrl.parse(url)
     assert str(refused.value) == message
     assert SECRET not in repr(refused.value)
 
 
-def test_a_password_is_not_shown() -> None:
+def test_the_password_is_not_shown() -> None:
     url = DatabaseUrl.parse(f"postgresql://me:{SECRET}@a:1,b:2/songs?sslpassword={SECRET}")
     assert url.shown == "songs at a:1,b:2"
     assert SECRET not in repr(url)
 
 
-def test_a_service_fills_in_what_the_url_does_not_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_service_file_completes_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # given
     services = tmp_path / "services"
     services.write_text(
@@ -177,7 +175,7 @@ def test_a_service_fills_in_what_the_url_does_not_say(
         ("[other]\n", "The service songs is not in {}. PGSERVICEFILE names another service file."),
     ],
 )
-def test_a_service_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unreadable_service_file_gives_one_line(tmp_path: Path, text: str, message: str) -> None:
     services = tmp_path / "services"
     services.write_text(text)
     with pytest.raises(DatabaseUrlError) as refused:
@@ -198,7 +196,7 @@ def test_a_service_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, me
         ("postgresql://a,b/d", {"PGTARGETSESSIONATTRS": "read-write"}, True),
     ],
 )
-def test_several_hosts_are_one_server_only_if_it_must_be_the_primary(
+def test_several_hosts_count_as_one_server_only_if_the_primary_is_required(
     monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str], expected: bool
 ) -> None:
     for name, value in variables.items():

@@ -23,7 +23,7 @@ def batch_of(api: ApiClient, batch_id: str) -> dict[str, Any]:
 
 
 def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[str]]) -> None:
-    """Look at everything that is stored.
+    """Check everything that is stored.
 
     Args:
         api: it answers, without having been started again.

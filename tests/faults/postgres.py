@@ -141,7 +141,7 @@ class Database:
         )
 
     def close_gate(self, table: str, condition: str) -> Gate:
-        """Let inserts into a table wait before the row that meets a condition, until the gate is opened.
+        """Block inserts into a table before the row that meets a condition, until the gate is opened.
 
         It is made of tables and a trigger, so that it stays closed while the server restarts.
 

@@ -40,7 +40,7 @@ class Program:
         log: Path,
         before: Callable[[], None] | None = None,
     ) -> None:
-        """Start it.
+        """Start the program.
 
         Args:
             arguments: of `genregraph`.

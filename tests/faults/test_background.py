@@ -1,4 +1,4 @@
-"""A background batch, and the database, its worker or its service killed in the middle of it."""
+"""Background batches whose database, worker or service is killed."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def all_stored(batch: dict[str, Any]) -> dict[int, set[str]]:
     return {track_id: {uuid_of(batch)} for track_id in SONGS}
 
 
-def test_the_database_is_killed_and_comes_back(
+def test_a_batch_and_its_followers_survive_a_restart_of_the_database(
     programs: Programs, database: Database, postgres: Postgres
 ) -> None:
-    # given a batch that somebody follows
+    # given a batch with a follower
     service = programs.serve(workers=1)
     queued, gate = held_in_third_chunk(service, database)
     with followed(service, queued["id"]) as events:
@@ -79,7 +79,7 @@ def test_the_database_is_killed_and_comes_back(
     check(service.api, database, all_stored(queued))
 
 
-def test_all_connections_are_cut(programs: Programs, database: Database) -> None:
+def test_a_batch_survives_the_loss_of_all_connections(programs: Programs, database: Database) -> None:
     # given
     service = programs.serve(workers=1)
     queued, gate = held_in_third_chunk(service, database)
@@ -91,11 +91,11 @@ def test_all_connections_are_cut(programs: Programs, database: Database) -> None
     check(service.api, database, all_stored(queued))
 
 
-def test_outages_use_up_no_attempt(programs: Programs, database: Database) -> None:
+def test_outages_do_not_count_as_attempts(programs: Programs, database: Database) -> None:
     # given
     service = programs.serve(workers=1)
     queued, gate = held_in_third_chunk(service, database)
-    # when the connections are cut more often than work may break off
+    # when the connections are cut more often than a batch may fail
     for _ in range(MAX_ATTEMPTS + 1):
         gate.wait_for_arrival()
         database.cut_connections()
@@ -107,14 +107,14 @@ def test_outages_use_up_no_attempt(programs: Programs, database: Database) -> No
     check(service.api, database, all_stored(queued))
 
 
-def test_a_database_that_becomes_read_only_ends_no_batch(
+def test_a_batch_waits_while_the_database_is_read_only(
     programs: Programs, database: Database, postgres: Postgres
 ) -> None:
     # given
     service = programs.serve()
     worker = programs.work()
     queued, gate = held_in_third_chunk(service, database)
-    # when it takes no writes, and connections are cut that began to write before
+    # when it becomes read-only, and connections that have already written are cut
     with postgres.setting("default_transaction_read_only", "on"):
         database.cut_connections()
         eventually(lambda: worker.log.count("ReadOnlySQLTransactionError") > MAX_ATTEMPTS, "it tried often")
@@ -126,7 +126,7 @@ def test_a_database_that_becomes_read_only_ends_no_batch(
     check(service.api, database, all_stored(queued))
 
 
-def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: Database) -> None:
+def test_another_worker_resumes_the_batch_of_a_killed_worker(programs: Programs, database: Database) -> None:
     # given
     service = programs.serve()
     worker = programs.work()
@@ -135,7 +135,7 @@ def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: 
     worker.kill()
     gate.open()
     programs.work()
-    # then it goes on behind what was staged
+    # then it resumes after the staged songs
     eventually(
         lambda: (
             database.value(
@@ -151,16 +151,16 @@ def test_the_worker_is_killed_and_another_goes_on(programs: Programs, database: 
     assert min(seen, default=4_000) >= 4_000
     assert (batch["status"], batch["rowsClassified"], batch["rowsDuplicated"]) == ("SUCCEEDED", 6_000, 0)
     check(service.api, database, all_stored(queued))
-    # and counts each song's drift once, as in a batch that nothing happened to
+    # and it counts each song's drift once, as in an undisturbed batch
     in_one_go = service.api.classify(song_file(SONGS))
     assert drift_of(service, queued["id"]) == drift_of(service, in_one_go["id"])
     assert any(group["songsOutside"] for group in drift_of(service, queued["id"]))
 
 
-def test_a_reclassification_goes_on_after_its_worker_is_killed(
+def test_another_worker_resumes_the_reclassification_of_a_killed_worker(
     programs: Programs, database: Database
 ) -> None:
-    # given stored songs of another model, and a worker that is classifying them again
+    # given songs of another model, and a worker that is reclassifying them
     service = programs.serve(GENREGRAPH_CLIENTS="test:test:admin")
     service.api.classify(song_file(SONGS))
     database.execute("UPDATE songs SET model_version = 'old', predicted_genre = 'pop'")
@@ -179,20 +179,18 @@ def test_a_reclassification_goes_on_after_its_worker_is_killed(
     assert service.api.execute('{ songs(modelVersion: "old") { totalCount } }')["songs"]["totalCount"] == 0
 
 
-def test_a_worker_that_is_only_slow_loses_its_batch_and_does_no_harm(
-    programs: Programs, database: Database
-) -> None:
-    # given a worker that is stopped, and so not heard of
+def test_a_suspended_worker_loses_its_batch_and_does_no_harm(programs: Programs, database: Database) -> None:
+    # given a suspended worker, which sends no heartbeats
     service = programs.serve()
     slow = programs.work()
     queued, gate = held_in_third_chunk(service, database)
     slow.send_signal(signal.SIGSTOP)
     gate.open()
-    # when another has finished its batch, and it goes on
+    # when another worker has finished its batch, and it resumes
     programs.work()
     assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
     slow.send_signal(signal.SIGCONT)
-    # then it does the next batch with the other
+    # then both process later batches
     more = [service.api.classify(song_file([n]), background=True) for n in range(7_001, 7_004)]
     for batch in more:
         assert finished(service.api, batch["id"])["status"] == "SUCCEEDED"
@@ -200,7 +198,7 @@ def test_a_worker_that_is_only_slow_loses_its_batch_and_does_no_harm(
     check(service.api, database, songs)
 
 
-def test_a_worker_that_is_told_to_stop_hands_over(programs: Programs, database: Database) -> None:
+def test_a_stopping_worker_hands_over_its_batch(programs: Programs, database: Database) -> None:
     # given
     service = programs.serve()
     worker = programs.work()
@@ -215,10 +213,10 @@ def test_a_worker_that_is_told_to_stop_hands_over(programs: Programs, database: 
     check(service.api, database, all_stored(queued))
 
 
-def test_a_service_that_is_told_to_stop_hands_over_and_ends_its_streams(
+def test_a_stopping_service_hands_over_its_batch_and_ends_its_streams(
     programs: Programs, database: Database
 ) -> None:
-    # given a service with a worker inside, and somebody who follows the batch
+    # given a service with its own worker, and a follower of the batch
     service, other = programs.serve(workers=1), programs.serve()
     queued, gate = held_in_third_chunk(service, database)
     with followed(service, queued["id"]) as events:
@@ -235,7 +233,7 @@ def test_a_service_that_is_told_to_stop_hands_over_and_ends_its_streams(
 
 
 @pytest.mark.parametrize("held_at", ["before the commit", "after the commit"])
-def test_the_service_is_killed_between_upload_and_answer(
+def test_a_retry_after_a_killed_service_joins_the_batch(
     programs: Programs, database: Database, held_at: str
 ) -> None:
     # given
@@ -262,17 +260,17 @@ def test_the_service_is_killed_between_upload_and_answer(
 
 
 def kill_the_process_at_the_first_chunk() -> None:
-    """Break this process: whoever opens a stored file dies of it, as of a file that eats all memory."""
+    """Make opening a stored file kill this process, as a file that exhausts memory would."""
     from app.batches import processing
 
     processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, attr-defined]
 
 
-def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, database: Database) -> None:
+def test_a_batch_fails_after_killing_three_workers(programs: Programs, database: Database) -> None:
     # given
     service = programs.serve()
     queued = service.api.classify(song_file(range(1, 11)), background=True)
-    # when: the fault is injected, in place of a file that ends its worker
+    # when, instead of a file that crashes its worker, the fault is injected
     for _ in range(3):
         worker = programs.work(kill_the_process_at_the_first_chunk)
         assert worker.end() == -signal.SIGKILL
@@ -282,13 +280,13 @@ def test_a_batch_that_kills_three_workers_has_failed(programs: Programs, databas
     assert batch["status"] == "FAILED"
     assert "crashed 3 times in a row" in batch["error"]
     check(service.api, database, {})
-    # and the next batch is worked on
+    # and the next batch is processed
     more = service.api.classify(song_file([1]), background=True)
     assert finished(service.api, more["id"])["status"] == "SUCCEEDED"
 
 
 def fail_at_the_first_chunk() -> None:
-    """Break this process: no stored file can be read."""
+    """Make opening a stored file fail."""
     from app.batches import processing
 
     def broken(*_: object) -> None:
@@ -297,7 +295,7 @@ def fail_at_the_first_chunk() -> None:
     processing.open_stored = broken  # type: ignore[assignment, attr-defined]
 
 
-def test_a_batch_that_fails_three_times_has_failed(programs: Programs, database: Database) -> None:
+def test_a_batch_fails_after_three_failed_attempts(programs: Programs, database: Database) -> None:
     service = programs.serve()
     queued = service.api.classify(song_file(range(1, 11)), background=True)
     # when

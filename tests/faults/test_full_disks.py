@@ -1,7 +1,7 @@
-"""Disks that are full: where uploads are put, and where the database keeps its data.
+"""Full disks: that of uploads, and that of the database.
 
-Small file systems in memory are mounted for it, which only root may do. Elsewhere the file layer of the
-service is told to say that the disk is full.
+The tests mount small file systems in memory, which requires root. Without root, the file layer of the
+service reports a full disk instead.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def small_file_system(mebibytes: int) -> Iterator[Path]:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_the_disk_that_takes_uploads_is_full(programs: Programs, database: Database) -> None:
+def test_an_upload_that_fills_the_disk_is_refused(programs: Programs, database: Database) -> None:
     with small_file_system(2) as folder:
         # given
         service = programs.serve(TMPDIR=str(folder))
@@ -55,7 +55,7 @@ def test_the_disk_that_takes_uploads_is_full(programs: Programs, database: Datab
         assert error["extensions"]["code"] == "INSUFFICIENT_STORAGE"
         assert shutil.disk_usage(folder).used == 0
         check(service.api, database, {})
-        # and what fits is taken
+        # and a file that fits is accepted
         batch = service.api.classify(song_file(range(500)))
         check(service.api, database, {n: {uuid_of(batch)} for n in range(500)})
         assert "Traceback" not in service.log
@@ -70,8 +70,8 @@ def fail_to_write_uploads() -> None:
     tempfile.SpooledTemporaryFile.write = write  # type: ignore[assignment, method-assign]
 
 
-def test_the_file_layer_says_that_the_disk_is_full(programs: Programs, database: Database) -> None:
-    # given: the fault is injected
+def test_an_upload_is_refused_if_writing_reports_a_full_disk(programs: Programs, database: Database) -> None:
+    # given an injected fault
     service = programs.serve(before=fail_to_write_uploads)
     # when
     response = service.api.upload(song_file(range(3_000)))
@@ -84,7 +84,7 @@ def test_the_file_layer_says_that_the_disk_is_full(programs: Programs, database:
 @contextmanager
 def database_on_a_small_disk(postgres: Postgres) -> Iterator[tuple[Database, Path]]:
     """Give a database whose tables are on a small disk, and a file on it that may be deleted to make room."""
-    # without autovacuum, which makes room on a full disk, or takes what the next connection needs
+    # without autovacuum, which could free space, or use the space that the next connection needs
     with small_file_system(64) as folder, postgres.setting("autovacuum", "off"):
         place = folder / "data"
         place.mkdir()
@@ -104,12 +104,12 @@ def fill(ballast: Path, leave_kibibytes: int = 0) -> None:
         file.write(bytes(room))
 
 
-def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) -> None:
+def test_a_batch_waits_while_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) -> None:
     with (
         database_on_a_small_disk(postgres) as (database, ballast),
         Programs.on(database, tmp_path) as programs,
     ):
-        # given a batch in the queue when the disk becomes full
+        # given a batch that is queued when the disk becomes full
         service = programs.serve()
         queued = service.api.classify(song_file(range(2_000)), background=True)
         fill(ballast, leave_kibibytes=64)
@@ -128,7 +128,7 @@ def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) ->
             "it has tried more often than it may fail",
         )
         assert batch_of(service.api, queued["id"])["status"] in ("QUEUED", "RUNNING", "WAITING")
-        # and when there is room again, the batch goes on by itself
+        # and when there is space again, the batch continues automatically
         ballast.unlink()
         assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"
         batch = service.api.classify(song_file(range(5_000, 7_000)))
@@ -139,7 +139,7 @@ def test_the_disk_of_the_database_is_full(postgres: Postgres, tmp_path: Path) ->
         )
 
 
-def test_a_full_disk_lets_nobody_connect(postgres: Postgres, tmp_path: Path) -> None:
+def test_the_service_recovers_from_a_disk_too_full_to_connect(postgres: Postgres, tmp_path: Path) -> None:
     with (
         database_on_a_small_disk(postgres) as (database, ballast),
         Programs.on(database, tmp_path) as programs,
@@ -175,7 +175,7 @@ def test_a_full_disk_lets_nobody_connect(postgres: Postgres, tmp_path: Path) -> 
         assert worker.log.startswith(f"genregraph: cannot migrate the database {database.name} at ")
         assert worker.log.endswith(": No space left on device\n")
         assert "Traceback" not in service.log + worker.log
-        # and when there is room again
+        # and when there is space again
         ballast.unlink()
         programs.work()
         assert finished(service.api, queued["id"])["status"] == "SUCCEEDED"

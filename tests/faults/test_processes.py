@@ -43,33 +43,33 @@ def ask(service: Service, times: int) -> None:
         list(pool.map(one, range(times)))
 
 
-def test_several_processes_share_a_port_count_together_and_are_replaced(programs: Programs) -> None:
+def test_processes_share_a_port_and_their_counts_and_are_replaced(programs: Programs) -> None:
     # given
     service = programs.serve(GENREGRAPH_PROCESSES=str(PROCESSES), workers=1)
     eventually(lambda: len(children(service)) == PROCESSES, "all are started")
     before = children(service)
     # when
     ask(service, 60)
-    # then they have counted together, and each has answered some
+    # then each has served some, and the counts are shared
     assert [queries(service) for _ in range(4)] == [60.0] * 4
     assert service.api.http.get("/healthcheck").json()["worker"] == "running"
     # and when one dies
     killed = max(before)
     os.kill(killed, signal.SIGKILL)
-    # then another takes its place, nobody is refused, and nothing is counted less
+    # then it is replaced, no request fails, and no count decreases
     ask(service, 30)
     eventually(
         lambda: len(children(service)) == PROCESSES and killed not in children(service), "it is replaced"
     )
     assert queries(service) == 90.0
-    # and when told to stop
+    # and when the service is stopped
     service.send_signal(signal.SIGTERM)
-    # then all of them end
+    # then all processes exit
     assert service.end() == 0
     assert not [pid for pid in before if psutil.pid_exists(pid)]
 
 
-def test_the_processes_end_with_their_parent(programs: Programs) -> None:
+def test_processes_exit_with_their_parent(programs: Programs) -> None:
     service = programs.serve(GENREGRAPH_PROCESSES="2")
     eventually(lambda: len(children(service)) == 2, "both are started")
     pids = children(service)
@@ -77,7 +77,7 @@ def test_the_processes_end_with_their_parent(programs: Programs) -> None:
     eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids), "they end")
 
 
-def test_a_port_that_is_taken_is_not_shared() -> None:
+def test_a_port_in_use_is_not_shared() -> None:
     def serve(_: Place) -> int:
         raise AssertionError
 

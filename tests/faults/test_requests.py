@@ -1,4 +1,4 @@
-"""Requests that classify, and what goes wrong in the middle of them."""
+"""Requests that classify songs, and faults during them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cut_connections(postgres: Postgres, database: Database) -> None:
 
 
 @pytest.mark.parametrize("fault", [kill_and_restart, cut_connections])
-def test_the_database_goes_away_in_mid_request(
+def test_a_request_fails_cleanly_if_the_database_goes_away(
     programs: Programs, database: Database, postgres: Postgres, fault: Callable[[Postgres, Database], None]
 ) -> None:
     # given
@@ -59,12 +59,12 @@ def test_the_database_goes_away_in_mid_request(
     assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAVAILABLE"]
     check(service.api, database, {})
     assert "Traceback" not in service.log
-    # and sent again
+    # and a retry succeeds
     batch = service.api.classify(song_file(SONGS))
     check(service.api, database, {n: {uuid_of(batch)} for n in SONGS})
 
 
-def test_a_service_that_is_told_to_stop_answers_first(programs: Programs, database: Database) -> None:
+def test_a_stopping_service_completes_its_requests(programs: Programs, database: Database) -> None:
     # given
     service, other = programs.serve(), programs.serve()
     with ThreadPoolExecutor(1) as pool:
@@ -79,9 +79,7 @@ def test_a_service_that_is_told_to_stop_answers_first(programs: Programs, databa
     check(other.api, database, {n: {uuid_of(batch)} for n in SONGS})
 
 
-def test_a_service_that_is_killed_in_mid_request_leaves_nothing(
-    programs: Programs, database: Database
-) -> None:
+def test_a_service_killed_during_a_request_stores_nothing(programs: Programs, database: Database) -> None:
     # given
     service, other = programs.serve(), programs.serve()
     with ThreadPoolExecutor(1) as pool:
@@ -97,8 +95,8 @@ def test_a_service_that_is_killed_in_mid_request_leaves_nothing(
     check(other.api, database, {n: {uuid_of(batch)} for n in SONGS})
 
 
-def test_twenty_overlapping_batches_at_once(programs: Programs, database: Database) -> None:
-    # given twenty files of 600 songs, each with songs of its neighbours, every other one upside down
+def test_twenty_overlapping_batches_do_not_deadlock(programs: Programs, database: Database) -> None:
+    # given twenty overlapping files of 600 songs, every other one in reverse order
     service = programs.serve()
     for _ in range(2):
         programs.work(GENREGRAPH_WORKER_CONCURRENCY="2")
@@ -120,6 +118,6 @@ def test_twenty_overlapping_batches_at_once(programs: Programs, database: Databa
         for track_id in songs:
             holders.setdefault(track_id, set()).add(uuid_of(batch))
     check(service.api, database, holders)
-    # and the last word has who comes last
+    # and the last batch wins
     last = service.api.classify(song_file(range(300, 900)))
     check(service.api, database, holders | {n: {uuid_of(last)} for n in range(300, 900)})

@@ -1,4 +1,4 @@
-"""Random sequences of batches and faults, against a simple model of what must be stored in the end."""
+"""Random sequences of batches and faults, compared with a simple model of what must be stored."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def new_world(postgres: Postgres) -> Iterator[World]:
         yield World(postgres, database, programs, programs.serve(), programs.work())
 
 
-# Not shrunk: what a smaller sequence does is another matter of timing. The steps are in the report.
+# Not shrunk, because the timing of a smaller sequence differs. The steps are in the report.
 @settings(
     max_examples=8,
     deadline=None,
@@ -183,7 +183,9 @@ def new_world(postgres: Postgres) -> Iterator[World]:
     suppress_health_check=list(HealthCheck),
 )
 @given(sequence=st.lists(steps, min_size=4, max_size=10))
-def test_what_succeeded_is_stored_once_and_nothing_else(postgres: Postgres, sequence: list[Step]) -> None:
+def test_only_successful_batches_are_stored_after_random_faults(
+    postgres: Postgres, sequence: list[Step]
+) -> None:
     with new_world(postgres) as world:
         # when
         for step in sequence:

@@ -1,4 +1,4 @@
-"""Clients that hang up or are slow in the middle of an upload."""
+"""Clients that disconnect or stall during an upload."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def batch_count(service: Service) -> int:
     return int(service.api.execute("{ batches { totalCount } }")["batches"]["totalCount"])
 
 
-def test_a_client_hangs_up_in_mid_upload(programs: Programs, database: Database) -> None:
+def test_a_client_that_disconnects_during_an_upload_leaves_nothing(
+    programs: Programs, database: Database
+) -> None:
     # given
     service = programs.serve()
     before = spooled_files(service)
@@ -79,7 +81,7 @@ def test_a_client_hangs_up_in_mid_upload(programs: Programs, database: Database)
     assert "Traceback" not in service.log
 
 
-def test_a_client_that_hangs_up_before_the_answer_finds_its_songs_stored(
+def test_a_client_that_disconnects_before_the_response_has_its_songs_stored(
     programs: Programs, database: Database
 ) -> None:
     # given
@@ -100,15 +102,15 @@ def test_a_client_that_hangs_up_before_the_answer_finds_its_songs_stored(
     assert "Traceback" not in service.log
 
 
-def test_slow_clients_keep_nobody_waiting(programs: Programs, database: Database) -> None:
-    # given forty clients in the middle of their uploads
+def test_slow_uploads_do_not_delay_other_clients(programs: Programs, database: Database) -> None:
+    # given forty stalled uploads
     service = programs.serve()
     request = upload_of(song_file(range(30)))
     half = len(request) // 2
     clients = [connected(service) for _ in range(40)]
     for client in clients:
         client.sendall(request[:half])
-    # when one of them goes on in small pieces, and others ask meanwhile
+    # when one continues in small pieces, and other clients send queries
     slow, *others = clients
     *pieces, last = (request[start : start + 2_000] for start in range(half, len(request), 2_000))
     for piece in pieces:
