@@ -55,7 +55,7 @@ def verified(api: ApiClient, execute_sql: ExecuteSql) -> ApiClient:
     return api
 
 
-def test_the_share_of_right_genres_with_its_interval(verified: ApiClient) -> None:
+def test_accuracy_has_an_interval(verified: ApiClient) -> None:
     found = accuracy(verified)
 
     assert found["modelVersion"] == verified.execute("{ model { version } }")["model"]["version"]
@@ -70,14 +70,14 @@ def test_the_share_of_right_genres_with_its_interval(verified: ApiClient) -> Non
     assert counted(found["byConfidence"]) == [(1, 1), (2, 2), (1, 2), (1, 2), (3, 3)]
 
 
-def test_without_verified_songs_nothing_is_known(api: ApiClient) -> None:
+def test_accuracy_is_null_without_verified_songs(api: ApiClient) -> None:
     found = accuracy(api)
     assert found["overall"] == {"songs": 0, "correct": 0, "share": None, "lower": 0, "upper": 1}
     assert found["byGenre"] == []
     assert counted(found["byConfidence"]) == [(0, 0)] * 5
 
 
-def test_only_predictions_of_the_present_model_count(verified: ApiClient, execute_sql: ExecuteSql) -> None:
+def test_only_predictions_of_the_current_model_count(verified: ApiClient, execute_sql: ExecuteSql) -> None:
     execute_sql("UPDATE songs SET model_version = 'old' WHERE track_id > 3")
 
     found = accuracy(verified)
@@ -91,7 +91,7 @@ def test_songs_that_the_model_learned_from_do_not_count(
     start_service: StartService,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # given a model that learned from what was verified until noon, of songs 4 to 10 that were verified later
+    # given a model trained on verifications until noon; songs 4 to 10 were verified later
     execute_sql("UPDATE songs SET first_verified_at = '2026-01-01 12:00Z' WHERE track_id <= 3")
     execute_sql("UPDATE songs SET first_verified_at = '2026-01-01 12:01Z' WHERE track_id > 3")
 
@@ -103,7 +103,7 @@ def test_songs_that_the_model_learned_from_do_not_count(
 
     monkeypatch.setattr("app.main.load_ensemble", load)
     learned = start_service()
-    # when a song that it learned from is verified once more
+    # when a song that it was trained on is verified again
     verify(learned, {1: "ska", 2: None})
     verify(learned, {2: "ska"})
     # then
@@ -111,7 +111,7 @@ def test_songs_that_the_model_learned_from_do_not_count(
     assert (found["songsVerified"], found["overall"]["songs"], found["overall"]["correct"]) == (10, 7, 5)
 
 
-def test_the_metrics_say_the_same(verified: ApiClient) -> None:
+def test_the_metrics_match_the_query(verified: ApiClient) -> None:
     samples = scrape(verified)
     assert value(samples, "verified_songs") == 10
     assert value(samples, "verified_accuracy") == 0.8
@@ -120,6 +120,6 @@ def test_the_metrics_say_the_same(verified: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(("correct", "songs"), [(0, 1), (1, 1), (0, 7), (3, 7), (50, 60), (1234, 2000)])
-def test_the_interval_is_wilsons(correct: int, songs: int) -> None:
+def test_the_interval_is_wilsons_score_interval(correct: int, songs: int) -> None:
     expected = binomtest(correct, songs).proportion_ci(method="wilson")
     assert Accuracy(songs, correct).interval == pytest.approx((expected.low, expected.high), abs=1e-12)

@@ -64,7 +64,7 @@ class TestQueueing:
         assert finished(api, queued["id"])["rowsClassified"] == 11
 
     def test_many_chunks_keep_their_order(self, api: ApiClient) -> None:
-        # given a file of several chunks in which every song comes twice, the second time with another title
+        # given a file of several chunks that has every song twice, the second time with another title
         rows = song_rows(2_600)
         again = [{**row, "title": f"second {row['trackID']}"} for row in rows]
         # when
@@ -196,7 +196,7 @@ class TestCancelling:
         assert (cancelled["status"], cancelled["rowsClassified"]) == ("CANCELLED", 0)
         assert cancelled["finishedAt"] is not None
         nothing_in(execute_sql, "batch_uploads", "batch_upload_parts")
-        # and a worker that starts later leaves it alone, and takes the next
+        # and a worker that starts later ignores it and processes the next batch
         working = start_service()
         later = working.classify(song_csv(song_rows(6)), background=True)
         assert finished(working, later["id"])["status"] == "SUCCEEDED"
@@ -284,7 +284,7 @@ class TestWorkers:
     def test_songs_that_another_model_has_staged_are_classified_again(
         self, start_service: StartService, execute_sql: ExecuteSql
     ) -> None:
-        # given a batch that a worker with another model was in the middle of
+        # given a batch that a worker with another model had started
         queued = start_service(worker_concurrency=0).classify(song_csv(song_rows(5)), background=True)
         execute_sql("INSERT INTO models VALUES ('another-model', '{}', now())")
         execute_sql(

@@ -34,7 +34,7 @@ query ($id: ID!) { batch(id: $id) { model { version } songs { nodes { probabilit
 """
 
 
-def test_batches_come_newest_first_in_pages(api: ApiClient) -> None:
+def test_batches_are_listed_newest_first_in_pages(api: ApiClient) -> None:
     # given
     for name in ("one.csv", "two.csv", "three.csv"):
         api.classify(song_csv(song_rows(1)), name)
@@ -48,7 +48,7 @@ def test_batches_come_newest_first_in_pages(api: ApiClient) -> None:
     assert (first["totalCount"], second["pageInfo"]["hasPreviousPage"]) == (3, True)
 
 
-def test_a_batch_is_told_in_full(api: ApiClient) -> None:
+def test_a_batch_returns_all_its_fields(api: ApiClient) -> None:
     # given
     classified = api.classify(song_csv(song_rows(20)), "autumn.csv")
     version = api.execute("{ model { version } }")["model"]["version"]
@@ -63,10 +63,10 @@ def test_a_batch_is_told_in_full(api: ApiClient) -> None:
     assert batch["model"] == {"version": version}
 
 
-def test_the_model_of_another_release_may_be_unreadable_but_its_songs_are_not(
+def test_songs_of_a_model_with_an_unreadable_manifest_can_be_read(
     api: ApiClient, execute_sql: ExecuteSql
 ) -> None:
-    # given a manifest in a form that this release does not know
+    # given a manifest in an unknown format
     batch = api.classify(song_csv(song_rows(1)))
     execute_sql("UPDATE models SET manifest = jsonb_build_object('genres', manifest -> 'genres')")
     # when
@@ -76,18 +76,18 @@ def test_the_model_of_another_release_may_be_unreadable_but_its_songs_are_not(
     assert len(data["batch"]["songs"]["nodes"][0]["probabilities"]) == 8
 
 
-def test_a_batch_that_is_not_there_is_null(api: ApiClient) -> None:
+def test_a_missing_batch_is_null(api: ApiClient) -> None:
     missing = "QmF0Y2g6MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAw"
     assert api.execute(BATCH, id=missing) == {"batch": None}
 
 
 @pytest.mark.parametrize("batch_id", ["U29uZzox", "QmF0Y2g6MQ==", "nonsense", "", "\ud800"])
-def test_an_id_that_is_no_batchs_is_the_clients_mistake(api: ApiClient, batch_id: str) -> None:
+def test_an_invalid_batch_id_is_a_client_error(api: ApiClient, batch_id: str) -> None:
     (error,) = api.errors(BATCH, id=batch_id)
     assert error["extensions"]["code"] in {"INVALID_ARGUMENT", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
 
 
-def test_an_id_of_another_form_is_told_what_is_needed(api: ApiClient) -> None:
+def test_the_error_for_a_malformed_id_says_what_to_pass(api: ApiClient) -> None:
     (error,) = api.errors(BATCH, id="00000000-0000-0000-0000-000000000000")
     assert error["message"] == "The value is not an ID of this API. Pass the `id` of a `Batch` or `Song`."
 
@@ -112,7 +112,7 @@ def test_a_cursor_with_an_impossible_key_is_refused(api: ApiClient, key: tuple[s
     assert error["extensions"]["code"] == "INVALID_CURSOR"
 
 
-def test_batches_with_their_models_cost_two_statements(api: ApiClient, statements: list[str]) -> None:
+def test_batches_with_their_models_take_two_statements(api: ApiClient, statements: list[str]) -> None:
     for _ in range(3):
         api.classify(song_csv(song_rows(1)))
     statements.clear()

@@ -36,14 +36,14 @@ def test_a_file_is_classified_and_stored(api: ApiClient) -> None:
     assert stored(api) == (30, 1)
 
 
-def test_a_file_of_one_song_works(api: ApiClient) -> None:
+def test_a_file_with_one_song_is_classified(api: ApiClient) -> None:
     batch = api.classify(song_csv([song_row(trackID="7", title="Alone")]))
     assert (batch["rowsUploaded"], batch["rowsClassified"]) == (1, 1)
     assert api.execute('{ song(trackId: "7") { title } }') == {"song": {"title": "Alone"}}
 
 
-def test_columns_may_come_in_another_order_and_extra_ones_are_ignored(api: ApiClient) -> None:
-    # given the same song in two orders, the second with a column of its own
+def test_columns_may_be_in_any_order_and_extra_columns_are_ignored(api: ApiClient) -> None:
+    # given the same song with its columns in two orders, and an extra column in the second
     row = song_row(trackID="7")
     backwards = [*reversed(row), "mood"]
     api.classify(song_csv([row]))
@@ -66,7 +66,7 @@ def test_the_last_row_of_a_repeated_track_id_wins(api: ApiClient) -> None:
 
 
 def test_a_track_id_repeated_in_a_later_chunk_is_stored_once(api: ApiClient) -> None:
-    # given more rows than one chunk of the reader holds, the first track id again at the end
+    # given more rows than a chunk, with the first track ID repeated at the end
     rows = song_rows(2_500)
     # when
     batch = api.classify(song_csv([*rows, song_row(trackID="1", title="Last")]))
@@ -75,7 +75,7 @@ def test_a_track_id_repeated_in_a_later_chunk_is_stored_once(api: ApiClient) -> 
     assert api.execute('{ song(trackId: "1") { title } }') == {"song": {"title": "Last"}}
 
 
-def test_rows_with_missing_values_are_counted_and_left_out(api: ApiClient) -> None:
+def test_rows_with_missing_values_are_counted_and_skipped(api: ApiClient) -> None:
     # given
     rows = [song_row(trackID="1", tempo=""), song_row(trackID="2", title=""), song_row(trackID="3")]
     # when
@@ -86,13 +86,15 @@ def test_rows_with_missing_values_are_counted_and_left_out(api: ApiClient) -> No
     assert stored(api) == (1, 1)
 
 
-def test_a_file_of_nothing_but_missing_values_is_a_batch_of_no_songs(api: ApiClient) -> None:
+def test_a_file_with_only_missing_values_is_a_batch_without_songs(api: ApiClient) -> None:
     batch = api.classify(song_csv([song_row(tempo="")]))
     assert (batch["rowsUploaded"], batch["rowsWithMissingValues"], batch["rowsClassified"]) == (1, 1, 0)
     assert (batch["status"], batch["genres"]) == ("SUCCEEDED", [])
 
 
-def test_a_wrong_value_is_reported_with_line_column_and_value_and_nothing_is_stored(api: ApiClient) -> None:
+def test_an_invalid_value_is_reported_with_line_column_and_value_and_nothing_is_stored(
+    api: ApiClient,
+) -> None:
     # given `asd` as the tempo on line 5
     rows = song_rows(6)
     rows[3]["tempo"] = "asd"
@@ -115,8 +117,8 @@ def test_a_wrong_value_is_reported_with_line_column_and_value_and_nothing_is_sto
     assert stored(api) == (0, 0)
 
 
-def test_a_wrong_value_behind_many_good_chunks_leaves_nothing_behind(api: ApiClient) -> None:
-    # given a song stored before and a file whose last row is wrong
+def test_an_invalid_value_after_many_valid_chunks_stores_nothing(api: ApiClient) -> None:
+    # given a stored song, and a file whose last row is invalid
     api.classify(song_csv([song_row(trackID="1", title="Before")]))
     rows = [*song_rows(4_500), song_row(trackID="9999", loudness="loud")]
     # when
@@ -135,7 +137,7 @@ def test_a_missing_column_is_reported_by_name(api: ApiClient) -> None:
     assert stored(api) == (0, 0)
 
 
-def test_wrong_rows_can_be_skipped_and_are_kept_as_problems_of_the_batch(api: ApiClient) -> None:
+def test_skipped_rows_are_stored_as_problems_of_the_batch(api: ApiClient) -> None:
     # given
     rows = song_rows(4)
     rows[1]["key"] = "12"
@@ -164,7 +166,7 @@ def test_wrong_rows_can_be_skipped_and_are_kept_as_problems_of_the_batch(api: Ap
         (song_csv([song_row()]).rstrip() + b",1\n", "songs.csv", "RAGGED_ROW"),
     ],
 )
-def test_a_file_that_is_no_song_file_is_refused_with_a_reason(
+def test_a_file_of_another_kind_is_refused_with_a_reason(
     api: ApiClient, file: bytes, name: str, kind: str
 ) -> None:
     response = api.upload(file, name)
@@ -175,7 +177,7 @@ def test_a_file_that_is_no_song_file_is_refused_with_a_reason(
     assert stored(api) == (0, 0)
 
 
-def test_problems_are_listed_up_to_a_hundred_and_all_counted(api: ApiClient) -> None:
+def test_up_to_a_hundred_problems_are_listed_and_all_are_counted(api: ApiClient) -> None:
     # given
     rows = song_rows(150)
     for row in rows:
@@ -241,13 +243,13 @@ def test_overlapping_batches_at_the_same_time_all_succeed(api: ApiClient) -> Non
     assert sum(genre["songCount"] for genre in data["genres"]) == 600
 
 
-def test_genre_counts_follow_a_song_that_changes_its_genre(api: ApiClient) -> None:
+def test_genre_counts_change_when_a_song_changes_its_genre(api: ApiClient) -> None:
     # given two songs of different genres
     spanish = "de, la, que, el, en, y, un, por, mi, tu, no, es, con, amor, corazon"
     loud = "blood, death, hell, die, burn, soul, war, kill, dark, dead, flesh, pain"
     api.classify(song_csv([song_row(trackID="1", tags=spanish), song_row(trackID="2", tags=loud)]))
     before = api.execute("{ genres { name songCount } }")["genres"]
-    # when both get the other's words
+    # when each gets the other's tags
     api.classify(song_csv([song_row(trackID="1", tags=loud), song_row(trackID="2", tags=spanish)]))
     # then
     after = api.execute("{ genres { name songCount songs { totalCount nodes { trackId } } } }")["genres"]

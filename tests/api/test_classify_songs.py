@@ -44,7 +44,7 @@ def test_songs_are_classified_stored_and_returned_in_order(api: ApiClient) -> No
     assert api.execute('{ song(trackId: "10") { title } }') == {"song": {"title": "Ten"}}
 
 
-def test_a_song_as_json_gets_what_it_gets_in_a_file(api: ApiClient) -> None:
+def test_a_song_sent_as_json_gets_the_same_genre_as_in_a_file(api: ApiClient) -> None:
     # given
     classify(api, song())
     as_json = api.execute(SONG, id="1")
@@ -54,7 +54,7 @@ def test_a_song_as_json_gets_what_it_gets_in_a_file(api: ApiClient) -> None:
     assert api.execute(SONG, id="1") == as_json
 
 
-def test_a_missing_value_is_counted_and_left_out(api: ApiClient) -> None:
+def test_a_song_with_a_missing_value_is_counted_and_skipped(api: ApiClient) -> None:
     result = classify(api, song(trackId="1", tempo=None), song(trackId="2", title="  "), song(trackId="3"))
     assert [found["trackId"] for found in result["songs"]] == ["3"]
     assert result["batch"]["rowsWithMissingValues"] == 2
@@ -79,7 +79,7 @@ def test_a_repeated_track_id_is_stored_once_and_the_last_wins(api: ApiClient) ->
         ({"title": "x" * 501}, "TEXT_TOO_LONG", "title", "x" * 99 + "…"),
     ],
 )
-def test_a_wrong_value_is_reported_with_index_column_and_value_and_nothing_is_stored(
+def test_an_invalid_value_is_reported_with_index_column_and_value_and_nothing_is_stored(
     api: ApiClient, changes: dict[str, Any], kind: str, column: str, value: str
 ) -> None:
     # when
@@ -100,14 +100,14 @@ def test_a_wrong_value_is_reported_with_index_column_and_value_and_nothing_is_st
     }
 
 
-def test_wrong_songs_can_be_skipped(api: ApiClient) -> None:
+def test_invalid_songs_can_be_skipped(api: ApiClient) -> None:
     result = classify(api, song(trackId="1", key=12), song(trackId="2"), onInvalidRow="SKIP_ROW")
     assert [found["trackId"] for found in result["songs"]] == ["2"]
     assert result["batch"]["rowsInvalid"] == 1
 
 
 @pytest.mark.parametrize("count", [0, 1_001])
-def test_none_and_more_than_a_thousand_are_refused(api: ApiClient, count: int) -> None:
+def test_no_songs_and_more_than_a_thousand_are_refused(api: ApiClient, count: int) -> None:
     (error,) = api.errors(CLASSIFY_SONGS, input={"songs": [song()] * count})
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"
     assert error["message"] == "input.songs: must contain 1 to 1,000 songs"

@@ -199,7 +199,7 @@ class TestSongs:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_counts_stay_right_while_many_upload_and_delete(
+def test_counts_stay_correct_during_concurrent_uploads_and_deletions(
     start_service: StartService, database_url: str, seed: int
 ) -> None:
     """Six clients at once upload songs of the same sixty track ids, and delete batches and songs."""
@@ -233,7 +233,7 @@ def test_counts_stay_right_while_many_upload_and_delete(
         queued = [batch for batches in pool.map(one_client, range(6)) for batch in batches]
     with ApiClient(api.url, "admin", "secret") as admin:
         ended = {finished(admin, batch)["status"] for batch in queued}
-    # then nobody met an error, and all agrees
+    # then no request failed, and the counts are correct
     assert ended <= {"SUCCEEDED"}
     assert stored(api)
     kept = "SELECT genre, song_count, uncertain_count FROM genre_counts WHERE song_count <> 0 ORDER BY 1"

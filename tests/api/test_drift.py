@@ -14,9 +14,7 @@ from tests.support.waiting import finished
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_a_batch_tells_how_many_of_its_songs_are_unlike_those_of_training(
-    background: bool, api: ApiClient
-) -> None:
+def test_a_batch_counts_songs_outside_the_training_range(background: bool, api: ApiClient) -> None:
     # given: 40 songs, one of them twice
     rows = sample_rows(40)
     file = song_csv([*rows[:30], *map(strange, rows[30:]), strange(rows[39])])
@@ -31,7 +29,7 @@ def test_a_batch_tells_how_many_of_its_songs_are_unlike_those_of_training(
     assert value(scrape(api), "songs_outside_training_range_total", group="AUDIO") == 11
 
 
-def test_songs_sent_as_json_have_it_too(api: ApiClient) -> None:
+def test_songs_sent_as_json_have_drift_too(api: ApiClient) -> None:
     # when
     query = """mutation ($input: ClassifySongsInput!) {
         classifySongs(input: $input) { ... on ClassifiedSongs { batch { drift { group share } } } }
@@ -42,7 +40,7 @@ def test_songs_sent_as_json_have_it_too(api: ApiClient) -> None:
     assert data["classifySongs"]["batch"]["drift"][0] == {"group": "METADATA", "share": 0.5}
 
 
-def test_a_large_file_adds_up_chunk_by_chunk(api: ApiClient) -> None:
+def test_drift_adds_up_over_the_chunks_of_a_large_file(api: ApiClient) -> None:
     # given: three chunks
     rows = sample_rows(400)
     many = [row | {"trackID": str(place)} for place, row in enumerate(rows * 11)]
@@ -55,10 +53,10 @@ def test_a_large_file_adds_up_chunk_by_chunk(api: ApiClient) -> None:
     assert audio == {"group": "AUDIO", "songsOutside": 1_100, "share": 0.25}
 
 
-def test_a_batch_that_starts_over_with_another_model_counts_from_the_start(
+def test_drift_restarts_when_a_batch_restarts_with_another_model(
     start_service: StartService, execute_sql: ExecuteSql
 ) -> None:
-    # given a batch that another model's worker has counted one song of
+    # given a batch of which a worker with another model has counted one song
     rows = [*sample_rows(4), strange(sample_rows(5)[4])]
     queued = start_service(worker_concurrency=0).classify(song_csv(rows), background=True)
     execute_sql("INSERT INTO models VALUES ('another-model', '{}', now())")
@@ -77,8 +75,8 @@ def test_a_batch_that_starts_over_with_another_model_counts_from_the_start(
     assert drift_of(api, queued["id"])[1] == {"group": "AUDIO", "songsOutside": 1, "share": 0.2}
 
 
-def test_a_batch_without_a_song_has_no_songs_outside(api: ApiClient) -> None:
-    # given a file whose only row misses a value
+def test_a_batch_without_songs_has_no_songs_outside_the_range(api: ApiClient) -> None:
+    # given a file whose only row lacks a value
     batch = api.classify(song_csv([song_row(tempo="")]))
     # then
     assert batch["rowsClassified"] == 0
@@ -87,7 +85,7 @@ def test_a_batch_without_a_song_has_no_songs_outside(api: ApiClient) -> None:
     ]
 
 
-def test_a_batch_that_is_not_finished_has_none(api: ApiClient, execute_sql: ExecuteSql) -> None:
+def test_a_queued_batch_has_no_drift(api: ApiClient, execute_sql: ExecuteSql) -> None:
     # given
     batch = api.classify(song_csv([song_row()]))
     execute_sql("UPDATE batches SET status = 'RUNNING', finished_at = NULL")

@@ -74,8 +74,8 @@ def explaining_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return threads
 
 
-def test_songs_come_with_what_spoke_most_for_their_genre(api: ApiClient) -> None:
-    # given what the model says of the same song in a file
+def test_songs_have_the_features_with_the_strongest_influence(api: ApiClient) -> None:
+    # given the prediction for the same song in a file
     (expected,) = SongFile(io.BytesIO(song_csv([song_row()])), name="songs.csv").chunks()
     ensemble = load_ensemble(resource("model"))
     # when
@@ -94,7 +94,7 @@ def test_songs_come_with_what_spoke_most_for_their_genre(api: ApiClient) -> None
     assert len(found["explanation"]) == 20
 
 
-def test_five_features_explain_unless_another_number_is_asked_for(api: ApiClient) -> None:
+def test_an_explanation_has_five_features_by_default(api: ApiClient) -> None:
     (many,) = explained(api, song(), first=20)
     assert api.execute(TWICE, input={"songs": [song()]})["classifySongs"]["songs"] == [
         {
@@ -110,7 +110,7 @@ def test_five_features_explain_unless_another_number_is_asked_for(api: ApiClient
         assert found["explanation"] == many["explanation"][:expected]
 
 
-def test_each_song_has_its_own_reasons_and_a_repeated_one_those_of_its_last(api: ApiClient) -> None:
+def test_each_song_has_its_own_explanation_and_the_last_of_repeated_ones_counts(api: ApiClient) -> None:
     # given
     quiet, loud = song(trackId="1", loudness=-40.0), song(trackId="2", loudness=-1.0)
     expected = [explained(api, one, first=20)[0]["explanation"] for one in (loud | {"trackId": "1"}, quiet)]
@@ -124,13 +124,13 @@ def test_each_song_has_its_own_reasons_and_a_repeated_one_those_of_its_last(api:
     ]
 
 
-def test_a_song_left_out_does_not_shift_the_reasons_of_others(api: ApiClient) -> None:
+def test_a_skipped_song_does_not_shift_the_explanations_of_others(api: ApiClient) -> None:
     loud = song(trackId="2", loudness=-1.0)
     (alone,) = explained(api, loud)
     assert explained(api, song(trackId="1", tempo=None), loud) == [alone]
 
 
-def test_all_songs_of_a_request_are_explained_at_once_in_a_worker_thread(
+def test_all_songs_of_a_request_are_explained_together_in_a_worker_thread(
     api: ApiClient, explaining_threads: list[str]
 ) -> None:
     # when
@@ -140,13 +140,13 @@ def test_all_songs_of_a_request_are_explained_at_once_in_a_worker_thread(
     assert thread.startswith("classify")
 
 
-def test_nothing_is_worked_out_that_is_not_asked_for(api: ApiClient, explaining_threads: list[str]) -> None:
+def test_explanations_are_computed_only_if_requested(api: ApiClient, explaining_threads: list[str]) -> None:
     api.execute(WITHOUT, input={"songs": [song()]})
     assert explaining_threads == []
 
 
 def test_a_stored_song_is_explained_as_when_it_was_classified(api: ApiClient) -> None:
-    # given a song whose numbers no binary fraction holds
+    # given a song with numbers that have no exact binary representation
     (sent,) = explained(api, song(tempo=120.1, loudness=-9.3, vect=[0.1 * n for n in range(148)]), first=20)
     # then
     assert api.execute(STORED, genre=sent["genre"]["name"], first=20) == {
@@ -155,14 +155,14 @@ def test_a_stored_song_is_explained_as_when_it_was_classified(api: ApiClient) ->
     }
 
 
-def test_a_song_of_a_file_is_explained_like_one_sent_as_json(api: ApiClient) -> None:
+def test_a_song_from_a_file_is_explained_like_one_sent_as_json(api: ApiClient) -> None:
     (sent,) = explained(api, song(tempo=120.1), first=20)
     api.classify(song_csv([song_row(tempo="120.1")]))
     found = api.execute(STORED, genre=sent["genre"]["name"], first=20)
     assert found["song"]["explanation"] == sent["explanation"]
 
 
-def test_a_page_of_songs_is_explained_at_once(api: ApiClient, explaining_threads: list[str]) -> None:
+def test_a_page_of_songs_is_explained_together(api: ApiClient, explaining_threads: list[str]) -> None:
     # given
     songs = [song(trackId=str(number), loudness=-float(number)) for number in range(30)]
     sent = {one["trackId"]: one["explanation"] for one in explained(api, *songs)}
@@ -185,7 +185,7 @@ def test_a_song_that_another_model_classified_has_no_explanation(
     assert found == {"song": {"explanation": None}, "songs": {"nodes": [{"explanation": None}]}}
 
 
-def test_without_kept_features_only_songs_just_sent_are_explained(start_service: StartService) -> None:
+def test_without_stored_features_only_songs_just_sent_are_explained(start_service: StartService) -> None:
     # given
     start_service().classify(song_csv([song_row()]))
     api = start_service(keep_features=False)
@@ -198,7 +198,7 @@ def test_without_kept_features_only_songs_just_sent_are_explained(start_service:
 
 
 def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, database_url: str) -> None:
-    # given songs of a file, with numbers that no binary fraction holds
+    # given songs from a file with numbers that have no exact binary representation
     rows = song_rows(200)
     rows[0] |= {"tempo": "120.1", "vect_1": "0.30000000000000004", "vect_2": "1e-40", "title": "Motörhead"}
     api.classify(song_csv(rows))
@@ -227,8 +227,8 @@ async def stored_songs(database_url: str, track_ids: Iterable[int]) -> Songs:
     return songs
 
 
-def test_explanations_cost_no_statement(start_service: StartService, statements: list[str]) -> None:
-    # given a service without a worker, which sends statements of its own
+def test_explanations_execute_no_statement(start_service: StartService, statements: list[str]) -> None:
+    # given a service without a worker, because a worker executes statements of its own
     api = start_service(worker_concurrency=0)
     statements.clear()
     api.execute(WITHOUT, input={"songs": [song()]})
@@ -241,7 +241,7 @@ def test_explanations_cost_no_statement(start_service: StartService, statements:
 
 
 @pytest.mark.parametrize("first", [-1, 21])
-def test_a_number_of_features_out_of_range_is_told(api: ApiClient, first: int) -> None:
+def test_a_number_of_features_out_of_range_is_refused(api: ApiClient, first: int) -> None:
     (error,) = api.errors(EXPLAINED, input={"songs": [song()]}, first=first)
     assert error["message"] == f"first: must be from 0 to 20, not {first}"
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"

@@ -14,7 +14,7 @@ from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 FOLLOWERS = 80
 
 
-def test_any_number_of_followers_cost_a_statement_a_second_and_less_while_queued(
+def test_all_followers_share_one_statement_per_second_and_fewer_while_queued(
     start_service: StartService, statements: list[str], execute_sql: ExecuteSql
 ) -> None:
     def polls_in(seconds: float) -> tuple[int, float]:
@@ -36,7 +36,7 @@ def test_any_number_of_followers_cost_a_statement_a_second_and_less_while_queued
             payload = {"query": PROGRESS, "variables": variables}
             send(connection, type="subscribe", id=str(number), payload=payload)
         first = [receive(connection) for _ in range(FOLLOWERS)]
-        # then each hears of its batch
+        # then each receives the state of its batch
         assert {message["id"] for message in first} == {str(number) for number in range(FOLLOWERS)}
         statuses = {message["payload"]["data"]["batchProgress"]["status"] for message in first}
         assert statuses == {"QUEUED"}
@@ -56,11 +56,11 @@ def test_any_number_of_followers_cost_a_statement_a_second_and_less_while_queued
             api.execute(CANCEL, id=batch)
         messages = [receive(connection) for _ in range(2 * FOLLOWERS)]
     assert sum(message["type"] == "complete" for message in messages) == FOLLOWERS
-    # then nobody looks any more
+    # then polling stops
     assert polls_in(5 * following.QUEUED_POLL_SECONDS)[0] == 0
 
 
-def test_who_may_not_see_a_batch_cannot_follow_it_beside_who_may(start_service: StartService) -> None:
+def test_a_client_cannot_follow_a_batch_of_another_client(start_service: StartService) -> None:
     # given
     api = start_service(worker_concurrency=0)
     batch = api.classify(song_csv(song_rows(1)), background=True)["id"]

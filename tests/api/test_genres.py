@@ -4,11 +4,11 @@ from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 
 
-def test_there_are_no_genres_before_there_are_songs(api: ApiClient) -> None:
+def test_there_are_no_genres_without_songs(api: ApiClient) -> None:
     assert api.execute("{ genres { name songCount } }") == {"genres": []}
 
 
-def test_genres_come_by_name_with_their_songs(api: ApiClient) -> None:
+def test_genres_are_sorted_by_name_and_list_their_songs(api: ApiClient) -> None:
     # given
     batch = api.classify(song_csv(song_rows(200)))
     # when
@@ -28,7 +28,7 @@ def test_genres_come_by_name_with_their_songs(api: ApiClient) -> None:
         assert [song["title"] for song in songs] == sorted(song["title"] for song in songs)
 
 
-def test_all_genres_with_their_counts_cost_one_statement(api: ApiClient, statements: list[str]) -> None:
+def test_all_genres_with_their_counts_take_one_statement(api: ApiClient, statements: list[str]) -> None:
     api.classify(song_csv(song_rows(200)))
     statements.clear()
     api.execute("{ genres { name songCount } }")

@@ -7,10 +7,10 @@ from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 
 
-def test_the_same_file_sent_many_times_at_once_is_one_batch_and_readers_are_served(
+def test_concurrent_uploads_of_one_file_become_one_batch_while_readers_are_served(
     start_service: StartService,
 ) -> None:
-    # given more uploads than there are database connections, and no worker that ends the batch meanwhile
+    # given more uploads than database connections, and no worker that could finish the batch
     api = start_service(worker_concurrency=0)
     file = song_csv(song_rows(400))
 

@@ -67,7 +67,7 @@ def test_without_a_minimum_every_song_is_confident(api: ApiClient) -> None:
 
 
 def test_songs_of_a_file_below_the_minimum_are_uncertain_and_keep_their_genre(api: ApiClient) -> None:
-    # given a minimum that one of the songs just reaches
+    # given a minimum equal to the confidence of one song
     rows = song_rows(51)
     known = confidences(api, rows)
     genres = {song["trackId"]: song["genre"] for song in stored(api)}
@@ -89,7 +89,7 @@ def test_songs_of_a_file_below_the_minimum_are_uncertain_and_keep_their_genre(ap
 
 
 def test_songs_as_json_below_the_minimum_are_uncertain(api: ApiClient) -> None:
-    # given two songs, the surer of which sets the minimum
+    # given two songs, and the higher confidence as the minimum
     songs = [song_as_json(trackId="1"), song_as_json(trackId="2", tags=["jah", "rasta", "babylon"])]
     given = api.execute(CLASSIFY_SONGS, input={"songs": songs})["classifySongs"]["songs"]
     minimum = max(song["confidence"] for song in given)
@@ -102,7 +102,7 @@ def test_songs_as_json_below_the_minimum_are_uncertain(api: ApiClient) -> None:
     assert result["batch"] == {"minConfidence": minimum, "rowsUncertain": 1, "rowsClassified": 2}
 
 
-def test_a_song_classified_again_takes_the_new_state_and_the_counts_follow(api: ApiClient) -> None:
+def test_reclassifying_a_song_updates_its_state_and_the_counts(api: ApiClient) -> None:
     rows = song_rows(40)
     for minimum, uncertain in ((1, 40), (0, 0), (1, 40)):
         # when
@@ -121,8 +121,8 @@ def test_repeated_rows_count_once_as_uncertain(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("confident", [True, False])
-def test_the_filter_goes_together_with_every_other(api: ApiClient, confident: bool) -> None:
-    # given songs of two batches, each with songs of both kinds
+def test_the_filter_can_be_combined_with_every_other(api: ApiClient, confident: bool) -> None:
+    # given two batches, each with confident and uncertain songs
     rows = song_rows(200)
     minimum = statistics.median(confidences(api, rows).values())
     earlier = api.classify(song_csv(rows), minConfidence=minimum)["id"]
@@ -152,7 +152,7 @@ def test_the_filter_goes_together_with_every_other(api: ApiClient, confident: bo
     )
 
 
-def test_the_count_of_a_genre_stays_that_of_all_its_songs(api: ApiClient) -> None:
+def test_the_count_of_a_genre_includes_uncertain_songs(api: ApiClient) -> None:
     rows = song_rows(100)
     minimum = statistics.median(confidences(api, rows).values())
     before = api.execute("{ genres { name songCount } }")
@@ -161,7 +161,7 @@ def test_the_count_of_a_genre_stays_that_of_all_its_songs(api: ApiClient) -> Non
 
 
 @pytest.mark.parametrize("confident", [True, False])
-def test_pages_of_the_filtered_list_follow_each_other(api: ApiClient, confident: bool) -> None:
+def test_the_filtered_list_has_pages(api: ApiClient, confident: bool) -> None:
     # given
     rows = song_rows(60)
     api.classify(song_csv(rows), minConfidence=statistics.median(confidences(api, rows).values()))
@@ -182,7 +182,7 @@ def test_pages_of_the_filtered_list_follow_each_other(api: ApiClient, confident:
 
 @pytest.mark.parametrize("genre", [None, "metal"])
 @pytest.mark.parametrize("confident", [True, False])
-def test_a_filtered_page_costs_one_statement_and_its_count_reads_no_song(
+def test_a_filtered_page_takes_one_statement_and_its_count_reads_no_songs(
     api: ApiClient, statements: list[str], confident: bool, genre: str | None
 ) -> None:
     # given
@@ -206,7 +206,7 @@ def test_a_filtered_page_costs_one_statement_and_its_count_reads_no_song(
         (50, "must be from 0 to 1, not 50"),
     ],
 )
-def test_a_minimum_that_is_no_probability_is_told_and_nothing_is_stored(
+def test_a_minimum_outside_0_to_1_is_refused_and_nothing_is_stored(
     api: ApiClient, minimum: float, message: str
 ) -> None:
     # when
@@ -221,7 +221,7 @@ def test_a_minimum_that_is_no_probability_is_told_and_nothing_is_stored(
 
 
 @pytest.mark.parametrize("minimum", ["0.5", None, True])
-def test_a_minimum_that_is_no_number_is_the_clients_mistake(api: ApiClient, minimum: object) -> None:
+def test_a_minimum_that_is_not_a_number_is_a_client_error(api: ApiClient, minimum: object) -> None:
     (error,) = api.errors(CLASSIFY_SONGS, input={"songs": [song_as_json()], "minConfidence": minimum})
     assert "minConfidence" in error["message"]
     assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}

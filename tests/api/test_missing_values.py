@@ -92,7 +92,7 @@ def counts(api: ApiClient, batch_id: str) -> dict[str, Any]:
     return dict(api.execute(COUNTS, id=batch_id)["batch"])
 
 
-def test_a_song_gets_the_same_answer_whichever_way_it_is_sent(api: ApiClient) -> None:
+def test_a_song_gets_the_same_genre_from_a_file_and_as_json(api: ApiClient) -> None:
     answers = []
     for send in (in_file, in_background, as_json):
         # when
@@ -105,7 +105,7 @@ def test_a_song_gets_the_same_answer_whichever_way_it_is_sent(api: ApiClient) ->
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_songs_get_it_without_being_stored_too(api: ApiClient) -> None:
+def test_predicted_songs_get_the_same_genre(api: ApiClient) -> None:
     # given
     as_json(api)
     stored = api.execute(ANSWERS)["songs"]["nodes"]
@@ -119,7 +119,7 @@ def test_songs_get_it_without_being_stored_too(api: ApiClient) -> None:
     )
 
 
-def test_a_complete_song_gets_the_same_answer_with_either_option(api: ApiClient) -> None:
+def test_a_complete_song_gets_the_same_genre_with_either_option(api: ApiClient) -> None:
     api.classify(song_csv(ROWS[:1]))
     answer = api.execute(ANSWERS)
     api.classify(song_csv(ROWS[:1]), onMissingValue="CLASSIFY")
@@ -128,7 +128,7 @@ def test_a_complete_song_gets_the_same_answer_with_either_option(api: ApiClient)
 
 @pytest.mark.parametrize("background", [False, True])
 def test_a_file_may_lack_columns(api: ApiClient, background: bool) -> None:
-    # given a file without tags and all but the first vect columns, its first row repeated at the end
+    # given a file without tags and most vect columns, its first row repeated at the end
     columns = ["trackID", "title", *NUMBER_NAMES[:30]]
     file = song_csv([*ROWS[:2], ROWS[0]], columns=columns)
     # when
@@ -141,12 +141,12 @@ def test_a_file_may_lack_columns(api: ApiClient, background: bool) -> None:
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_such_a_file_is_refused_unless_asked_otherwise(api: ApiClient, background: bool) -> None:
+def test_a_file_without_some_columns_is_refused_by_default(api: ApiClient, background: bool) -> None:
     refused = api.classify(song_csv(ROWS, columns=["trackID", "title", "tags"]), background=background)
     assert (refused["__typename"], refused["problems"][0]["kind"]) == ("InvalidSongFile", "MISSING_COLUMN")
 
 
-def test_the_same_file_with_another_option_is_another_batch(api: ApiClient) -> None:
+def test_the_same_file_with_other_options_is_another_batch(api: ApiClient) -> None:
     file = song_csv(ROWS)
     skipped = api.classify(file, background=True)
     classified = api.classify(file, background=True, onMissingValue="CLASSIFY")
@@ -155,7 +155,7 @@ def test_the_same_file_with_another_option_is_another_batch(api: ApiClient) -> N
     assert waiting.finished(api, classified["id"], COUNTS)["rowsClassified"] == 6
 
 
-def test_title_track_id_and_one_value_are_needed(api: ApiClient) -> None:
+def test_title_track_id_and_one_value_are_required(api: ApiClient) -> None:
     # given
     nothing = {**NO_JSON_NUMBERS, "tags": None}
     songs = [song(trackId=""), song(trackId="2", title=None), song(trackId="3", **nothing), song(trackId="4")]
@@ -172,7 +172,7 @@ def test_title_track_id_and_one_value_are_needed(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(("option", "length"), [("SKIP_ROW", 147), ("SKIP_ROW", 0), ("CLASSIFY", 149)])
-def test_another_number_of_audio_features_is_wrong(api: ApiClient, option: str, length: int) -> None:
+def test_another_number_of_audio_features_is_refused(api: ApiClient, option: str, length: int) -> None:
     given = {"songs": [song(), song(vect=[0.5] * length)], "onMissingValue": option}
     (problem,) = api.execute(CLASSIFY_SONGS, input=given)["classifySongs"]["problems"]
     assert problem == {
@@ -183,7 +183,7 @@ def test_another_number_of_audio_features_is_wrong(api: ApiClient, option: str, 
     }
 
 
-def test_a_wrong_value_is_wrong_beside_missing_ones(api: ApiClient) -> None:
+def test_an_invalid_value_is_refused_beside_missing_ones(api: ApiClient) -> None:
     result = api.classify(song_csv([song_row(tempo="", key="x")]), onMissingValue="CLASSIFY")
     (problem,) = result["problems"]
     assert (problem["kind"], problem["column"], problem["value"]) == ("NOT_A_NUMBER", "key", "x")

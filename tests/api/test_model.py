@@ -15,7 +15,7 @@ MODEL = """
 """
 
 
-def test_the_model_is_told_as_its_manifest_has_it(api: ApiClient) -> None:
+def test_the_model_matches_its_manifest(api: ApiClient) -> None:
     # given
     manifest = json.loads((resource("model") / "manifest.json").read_text())
     # when

@@ -12,7 +12,7 @@ query ($id: ID!) {
 """
 
 
-def test_a_song_and_a_batch_are_found_by_their_ids(api: ApiClient) -> None:
+def test_node_returns_songs_and_batches_by_id(api: ApiClient) -> None:
     # given
     batch = api.classify(song_csv([song_row(trackID="7")]), "one.csv")
     song = api.execute('{ song(trackId: "7") { id } }')["song"]
@@ -39,12 +39,12 @@ def test_a_song_and_a_batch_are_found_by_their_ids(api: ApiClient) -> None:
         "UXVlcnk6MQ==",  # Query:1
     ],
 )
-def test_an_id_of_nothing_is_null(api: ApiClient, node_id: str) -> None:
+def test_node_is_null_for_an_unused_id(api: ApiClient, node_id: str) -> None:
     assert api.execute(NODE, id=node_id) == {"node": None}
 
 
 @pytest.mark.parametrize("node_id", ["", "nonsense", "🎵"])
-def test_a_text_that_is_no_id_is_the_clients_mistake(api: ApiClient, node_id: str) -> None:
+def test_a_malformed_node_id_is_a_client_error(api: ApiClient, node_id: str) -> None:
     response = api.post(NODE, {"id": node_id})
     (error,) = response.json()["errors"]
     assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}

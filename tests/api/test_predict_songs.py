@@ -45,7 +45,7 @@ def predict(api: ApiClient, *songs: dict[str, Any], first: int = 5, **options: A
     return dict(data["predictSongs"])
 
 
-def test_songs_are_predicted_and_explained_as_classify_songs_does_and_not_stored(api: ApiClient) -> None:
+def test_songs_are_predicted_and_explained_as_in_classify_songs_but_not_stored(api: ApiClient) -> None:
     # given
     songs = [song(trackId=str(n), title=f"Song {n}", tempo=100.1 + n, loudness=-n / 3) for n in range(20)]
     # when
@@ -59,7 +59,7 @@ def test_songs_are_predicted_and_explained_as_classify_songs_does_and_not_stored
     assert predicted["songs"] == api.execute(CLASSIFY, **variables)["classifySongs"]["songs"]
 
 
-def test_each_song_sent_is_answered_in_order(api: ApiClient) -> None:
+def test_predictions_are_in_input_order(api: ApiClient) -> None:
     # given
     quiet, loud = song(trackId="7", loudness=-40.0), song(trackId="7", loudness=-1.0)
     # when
@@ -70,7 +70,7 @@ def test_each_song_sent_is_answered_in_order(api: ApiClient) -> None:
     assert found["songs"][0]["explanation"] != found["songs"][1]["explanation"]
 
 
-def test_wrong_songs_are_refused_or_left_out(api: ApiClient) -> None:
+def test_invalid_songs_are_refused_or_skipped(api: ApiClient) -> None:
     wrong = song(trackId="2", tempo=-1.0)
 
     refused = predict(api, song(), wrong)
@@ -92,7 +92,7 @@ def test_wrong_songs_are_refused_or_left_out(api: ApiClient) -> None:
         (1, {}, 21, "first: must be from 0 to 20, not 21"),
     ],
 )
-def test_what_is_out_of_range_is_refused(
+def test_arguments_out_of_range_are_refused(
     start_service: StartService, songs: int, options: dict[str, Any], first: int, message: str
 ) -> None:
     api = start_service(max_query_cost=10_000_000)
@@ -111,7 +111,7 @@ def test_a_thousand_songs_may_be_predicted(api: ApiClient) -> None:
     assert len(data["predictSongs"]["songs"]) == 1_000
 
 
-def test_songs_to_predict_cost_as_many_as_they_are(start_service: StartService) -> None:
+def test_the_cost_of_predictions_is_the_number_of_songs(start_service: StartService) -> None:
     # given
     query = """query ($input: ClassifySongsInput!) {
         predictSongs(input: $input) { ... on PredictedSongs { songs { trackId genre { name }

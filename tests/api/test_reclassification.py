@@ -59,10 +59,10 @@ def reclassify(api: ApiClient, **which: Any) -> dict[str, Any]:
     return waiting.finished(api, queued["id"], BATCH)
 
 
-def test_all_songs_get_the_genres_of_the_present_model_bit_for_bit(
+def test_all_songs_get_the_genres_of_the_current_model_bit_for_bit(
     admin: ApiClient, execute_sql: ExecuteSql
 ) -> None:
-    # given songs that another model classified, as far as the database knows
+    # given songs that, according to the database, another model classified
     rows = song_rows(2_500)
     rows[0] |= {"tempo": "120.1", "vect_1": "0.30000000000000004", "tags": "corazón,love"}
     first = admin.classify(song_csv(rows))
@@ -82,7 +82,7 @@ def test_all_songs_get_the_genres_of_the_present_model_bit_for_bit(
     assert len(batch["drift"]) == 3
 
 
-def test_what_it_answered_can_be_downloaded(admin: ApiClient) -> None:
+def test_the_results_of_a_reclassification_can_be_downloaded(admin: ApiClient) -> None:
     # given
     sent = admin.classify(song_csv(song_rows(5)))
     # when
@@ -116,7 +116,7 @@ def test_songs_with_missing_values_get_the_same_genres_again(
     assert songs(admin) == before
 
 
-def test_some_songs_are_chosen_by_batch_genre_and_model(admin: ApiClient, execute_sql: ExecuteSql) -> None:
+def test_songs_are_selected_by_batch_genre_and_model(admin: ApiClient, execute_sql: ExecuteSql) -> None:
     # given
     first = admin.classify(song_csv(song_rows(6)))["id"]
     admin.classify(song_csv([song_row(trackID=str(n)) for n in (5, 6, 7, 8)]))
@@ -145,7 +145,7 @@ def test_some_songs_are_chosen_by_batch_genre_and_model(admin: ApiClient, execut
     assert chosen(modelVersion="unknown") == 0
 
 
-def test_a_verified_genre_and_a_minimum_confidence_are_kept_to(
+def test_a_reclassification_respects_verified_genres_and_the_minimum_confidence(
     admin: ApiClient, execute_sql: ExecuteSql
 ) -> None:
     admin.classify(song_csv(song_rows(5)))
@@ -157,10 +157,10 @@ def test_a_verified_genre_and_a_minimum_confidence_are_kept_to(
     assert songs(admin)["1"]["genre"]["name"] == "polka"
 
 
-def test_songs_that_change_meanwhile_are_left_as_they_are(
+def test_songs_that_change_meanwhile_stay_unchanged(
     start_service: StartService, execute_sql: ExecuteSql
 ) -> None:
-    # given a reclassification of three songs that is held up when it has read them
+    # given a reclassification that is blocked after reading three songs
     without_worker = start_service(clients=SecretStr(CLIENTS), worker_concurrency=0)
     without_worker.classify(song_csv(song_rows(3)))
     execute_sql("""
@@ -179,7 +179,7 @@ def test_songs_that_change_meanwhile_are_left_as_they_are(
     waiting.eventually(
         lambda: execute_sql(f"DO $$ BEGIN ASSERT EXISTS ({sleeping}); END $$"), "the songs are read"
     )
-    # when one of them is sent again, and one deleted
+    # when one of them is uploaded again, and another is deleted
     sent = without_worker.classify(song_csv([song_row(trackID="1", title="Sent again")]))
     without_worker.execute('mutation { deleteSongs(trackIds: ["2"]) { songsDeleted } }')
     execute_sql("DELETE FROM gate")
@@ -194,7 +194,7 @@ def test_songs_that_change_meanwhile_are_left_as_they_are(
     assert api.http.get(f"/batches/{queued['id']}/songs.jsonl").text.count("\n") == 1
 
 
-def test_songs_without_kept_features_stay_as_they_are(start_service: StartService) -> None:
+def test_songs_without_stored_features_stay_unchanged(start_service: StartService) -> None:
     # given
     start_service(clients=SecretStr(CLIENTS), keep_features=False).classify(song_csv(song_rows(3)))
     api = start_service(clients=SecretStr(CLIENTS))
@@ -237,7 +237,7 @@ def test_the_same_request_joins_its_unfinished_batch(start_service: StartService
         ),
     ],
 )
-def test_what_is_not_clear_is_refused(
+def test_an_ambiguous_selection_is_refused(
     admin: ApiClient, given: dict[str, Any], code: str, message: str
 ) -> None:
     (error,) = admin.errors(RECLASSIFY, **given)
@@ -249,7 +249,7 @@ def test_an_unknown_genre_is_refused(admin: ApiClient) -> None:
     assert error["extensions"]["code"] == "UNKNOWN_GENRE"
 
 
-def test_writers_may_not(admin: ApiClient) -> None:
+def test_writers_may_not_reclassify(admin: ApiClient) -> None:
     with ApiClient(admin.url, "writer", "secret") as writer:
         (error,) = writer.errors(RECLASSIFY, all=True)
     assert error["extensions"]["code"] == "FORBIDDEN"

@@ -26,7 +26,7 @@ def upload(api: ApiClient, execute_sql: ExecuteSql, days_ago: int) -> str:
     return batch
 
 
-def test_finished_batches_are_forgotten_after_the_days_that_are_set(
+def test_finished_batches_are_deleted_after_the_retention_period(
     start_service: StartService, execute_sql: ExecuteSql, database_url: str
 ) -> None:
     # given an old batch, a younger one and an unfinished one
@@ -46,10 +46,10 @@ def test_finished_batches_are_forgotten_after_the_days_that_are_set(
     assert counts(database_url)[1] == 1
 
 
-def test_batches_stay_for_ever_unless_days_are_set(
+def test_batches_are_kept_forever_by_default(
     start_service: StartService, execute_sql: ExecuteSql, database_url: str
 ) -> None:
-    # given results that are over, which a worker removes in the same go
+    # given expired results, which a worker deletes in the same run
     upload(start_service(worker_concurrency=0), execute_sql, days_ago=3_650)
     execute_sql("UPDATE batches SET results_until = now() - interval '1 second'")
     # when

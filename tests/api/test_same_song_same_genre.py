@@ -31,13 +31,13 @@ def rows() -> list[Row]:
     return [row | {"title": f"Song {number}"} for number, row in enumerate(song_rows(60, seed=5))]
 
 
-def test_the_order_of_rows_changes_nothing(api: ApiClient, rows: list[Row]) -> None:
+def test_the_order_of_rows_does_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
     before = opinions(api, song_csv(rows))
 
     assert opinions(api, song_csv([*rows[40:], *reversed(rows[:40])])) == before
 
 
-def test_the_order_of_columns_and_unrelated_columns_change_nothing(api: ApiClient, rows: list[Row]) -> None:
+def test_the_order_of_columns_and_extra_columns_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
     before = opinions(api, song_csv(rows))
     columns = ["artist", *reversed(rows[0]), "year", "vect_149"]
 
@@ -46,7 +46,7 @@ def test_the_order_of_columns_and_unrelated_columns_change_nothing(api: ApiClien
     assert opinions(api, song_csv(more, columns)) == before
 
 
-def test_track_ids_change_nothing(api: ApiClient, rows: list[Row]) -> None:
+def test_track_ids_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
     before = opinions(api, song_csv(rows))
 
     after = opinions(api, song_csv([row | {"trackID": str(9_000_000 + int(row["trackID"]))} for row in rows]))
@@ -56,7 +56,7 @@ def test_track_ids_change_nothing(api: ApiClient, rows: list[Row]) -> None:
     ]
 
 
-def test_letter_case_and_order_of_tags_change_nothing(api: ApiClient, rows: list[Row]) -> None:
+def test_letter_case_and_order_of_tags_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
     before = opinions(api, song_csv(rows))
     for row in rows:
         row["tags"] = ", ".join(reversed(row["tags"].upper().split(",")))
@@ -64,7 +64,7 @@ def test_letter_case_and_order_of_tags_change_nothing(api: ApiClient, rows: list
     assert opinions(api, song_csv(rows)) == before
 
 
-def test_words_that_nobody_knows_count_as_no_words(api: ApiClient, rows: list[Row]) -> None:
+def test_unknown_words_count_as_missing_words(api: ApiClient, rows: list[Row]) -> None:
     before = opinions(api, song_csv([row | {"tags": ","} for row in rows]))
 
     after = opinions(api, song_csv([row | {"tags": "qqxqq, zzyzz"} for row in rows]))

@@ -17,7 +17,7 @@ query ($trackId: ID!) {
 """
 
 
-def test_a_stored_song_is_told_in_full(api: ApiClient) -> None:
+def test_a_stored_song_returns_all_its_fields(api: ApiClient) -> None:
     # given
     before = datetime.now(UTC)
     api.classify(song_csv([song_row(trackID="12345", title="Ça plane, “pour” moi 🎵")]), "punk.csv")
@@ -47,12 +47,12 @@ def test_the_smallest_and_largest_track_ids_work(api: ApiClient, track_id: str) 
 
 
 @pytest.mark.parametrize("track_id", ["1", str(2**63), "9" * 400])
-def test_a_song_that_is_not_there_is_null(api: ApiClient, track_id: str) -> None:
+def test_a_missing_song_is_null(api: ApiClient, track_id: str) -> None:
     assert api.execute(SONG, trackId=track_id) == {"song": None}
 
 
 @pytest.mark.parametrize("track_id", ["", "abc", "-1", "1.0", "\uff11"])
-def test_a_track_id_that_is_no_number_is_an_error(api: ApiClient, track_id: str) -> None:
+def test_a_track_id_that_is_not_a_number_is_an_error(api: ApiClient, track_id: str) -> None:
     (error,) = api.errors(SONG, trackId=track_id)
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"
     assert error["message"] == "trackId: must be a whole number, 0 or more"

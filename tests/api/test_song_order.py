@@ -65,7 +65,7 @@ def listed(api: ApiClient, **arguments: Any) -> list[int]:
     ],
 )
 @pytest.mark.parametrize("first", [1, 2, 4])
-def test_songs_come_in_the_order_asked_for_page_after_page(
+def test_pages_of_songs_are_in_the_requested_order(
     songs: ApiClient, order: str | None, expected: list[int], first: int
 ) -> None:
     seen: list[int] = []
@@ -93,7 +93,7 @@ def test_songs_come_in_the_order_asked_for_page_after_page(
         ({"maxConfidence": 0.5, "titleContains": "T5"}, [5]),
     ],
 )
-def test_songs_of_a_range_of_confidence(
+def test_songs_are_filtered_by_confidence(
     songs: ApiClient, arguments: dict[str, Any], expected: list[int]
 ) -> None:
     assert listed(songs, orderBy="CONFIDENCE", **arguments) == expected
@@ -146,7 +146,9 @@ def test_a_cursor_with_an_impossible_key_is_refused(songs: ApiClient, key: tuple
         ),
     ],
 )
-def test_a_range_that_is_none_is_refused(api: ApiClient, arguments: dict[str, float], message: str) -> None:
+def test_an_invalid_range_of_confidence_is_refused(
+    api: ApiClient, arguments: dict[str, float], message: str
+) -> None:
     (error,) = api.errors(LIST, **arguments)
     assert (error["extensions"]["code"], error["message"]) == ("INVALID_ARGUMENT", message)
 
@@ -188,7 +190,7 @@ def test_a_deep_page_reads_no_more_rows_than_the_first(
     deep = StoredSong(0, middle[0], "", middle[1], True, "v").cursor(order)
     # when
     scans = asyncio.run(_scans(database_url, wanted, order, (None, deep)))
-    # then each scan is of an index, in order, and ends with the page
+    # then each scan reads an index in order, and only the rows of the page
     assert [
         [(scan["Index Name"], scan["Actual Rows"] * scan["Actual Loops"]) for scan in plan] for plan in scans
     ] == [expected] * 2

@@ -30,7 +30,7 @@ def titles(api: ApiClient, **arguments: Any) -> list[str]:
     return [edge["node"]["title"] for edge in api.execute(PAGE, **arguments)["songs"]["edges"]]
 
 
-def test_songs_come_by_title_and_ties_by_track_id(api: ApiClient) -> None:
+def test_songs_are_sorted_by_title_and_then_track_id(api: ApiClient) -> None:
     # given
     store(api, "b", "Zebra", "a", "b", "Élan", "")  # the last is left out
     # when
@@ -47,7 +47,7 @@ def test_songs_come_by_title_and_ties_by_track_id(api: ApiClient) -> None:
     assert songs["totalCount"] == 5
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(api: ApiClient) -> None:
+def test_pages_have_no_gaps_or_repetitions(api: ApiClient) -> None:
     # given
     store(api, *["same"] * 5, "first", "zuletzt")
     # when
@@ -76,7 +76,7 @@ def test_a_cursor_keeps_its_place_when_its_song_changes(api: ApiClient) -> None:
     assert titles(api, after=after) == ["c"]
 
 
-def test_an_empty_list_is_a_page_too(api: ApiClient) -> None:
+def test_an_empty_list_is_a_page(api: ApiClient) -> None:
     assert api.execute(PAGE)["songs"] == {
         "totalCount": 0,
         "edges": [],
@@ -110,14 +110,14 @@ def test_a_title_is_found_in_either_form_of_unicode(
         ("nothing like it", []),
     ],
 )
-def test_a_title_is_found_by_a_part_in_whatever_case(api: ApiClient, text: str, found: list[str]) -> None:
+def test_a_title_is_found_by_any_part_regardless_of_case(api: ApiClient, text: str, found: list[str]) -> None:
     store(api, "All You Need Is Love", "Lovely Rita", "ÉLAN VITAL", "100% Pure", "snake_case", "back\\slash")
     songs = api.execute(PAGE, titleContains=text)["songs"]
     assert [edge["node"]["title"] for edge in songs["edges"]] == found
     assert songs["totalCount"] == len(found)
 
 
-def test_songs_of_a_genre_and_of_a_batch(api: ApiClient) -> None:
+def test_songs_are_filtered_by_genre_and_batch(api: ApiClient) -> None:
     # given
     first = store(api, "a", "b")
     store(api, "b again", "c", start=2)
@@ -128,12 +128,12 @@ def test_songs_of_a_genre_and_of_a_batch(api: ApiClient) -> None:
     assert titles(api, genre=genre, titleContains="B", batchId=first["id"]) == []
 
 
-def test_a_genre_that_the_model_knows_but_no_song_has_is_an_empty_list(api: ApiClient) -> None:
+def test_a_genre_of_the_model_without_songs_is_an_empty_list(api: ApiClient) -> None:
     genres = api.execute("{ model { genres } }")["model"]["genres"]
     assert api.execute(PAGE, genre=genres[0])["songs"]["totalCount"] == 0
 
 
-def test_an_unknown_genre_is_an_error_that_lists_those_there_are(api: ApiClient) -> None:
+def test_the_error_for_an_unknown_genre_lists_the_known_ones(api: ApiClient) -> None:
     genres = api.execute("{ model { genres } }")["model"]["genres"]
     (error,) = api.errors(PAGE, genre="Polka")
     assert error["extensions"] == {"code": "UNKNOWN_GENRE"}
@@ -167,19 +167,23 @@ def test_an_unknown_genre_is_an_error_that_lists_those_there_are(api: ApiClient)
         ),
     ],
 )
-def test_wrong_arguments_are_told(api: ApiClient, arguments: dict[str, Any], code: str, message: str) -> None:
+def test_invalid_arguments_are_refused_with_a_reason(
+    api: ApiClient, arguments: dict[str, Any], code: str, message: str
+) -> None:
     (error,) = api.errors(PAGE, **arguments)
     assert (error["extensions"]["code"], error["message"]) == (code, message)
 
 
-def test_no_cursor_or_id_that_a_client_makes_up_is_our_fault(api: ApiClient) -> None:
+def test_invented_cursors_and_ids_cause_no_internal_error(api: ApiClient) -> None:
     for text in ("", "\ud800", "x" * 10_000, "W10=", "W251bGxd", "bnVsbA==", "WyJcdTAwMDAiLCIxIl0=", "🎵"):
         for name in ("after", "batchId"):
             (error,) = api.errors(PAGE, **{name: text})
             assert error["extensions"]["code"] != "INTERNAL_SERVER_ERROR", (name, text)
 
 
-def test_the_first_page_asks_once_and_counts_only_when_asked(api: ApiClient, statements: list[str]) -> None:
+def test_the_first_page_takes_one_statement_and_counts_only_if_requested(
+    api: ApiClient, statements: list[str]
+) -> None:
     # given
     store(api, "a", "b", "c")
     statements.clear()
@@ -190,7 +194,7 @@ def test_the_first_page_asks_once_and_counts_only_when_asked(api: ApiClient, sta
     assert "OFFSET" not in statements[0].upper()
 
 
-def test_counts_and_batches_of_many_songs_cost_one_statement_each(
+def test_counts_and_batches_of_many_songs_take_one_statement_each(
     api: ApiClient, statements: list[str]
 ) -> None:
     # given songs of two batches
@@ -204,7 +208,7 @@ def test_counts_and_batches_of_many_songs_cost_one_statement_each(
     assert len(statements) == 3
 
 
-def test_relations_of_many_songs_cost_one_statement_each(api: ApiClient, statements: list[str]) -> None:
+def test_relations_of_many_songs_take_one_statement_each(api: ApiClient, statements: list[str]) -> None:
     # given songs of two batches
     store(api, "a", "b", "c")
     store(api, "d", "e", start=4)
@@ -218,7 +222,7 @@ def test_relations_of_many_songs_cost_one_statement_each(api: ApiClient, stateme
     assert len(statements) == 4
 
 
-def test_each_field_of_a_song_is_the_same_in_a_page_as_on_its_own(api: ApiClient) -> None:
+def test_a_song_has_the_same_fields_in_a_page_and_on_its_own(api: ApiClient) -> None:
     # given
     store(api, "a")
     verify = 'mutation { verifySongs(input: {trackId: "1", genre: "polka"}) { __typename } }'

@@ -40,7 +40,7 @@ def counts(api: ApiClient) -> dict[str, int]:
     }
 
 
-def test_a_verified_genre_stands_beside_the_predicted_one(api: ApiClient) -> None:
+def test_a_verified_genre_is_stored_beside_the_predicted_one(api: ApiClient) -> None:
     # given
     api.classify(song_csv([song_row(), song_row(trackID="2")]))
     before = song(api, 1)
@@ -68,7 +68,7 @@ def test_a_verified_genre_stands_beside_the_predicted_one(api: ApiClient) -> Non
     assert counts(api) == {"polka": 1, predicted["name"]: 1}
 
 
-def test_null_takes_it_back(api: ApiClient, database_url: str) -> None:
+def test_null_removes_a_verified_genre(api: ApiClient, database_url: str) -> None:
     # given
     api.classify(song_csv([song_row()]))
     before = song(api, 1)
@@ -83,7 +83,7 @@ def test_null_takes_it_back(api: ApiClient, database_url: str) -> None:
     assert rows(database_url, first) == [(at,)]
 
 
-def test_no_classification_changes_it(start_service: StartService) -> None:
+def test_classifying_a_song_again_keeps_its_verified_genre(start_service: StartService) -> None:
     api = start_service(clients=SecretStr(CLIENTS))
     file = song_csv(song_rows(3))
     api.classify(file)
@@ -99,7 +99,7 @@ def test_no_classification_changes_it(start_service: StartService) -> None:
     assert counts(api)["polka"] == 1
 
 
-def test_who_verified_first_stays_until_the_genre_changes(start_service: StartService) -> None:
+def test_the_first_verifying_client_is_kept_until_the_genre_changes(start_service: StartService) -> None:
     # given
     api = start_service(clients=SecretStr(CLIENTS))
     api.classify(song_csv([song_row()]))
@@ -109,7 +109,7 @@ def test_who_verified_first_stays_until_the_genre_changes(start_service: StartSe
     ):
         verify(api, {1: "polka"})
         before = song(api, 1)["verification"]
-        # when another client says the same
+        # when another client verifies the same genre
         verify(nightly, {1: "polka"})
         assert song(api, 1)["verification"] == before
         assert song(nightly, 1)["verification"] == before | {"verifiedBy": None}
@@ -182,7 +182,7 @@ def test_unknown_songs_are_listed_and_nothing_is_verified(api: ApiClient) -> Non
     ],
     ids=range(11),
 )
-def test_what_is_not_clear_verifies_nothing(
+def test_invalid_verifications_change_nothing(
     api: ApiClient, given: list[dict[str, str]], message: str
 ) -> None:
     api.classify(song_csv([song_row()]))
@@ -193,7 +193,7 @@ def test_what_is_not_clear_verifies_nothing(
     assert song(api, 1)["verifiedGenre"] is None
 
 
-def test_readers_may_not(start_service: StartService) -> None:
+def test_readers_may_not_verify(start_service: StartService) -> None:
     api = start_service(clients=SecretStr(CLIENTS))
     api.classify(song_csv([song_row()]))
     with ApiClient(api.url, "reader", "secret") as reader:
@@ -202,7 +202,7 @@ def test_readers_may_not(start_service: StartService) -> None:
     assert error["message"] == "This client is read-only; changing what is stored requires the writer role."
 
 
-def test_a_line_in_the_log_says_who_verified_how_many(api: ApiClient) -> None:
+def test_the_log_says_which_client_verified_how_many_songs(api: ApiClient) -> None:
     api.classify(song_csv(song_rows(3)))
     verify(api, {1: "polka"})
     with capture_logs() as lines:

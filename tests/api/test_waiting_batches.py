@@ -20,7 +20,7 @@ Refuse = Callable[[str, int], None]
 
 @pytest.fixture
 def refuse(execute_sql: ExecuteSql) -> Refuse:
-    """Let the database refuse so many songs of batches with an error; -1: until it is told otherwise.
+    """Make the database refuse this many songs with an error; -1 for all until changed.
 
     A sequence counts, as it counts on when the transaction is rolled back.
     """
@@ -55,7 +55,9 @@ def batch_of(api: ApiClient, batch_id: str) -> dict[str, Any]:
         ("57P03", "The database cannot be reached."),
     ],
 )
-def test_a_batch_waits_says_why_and_goes_on(api: ApiClient, refuse: Refuse, code: str, reason: str) -> None:
+def test_a_waiting_batch_gives_the_reason_and_continues(
+    api: ApiClient, refuse: Refuse, code: str, reason: str
+) -> None:
     # given
     refuse(code, -1)
     queued = api.classify(song_csv(song_rows(5)), background=True)
@@ -70,14 +72,16 @@ def test_a_batch_waits_says_why_and_goes_on(api: ApiClient, refuse: Refuse, code
         "rowsClassified": 0,
     }
     eventually(lambda: scrape(api)["genregraph_queued_batches", frozenset()] == 1, "the metrics count it")
-    # and when the database takes writes again
+    # and when the database is writable again
     refuse(code, 0)
     batch = finished(api, queued["id"], BATCH)
     assert (batch["status"], batch["waitingReason"], batch["rowsClassified"]) == ("SUCCEEDED", None, 5)
 
 
-def test_waiting_uses_up_no_attempt(api: ApiClient, refuse: Refuse, execute_sql: ExecuteSql) -> None:
-    # given a batch that was worked on twice in vain
+def test_waiting_does_not_count_as_an_attempt(
+    api: ApiClient, refuse: Refuse, execute_sql: ExecuteSql
+) -> None:
+    # given a batch after two failed attempts
     refuse("53100", -1)
     queued = api.classify(song_csv(song_rows(5)), background=True)
     eventually(lambda: batch_of(api, queued["id"])["status"] == "WAITING", "the batch waits")
@@ -102,7 +106,7 @@ def test_a_waiting_batch_can_be_cancelled(api: ApiClient, refuse: Refuse) -> Non
     }
 
 
-def test_followers_see_that_it_waits(api: ApiClient, refuse: Refuse) -> None:
+def test_followers_see_that_a_batch_waits(api: ApiClient, refuse: Refuse) -> None:
     # given
     refuse("53100", -1)
     queued = api.classify(song_csv(song_rows(5)), background=True)
@@ -122,14 +126,14 @@ def test_followers_see_that_it_waits(api: ApiClient, refuse: Refuse) -> None:
     assert '"SUCCEEDED"' in text
 
 
-def test_deadlocks_are_tried_again_but_not_for_ever(start_service: StartService, refuse: Refuse) -> None:
+def test_deadlocks_are_retried_a_limited_number_of_times(start_service: StartService, refuse: Refuse) -> None:
     # given
     api = start_service()
     refuse("40P01", 2)
-    # then two in a row are outlived
+    # then it survives two in a row
     queued = api.classify(song_csv(song_rows(5)), background=True)
     assert finished(api, queued["id"])["status"] == "SUCCEEDED"
-    # and three are the end
+    # and it fails after three
     refuse("40P01", -1)
     queued = api.classify(song_csv(song_rows(6)), background=True)
     batch = finished(api, queued["id"])
