@@ -10,6 +10,7 @@ are misleading as with real data: they measure how well a model remembers artist
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,31 +46,25 @@ _SPANISH_GENRES = ("pop",)
 """Genres that are almost entirely in Spanish in the real songs."""
 
 
-_ADJECTIVES = (
-    "Amber Broken Crooked Distant Electric Empty Faded Gentle Golden Hidden Hollow Lonely Midnight Northern "
-    "Paper Quiet Restless Silver Sleeping Velvet Wandering Wild"
-).split()
-_NOUNS = (
-    "Avenue Bridge Candle City Engine Garden Harbour Highway Lantern Letter Machine Mirror Mountain Orchard "
-    "Radio River Season Shadow Signal Station Summer Window Winter"
-).split()
-_VERBS = "Burning Calling Chasing Counting Dancing Drifting Falling Leaving Waiting Walking".split()
-_TITLES = (
-    ("{} {}", (_ADJECTIVES, _NOUNS)),
-    ("{} the {}", (_VERBS, _NOUNS)),
-    ("The {} {}", (_ADJECTIVES, _NOUNS)),
-    ("{} and {}, {}", (_NOUNS, _NOUNS, _VERBS)),
-)
+_TITLES = ("{adjective} {noun}", "{verb} the {noun}", "The {adjective} {noun}", "{noun} and {noun}, {verb}")
+_TITLE_WORDS = {
+    "adjective": (
+        "Amber Broken Crooked Distant Electric Empty Faded Gentle Golden Hidden Hollow Lonely Midnight "
+        "Northern Paper Quiet Restless Silver Sleeping Velvet Wandering Wild"
+    ).split(),
+    "noun": (
+        "Avenue Bridge Candle City Engine Garden Harbour Highway Lantern Letter Machine Mirror Mountain "
+        "Orchard Radio River Season Shadow Signal Station Summer Window Winter"
+    ).split(),
+    "verb": "Burning Calling Chasing Counting Dancing Drifting Falling Leaving Waiting Walking".split(),
+}
 
-_ADJETIVOS = "Azul Dorada Eterna Lejana Perdida Rota Salvaje Secreta Sola Suave".split()
-_SUSTANTIVOS = "Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana".split()
-_DE_QUE = "del Alma,del Mar,de Abril,de Cristal,de Fuego,de Invierno,de Papel,de Verano".split(",")
-_SPANISH_TITLES = (
-    ("{} {}", (_SUSTANTIVOS, _ADJETIVOS)),
-    ("{} {}", (_SUSTANTIVOS, _DE_QUE)),
-    ("La {}", (_SUSTANTIVOS,)),
-    ("{} y {}", (_SUSTANTIVOS, _SUSTANTIVOS)),
-)
+_SPANISH_TITLES = ("{noun} {adjective}", "{noun} {phrase}", "La {noun}", "{noun} y {noun}")
+_SPANISH_TITLE_WORDS = {
+    "adjective": "Azul Dorada Eterna Lejana Perdida Rota Salvaje Secreta Sola Suave".split(),
+    "noun": "Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana".split(),
+    "phrase": "del Alma,del Mar,de Abril,de Cristal,de Fuego,de Invierno,de Papel,de Verano".split(","),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +205,15 @@ def _tags(
 
 
 def _title(random: np.random.Generator, genre: str) -> str:
-    forms = _SPANISH_TITLES if genre in _SPANISH_GENRES else _TITLES
+    forms, words = _TITLES, _TITLE_WORDS
+    if genre in _SPANISH_GENRES:
+        forms, words = _SPANISH_TITLES, _SPANISH_TITLE_WORDS
+
+    def word(kind: re.Match[str]) -> str:
+        return words[kind[1]][random.integers(len(words[kind[1]]))]
+
     chosen = random.integers(len(forms))
-    titles = [form.format(*(words[random.integers(len(words))] for words in of)) for form, of in forms]
-    return titles[chosen]
+    return [re.sub(r"{(\w+)}", word, form) for form in forms][chosen]
 
 
 def _song_rows(songs: Songs, missing: Iterable[tuple[int, str]] = ()) -> list[list[object]]:
