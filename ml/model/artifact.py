@@ -25,7 +25,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from ml.errors import UserError
-from ml.model.boosters import Classifier, booster_text, lgb, load_booster
+from ml.model.boosters import Classifier, lgb
 from ml.model.drift import TrainingRanges
 from ml.model.ensemble import Ensemble
 from ml.model.features import FeatureExtractor, LexicalScorer
@@ -92,7 +92,10 @@ def encode_model(
     return {
         VOCABULARY: (json.dumps(vocabulary, ensure_ascii=False, indent=0) + "\n").encode(),
         WEIGHTS: _npz(arrays),
-        **{name: booster_text(of).encode() for name, of in zip(BOOSTERS, boosters, strict=True)},
+        **{
+            name: booster.model_to_string(num_iteration=-1).encode()
+            for name, booster in zip(BOOSTERS, boosters, strict=True)
+        },
     }
 
 
@@ -196,7 +199,7 @@ def _decode(manifest: Manifest, files: Mapping[str, bytes]) -> Ensemble:
             lexical=lexical,
         )
         ranges, medians = TrainingRanges(arrays["lowest"], arrays["highest"]), arrays["medians"]
-    boosters = tuple(load_booster(files[name].decode()) for name in BOOSTERS)
+    boosters = tuple(lgb.Booster(model_str=files[name].decode()) for name in BOOSTERS)
     return Ensemble(manifest, extractor, Classifier(boosters, manifest.temperature), ranges, medians)
 
 

@@ -13,7 +13,7 @@ with not_installed("dask", "matplotlib", "pandas", "sklearn"):
     # Filtered for all modules: boosters get plain arrays.
     import lightgbm as lgb
 
-__all__ = ["Classifier", "booster_text", "lgb", "load_booster", "softmax"]
+__all__ = ["Classifier", "lgb", "softmax"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +68,6 @@ class Classifier:
             )
             total += found[np.arange(n), genres] - found.mean(axis=1)
         return np.asarray(total / (len(self.boosters) * self.temperature), np.float64)
-
-
-def booster_text(booster: lgb.Booster) -> str:
-    """Serialize a booster; `load_booster` restores it with bit-identical predictions."""
-    return str(booster.model_to_string(num_iteration=-1))
-
-
-def load_booster(text: str) -> lgb.Booster:
-    """Load a booster from text.
-
-    Raises:
-        lightgbm.basic.LightGBMError: the text is not a model.
-    """
-    return lgb.Booster(model_str=text)
 
 
 def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

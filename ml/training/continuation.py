@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
 from ml.model.artifact import FOLDS
-from ml.model.boosters import Classifier, lgb, load_booster, softmax
+from ml.model.boosters import Classifier, lgb, softmax
 from ml.training.folds import grouped_folds
 from ml.training.parameters import Parameters
 from ml.training.recipe import BeforeFold, Examples, fit_temperature, train_booster
@@ -198,7 +198,7 @@ def with_genres(
         made += [bodies.get(genre, constant) for genre in wanted]
     lines = [_changed(line, len(wanted)) for line in header.split("\n")]
     numbered = (f"{number}{body}" for number, body in enumerate(made))
-    return load_booster(_TREE.join(["\n".join(lines), *numbered]) + end + rest)
+    return lgb.Booster(model_str=_TREE.join(["\n".join(lines), *numbered]) + end + rest)
 
 
 def _changed(line: str, classes: int) -> str:

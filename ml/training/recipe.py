@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ml.model.artifact import FOLDS
-from ml.model.boosters import Classifier, booster_text, lgb, load_booster, softmax
+from ml.model.boosters import Classifier, lgb, softmax
 from ml.songs.contract import AUDIO_FEATURE_COUNT
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
@@ -131,7 +131,7 @@ def train_booster(  # noqa: PLR0913 - all but two have defaults
     own = parameters.model_dump(exclude=_NOT_LIGHTGBMS) | {"num_class": len(examples.genres), "seed": seed}
     booster = lgb.train(_FIXED | own | dict(settings or {}), data, parameters.rounds, init_model=start)
     # Predict with the serialized model, as in production.
-    return load_booster(booster_text(booster))
+    return lgb.Booster(model_str=booster.model_to_string(num_iteration=-1))
 
 
 def predict_grouped(

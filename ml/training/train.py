@@ -35,7 +35,7 @@ from ml.training.evaluation import permutation_importance, score, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
-from ml.training.recipe import Examples, OutOfFold, fit, predict_grouped, predict_random
+from ml.training.recipe import BeforeFold, Examples, OutOfFold, fit, predict_grouped, predict_random
 from ml.training.reports import model_card
 
 Progress = Callable[[int, int, str], None]
@@ -183,23 +183,19 @@ def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progr
     """
     data, examples = loaded.data, loaded.examples
     by_group = partial(predict_grouped, examples, parameters=parameters, group_name=data.group_name)
-    grouped = by_group(
-        data.groups, before_fold=lambda fold: progress(1 + fold, STEPS, f"score grouped fold {fold + 1}")
-    )
+
+    def steps(first: int, what: str) -> BeforeFold:
+        return lambda fold: progress(first + fold, STEPS, f"{what} {fold + 1}")
+
+    grouped = by_group(data.groups, before_fold=steps(1, "score grouped fold"))
     temperature, large_groups = grouped.temperature, None
     if not data.groups_are_artists:
-        larger = by_group(
-            pseudo_artists(data.songs, examples.labels, size=SONGS_PER_LARGE_PSEUDO_ARTIST),
-            before_fold=lambda fold: progress(1 + FOLDS + fold, STEPS, f"calibrate on fold {fold + 1}"),
-        )
+        large = pseudo_artists(data.songs, examples.labels, size=SONGS_PER_LARGE_PSEUDO_ARTIST)
+        larger = by_group(large, before_fold=steps(1 + FOLDS, "calibrate on fold"))
         temperature = round(float(np.sqrt(temperature * larger.temperature)), 4)
         large_groups = totals(larger.predict(examples.features), examples.labels)
-    random = predict_random(
-        examples,
-        parameters,
-        temperature=temperature,
-        before_fold=lambda fold: progress(1 + 2 * FOLDS + fold, STEPS, f"score random fold {fold + 1}"),
-    )
+    before_random = steps(1 + 2 * FOLDS, "score random fold")
+    random = predict_random(examples, parameters, temperature=temperature, before_fold=before_random)
     progress(1 + 3 * FOLDS, STEPS, "score with missing values")
     metrics = Metrics(
         grouped_folds=_score(loaded, grouped),
