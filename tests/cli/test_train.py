@@ -12,7 +12,7 @@ from ml.model.artifact import load_ensemble
 from ml.songs.csv_songs import SongFile
 from ml.training.train import TrainingFiles
 from tests.cli.command import run
-from tests.ml.training_files import write_training_files
+from tests.support.training_files import write_training_files
 
 
 @pytest.fixture

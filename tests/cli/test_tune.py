@@ -14,7 +14,7 @@ import pytest
 
 from ml.training.train import TrainingFiles
 from tests.cli.command import run
-from tests.ml.training_files import write_training_files
+from tests.support.training_files import write_training_files
 from tests.support.waiting import eventually
 
 PROGRAM = Path(sys.executable).parent / "genregraph"

@@ -14,9 +14,9 @@ from ml.training.parameters import write_parameters
 from tests.cli.command import run
 from tests.deploy.replica import ROOT, Process, replica, started
 from tests.deploy.traffic import HEADERS
-from tests.ml.training_files import QUICK, write_training_files
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
+from tests.support.training_files import QUICK, write_training_files
 
 pytestmark = pytest.mark.slow
 

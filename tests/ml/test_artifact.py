@@ -19,24 +19,13 @@ from ml.model.artifact import (
 )
 from ml.model.ensemble import Ensemble
 from ml.model.manifest import Manifest
-from ml.training.train import train
-from tests.ml.training_files import QUICK, write_training_files
+from tests.support.shipped_model import MODEL
 from tests.support.songs import songs
-
-SHIPPED = Path(__file__).parents[2] / "model"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artifact")
-    files = write_training_files(folder)
-    train(files, folder / "model", parameters=QUICK)
-    return folder / "model"
 
 
 @pytest.fixture
-def model(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "model"))
+def model(small_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small_model, tmp_path / "model"))
 
 
 def refusal(folder: Path) -> str:
@@ -146,14 +135,14 @@ def test_invalid_model_files_with_correct_hashes_are_rejected(model: Path) -> No
 
 
 def test_a_manifest_survives_a_json_round_trip() -> None:
-    manifest = load_ensemble(SHIPPED).manifest
+    manifest = load_ensemble(MODEL).manifest
 
     assert Manifest.model_validate(json.loads(json.dumps(manifest.to_json()))) == manifest
 
 
-def test_saving_replaces_a_model_and_leaves_no_other_files(trained: Path, model: Path) -> None:
-    ensemble = load_ensemble(trained)
-    files = {name: (trained / name).read_bytes() for name in ensemble.manifest.files}
+def test_saving_replaces_a_model_and_leaves_no_other_files(small_model: Path, model: Path) -> None:
+    ensemble = load_ensemble(small_model)
+    files = {name: (small_model / name).read_bytes() for name in ensemble.manifest.files}
     (model / "fold_0.txt").write_text("old", encoding="utf-8")
 
     save_model(ensemble.manifest, files, "card", model)
@@ -163,9 +152,9 @@ def test_saving_replaces_a_model_and_leaves_no_other_files(trained: Path, model:
 
 
 def test_the_old_model_stays_if_the_new_one_cannot_be_moved_into_place(
-    trained: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    small_model: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = load_ensemble(trained).manifest
+    manifest = load_ensemble(small_model).manifest
     rename = Path.rename
 
     def full_disk(path: Path, target: Path) -> Path:
@@ -188,8 +177,8 @@ def test_a_model_folder_with_other_files_is_not_replaced(model: Path) -> None:
         check_replaceable(model)
 
 
-def test_a_models_reports_are_replaced_with_it_but_no_other_files(trained: Path, model: Path) -> None:
-    ensemble = load_ensemble(trained)
+def test_a_models_reports_are_replaced_with_it_but_no_other_files(small_model: Path, model: Path) -> None:
+    ensemble = load_ensemble(small_model)
     (model / "reports").mkdir()
     (model / "reports" / "metrics.json").write_text("{}", encoding="utf-8")
     (model / "reports" / "notes.txt").write_text("thoughts", encoding="utf-8")
@@ -209,18 +198,18 @@ def test_a_file_is_not_replaced(tmp_path: Path) -> None:
         check_replaceable(tmp_path / "model")
 
 
-def test_a_loaded_model_predicts_like_the_saved_one(trained: Path, model: Path) -> None:
-    first: Ensemble = load_ensemble(trained)
+def test_a_loaded_model_predicts_like_the_saved_one(small_model: Path, model: Path) -> None:
+    first: Ensemble = load_ensemble(small_model)
 
     np.testing.assert_array_equal(first.predict(songs(50)), load_ensemble(model).predict(songs(50)))
 
 
 def test_the_shipped_model_is_small_and_has_no_pickle() -> None:
-    files = [path for path in SHIPPED.iterdir() if path.is_file()]
+    files = [path for path in MODEL.iterdir() if path.is_file()]
 
     assert {path.name for path in files} == {*HASHED_FILES, "manifest.json", "MODEL_CARD.md"}
     assert sum(path.stat().st_size for path in files) < 5_000_000
-    with np.load(SHIPPED / "weights.npz", allow_pickle=False) as arrays:
+    with np.load(MODEL / "weights.npz", allow_pickle=False) as arrays:
         assert {arrays[name].dtype.kind for name in arrays} == {"f"}
     for path in files:
         if path.suffix != ".npz":

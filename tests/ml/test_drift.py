@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.model.artifact import load_ensemble
 from ml.model.drift import FeatureGroup, TrainingRanges
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
-from tests.ml.shipped_model import JAMAICAN, MODEL, changed
+from tests.support.shipped_model import JAMAICAN, changed
 
 AUDIO = [position for position, name in enumerate(NUMBER_NAMES) if name.startswith("vect_")]
-
-
-@pytest.fixture(scope="module")
-def ensemble() -> Ensemble:
-    return load_ensemble(MODEL)
 
 
 def inside(ensemble: Ensemble, n: int = 3) -> Songs:

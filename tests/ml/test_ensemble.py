@@ -10,20 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ml.model.artifact import load_ensemble
 from ml.model.boosters import softmax
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
-from tests.ml.shipped_model import JAMAICAN, MODEL, changed
+from tests.support.shipped_model import JAMAICAN, MODEL, changed
 from tests.support.songs import songs
 
 ENGLISH = "i, the, you, to, and, a, me, it, not, in, my, is, of, love, time, night"
 SPANISH = "me, no, que, de, la, y, en, el, te, tu, se, mi, yo, por, lo, amor, con, un, corazón"
-
-
-@pytest.fixture(scope="module")
-def ensemble() -> Ensemble:
-    return load_ensemble(MODEL)
 
 
 def varied_songs(n: int, ensemble: Ensemble) -> Songs:

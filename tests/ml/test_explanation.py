@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ml.model.artifact import load_ensemble
 from ml.model.ensemble import Ensemble
 from ml.model.explanation import Explanations, explain, feature_label
 from ml.model.features import LYRIC_STATISTICS
 from ml.songs.contract import NUMBER_NAMES, Songs
+from tests.support.shipped_model import changed
 from tests.support.songs import songs
 
 SPANISH = "que, de, y, el, mi, en, tu, te, amor, con, por, corazón"
-
-MODEL = Path(__file__).parents[2] / "model"
-
-
-@pytest.fixture(scope="module")
-def ensemble() -> Ensemble:
-    return load_ensemble(MODEL)
 
 
 def varied_songs(n: int, ensemble: Ensemble) -> Songs:
@@ -33,10 +25,6 @@ def varied_songs(n: int, ensemble: Ensemble) -> Songs:
     words = ensemble.extractor.vocabulary.words[:1500]
     tags = [", ".join(random.choice(words, random.integers(1, 120))) for _ in range(n)]
     return Songs(made.track_ids, made.titles, ["zzzz", *tags[1:]], made.numbers)
-
-
-def with_tags(made: Songs, tags: str) -> Songs:
-    return Songs(made.track_ids, made.titles, [tags] * len(made), made.numbers)
 
 
 def predicted(ensemble: Ensemble, some: Songs) -> npt.NDArray[np.int64]:
@@ -116,7 +104,7 @@ def text_of(ensemble: Ensemble, some: Songs, genre: str, feature: str) -> str:
 
 
 def test_language_is_explained_in_words(ensemble: Ensemble) -> None:
-    spanish, english = with_tags(songs(1), SPANISH), with_tags(songs(1), "i, the, you, to, and, with")
+    spanish, english = changed(songs(1), SPANISH), changed(songs(1), "i, the, you, to, and, with")
     assert text_of(ensemble, spanish, "pop", "share_spanish") == "many Spanish words: for pop"
     assert text_of(ensemble, english, "pop", "share_spanish") == "no Spanish words: against pop"
     assert (

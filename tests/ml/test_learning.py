@@ -19,8 +19,8 @@ from ml.training.data import TrainingDataError, read_labelled_songs
 from ml.training.evaluate import evaluate
 from ml.training.learn import LearningError, VerifiedSongs, learn
 from ml.training.train import TrainingFiles, train
-from tests.ml.training_files import GENRES, QUICK, write_training_files
 from tests.support.songs import songs as random_songs
+from tests.support.training_files import GENRES, QUICK, contents
 
 WORSE = re.compile(
     r"^Nothing was written: out of fold, the model would be worse on the 48 verified songs \(accuracy "
@@ -32,20 +32,10 @@ LOUDNESS, FIRST = NUMBER_NAMES.index("loudness"), NUMBER_NAMES.index("vect_1")
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
-    return write_training_files(tmp_path_factory.mktemp("files"))
-
-
-@pytest.fixture(scope="module")
-def model(files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
     folder = tmp_path_factory.mktemp("models") / "model"
     train(files, folder, parameters=QUICK.model_copy(update={"rounds": 10}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ensemble(model: Path) -> Ensemble:
-    return load_ensemble(model)
+    return load_ensemble(folder)
 
 
 def catalogue(n: int, genres: Sequence[str], *, seed: int = 0) -> VerifiedSongs:
@@ -69,18 +59,14 @@ def accuracy(ensemble: Ensemble, songs: VerifiedSongs) -> float:
     return float(np.mean(np.array(found) == np.array(songs.genres)))
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def test_learning_improves_accuracy_on_a_catalogue_unlike_the_training_songs(
-    ensemble: Ensemble, tmp_path: Path
+    base: Ensemble, tmp_path: Path
 ) -> None:
     genres = ("polka", "ballad", "jig")
-    report = learn(ensemble, catalogue(60, genres), tmp_path / "out")
+    report = learn(base, catalogue(60, genres), tmp_path / "out")
 
     learned, others = load_ensemble(tmp_path / "out"), catalogue(200, genres, seed=1)
-    assert accuracy(ensemble, others) < 0.5
+    assert accuracy(base, others) < 0.5
     assert accuracy(learned, others) > 0.9
     assert report.learned.before.accuracy < 0.5
     assert report.learned.after.accuracy > 0.9
@@ -88,24 +74,24 @@ def test_learning_improves_accuracy_on_a_catalogue_unlike_the_training_songs(
     assert np.allclose(learned.predict(others.songs).sum(axis=1), 1)
 
 
-def test_manifest_and_card_describe_what_was_learned(ensemble: Ensemble, tmp_path: Path) -> None:
-    manifest = learn(ensemble, catalogue(45, ("polka", "ballad", "jig")), tmp_path / "out").manifest
+def test_manifest_and_card_describe_what_was_learned(base: Ensemble, tmp_path: Path) -> None:
+    manifest = learn(base, catalogue(45, ("polka", "ballad", "jig")), tmp_path / "out").manifest
 
     assert manifest == load_ensemble(tmp_path / "out").manifest
     assert manifest.verified_until == NOON
-    assert manifest.model_version != ensemble.manifest.model_version
-    assert manifest.training_data == ensemble.manifest.training_data
+    assert manifest.model_version != base.manifest.model_version
+    assert manifest.training_data == base.manifest.training_data
     assert manifest.learned is not None
     assert manifest.learned.rows_per_genre == {"ballad": 15, "jig": 15, "polka": 15}
-    assert manifest.learned.base_version == ensemble.manifest.model_version
+    assert manifest.learned.base_version == base.manifest.model_version
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "on 45 verified songs, the latest verified at 2026-11-27T12:00:00+00:00" in card
-    assert f"continued from {ensemble.manifest.model_version} by `genregraph learn`" in card
+    assert f"continued from {base.manifest.model_version} by `genregraph learn`" in card
     assert "| jig: recall of 15 | 0.00 | 1.00 |" in card
 
 
 @pytest.mark.parametrize(("songs", "known"), [(4, False), (5, True)], ids=["four songs", "five songs"])
-def test_a_new_genre_needs_five_songs(songs: int, known: bool, ensemble: Ensemble, tmp_path: Path) -> None:
+def test_a_new_genre_needs_five_songs(songs: int, known: bool, base: Ensemble, tmp_path: Path) -> None:
     verified = catalogue(60, ("polka", "ballad", "jig"))
     jigs = [row for row, genre in enumerate(verified.genres) if genre == "jig"][songs:]
     rows = [row for row in range(60) if row not in jigs]
@@ -113,7 +99,7 @@ def test_a_new_genre_needs_five_songs(songs: int, known: bool, ensemble: Ensembl
         verified, songs=verified.songs.take(rows), genres=tuple(verified.genres[row] for row in rows)
     )
 
-    report = learn(ensemble, some, tmp_path / "out")
+    report = learn(base, some, tmp_path / "out")
 
     assert ("jig" in report.manifest.genres) is known
     assert report.left_out == ({} if known else {"jig": 4})
@@ -121,26 +107,26 @@ def test_a_new_genre_needs_five_songs(songs: int, known: bool, ensemble: Ensembl
 
 
 def test_the_same_songs_write_the_same_bytes_even_after_earlier_learning(
-    ensemble: Ensemble, tmp_path: Path
+    base: Ensemble, tmp_path: Path
 ) -> None:
     verified = catalogue(60, ("polka", "ballad", "jig", "reel"))
-    learn(ensemble, verified, tmp_path / "once")
-    learn(ensemble, verified, tmp_path / "twice")
-    learn(ensemble, catalogue(40, ("march", "waltz"), seed=2), tmp_path / "waltz")
+    learn(base, verified, tmp_path / "once")
+    learn(base, verified, tmp_path / "twice")
+    learn(base, catalogue(40, ("march", "waltz"), seed=2), tmp_path / "waltz")
     learn(load_ensemble(tmp_path / "waltz"), verified, tmp_path / "again")
 
     assert contents(tmp_path / "twice") == contents(tmp_path / "once")
     assert contents(tmp_path / "again") == contents(tmp_path / "once")
 
 
-def test_a_worse_model_is_not_written(ensemble: Ensemble, files: TrainingFiles, tmp_path: Path) -> None:
+def test_a_worse_model_is_not_written(base: Ensemble, files: TrainingFiles, tmp_path: Path) -> None:
     # given: training songs, of which some have randomly wrong verified genres
     data = read_labelled_songs(files.features, files.labels)
     random = np.random.default_rng(1)
     genres = [str(random.choice(GENRES)) if random.random() < 0.5 else genre for genre in data.genres]
 
     with pytest.raises(LearningError, match=WORSE) as refused:
-        learn(ensemble, VerifiedSongs(data.songs, tuple(genres), NOON), tmp_path / "out")
+        learn(base, VerifiedSongs(data.songs, tuple(genres), NOON), tmp_path / "out")
 
     found = re.match(WORSE, str(refused.value))
     assert found is not None
@@ -150,14 +136,14 @@ def test_a_worse_model_is_not_written(ensemble: Ensemble, files: TrainingFiles, 
 
 
 def test_a_few_songs_hardly_change_accuracy_on_the_training_songs(
-    ensemble: Ensemble, files: TrainingFiles, tmp_path: Path
+    base: Ensemble, files: TrainingFiles, tmp_path: Path
 ) -> None:
     data = read_labelled_songs(files.features, files.labels)
     known = VerifiedSongs(data.songs, data.genres, NOON)
 
-    learn(ensemble, catalogue(10, ("polka", "ballad")), tmp_path / "out")
+    learn(base, catalogue(10, ("polka", "ballad")), tmp_path / "out")
 
-    assert accuracy(load_ensemble(tmp_path / "out"), known) > accuracy(ensemble, known) - 0.05
+    assert accuracy(load_ensemble(tmp_path / "out"), known) > accuracy(base, known) - 0.05
 
 
 @pytest.mark.parametrize(
@@ -177,37 +163,37 @@ def test_a_few_songs_hardly_change_accuracy_on_the_training_songs(
     ids=["nine", "none", "only rare new genres", "one genre"],
 )
 def test_too_few_songs_are_an_error(
-    verified: VerifiedSongs, message: str, ensemble: Ensemble, tmp_path: Path
+    verified: VerifiedSongs, message: str, base: Ensemble, tmp_path: Path
 ) -> None:
     with pytest.raises(LearningError, match=message):
-        learn(ensemble, verified, tmp_path / "out")
+        learn(base, verified, tmp_path / "out")
 
 
 def test_ten_songs_are_enough_even_with_rare_genres_and_missing_values(
-    ensemble: Ensemble, tmp_path: Path
+    base: Ensemble, tmp_path: Path
 ) -> None:
     verified = catalogue(10, ("polka", "ballad"))
     verified.songs.numbers[3:6, FIRST + 24 :] = np.nan
     lacking = replace(verified.songs, tags=[""] * 10)
     genres = (*verified.genres[:9], "march")
 
-    report = learn(ensemble, VerifiedSongs(lacking, genres, NOON), tmp_path / "out")
+    report = learn(base, VerifiedSongs(lacking, genres, NOON), tmp_path / "out")
 
     assert report.learned.rows_per_genre == {"ballad": 4, "march": 1, "polka": 5}
 
 
-def test_a_folder_that_is_not_a_model_is_not_replaced(ensemble: Ensemble, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_model_is_not_replaced(base: Ensemble, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
 
     with pytest.raises(ArtifactError, match="exists and is not a model"):
-        learn(ensemble, catalogue(30, ("polka", "ballad")), tmp_path)
+        learn(base, catalogue(30, ("polka", "ballad")), tmp_path)
 
 
 def test_evaluation_rejects_songs_that_the_model_learned_from(
-    ensemble: Ensemble, files: TrainingFiles, tmp_path: Path
+    base: Ensemble, files: TrainingFiles, tmp_path: Path
 ) -> None:
     data = read_labelled_songs(files.features, files.labels)
-    learn(ensemble, catalogue(30, ("polka", "ballad")), tmp_path / "out")
+    learn(base, catalogue(30, ("polka", "ballad")), tmp_path / "out")
 
     with pytest.raises(TrainingDataError, match="only songs that the model was trained on or learned from"):
         evaluate(load_ensemble(tmp_path / "out"), files.features, files.labels)
@@ -215,12 +201,12 @@ def test_evaluation_rejects_songs_that_the_model_learned_from(
     assert len(data.genres) == 48
 
 
-def test_changing_a_boosters_genres_keeps_the_scores_of_the_others(ensemble: Ensemble) -> None:
-    booster = ensemble.classifier.boosters[0]
-    features = ensemble.extractor.transform(random_songs(30))
+def test_changing_a_boosters_genres_keeps_the_scores_of_the_others(base: Ensemble) -> None:
+    booster = base.classifier.boosters[0]
+    features = base.extractor.transform(random_songs(30))
 
     wanted = ("ballad", "jig", "polka")
-    changed = with_genres(booster, ensemble.genres, wanted, rounds=10, score=-1.5)
+    changed = with_genres(booster, base.genres, wanted, rounds=10, score=-1.5)
 
     before = np.asarray(booster.predict(features, raw_score=True))
     after = np.asarray(changed.predict(features, raw_score=True))

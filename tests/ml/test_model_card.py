@@ -11,25 +11,17 @@ from ml.model.artifact import FIGURES, load_ensemble, read_manifest
 from ml.model.manifest import Manifest
 from ml.training.evaluate import evaluate
 from ml.training.reports import DEVELOPMENT_SONGS_SHA256, EvaluationReport, model_card, read_report
-from ml.training.train import TrainingFiles, train
-from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
+from tests.support.shipped_model import MODEL
 from tests.support.songs import song_csv, song_rows
+from tests.support.training_files import GENRES, write_csv
 
-SHIPPED = Path(__file__).parents[2] / "model"
-SHIPPED_MANIFEST = read_manifest(SHIPPED)
-SHIPPED_CARD = (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
-    files = write_training_files(tmp_path_factory.mktemp("files"))
-    train(files, files.features.parent / "model", parameters=QUICK)
-    return files
+SHIPPED_MANIFEST = read_manifest(MODEL)
+SHIPPED_CARD = (MODEL / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def manifest(files: TrainingFiles) -> Manifest:
-    return read_manifest(files.features.parent / "model")
+@pytest.fixture
+def manifest(small_model: Path) -> Manifest:
+    return read_manifest(small_model)
 
 
 def section(card: str, heading: str) -> str:
@@ -40,7 +32,7 @@ def section(card: str, heading: str) -> str:
 
 
 def test_the_shipped_card_matches_the_shipped_manifest_and_reports() -> None:
-    report = read_report(SHIPPED / "reports")
+    report = read_report(MODEL / "reports")
 
     assert report is not None
     assert report.model_manifest_sha256 == SHIPPED_MANIFEST.manifest_sha256
@@ -85,7 +77,7 @@ def test_files_linked_in_the_card_exist() -> None:
 
     assert {Path(target).name for target in targets if target.endswith(".png")} == set(FIGURES)
     for target in targets:
-        assert (SHIPPED / target).is_file()
+        assert (MODEL / target).is_file()
 
 
 def test_the_rows_of_each_table_have_the_same_number_of_cells() -> None:
@@ -116,7 +108,7 @@ def test_a_card_without_reports_has_no_figures(manifest: Manifest) -> None:
 
 
 def test_reports_of_another_model_are_not_shown(manifest: Manifest) -> None:
-    report = read_report(SHIPPED / "reports")
+    report = read_report(MODEL / "reports")
 
     assert model_card(manifest, report) == model_card(manifest, None)
 
@@ -130,17 +122,17 @@ def test_the_card_of_another_model_has_no_claims_about_the_shipped_one(manifest:
     assert "lyrics 36, further 24" in card
 
 
-def held_out_report(files: TrainingFiles, folder: Path) -> EvaluationReport:
+def held_out_report(model: Path, folder: Path) -> EvaluationReport:
     features, labels = folder / "new.csv", folder / "labels.csv"
     features.write_bytes(song_csv(song_rows(6, seed=9)))
     write_csv(labels, ["trackID", "genre"], [[str(n + 1), GENRES[n % 3]] for n in range(6)])
-    return evaluate(load_ensemble(files.features.parent / "model"), features, labels)
+    return evaluate(load_ensemble(model), features, labels)
 
 
 def test_scores_on_a_held_out_file_come_first_and_have_a_column(
-    files: TrainingFiles, manifest: Manifest, tmp_path: Path
+    small_model: Path, manifest: Manifest, tmp_path: Path
 ) -> None:
-    report = held_out_report(files, tmp_path)
+    report = held_out_report(small_model, tmp_path)
     scores = report.splits["held-out file new.csv"]
 
     card = model_card(manifest, report)

@@ -20,38 +20,29 @@ from ml.training.evaluate import evaluate
 from ml.training.evaluation import feature_group, permutation_importance
 from ml.training.figures import draw_figures
 from ml.training.reports import EvaluationReport, read_report, write_reports
-from ml.training.train import TrainingFiles, train
-from tests.ml.training_files import (
+from ml.training.train import TrainingFiles
+from tests.support.songs import song_csv, song_rows
+from tests.support.training_files import (
     GENRES,
-    QUICK,
     write_csv,
     write_part,
-    write_training_files,
 )
-from tests.support.songs import song_csv, song_rows
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
-    return write_training_files(tmp_path_factory.mktemp("files"))
+def trained(small_model: Path) -> Ensemble:
+    return load_ensemble(small_model)
 
 
 @pytest.fixture(scope="module")
-def ensemble(files: TrainingFiles) -> Ensemble:
-    out = files.features.parent / "model"
-    train(files, out, parameters=QUICK)
-    return load_ensemble(out)
-
-
-@pytest.fixture(scope="module")
-def report(files: TrainingFiles, ensemble: Ensemble) -> EvaluationReport:
-    return evaluate(ensemble, files.features, files.labels)
+def report(files: TrainingFiles, trained: Ensemble) -> EvaluationReport:
+    return evaluate(trained, files.features, files.labels)
 
 
 def test_training_songs_have_the_out_of_fold_scores_of_the_training(
-    report: EvaluationReport, ensemble: Ensemble
+    report: EvaluationReport, trained: Ensemble
 ) -> None:
-    metrics = ensemble.manifest.metrics
+    metrics = trained.manifest.metrics
 
     assert report.out_of_fold
     assert report.splits == {
@@ -59,19 +50,19 @@ def test_training_songs_have_the_out_of_fold_scores_of_the_training(
         "random folds": metrics.random_folds,
     }
     assert sum(part.songs for part in report.splits["random folds"].reliability) == 48
-    assert report.features_sha256 == ensemble.manifest.training_data.files_sha256["features"]
-    assert report.model_manifest_sha256 == ensemble.manifest.manifest_sha256
+    assert report.features_sha256 == trained.manifest.training_data.files_sha256["features"]
+    assert report.model_manifest_sha256 == trained.manifest.manifest_sha256
 
 
 def test_training_songs_are_recognized_under_other_track_ids(
-    files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
+    files: TrainingFiles, trained: Ensemble, tmp_path: Path
 ) -> None:
     part = write_part(files, tmp_path / "part", slice(0, 36), track_id_shift=1_000)
 
-    report = evaluate(ensemble, part.features, part.labels)
+    report = evaluate(trained, part.features, part.labels)
 
     assert report.out_of_fold
-    assert report.splits["random folds"] == ensemble.manifest.metrics.random_folds
+    assert report.splits["random folds"] == trained.manifest.metrics.random_folds
 
 
 def held_out_files(folder: Path, *, genres: Sequence[str] = GENRES, n: int = 6) -> TrainingFiles:
@@ -82,11 +73,11 @@ def held_out_files(folder: Path, *, genres: Sequence[str] = GENRES, n: int = 6) 
     return files
 
 
-def test_new_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path: Path) -> None:
+def test_new_songs_are_scored_by_the_model_itself(trained: Ensemble, tmp_path: Path) -> None:
     # given: six new songs of two of the three genres
     files = held_out_files(tmp_path, genres=GENRES[:2])
 
-    report = evaluate(ensemble, files.features, files.labels)
+    report = evaluate(trained, files.features, files.labels)
 
     (name,) = report.splits
     scores = report.splits[name]
@@ -104,7 +95,7 @@ def test_new_songs_are_scored_by_the_model_itself(ensemble: Ensemble, tmp_path: 
 
 
 def test_training_songs_among_new_ones_are_left_out(
-    files: TrainingFiles, ensemble: Ensemble, tmp_path: Path
+    files: TrainingFiles, trained: Ensemble, tmp_path: Path
 ) -> None:
     # given: six new songs, and ten that the model was trained on, under other track ids
     new = held_out_files(tmp_path)
@@ -113,7 +104,7 @@ def test_training_songs_among_new_ones_are_left_out(
         lines = other.read_text(encoding="utf-8").splitlines()[1:]
         mine.write_text(mine.read_text(encoding="utf-8").rstrip() + "\n" + "\n".join(lines), encoding="utf-8")
 
-    report = evaluate(ensemble, new.features, new.labels)
+    report = evaluate(trained, new.features, new.labels)
 
     assert report.songs_left_out == 10
     scores = report.splits["held-out file new.csv"]
@@ -121,11 +112,11 @@ def test_training_songs_among_new_ones_are_left_out(
     assert scores.split.endswith("; left out: 10 songs that it was trained on")
 
 
-def test_an_unknown_genre_is_an_error(ensemble: Ensemble, tmp_path: Path) -> None:
+def test_an_unknown_genre_is_an_error(trained: Ensemble, tmp_path: Path) -> None:
     files = held_out_files(tmp_path, genres=("polka", "techno"))
 
     with pytest.raises(TrainingDataError, match=r"new_labels\.csv has 3 songs of 'techno', which"):
-        evaluate(ensemble, files.features, files.labels)
+        evaluate(trained, files.features, files.labels)
 
 
 def test_each_feature_belongs_to_a_group() -> None:

@@ -93,7 +93,7 @@ class TestCountingRows:
         assert caught.value.max_rows == 4
 
 
-class TestSongs:
+class TestCells:
     @pytest.mark.parametrize("n", [1, 99, 100, 101, 500])
     def test_all_cells_are_returned_unchanged(self, n: int) -> None:
         chunks, report = read(song_csv(song_rows(n, seed=3)))
@@ -194,7 +194,7 @@ class TestSongs:
             assert list(read_songs.titles) == titles * copies
 
 
-class TestSpellings:
+class TestUnusualFiles:
     """Unusual but valid CSV files, each also with enough rows to be read by pyarrow."""
 
     @pytest.fixture(params=[2, 200], ids=["few rows", "many rows"])
@@ -320,7 +320,7 @@ class TestMissingValues:
         assert report == SongFileReport(rows=3, rows_with_missing_values=3)
 
 
-class TestWrongRows:
+class TestInvalidRows:
     def test_an_invalid_number_is_reported_with_line_column_and_value(self) -> None:
         rows = [*numbered(3), song_row(tempo="asd"), *numbered(3)]
 
@@ -520,7 +520,7 @@ def any_choice(request: pytest.FixtureRequest) -> OnInvalidRow:
     return choice
 
 
-class TestWrongFiles:
+class TestUnreadableFiles:
     """Problems that make the whole file unreadable, whatever the policy for invalid rows."""
 
     @pytest.mark.parametrize("name", ["songs.xlsx", "songs", "", "csv", "songs.csv.gz", "x" * 300])

@@ -18,8 +18,8 @@ from ml.training.data import TrainingDataError, read_labelled_songs
 from ml.training.evaluate import fingerprints
 from ml.training.recipe import fit_temperature
 from ml.training.train import TrainingFiles, TrainingReport, train
-from tests.ml.training_files import GENRES, QUICK, write_csv, write_training_files
 from tests.support.songs import song_csv, song_rows
+from tests.support.training_files import GENRES, QUICK, contents, write_csv, write_training_files
 
 
 @pytest.fixture
@@ -29,10 +29,6 @@ def files(tmp_path: Path) -> TrainingFiles:
 
 def train_quickly(files: TrainingFiles, out: Path, *, seed: int = 0) -> TrainingReport:
     return train(files, out, parameters=QUICK.model_copy(update={"seed": seed}))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_the_manifest_records_data_scores_and_files(files: TrainingFiles, tmp_path: Path) -> None:

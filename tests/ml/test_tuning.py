@@ -14,15 +14,10 @@ from optuna.storages.journal import JournalFileBackend
 from ml.training.parameters import Parameters
 from ml.training.train import TrainingFiles, train
 from ml.training.tune import SEARCH_SPACE, TuningError, TuningResult, tune
-from tests.ml.training_files import QUICK, write_training_files
+from tests.support.training_files import QUICK, write_training_files
 
 # QUICK has fewer rounds than the search space, so that the tests are quick.
 pytestmark = pytest.mark.filterwarnings("ignore:Fixed parameter")
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
-    return write_training_files(tmp_path_factory.mktemp("files"))
 
 
 def quickly(files: TrainingFiles, storage: Path | str, trials: int, *, seed: int = 0) -> TuningResult:

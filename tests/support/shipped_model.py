@@ -8,11 +8,11 @@ from ml.songs.contract import NUMBER_NAMES, Songs
 
 MODEL = Path(__file__).parents[2] / "model"
 
-
 JAMAICAN = "i, the, me, no, dem, jah, mi, fi, rasta, babylon, zion, music, peopl, love, give, prais"
 
 
 def changed(song: Songs, tags: str | None = None, **numbers: float) -> Songs:
+    """Return songs with other tags, and with numbers changed by column name."""
     values = song.numbers.copy()
     for name, value in numbers.items():
         values[:, NUMBER_NAMES.index(name)] = value

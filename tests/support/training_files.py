@@ -63,6 +63,11 @@ def write_part(files: TrainingFiles, folder: Path, rows: slice, *, track_id_shif
     return part
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the contents of the files in a folder by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def write_csv(path: Path, header: list[str], rows: list[list[str]]) -> None:
     """Write a CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:
