@@ -41,7 +41,7 @@ from app.clients.roles import Caller
 from app.database.connect import Database
 from app.database.engine import SessionFactory
 from app.database.pools import Pools
-from app.http.access_log import record_operation, redact_query_strings
+from app.http.access_log import quiet_libraries, record_operation
 from app.http.downloads import batch_songs_routes
 from app.http.endpoint import GraphQLView
 from app.http.gate import Gate
@@ -51,7 +51,7 @@ from app.http.responses import http_error, internal_server_error
 from app.http.uploads import Spool
 from app.observability.metrics import Metrics, Operation
 from app.observability.siblings import Siblings
-from app.observability.tracing import NoTracing, Tracing
+from app.observability.tracing import Tracing
 from app.settings import MetricsAccess, Settings
 from graphql_schema.context import Context
 from graphql_schema.schema import build_schema
@@ -82,8 +82,8 @@ def create_app(
     """
     if settings.database_url is None:
         raise ValueError("create_app needs settings with a database_url")
-    redact_query_strings()
-    tracing = tracing or NoTracing()
+    quiet_libraries()
+    tracing = tracing or Tracing()
     ensemble = load_ensemble(settings.model_dir)
     metrics = Metrics()
     metrics.describe("serve", __version__, ensemble.manifest.model_version, ensemble.genres)

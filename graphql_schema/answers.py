@@ -71,11 +71,7 @@ class Answers:
     """A least-recently-used cache of answers, bounded in bytes."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Make an empty cache.
-
-        Args:
-            max_bytes: of operations and answers together; 0 disables the cache.
-        """
+        """Make an empty cache; the limit is of operations and answers together, and 0 disables it."""
         self._max_bytes = max_bytes
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._bytes = 0
@@ -86,13 +82,7 @@ class Answers:
         context: ExecutionContext,
         execute: Callable[[], Awaitable[ExecutionResult]],
     ) -> ExecutionResult:
-        """Return the answer to an operation: the cached one if current, otherwise what `execute` returns.
-
-        Args:
-            document: the operation's document, which must be valid.
-            context: the operation's name and variables, and the catalogue.
-            execute: executes the operation.
-        """
+        """Return the answer to a valid operation: the cached one if current, otherwise by `execute`."""
         key = self._key(document, context)
         if key is None:
             return await execute()

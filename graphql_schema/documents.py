@@ -85,10 +85,7 @@ class Document:
         }
 
     def operation(self, name: str | None) -> Operation:
-        """Return the operation to run.
-
-        Args:
-            name: name of the operation; None for the only one.
+        """Return the operation of this name, or the only one.
 
         Raises:
             RefusedOperationError: the operation does not exist, or there are several and no name was given.
@@ -140,10 +137,5 @@ class _Coordinates(Visitor):
 def document_cache(
     schema: GraphQLSchema, rules: Sequence[type[ASTValidationRule]]
 ) -> Callable[[str], Document]:
-    """Return a function that parses documents and caches the most recent ones.
-
-    Args:
-        schema: the schema.
-        rules: validation rules in addition to GraphQL's own.
-    """
+    """Return a function that parses documents and caches the most recent; `rules` add to GraphQL's own."""
     return lru_cache(CACHED_DOCUMENTS)(lambda text: Document(text, schema, rules))

@@ -65,12 +65,7 @@ class RefusedOperationError(CannotGetOperationTypeError):
 
 
 def note_codes(errors: Iterable[GraphQLError], *, suggestions: bool) -> None:
-    """Add the code to each error, and log unexpected errors.
-
-    Args:
-        errors: errors to send to a client.
-        suggestions: whether messages may suggest names from the schema.
-    """
+    """Add the code to each error, remove suggestions of names unless allowed, and log unexpected errors."""
     for error in errors:
         if not suggestions and isinstance(error.original_error, GraphQLError | None):
             # Strawberry does not remove suggestions for arguments, input fields, values and types.

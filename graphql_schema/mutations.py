@@ -11,7 +11,7 @@ from strawberry.file_uploads import Upload
 
 from app.batches.batch import BatchOptions
 from app.batches.stored_songs import Selection
-from app.catalogue.errors import ForbiddenError, InvalidArgumentError
+from app.catalogue.errors import FORBIDDEN_MESSAGE, ForbiddenError, InvalidArgumentError
 from app.catalogue.service import check_model_version
 from app.clients.roles import Role
 from graphql_schema.arguments import track_id_of
@@ -30,24 +30,14 @@ from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFile
 from graphql_schema.types.song import Song
 
 
-def require_admin(info: Info) -> None:
-    """Check that the caller may change other clients' data.
+def require(role: Role, info: Info, message: str = FORBIDDEN_MESSAGE) -> None:
+    """Check the caller's role.
 
     Raises:
-        ForbiddenError: the caller is not an admin.
+        ForbiddenError: the caller's role does not include it.
     """
-    if not info.context.caller.role.includes(Role.ADMIN):
-        raise ForbiddenError("Reclassifying songs requires the admin role.")
-
-
-def require_writer(info: Info) -> None:
-    """Check that the caller may write.
-
-    Raises:
-        ForbiddenError: the caller is a reader.
-    """
-    if not info.context.caller.role.includes(Role.WRITER):
-        raise ForbiddenError
+    if not info.context.caller.role.includes(role):
+        raise ForbiddenError(message)
 
 
 @strawberry.type(description="Songs sent as JSON, now classified and stored.")
@@ -100,7 +90,7 @@ class Mutation:
             ClassifyBatchOptions | None, strawberry.argument(description="Classification options.")
         ] = None,
     ) -> ClassifyBatchResult:
-        require_writer(info)
+        require(Role.WRITER, info)
         chosen = options or ClassifyBatchOptions()
         uploaded = cast("UploadFile", file)  # as parsed by the Upload scalar
         row = await info.context.classification.classify_file(
@@ -125,7 +115,7 @@ class Mutation:
         info: Info,
         id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
     ) -> Batch:
-        require_writer(info)
+        require(Role.WRITER, info)
         row = await info.context.background.cancel(batch_uuid("id", id), info.context.caller)
         info.context.reset_loaders()
         return Batch.of(row)
@@ -138,7 +128,7 @@ class Mutation:
             ClassifySongsInput, strawberry.argument(description="The songs and classification options.")
         ],
     ) -> ClassifySongsResult:
-        require_writer(info)
+        require(Role.WRITER, info)
         classified = await info.context.classification.classify_songs(
             input.to_records(),
             options=input.to_options(),
@@ -165,7 +155,7 @@ class Mutation:
             strawberry.argument(description=f"The songs, each listed once, up to {MAX_SONGS:,}."),
         ],
     ) -> VerifySongsResult:
-        require_writer(info)
+        require(Role.WRITER, info)
         rows = await info.context.verification.verify(verified_genres(input), info.context.client_id)
         note_rows(len(rows))
         info.context.reset_loaders()
@@ -189,7 +179,7 @@ class Mutation:
             ),
         ] = False,
     ) -> Deletion:
-        require_writer(info)
+        require(Role.WRITER, info)
         deleted = await info.context.batches.delete(batch_uuid("id", id), info.context.caller, songs=songs)
         info.context.reset_loaders()
         return Deletion(songs_deleted=deleted)
@@ -216,7 +206,7 @@ class Mutation:
             bool | None, strawberry.argument(description="All songs you are permitted to delete.")
         ] = None,
     ) -> Deletion:
-        require_writer(info)
+        require(Role.WRITER, info)
         batches, caller = info.context.batches, info.context.caller
         if (track_ids is not None) + (batch_id is not None) + bool(all) != 1:
             raise InvalidArgumentError(
@@ -254,7 +244,7 @@ class Mutation:
         all: Annotated[bool | None, strawberry.argument(description="All songs.")] = None,
         min_confidence: Annotated[float, strawberry.argument(description=MIN_CONFIDENCE)] = 0.0,
     ) -> Batch:
-        require_admin(info)
+        require(Role.ADMIN, info, "Reclassifying songs requires the admin role.")
         batch = None if batch_id is None else batch_uuid("batchId", batch_id)
         if batch is not None and await info.context.loaders.batch.load(batch) is None:
             raise InvalidArgumentError("batchId", "there is no such batch")

@@ -105,13 +105,13 @@ def build_schema(
     timeout_seconds: float | None = None,
     answer_cache_bytes: int = 0,
 ) -> strawberry.Schema:
-    """Build the schema.
+    """Build the schema, by default without limits and without a cache of answers.
 
     Args:
         introspection: whether to allow introspection and suggestions for misspelt names.
-        max_cost: maximum cost of an operation, see `graphql_schema.complexity`; None for no limit.
-        timeout_seconds: timeout of queries; None for no limit.
-        answer_cache_bytes: size of the response cache; 0 disables it.
+        max_cost: see `Limits`.
+        timeout_seconds: see `Limits`.
+        answer_cache_bytes: see `Answers`.
     """
     # Strawberry's logger would log every rejected query in full, including hostile ones.
     logging.getLogger("strawberry.execution").disabled = True

@@ -29,16 +29,10 @@ log = structlog.get_logger(__name__)
 
 
 def log_end(scope: Scope, status: int | None, seconds: float, metrics: Metrics) -> None:
-    """Log and count a request or WebSocket that has ended.
+    """Log and count a request or WebSocket that has ended; without a status, the client has disconnected.
 
     Client-controlled text is not logged: no path except the routes' own, no query string, header or body. The
     address is only logged for refused credentials and exceeded limits.
-
-    Args:
-        scope: its scope.
-        status: the status of its response, or a WebSocket's close code; None if the client disconnected.
-        seconds: its duration.
-        metrics: counts responses.
     """
     status = status or CLIENT_CLOSED_REQUEST
     state: dict[str, Any] = scope.get("state", {})
@@ -91,22 +85,13 @@ def _known(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-class _QueryRedactor(logging.Filter):
-    """Removes query strings from uvicorn's log lines, which it only writes for WebSockets."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if "WebSocket" in str(record.msg) and isinstance(record.args, tuple):
-            record.args = tuple(
-                argument.partition("?")[0] if isinstance(argument, str) else argument
-                for argument in record.args
-            )
-        return True
+def _is_no_handshake(record: logging.LogRecord) -> bool:
+    return '"WebSocket %s"' not in str(record.msg)
 
 
-def redact_query_strings() -> None:
-    """Remove query strings from uvicorn's log; idempotent."""
+def quiet_libraries() -> None:
+    """Leave out what libraries log of client-controlled text; idempotent."""
     # It warns about each invalid byte in an upload; the response reports those.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    logger = logging.getLogger("uvicorn.error")
-    if not any(isinstance(known, _QueryRedactor) for known in logger.filters):
-        logger.addFilter(_QueryRedactor())
+    # uvicorn logs handshakes with their query strings; `log_end` logs the WebSockets.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_handshake)

@@ -22,10 +22,11 @@ from starlette.routing import Route
 from app.batches.service import Batches, Results, ResultsGoneError
 from app.batches.song_parts import SongPart
 from app.catalogue.service import Catalogue
+from app.clients.roles import Caller
 from app.database.errors import is_outage
 from app.database.tables import BatchRow, BatchStatus
 from app.errors import Code
-from app.http.responses import graphql_error
+from app.http.responses import RefusedRequestError, graphql_error
 from app.http.result_files import CsvWriter, JsonLinesWriter, ParquetWriter, ResultColumns, Writer
 
 _GONE = "The results of this batch are no longer kept. Its songs are in the catalogue."
@@ -46,14 +47,8 @@ def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue)
         media_type, make_writer = _FORMATS[extension]
 
         async def download(request: Request) -> Response:
-            batch_id = _batch_id(request.path_params["id"])
             try:
-                batch = None
-                if batch_id is not None:
-                    batch = (await batches.by_ids([batch_id], request.state.caller)).get(batch_id)
-                refusal = _refusal(batch)
-                if batch is None or refusal is not None:
-                    return refusal or graphql_error(Code.NOT_FOUND, "The batch does not exist.")
+                batch = await _batch(request.path_params["id"], batches, request.state.caller)
                 manifests = await catalogue.manifests_by_versions([batch.model_version])
                 columns = ResultColumns(
                     genres=manifests[batch.model_version]["genres"],
@@ -63,6 +58,8 @@ def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue)
                 )
                 data = _bytes(results.parts(batch), catalogue, make_writer, columns)
                 first = await anext(data)  # an error up to here can still become an error response
+            except RefusedRequestError as error:
+                return error.response()
             except ResultsGoneError:
                 return graphql_error(Code.RESULTS_GONE, _GONE)
             except Exception as error:
@@ -88,15 +85,18 @@ def content_disposition(uploaded: str | None, extension: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _refusal(batch: BatchRow | None) -> Response | None:
+async def _batch(text: str, batches: Batches, caller: Caller) -> BatchRow:
+    """Return the batch with this id, whose results can be downloaded."""
+    batch_id = _batch_id(text)
+    batch = None if batch_id is None else (await batches.by_ids([batch_id], caller)).get(batch_id)
     if batch is None:
-        return graphql_error(Code.NOT_FOUND, "The batch does not exist.")
+        raise RefusedRequestError(Code.NOT_FOUND, "The batch does not exist.")
     if batch.status != BatchStatus.SUCCEEDED:
         message = f"The batch has no songs: it is {batch.status}."
-        return graphql_error(Code.BATCH_NOT_SUCCEEDED, message)
+        raise RefusedRequestError(Code.BATCH_NOT_SUCCEEDED, message)
     if batch.results_until is None or batch.results_until <= datetime.now(UTC):
-        return graphql_error(Code.RESULTS_GONE, _GONE)
-    return None
+        raise RefusedRequestError(Code.RESULTS_GONE, _GONE)
+    return batch
 
 
 def _batch_id(text: str) -> uuid.UUID | None:

@@ -69,16 +69,7 @@ class GraphQLView(GraphQL[Any, None]):
         spool: Spool,
         allowed_origins: Sequence[str] = (),
     ) -> None:
-        """Initialize the view.
-
-        Args:
-            schema: the schema to serve.
-            context: creates the context for a caller.
-            authenticator: authenticates WebSockets, since browsers cannot send headers with them.
-            quotas: limits of a client's WebSockets and their operations.
-            spool: limits the disk space of uploads.
-            allowed_origins: origins of pages that may open WebSockets.
-        """
+        """Initialize the view; pages of `allowed_origins` may open WebSockets."""
         super().__init__(
             schema,
             graphql_ide=None,
@@ -169,7 +160,7 @@ class GraphQLView(GraphQL[Any, None]):
         return context
 
     async def on_ws_connect(self, context: Any) -> Any:
-        """Authenticate a client by the first message, if it sent no headers.
+        """Authenticate a client by the first message, as browsers cannot send headers.
 
         Raises:
             ConnectionRejectionError: the credentials are missing or wrong.

@@ -50,16 +50,7 @@ class Gate:
         quotas: ClientQuotas,
         known_client: str | None,
     ) -> None:
-        """Initialize the gate.
-
-        Args:
-            app: the application.
-            settings: the service's settings.
-            authenticator: authenticates callers.
-            metrics: counts responses.
-            quotas: limits of concurrent work per client.
-            known_client: a client that the pages fill in.
-        """
+        """Initialize the gate; the pages fill in `known_client`."""
         self._authenticator = authenticator
         self._metrics = metrics
         self._limits = RequestLimits(app, settings, quotas)
@@ -68,7 +59,9 @@ class Gate:
         if settings.metrics is MetricsAccess.OPEN:
             self._open_paths.add(METRICS_PATH)
         self._https_only = settings.environment is Environment.PRODUCTION
-        self._inner = _with_cors(_with_pages(_compressed(self._admit), settings, known_client), settings)
+        admitted = _compressed(self._admit)
+        public = Pages(admitted, settings, known_client) if settings.playground else admitted
+        self._inner = _with_cors(public, settings)
         self._outer = CorrelationIdMiddleware(
             self._log,
             header_name=REQUEST_ID_HEADER,
@@ -148,10 +141,6 @@ def _compressed(app: ASGIApp) -> ASGIApp:
     for media_type in ("text/event-stream", "multipart/mixed"):
         remove_compress_type(media_type)
     return CompressMiddleware(app, minimum_size=MIN_COMPRESSED_BYTES)
-
-
-def _with_pages(app: ASGIApp, settings: Settings, known_client: str | None) -> ASGIApp:
-    return Pages(app, settings, known_client) if settings.playground else app
 
 
 def _with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

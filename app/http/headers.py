@@ -43,12 +43,7 @@ _STRICT_TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=315
 
 
 def with_security_headers(sent: Iterable[Header], *, https: bool) -> list[Header]:
-    """Return a response's headers with the security headers that it does not set itself.
-
-    Args:
-        sent: the headers.
-        https: whether browsers reach the service by HTTPS.
-    """
+    """Return a response's headers with the security headers that it does not set itself."""
     headers = list(sent)
     own = {name.lower() for name, _ in headers}
     added = [header for header in _ENCODED if header[0] not in own]

@@ -30,13 +30,7 @@ class ClientQuota:
     """Counts a resource per client, in this process."""
 
     def __init__(self, limit: int, work: str, code: Code) -> None:
-        """Initialize the counts to 0.
-
-        Args:
-            limit: the maximum per client.
-            work: the resource's name in messages.
-            code: the error code of a client at its limit.
-        """
+        """Initialize the counts; `work` names the resource in messages."""
         self._limit = limit
         self._code = code
         self._message = (
@@ -77,7 +71,6 @@ class ClientQuotas:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Create the quotas of the settings."""
         max_subscriptions = settings.max_subscriptions_per_client
         subscriptions = ("subscriptions", Code.TOO_MANY_SUBSCRIPTIONS)
         self.uploads = ClientQuota(settings.max_uploads_per_client, "uploads", Code.TOO_MANY_UPLOADS)
@@ -88,20 +81,10 @@ class ClientQuotas:
 class RequestLimits:
     """ASGI application around another: responds with 429, 413 or 408 to too many, too large or slow requests.
 
-    It runs after authentication, which sets `client_id` in the state. Bytes are counted as they arrive, so
-    chunked bodies are limited too. Only the time spent waiting for the client counts: enough bytes must
-    arrive in each interval of waiting. This allows slow but steady clients, not those that keep a connection
-    open with an occasional byte.
+    It runs after authentication, which sets `client_id` in the state.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, quotas: ClientQuotas) -> None:
-        """Initialize the limits.
-
-        Args:
-            app: the application.
-            settings: the limits of bodies.
-            quotas: the limits per client; WebSockets are counted elsewhere.
-        """
         self._app = app
         self._settings = settings
         self._quotas = quotas
@@ -117,43 +100,28 @@ class RequestLimits:
                 quota = self._quotas.uploads
             elif stream_for(headers.get("accept", "")) is not None:
                 quota = self._quotas.subscriptions
-        if quota is None:
-            await self._serve(scope, receive, send, upload=upload)
-            return
+        body = _Body(receive, self._settings, upload=upload)
         try:
-            quota.acquire(client_id)
+            body.check_content_length(headers.get("content-length", ""))
+            if quota is not None:
+                quota.acquire(client_id)
         except RefusedRequestError as error:
             await error.response()(scope, receive, send)
             return
         try:
-            await self._serve(scope, receive, send, upload=upload)
+            await self._app(scope, body.receive, send)
         finally:
-            quota.release(client_id)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, upload: bool) -> None:
-        body = _Body(receive, self._settings, upload=upload)
-        started = False
-
-        async def tracked_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            body.check_content_length(Headers(scope=scope).get("content-length", ""))
-            await self._app(scope, body.receive, tracked_send)
-        except _RefusedBodyError as error:
-            if started:
-                raise
-            await error.response()(scope, receive, send)
-
-
-class _RefusedBodyError(RefusedRequestError):
-    """A body is too large or too slow."""
+            if quota is not None:
+                quota.release(client_id)
 
 
 class _Body:
-    """Receives a request's body, and checks its size and speed."""
+    """Receives a request's body, and checks its size and speed.
+
+    Bytes are counted as they arrive, so chunked bodies are limited too. Only the time spent waiting for the
+    client counts: enough bytes must arrive in each interval of waiting. This allows slow but steady clients,
+    not those that keep a connection open with an occasional byte.
+    """
 
     def __init__(self, receive: Receive, settings: Settings, *, upload: bool) -> None:
         self._receive = receive
@@ -173,7 +141,7 @@ class _Body:
         """Refuse a body whose Content-Length is too large.
 
         Raises:
-            _RefusedBodyError: it is too large.
+            RefusedRequestError: it is too large.
         """
         if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > self._max_bytes):
             raise self._too_large()
@@ -182,7 +150,7 @@ class _Body:
         """Return the next message.
 
         Raises:
-            _RefusedBodyError: the body is too large or too slow.
+            RefusedRequestError: the body is too large or too slow.
         """
         message = await (self._receive() if self._complete else self._receive_in_time())
         self._received += len(message.get("body", b""))
@@ -208,13 +176,13 @@ class _Body:
             if message is not None:
                 return message
 
-    def _too_large(self) -> _RefusedBodyError:
+    def _too_large(self) -> RefusedRequestError:
         message = f"The request is larger than {self._max_bytes:,} bytes. {self._advice}"
-        return _RefusedBodyError(Code.PAYLOAD_TOO_LARGE, message)
+        return RefusedRequestError(Code.PAYLOAD_TOO_LARGE, message)
 
-    def _too_slow(self) -> _RefusedBodyError:
+    def _too_slow(self) -> RefusedRequestError:
         message = (
             f"The request was slower than {self._bytes_per_second:,} bytes per second over "
             f"{self._seconds:g} seconds."
         )
-        return _RefusedBodyError(Code.REQUEST_TIMEOUT, message, {"connection": "close"})
+        return RefusedRequestError(Code.REQUEST_TIMEOUT, message, {"connection": "close"})

@@ -59,13 +59,7 @@ async def livez(_: Request) -> JSONResponse:
 def health_routes(
     sessions: SessionFactory, model_version: str, is_stopping: Callable[[], bool]
 ) -> list[Route]:
-    """Return both routes, which are open; the health check shows details to clients.
-
-    Args:
-        sessions: the session factory.
-        model_version: the version of the loaded model.
-        is_stopping: returns whether the process is shutting down.
-    """
+    """Return both routes, which are open; the health check shows details to clients."""
     watched = _WatchedDatabase(sessions)
 
     async def healthcheck(request: Request) -> JSONResponse:
@@ -138,7 +132,7 @@ def metrics_route(
 
     Args:
         metrics: the process's metrics.
-        gauges: the metrics that come from the database.
+        gauges: those of its metrics that come from the database.
         together: returns the merged metrics of all processes on this port, if there are several.
     """
 

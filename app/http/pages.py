@@ -88,13 +88,7 @@ class Pages:
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, known_client: str | None) -> None:
-        """Initialize the middleware.
-
-        Args:
-            app: the wrapped application.
-            settings: the service's settings.
-            known_client: a client that the pages fill in.
-        """
+        """Initialize the middleware; the pages fill in `known_client`."""
         self._app = app
         sample = PageFile(resource("data") / "sample" / "songs.csv")
         self._files = {**page_files(), SAMPLE_PATH: sample}

@@ -54,10 +54,6 @@ def unless_known(response: Response, if_none_match: str) -> Response:
     """Return the response to a GET query with an ETag, or 304 if the client already has it.
 
     Browsers do not store responses (`no-store`); other clients may.
-
-    Args:
-        response: the response to the query.
-        if_none_match: the request header.
     """
     if response.status_code != _OK:
         return response
@@ -97,13 +93,7 @@ class RefusedRequestError(Exception):
 
 
 def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return a response with one error.
-
-    Args:
-        code: its `extensions.code`, which has a status.
-        message: its message; by default the code's own.
-        headers: response headers, in addition to the code's.
-    """
+    """Return a response with one error; the message defaults to the code's, and headers add to its own."""
     return JSONResponse(
         {"errors": [{"message": message or code.message, "extensions": {"code": code}}]},
         status_code=code.status,

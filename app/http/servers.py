@@ -54,14 +54,9 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def answering(listener: socket.socket, metrics: Metrics, waiting: WorkWaiting) -> AsyncIterator[None]:
-    """Serve the endpoints in this context.
+    """Serve a worker's liveness and metrics in this context, and then close the listener.
 
     If the event loop is stuck, the liveness probe fails.
-
-    Args:
-        listener: the socket to serve on; closed at the end.
-        metrics: the worker's metrics.
-        waiting: updates the metrics that come from the database.
     """
     routes = [Route(LIVENESS_PATH, livez), metrics_route(metrics, [waiting])]
     config = uvicorn.Config(

@@ -52,17 +52,12 @@ class SpoolFullError(MultiPartException):
 
 
 class Spool:
-    """Counts the bytes of all uploads in progress.
+    """Counts the bytes of all uploads of this process in progress.
 
     Bytes are counted as they arrive, so that chunked and aborted uploads count correctly.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        """Create an empty spool.
-
-        Args:
-            max_bytes: the limit of all uploads of this process together.
-        """
         self._max_bytes = max_bytes
         self._used = 0
 

@@ -19,12 +19,7 @@ class DatabaseGauges(ABC):
     """Updates gauges, unless they are recent; they are NaN while the database is unavailable."""
 
     def __init__(self, name: str, kept_seconds: float) -> None:
-        """Create it.
-
-        Args:
-            name: what is read, for the log.
-            kept_seconds: how long values are cached, and how long to wait after a failure.
-        """
+        """Initialize it; `kept_seconds` is the time between updates, after a failure, too."""
         self._name = name
         self._kept_seconds = kept_seconds
         self._read_at = -kept_seconds

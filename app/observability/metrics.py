@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 import numpy as np
@@ -87,112 +87,87 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self._operations = Counter(
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self._operations = counter(
             "genregraph_operations",
             "Completed GraphQL operations, by type, root field and outcome: ok or an error code.",
             ["type", "field", "outcome"],
-            registry=self.registry,
         )
-        self._operation_seconds = Histogram(
+        self._operation_seconds = histogram(
             "genregraph_operation_duration_seconds",
             "Duration of queries and mutations, excluding reading the request.",
             ["type", "field"],
             buckets=SECONDS,
-            registry=self.registry,
         )
-        self._responses = Counter(
+        self._responses = counter(
             "genregraph_http_responses",
             "HTTP responses, by route and status, including requests without a GraphQL operation.",
             ["route", "status"],
-            registry=self.registry,
         )
         # Looking up a child by its labels is slower than counting.
         self._operations_of = cache(self._operations.labels)
         self._operation_seconds_of = cache(self._operation_seconds.labels)
         self._responses_of = cache(self._responses.labels)
-        self._songs = Counter(
+        self._songs = counter(
             "genregraph_songs_classified",
             "Classified songs by genre, including those whose batch was not stored.",
             ["genre"],
-            registry=self.registry,
         )
         self._confidence = ConfidenceHistogram(
             "genregraph_song_confidence", "Confidence of the model in its predicted genres."
         )
         self.registry.register(self._confidence)
-        self._outside = Counter(
+        self._outside = counter(
             "genregraph_songs_outside_training_range",
             "Classified songs outside the training range, by feature group.",
             ["group"],
-            registry=self.registry,
         )
-        self._batches = Counter(
-            "genregraph_batches_ended", "Finished batches, by status.", ["status"], registry=self.registry
-        )
-        self._batch_seconds = Histogram(
+        self._batches = counter("genregraph_batches_ended", "Finished batches, by status.", ["status"])
+        self._batch_seconds = histogram(
             "genregraph_batch_duration_seconds",
             "Duration of successful batches, from the request to the last song stored.",
             buckets=SECONDS,
-            registry=self.registry,
         )
         self._waiting = {
-            field: Gauge(f"genregraph_{field}", documentation, registry=self.registry)
-            for field, documentation in _WAITING.items()
+            field: gauge(f"genregraph_{field}", documentation) for field, documentation in _WAITING.items()
         }
-        self._database_up = Gauge(
+        self._database_up = gauge(
             "genregraph_database_up",
             "Whether the database responded to the last check.",
-            registry=self.registry,
         )
-        self._database_size = Gauge(
-            "genregraph_database_size_bytes", "Size of the database on disk.", registry=self.registry
-        )
-        self._pool_wait = Histogram(
+        self._database_size = gauge("genregraph_database_size_bytes", "Size of the database on disk.")
+        self._pool_wait = histogram(
             "genregraph_database_pool_wait_seconds",
             "Wait for a database connection, by pool: reads, others, writes or work.",
             ["pool"],
             buckets=SECONDS,
-            registry=self.registry,
         )
         self._accuracy = {
-            name: Gauge(f"genregraph_{name}", documentation, registry=self.registry)
-            for name, documentation in _ACCURACY.items()
+            name: gauge(f"genregraph_{name}", documentation) for name, documentation in _ACCURACY.items()
         }
         self._pool_wait_of = cache(self._pool_wait.labels)
-        self._wrong_credentials = Counter(
+        self._wrong_credentials = counter(
             "genregraph_wrong_credentials",
             "Requests with wrong credentials; addresses over the limit have their own label.",
             ["address"],
-            registry=self.registry,
         )
         self._guessing: set[str] = set()
         self.health = ProcessHealth(self.registry)
         self._info = Info("genregraph_build", "Version of the service and its model.", registry=self.registry)
 
     def describe(self, command: str, version: str, model_version: str, genres: Sequence[str]) -> None:
-        """Set the build information, and initialize counters to 0.
-
-        Args:
-            command: `serve` or `worker`.
-            version: the service's version.
-            model_version: the model's version.
-            genres: the model's genres, whose counters start at 0 so that rates are available at once.
-        """
+        """Set the build information, and start counters at 0, so that rates are available at once."""
         self._info.info({"command": command, "version": version, "model_version": model_version})
-        self._responses.labels("/graphql", "507")  # so that the first one counts as an increase
+        self._responses.labels("/graphql", "507")
         for genre in genres:
             self._songs.labels(genre)
         for status in ("SUCCEEDED", "FAILED", "CANCELLED"):
             self._batches.labels(status)
 
     def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
-        """Register a gauge whose value is read at each scrape.
-
-        Args:
-            name: the metric's name, without `genregraph_`.
-            documentation: its help text.
-            read: returns the value.
-        """
+        """Register a gauge whose value is read at each scrape."""
         Gauge(f"genregraph_{name}", documentation, registry=self.registry).set_function(read)
 
     def record_operation(self, operation: Operation) -> None:
@@ -211,13 +186,7 @@ class Metrics:
         best: npt.NDArray[np.intp],
         confidences: npt.NDArray[np.float64],
     ) -> None:
-        """Count classified songs.
-
-        Args:
-            genres: the model's genres.
-            best: shape (n,), the index of each song's genre in `genres`.
-            confidences: shape (n,).
-        """
+        """Count classified songs by `best`, shape (n,), the index of each one's genre in `genres`."""
         for genre, count in zip(genres, np.bincount(best, minlength=len(genres)).tolist(), strict=True):
             if count:
                 self._songs.labels(genre).inc(count)

@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import Link, SpanKind, StatusCode, Tracer, TraceState
+from opentelemetry.trace import Link, SpanKind, StatusCode, TraceState
 from opentelemetry.util.http import parse_excluded_urls
 from opentelemetry.util.types import Attributes
 from pgqueuer.adapters.tracing.opentelemetry import OpenTelemetryTracing
@@ -40,29 +40,72 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
 from app.observability.metrics import Operation
-from app.observability.tracing import JobAttributes, JobHandler, traced_steps
+from app.observability.tracing import JobAttributes, JobHandler, Tracing, traced_steps
+
+_QUERY_STRING: Final = "genregraph.query_string"
 
 
-class OpenTelemetry:
-    """Tracing with one tracer provider."""
+class OpenTelemetry(Tracing):
+    """Tracing with one tracer provider, which samples and exports the spans."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        """Initialize the tracing.
-
-        Args:
-            provider: samples and exports the spans.
-        """
         self._provider = provider
+        self._tracer = provider.get_tracer(__name__)
 
     def requests(self, app: ASGIApp) -> ASGIApp:
-        """Return the application with each request traced."""
-        return traced_requests(app, self._provider)
+        """Return the application with each request traced, except health checks."""
+        traced = OpenTelemetryMiddleware(
+            _Named(app),
+            excluded_urls=parse_excluded_urls("/livez$,/healthcheck$,/metrics$"),
+            exclude_spans=["receive", "send"],
+            tracer_provider=self._provider,
+        )
+
+        async def without_query_string(scope: Scope, receive: Receive, send: Send) -> None:
+            # It may contain a whole query with values, which would end up in the span.
+            hidden = {**scope, "query_string": b"", _QUERY_STRING: scope.get("query_string", b"")}
+            await traced(hidden, receive, send)
+
+        return without_query_string
 
     def jobs(
         self, handler: JobHandler, *, attributes: JobAttributes, handed_over: type[Exception]
     ) -> JobHandler:
-        """Return the handler with each job traced, within the trace of the request that queued it."""
-        return traced_jobs(handler, self._provider.get_tracer(__name__), attributes, handed_over)
+        """Return the handler with each job traced, and the trace id in its log lines.
+
+        Names and attributes follow OpenTelemetry's messaging conventions.
+        """
+
+        async def traced(job: Job) -> None:
+            messaging = {
+                "messaging.system": "pgqueuer",
+                "messaging.destination.name": job.entrypoint,
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.message.id": str(job.id),
+            }
+            with (
+                self._tracer.start_as_current_span(
+                    f"process {job.entrypoint}",
+                    context=propagate.extract(job.otel_headers() or {}),
+                    kind=SpanKind.CONSUMER,
+                    attributes={**messaging, **attributes(job)},
+                    record_exception=False,
+                    set_status_on_exception=False,
+                ) as span,
+                _trace_id_logged(span),
+            ):
+                try:
+                    await handler(job)
+                except RetryRequested as error:
+                    # Handing a batch over at shutdown is not a failure.
+                    is_handed_over = isinstance(error.__cause__, handed_over)
+                    span.set_attribute("genregraph.handed_over", is_handed_over)
+                    if not is_handed_over:
+                        span.set_status(StatusCode.ERROR, error.reason)
+                    raise
+
+        return traced
 
     def statements(self, engines: Sequence[AsyncEngine]) -> None:
         """Trace the SQL statements of requests and jobs on these engines."""
@@ -75,7 +118,7 @@ class OpenTelemetry:
 
     def statement(self, sql: str) -> AbstractContextManager[object]:
         """Return a span for a statement that does not go through an engine."""
-        return self._provider.get_tracer(__name__).start_as_current_span(
+        return self._tracer.start_as_current_span(
             sql.partition(" ")[0],
             kind=SpanKind.CLIENT,
             attributes={"db.system": "postgresql", "db.statement": sql},
@@ -84,11 +127,7 @@ class OpenTelemetry:
 
 @contextmanager
 def open_telemetry(processor: SpanProcessor | None = None) -> Iterator[OpenTelemetry]:
-    """Yield the tracing; the remaining spans are exported at the end.
-
-    Args:
-        processor: the span processor; None exports by OTLP.
-    """
+    """Yield the tracing, by OTLP unless given a processor; the remaining spans are exported at the end."""
     os.environ.setdefault("OTEL_SERVICE_NAME", "genregraph")
     provider = TracerProvider(
         sampler=ParentBased(RequestsAndJobs(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")))),
@@ -114,69 +153,9 @@ class QueuedJobs(OpenTelemetryTracing):
 
     @asynccontextmanager
     async def trace_process(self, job: Job) -> AsyncIterator[None]:
-        """Do nothing: see `traced_jobs`."""
+        """Do nothing: see `OpenTelemetry.jobs`."""
         del job
         yield
-
-
-def traced_jobs(
-    handler: JobHandler, tracer: Tracer, attributes_of: JobAttributes, handed_over_error: type[Exception]
-) -> JobHandler:
-    """Trace each job, with its attributes, and add the trace id to its log lines.
-
-    Names and attributes follow OpenTelemetry's messaging conventions.
-    """
-
-    async def traced(job: Job) -> None:
-        attributes = {
-            "messaging.system": "pgqueuer",
-            "messaging.destination.name": job.entrypoint,
-            "messaging.operation.name": "process",
-            "messaging.operation.type": "process",
-            "messaging.message.id": str(job.id),
-            **attributes_of(job),
-        }
-        with tracer.start_as_current_span(
-            f"process {job.entrypoint}",
-            context=propagate.extract(job.otel_headers() or {}),
-            kind=SpanKind.CONSUMER,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            trace_id = trace.format_trace_id(span.get_span_context().trace_id)
-            with structlog.contextvars.bound_contextvars(trace_id=trace_id):
-                try:
-                    await handler(job)
-                except RetryRequested as error:
-                    # Handing a batch over at shutdown is not a failure.
-                    handed_over = isinstance(error.__cause__, handed_over_error)
-                    span.set_attribute("genregraph.handed_over", handed_over)
-                    if not handed_over:
-                        span.set_status(StatusCode.ERROR, error.reason)
-                    raise
-
-    return traced
-
-
-_QUERY_STRING: Final = "genregraph.query_string"
-
-
-def traced_requests(app: ASGIApp, provider: TracerProvider) -> ASGIApp:
-    """Trace each request of an application, except health checks."""
-    traced = OpenTelemetryMiddleware(
-        _Named(app),
-        excluded_urls=parse_excluded_urls("/livez$,/healthcheck$,/metrics$"),
-        exclude_spans=["receive", "send"],
-        tracer_provider=provider,
-    )
-
-    async def without_query_string(scope: Scope, receive: Receive, send: Send) -> None:
-        # It may contain a whole query with values, which would end up in the span.
-        hidden = {**scope, "query_string": b"", _QUERY_STRING: scope.get("query_string", b"")}
-        await traced(hidden, receive, send)
-
-    return without_query_string
 
 
 class _Named:
@@ -190,15 +169,19 @@ class _Named:
         scope["query_string"] = scope.pop(_QUERY_STRING)
         state = scope.setdefault("state", {})
         span = trace.get_current_span()
-        trace_id = trace.format_trace_id(span.get_span_context().trace_id)
 
         async def name_and_send(message: Message) -> None:
             # The span ends with the last message and cannot be changed afterwards.
             _describe(span, state)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(trace_id=trace_id):
+        with _trace_id_logged(span):
             await self._app(scope, receive, name_and_send)
+
+
+def _trace_id_logged(span: trace.Span) -> AbstractContextManager[object]:
+    trace_id = trace.format_trace_id(span.get_span_context().trace_id)
+    return structlog.contextvars.bound_contextvars(trace_id=trace_id)
 
 
 def _describe(span: trace.Span, state: dict[str, Any]) -> None:
@@ -218,11 +201,7 @@ class RequestsAndJobs(Sampler):
     """Samples a share of requests and jobs, and nothing else, such as queue polling."""
 
     def __init__(self, share: float) -> None:
-        """Initialize the sampler.
-
-        Args:
-            share: from 0 to 1.
-        """
+        """Sample a share, from 0 to 1."""
         self._share = TraceIdRatioBased(share)
 
     def should_sample(  # noqa: PLR0913, PLR0917 - OpenTelemetry's signature

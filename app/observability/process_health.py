@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
@@ -22,28 +23,16 @@ class ProcessHealth:
     """Measures the event loop's lag and the free space for uploads."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Register the metrics.
-
-        Args:
-            registry: the process's registry.
-        """
         self._lag = Histogram(
             "genregraph_event_loop_lag_seconds",
             "Event loop lag, which delays every request.",
             buckets=LAG_BUCKETS,
             registry=registry,
         )
-        free = Gauge(
-            "genregraph_spool_free_bytes",
-            "Free space on the disk for uploads in progress.",
-            registry=registry,
-        )
+        gauge = partial(Gauge, registry=registry)
+        free = gauge("genregraph_spool_free_bytes", "Free space on the disk for uploads in progress.")
         free.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).free)
-        size = Gauge(
-            "genregraph_spool_size_bytes",
-            "Size of the disk for uploads in progress.",
-            registry=registry,
-        )
+        size = gauge("genregraph_spool_size_bytes", "Size of the disk for uploads in progress.")
         size.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).total)
 
     @asynccontextmanager

@@ -48,12 +48,7 @@ class Siblings:
     """The processes that serve one port and share a folder."""
 
     def __init__(self, folder: Path, registry: CollectorRegistry) -> None:
-        """Prepare this process's part.
-
-        Args:
-            folder: the folder of all sockets and files, readable only by their account.
-            registry: this process's registry.
-        """
+        """Prepare this process's part of a folder, which only their account can read."""
         self._folder = folder
         self._registry = registry
         self._name = uuid.uuid4().hex

@@ -1,11 +1,11 @@
-"""The tracing interface, with a no-op implementation."""
+"""Tracing, which does nothing unless an OTLP endpoint is set."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from pgqueuer.models import Job
@@ -22,12 +22,10 @@ JobHandler = Callable[[Job], Awaitable[None]]
 JobAttributes = Callable[[Job], Mapping[str, str]]
 """Returns the attributes of a job's span."""
 
-log = structlog.get_logger(__name__)
-
-
 StartSpan = Callable[[str], AbstractContextManager[object]]
 """Starts a child span with this name."""
 
+log = structlog.get_logger(__name__)
 
 _tracers: list[StartSpan] = []
 """The span starters; empty unless the process traces."""
@@ -48,11 +46,12 @@ def traced_steps(start: StartSpan) -> Iterator[None]:
         _tracers.remove(start)
 
 
-class Tracing(Protocol):
-    """Traces a process."""
+class Tracing:
+    """Traces a process; here not at all, see `app.observability.open_telemetry`."""
 
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Return the application with each request traced."""
+        return app
 
     def jobs(
         self, handler: JobHandler, *, attributes: JobAttributes, handed_over: type[Exception]
@@ -64,33 +63,14 @@ class Tracing(Protocol):
             attributes: returns the attributes of a job's span.
             handed_over: the cause of a retry that is not a failure.
         """
+        del attributes, handed_over
+        return handler
 
     def statements(self, engines: Sequence[AsyncEngine]) -> None:
         """Trace the SQL statements of requests and jobs on these engines."""
 
     def statement(self, sql: str) -> AbstractContextManager[object]:
         """Return a span for a statement that does not go through an engine."""
-
-
-class NoTracing:
-    """Tracing that does nothing."""
-
-    def requests(self, app: ASGIApp) -> ASGIApp:
-        """Return the application unchanged."""
-        return app
-
-    def jobs(
-        self, handler: JobHandler, *, attributes: JobAttributes, handed_over: type[Exception]
-    ) -> JobHandler:
-        """Return the handler unchanged."""
-        del attributes, handed_over
-        return handler
-
-    def statements(self, engines: Sequence[AsyncEngine]) -> None:
-        """Do nothing."""
-
-    def statement(self, sql: str) -> AbstractContextManager[object]:
-        """Return a context that does nothing."""
         del sql
         return _NO_SPAN
 
@@ -102,13 +82,13 @@ def tracing() -> Iterator[Tracing]:
     The remaining spans are exported when this context ends.
     """
     if not any(os.environ.get(name) for name in ENDPOINTS):
-        yield NoTracing()
+        yield Tracing()
         return
     try:
         from app.observability.open_telemetry import open_telemetry  # noqa: PLC0415 - needs an extra
     except ImportError:
         log.warning("tracing is off: it needs `pip install genregraph[otel]`")
-        yield NoTracing()
+        yield Tracing()
         return
     with open_telemetry() as made:
         yield made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import strawberry
 
@@ -140,57 +140,54 @@ class UnknownSongs(Error):
 
 
 class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, InvalidSongFile]):
-    """Converts the error for an invalid file to a union member."""
+    """Returns an invalid file as a union member."""
 
     def handle(self, exception: InvalidSongFileError, **_: object) -> InvalidSongFile:
-        """Translate."""
-        note_refusal(ErrorCode.INVALID_SONG_FILE.name)
+        """Return the problems."""
         note_rows(exception.report.rows)
         return InvalidSongFile(
-            message=str(exception),
-            code=ErrorCode.INVALID_SONG_FILE,
+            **_refusal(ErrorCode.INVALID_SONG_FILE, exception),
             problem_count=exception.report.problem_count,
             found=exception.report.problems,
         )
 
 
 class SongFileTooLargeHandler(strawberry.ExceptionHandler[TooManyRowsError, SongFileTooLarge]):
-    """Converts the error for a file with too many rows to a union member."""
+    """Returns a file with too many rows as a union member."""
 
     def handle(self, exception: TooManyRowsError, **_: object) -> SongFileTooLarge:
-        """Translate."""
-        note_refusal(ErrorCode.SONG_FILE_TOO_LARGE.name)
+        """Return the limit."""
         return SongFileTooLarge(
-            message=str(exception), code=ErrorCode.SONG_FILE_TOO_LARGE, max_rows=exception.max_rows
+            **_refusal(ErrorCode.SONG_FILE_TOO_LARGE, exception), max_rows=exception.max_rows
         )
 
 
 class InvalidSongsHandler(strawberry.ExceptionHandler[InvalidSongsError, InvalidSongs]):
-    """Converts the error for invalid songs to a union member."""
+    """Returns invalid songs as a union member."""
 
     def handle(self, exception: InvalidSongsError, **_: object) -> InvalidSongs:
-        """Translate."""
-        note_refusal(ErrorCode.INVALID_SONGS.name)
+        """Return the problems."""
         note_rows(exception.report.rows)
         return InvalidSongs(
-            message=str(exception),
-            code=ErrorCode.INVALID_SONGS,
+            **_refusal(ErrorCode.INVALID_SONGS, exception),
             problem_count=exception.report.problem_count,
             found=exception.report.problems,
         )
 
 
 class UnknownSongsHandler(strawberry.ExceptionHandler[UnknownSongsError, UnknownSongs]):
-    """Converts the error for unknown track IDs to a union member."""
+    """Returns unknown track IDs as a union member."""
 
     def handle(self, exception: UnknownSongsError, **_: object) -> UnknownSongs:
-        """Translate."""
-        note_refusal(ErrorCode.UNKNOWN_SONGS.name)
-        return UnknownSongs(
-            message=str(exception),
-            code=ErrorCode.UNKNOWN_SONGS,
-            track_ids=[strawberry.ID(str(track_id)) for track_id in exception.track_ids],
-        )
+        """Return the track IDs."""
+        track_ids = [strawberry.ID(str(track_id)) for track_id in exception.track_ids]
+        return UnknownSongs(**_refusal(ErrorCode.UNKNOWN_SONGS, exception), track_ids=track_ids)
+
+
+def _refusal(code: ErrorCode, exception: Exception) -> dict[str, Any]:
+    """Record the refusal, and return the fields that all errors have."""
+    note_refusal(code.name)
+    return {"code": code, "message": str(exception)}
 
 
 EXCEPTION_HANDLERS = (
