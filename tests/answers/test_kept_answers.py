@@ -71,7 +71,7 @@ def asked_all_the_while(urls: list[str]) -> Iterator[None]:
     max_examples=settings().max_examples // 15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(plans=st.tuples(steps, steps))
-def test_no_answer_is_older_than_what_writers_of_two_processes_have_committed(
+def test_a_cached_answer_is_never_older_than_a_committed_write(
     start_service: StartService,
     urls: list[str],
     database_url: str,
@@ -99,7 +99,7 @@ def urls() -> list[str]:
 GENRES_ASKED = "{ genres { name songCount } }"
 
 
-def test_an_answer_is_kept_from_the_second_time_until_something_is_written(
+def test_an_answer_is_cached_from_the_second_request_until_a_write(
     api: ApiClient, statements: list[str]
 ) -> None:
     # given
@@ -138,13 +138,13 @@ def test_an_answer_is_kept_from_the_second_time_until_something_is_written(
         "{ songs { ...F } } fragment F on SongConnection { nodes { explanation { text } } }",
     ],
 )
-def test_what_is_not_shared_data_only_is_not_kept(api: ApiClient, statements: list[str], query: str) -> None:
+def test_only_answers_of_shared_data_are_cached(api: ApiClient, statements: list[str], query: str) -> None:
     for _ in range(3):
         api.post(query)
     assert VERSION not in statements
 
 
-def test_fields_are_shared_by_decision() -> None:
+def test_fields_of_shared_types_are_shared_unless_listed() -> None:
     # given all fields and arguments of the types that can be shared
     types = core_schema(build_schema()).type_map
     found = set()
@@ -162,14 +162,14 @@ def test_fields_are_shared_by_decision() -> None:
     }
 
 
-def test_errors_are_not_kept(api: ApiClient, execute_sql: Callable[[str], None]) -> None:
+def test_errors_are_not_cached(api: ApiClient, execute_sql: Callable[[str], None]) -> None:
     query = 'query { songs(genre: "new") { totalCount } }'
     assert [api.errors(query)[0]["extensions"]["code"] for _ in range(3)] == ["UNKNOWN_GENRE"] * 3
     execute_sql("INSERT INTO genre_counts VALUES ('new', 1, 0)")  # which no version tells
     assert api.execute(query) == {"songs": {"totalCount": 1}}
 
 
-def test_answers_differ_by_variables_and_operation(api: ApiClient) -> None:
+def test_answers_are_cached_by_variables_and_operation(api: ApiClient) -> None:
     api.classify(song_csv(song_rows(3)))
     query = "query A($n: Int!) { songs(first: $n) { nodes { trackId } } } query B { genres { songCount } }"
     for _ in range(3):
@@ -185,7 +185,7 @@ def test_answers_differ_by_variables_and_operation(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(("size", "again"), [(0, ["SELECT"]), (5_000, ["SELECT"]), (1_000_000, ["VERSION"])])
-def test_the_answers_kept_are_bounded_and_the_oldest_go(
+def test_the_cache_is_bounded_and_evicts_the_oldest(
     start_service: StartService, statements: list[str], size: int, again: list[str]
 ) -> None:
     # given an answer that is kept
@@ -201,7 +201,7 @@ def test_the_answers_kept_are_bounded_and_the_oldest_go(
     assert ["VERSION" if statement == VERSION else "SELECT" for statement in statements] == again
 
 
-def test_a_kept_answer_is_as_much_of_a_request_as_any(start_service: StartService) -> None:
+def test_a_cached_answer_is_authenticated_limited_logged_and_counted(start_service: StartService) -> None:
     # given
     api = start_service()
     for _ in range(4):
@@ -214,7 +214,7 @@ def test_a_kept_answer_is_as_much_of_a_request_as_any(start_service: StartServic
         assert stranger.post(GENRES_ASKED).status_code == 401
 
 
-def test_the_version_is_read_after_it_was_asked_for_and_once_for_all_who_ask_before() -> None:
+def test_concurrent_requests_share_one_read_of_the_version() -> None:
     # given a database that takes its time
     async def main() -> list[uuid.UUID | None]:
         sent: asyncio.Queue[asyncio.Future[uuid.UUID | None]] = asyncio.Queue()

@@ -35,7 +35,7 @@ def program(language: str, tmp_path: Path) -> list[str]:
         ("docs/clients.md", "javascript", "node"),
     ],
 )
-def test_a_snippet_does_what_it_says(
+def test_each_snippet_of_the_documentation_works(
     api: ApiClient, tmp_path: Path, page: str, language: str, needs: str
 ) -> None:
     if needs:

@@ -36,9 +36,7 @@ def test_a_client_uploads_queries_and_follows(api: ApiClient, run_script: RunScr
         assert told["same"] is True
 
 
-def test_graphql_ws_queries_follows_and_is_told_when_it_may_not(
-    api: ApiClient, run_script: RunScript
-) -> None:
+def test_graphql_ws_queries_follows_and_gets_refusals(api: ApiClient, run_script: RunScript) -> None:
     batch = api.classify(song_csv(song_rows(30)), background=True)
     told = run_script("graphql_ws.mjs", BATCH_ID=batch["id"])
     assert told["ended"] == "SUCCEEDED"

@@ -65,7 +65,7 @@ def test_gql_uploads_and_queries(api: ApiClient, song_file: Path, wrong_file: Pa
     assert refused["problems"] == [{"line": 3, "column": "tempo", "value": "asd"}]
 
 
-def test_gql_is_told_that_its_secret_is_wrong(api: ApiClient) -> None:
+def test_gql_gets_an_error_for_a_wrong_secret(api: ApiClient) -> None:
     headers = {**CREDENTIALS, "client-secret": "wrong"}
     client = Client(transport=AIOHTTPTransport(url=f"{api.url}/graphql", headers=headers))
 

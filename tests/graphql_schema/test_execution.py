@@ -414,7 +414,7 @@ async def close(value: Any) -> None:
     ],
 )
 @given(documents(), roots, st.fixed_dictionaries({}, optional={"yes": st.booleans(), "no": st.booleans()}))
-def test_any_answer_is_that_of_the_standard_executor(
+def test_every_answer_equals_that_of_the_standard_executor(
     document: str, root: dict[str, Any], variables: dict[str, bool]
 ) -> None:
     assert not validate(STANDARD._schema, parse(document))  # noqa: SLF001 - what is tested is below Strawberry
@@ -492,7 +492,7 @@ FIELD_QUERIES = {
 
 
 @pytest.mark.parametrize("name", FIELD_QUERIES)
-def test_every_odd_value_of_every_field_is_answered_as_ever(name: str) -> None:
+def test_unusual_values_are_completed_as_by_the_standard_executor(name: str) -> None:
     async def compare(inside: Any) -> None:
         thing = plain_thing(**{name: inside})
         root = root_of([thing, thing], thing)
@@ -539,7 +539,7 @@ def fields_executed(monkeypatch: pytest.MonkeyPatch, things: list[Thing], query:
     return executed
 
 
-def test_of_plain_objects_no_field_is_executed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_of_plain_objects_are_not_executed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fields_executed(monkeypatch, [plain_thing() for _ in range(100)]) == 1
 
 
@@ -548,7 +548,7 @@ def test_ids_of_nodes_and_lists_of_one_object_are_compiled(monkeypatch: pytest.M
     assert fields_executed(monkeypatch, [plain_thing()], query) == 3
 
 
-def test_an_object_that_was_cast_to_another_type_is_refused_as_ever() -> None:
+def test_an_object_cast_to_another_type_is_refused() -> None:
     root = root_of([])
     root.items = [Item(code=1, name="a"), strawberry.cast(OwnItem, Item(code=2, name="b"))]
     expected = asyncio.run(answer(STANDARD, "{ items { id name } }", root, {}))
@@ -556,7 +556,7 @@ def test_an_object_that_was_cast_to_another_type_is_refused_as_ever() -> None:
     assert "Expected value of type 'Item'" in expected
 
 
-def test_a_value_that_is_not_kept_is_made_by_its_resolver() -> None:
+def test_a_missing_value_is_resolved_by_its_resolver() -> None:
     root = root_of([plain_thing(kept_note=None)])
     assert COMPILED.execute_sync("{ found { knownNote } }", root_value=root).data == {
         "found": [{"knownNote": "made"}]

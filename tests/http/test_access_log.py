@@ -38,7 +38,7 @@ def logged(caplog: pytest.LogCaptureFixture, event: str, count: int = 1) -> list
     return lines()
 
 
-def test_a_request_is_logged_with_what_it_was(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+def test_a_request_is_logged_with_its_operation(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
     # when
     response = api.upload(song_csv(song_rows(5)))
     # then
@@ -60,9 +60,7 @@ def test_a_request_is_logged_with_what_it_was(caplog: pytest.LogCaptureFixture, 
     }
 
 
-def test_what_happens_meanwhile_is_logged_with_the_requests_id(
-    caplog: pytest.LogCaptureFixture, api: ApiClient
-) -> None:
+def test_log_lines_during_a_request_have_its_id(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
     # when
     parts = upload_parts(CLASSIFY_BATCH, song_csv(song_rows(5)))
     api.multipart(parts, **{"x-request-id": "nightly.2026-11-23"})
@@ -80,17 +78,17 @@ def test_a_refused_file_is_logged_as_refused(caplog: pytest.LogCaptureFixture, a
 
 
 @pytest.mark.parametrize("sent", ["x" * 65, "two words", "<script>", "ü"])
-def test_an_id_that_is_none_is_not_taken_over(sent: str, api: ApiClient) -> None:
+def test_an_invalid_request_id_is_replaced(sent: str, api: ApiClient) -> None:
     response = api.http.get("/livez", headers=[(b"x-request-id", sent.encode())])
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
 
 
-def test_each_request_gets_an_id_of_its_own(api: ApiClient) -> None:
+def test_each_request_gets_its_own_id(api: ApiClient) -> None:
     first, second = (api.http.get("/livez").headers["x-request-id"] for _ in range(2))
     assert first != second
 
 
-def test_a_caller_without_credentials_is_logged_without_a_name(
+def test_a_request_without_credentials_is_logged_without_a_client_id(
     caplog: pytest.LogCaptureFixture, api: ApiClient
 ) -> None:
     # when
@@ -101,7 +99,7 @@ def test_a_caller_without_credentials_is_logged_without_a_name(
     assert "client_id" not in line
 
 
-def test_probes_are_logged_when_they_fail_alone(
+def test_probes_are_only_logged_when_they_fail(
     caplog: pytest.LogCaptureFixture,
     api: ApiClient,
     execute_sql: ExecuteSql,
@@ -119,7 +117,7 @@ def test_probes_are_logged_when_they_fail_alone(
     assert (line["route"], line["status"], line["level"]) == ("/healthcheck", 503, "warning")
 
 
-def test_a_mistake_of_ours_has_its_requests_id_in_the_log_and_in_the_answer(
+def test_an_unexpected_error_has_its_request_id_in_log_and_response(
     caplog: pytest.LogCaptureFixture, api: ApiClient, execute_sql: ExecuteSql
 ) -> None:
     # given
@@ -132,9 +130,7 @@ def test_a_mistake_of_ours_has_its_requests_id_in_the_log_and_in_the_answer(
     assert response.headers["x-request-id"] == line["request_id"]
 
 
-def test_the_operations_of_a_websocket_have_a_line_each(
-    caplog: pytest.LogCaptureFixture, api: ApiClient
-) -> None:
+def test_each_operation_on_a_websocket_is_logged(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
     # when
     with opened(api) as connection:
         greeted(connection, {"client-id": "nightly", "client-secret": "first"})

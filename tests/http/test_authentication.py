@@ -110,7 +110,7 @@ def test_a_client_is_written_as_id_secret_and_role(
         ("a:hunter2:read", "entry 1 ends with what looks like a misspelt role: did you mean :reader?"),
     ],
 )
-def test_a_list_of_clients_that_cannot_be_read_is_an_error_without_secrets(text: str, problem: str) -> None:
+def test_an_invalid_list_of_clients_is_an_error_without_secrets(text: str, problem: str) -> None:
     with pytest.raises(ClientsError) as refused:
         parse_clients(text.split(","))
     assert problem in str(refused.value)
@@ -140,7 +140,7 @@ def test_right_and_wrong_credentials_cost_the_same_comparisons(
     assert counts == {2}
 
 
-def test_wrong_secrets_are_answered_429_after_a_while_and_nobody_else_is(start_service: StartService) -> None:
+def test_too_many_wrong_secrets_get_429_for_their_address_only(start_service: StartService) -> None:
     # given
     api = start_service(login_attempts_per_minute=3)
     guess = {"client-id": "test", "client-secret": "guess"}
@@ -164,7 +164,7 @@ def test_wrong_secrets_are_answered_429_after_a_while_and_nobody_else_is(start_s
         assert nightly.execute("{ __typename }") == {"__typename": "Query"}
 
 
-def test_an_address_may_not_try_one_client_after_another(start_service: StartService) -> None:
+def test_wrong_secrets_are_limited_over_all_clients_of_an_address(start_service: StartService) -> None:
     api = start_service(login_attempts_per_minute=1)
 
     statuses = [

@@ -48,7 +48,7 @@ def answered(api: ApiClient, status: int) -> httpx.Response:
     return answers[-1]
 
 
-def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: StartService) -> None:
+def test_an_upload_over_the_limit_gets_429_until_another_ends(start_service: StartService) -> None:
     # given
     api = start_service(max_uploads_per_client=2)
     with ExitStack() as under_way:
@@ -75,7 +75,7 @@ def test_one_upload_too_many_gets_429_until_another_has_ended(start_service: Sta
         answered(api, 200)
 
 
-def test_an_upload_that_breaks_off_makes_room(start_service: StartService) -> None:
+def test_an_aborted_upload_releases_its_quota(start_service: StartService) -> None:
     api = start_service(max_uploads_per_client=1)
     with half_an_upload(api):
         answered(api, 429)
@@ -95,7 +95,7 @@ def queued(start_service: StartService) -> tuple[ApiClient, str]:
     return api, str(api.classify(song_csv(song_rows(3)), background=True)["id"])
 
 
-def test_subscriptions_are_counted_over_all_websockets_of_a_client(queued: tuple[ApiClient, str]) -> None:
+def test_the_subscription_limit_covers_all_websockets_of_a_client(queued: tuple[ApiClient, str]) -> None:
     api, batch = queued
     with opened(api) as one, opened(api) as two:
         greeted(one, CREDENTIALS)
@@ -121,7 +121,7 @@ def test_subscriptions_are_counted_over_all_websockets_of_a_client(queued: tuple
         eventually(lambda: subscribe(two, "3", batch)["type"] == "next", "another may begin")
 
 
-def test_event_streams_count_too_and_get_429(queued: tuple[ApiClient, str]) -> None:
+def test_event_streams_over_the_subscription_limit_get_429(queued: tuple[ApiClient, str]) -> None:
     api, batch = queued
     body = {"query": PROGRESS, "variables": {"id": batch}}
     headers = {"accept": "text/event-stream"}
@@ -148,7 +148,7 @@ def is_let_in(api: ApiClient) -> bool:
             return False
 
 
-def test_one_websocket_too_many_is_closed(queued: tuple[ApiClient, str]) -> None:
+def test_a_websocket_over_the_limit_is_closed(queued: tuple[ApiClient, str]) -> None:
     api, _ = queued
     with opened(api) as one, opened(api) as two:
         greeted(one, CREDENTIALS)
@@ -181,7 +181,7 @@ def test_one_websocket_too_many_is_closed(queued: tuple[ApiClient, str]) -> None
     ],
     ids=range(11),
 )
-def test_whatever_comes_over_a_websocket_it_alone_is_closed(
+def test_an_invalid_message_closes_only_its_websocket(
     api: ApiClient, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(api) as connection:

@@ -47,7 +47,7 @@ def status(api: ApiClient, client_id: str, secret: str) -> int:
     return api.http.get("/graphql", params={"query": "{ __typename }"}, headers=headers).status_code
 
 
-def test_a_client_that_is_added_may_call_at_once(
+def test_a_client_can_call_right_after_it_was_added(
     api: ApiClient, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a service that has just looked for a new client, and does not do so again for a while
@@ -60,7 +60,7 @@ def test_a_client_that_is_added_may_call_at_once(
     assert status(api, "nightly-2", secret[:-1]) == 401
 
 
-def test_both_secrets_are_valid_during_the_grace_and_then_the_new_one(
+def test_both_secrets_are_valid_during_the_grace_period(
     api: ApiClient, accounts: Accounts, execute_sql: ExecuteSql
 ) -> None:
     # given
@@ -76,7 +76,7 @@ def test_both_secrets_are_valid_during_the_grace_and_then_the_new_one(
     assert status(api, "script", new) == 200
 
 
-def test_a_secret_ends_on_time_even_if_the_database_is_not_read_again(
+def test_a_secret_expires_even_if_clients_cannot_be_read(
     api: ApiClient, accounts: Accounts, execute_sql: ExecuteSql
 ) -> None:
     # given a secret that ends in a second, read by the service before that
@@ -90,7 +90,7 @@ def test_a_secret_ends_on_time_even_if_the_database_is_not_read_again(
     assert status(api, "test", "test") == 200
 
 
-def test_a_revoked_client_may_not_call_any_more(api: ApiClient, accounts: Accounts) -> None:
+def test_a_revoked_client_is_refused(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     eventually(lambda: status(api, "script", secret) == 200, "it may call")
 
@@ -99,7 +99,7 @@ def test_a_revoked_client_may_not_call_any_more(api: ApiClient, accounts: Accoun
     eventually(lambda: status(api, "script", secret) == 401, "it may not")
 
 
-def test_an_open_web_socket_of_a_revoked_client_is_of_no_use(api: ApiClient, accounts: Accounts) -> None:
+def test_an_open_websocket_of_a_revoked_client_is_refused(api: ApiClient, accounts: Accounts) -> None:
     # given
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     eventually(lambda: status(api, "script", secret) == 200, "it may call")
@@ -135,7 +135,7 @@ def greeted(api: ApiClient, client_id: str, secret: str) -> Iterator[Callable[[s
         yield ask
 
 
-def test_a_file_of_clients_is_read_again_when_it_changes(start_service: StartService, tmp_path: Path) -> None:
+def test_a_changed_clients_file_is_read_again(start_service: StartService, tmp_path: Path) -> None:
     # given
     path = tmp_path / "clients"
     path.write_text("# of the secrets manager\n\nscript:old\n")
@@ -153,7 +153,7 @@ def test_a_file_of_clients_is_read_again_when_it_changes(start_service: StartSer
     assert status(api, "script", "new") == 200
 
 
-def test_the_last_use_is_noted(api: ApiClient, accounts: Accounts) -> None:
+def test_the_last_use_of_a_client_is_stored(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     accounts(lambda them: them.add("idle", Role.WRITER))
     eventually(lambda: status(api, "script", secret) == 200, "it may call")

@@ -42,7 +42,7 @@ def raw(api: ApiClient, query: str, **headers: str) -> tuple[httpx.Response, byt
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", NEW])
-def test_a_long_answer_is_compressed(
+def test_a_large_response_is_compressed(
     api: ApiClient, accepted: str, encoding: str, decompress: Callable[[bytes], bytes], accept: str
 ) -> None:
     _, plain = raw(api, SONGS, accept=accept, accept_encoding="identity")
@@ -56,21 +56,23 @@ def test_a_long_answer_is_compressed(
     assert len(data) < len(plain) / 2
 
 
-def test_brotli_is_taken_where_there_is_no_zstandard(api: ApiClient) -> None:
+def test_brotli_is_used_if_the_client_does_not_accept_zstandard(api: ApiClient) -> None:
     response, data = raw(api, SONGS, accept_encoding="br, gzip")
     assert response.headers["content-encoding"] == "br"
     assert len(data) < 6_000
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "deflate", "gzip;q=0"])
-def test_a_client_that_accepts_none_gets_the_answer_as_it_is(api: ApiClient, accepted: str) -> None:
+def test_a_response_is_not_compressed_if_the_client_accepts_no_encoding(
+    api: ApiClient, accepted: str
+) -> None:
     response, data = raw(api, SONGS, accept_encoding=accepted)
     assert "content-encoding" not in response.headers
     assert len(json.loads(data)["data"]["songs"]["nodes"]) == 100
 
 
 @pytest.mark.parametrize("query", ["{ __typename }", "{ nope }", "{ genres { name songCount } }"])
-def test_a_short_answer_is_left_as_it_is(api: ApiClient, query: str) -> None:
+def test_a_small_response_is_not_compressed(api: ApiClient, query: str) -> None:
     response, data = raw(api, query, accept_encoding="gzip, br, zstd")
     assert "content-encoding" not in response.headers
     assert len(data) < 1_024
@@ -83,7 +85,9 @@ def test_a_short_answer_is_left_as_it_is(api: ApiClient, query: str) -> None:
         ("multipart/mixed;subscriptionSpec=1.0", "--graphql--"),
     ],
 )
-def test_streams_come_at_once_and_as_they_are(start_service: StartService, accept: str, ending: str) -> None:
+def test_streams_are_neither_buffered_nor_compressed(
+    start_service: StartService, accept: str, ending: str
+) -> None:
     # given a batch that stays queued until it is cancelled
     api = start_service(worker_concurrency=0)
     batch = api.classify(song_csv(song_rows(3)), background=True)
@@ -104,7 +108,7 @@ def test_streams_come_at_once_and_as_they_are(start_service: StartService, accep
 
 
 @pytest.mark.parametrize(("extension", "encoding"), [("csv", "gzip"), ("jsonl", "gzip"), ("parquet", None)])
-def test_downloads_are_compressed_but_for_parquet(
+def test_downloads_except_parquet_are_compressed(
     api: ApiClient, extension: str, encoding: str | None
 ) -> None:
     batch = api.classify(song_csv(song_rows(300)))
@@ -124,7 +128,7 @@ def get(api: ApiClient, query: str, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip", "zstd"])
-def test_an_answer_that_the_client_has_is_not_sent_again(api: ApiClient, accepted: str) -> None:
+def test_a_known_response_gets_304(api: ApiClient, accepted: str) -> None:
     first = get(api, SONGS, accept_encoding=accepted)
     assert first.headers["cache-control"] == "no-store"  # browsers keep no data; programs may
     tag = first.headers["etag"]
@@ -134,7 +138,7 @@ def test_an_answer_that_the_client_has_is_not_sent_again(api: ApiClient, accepte
     assert get(api, SONGS, if_none_match='"other"').json() == first.json()
 
 
-def test_an_answer_that_has_changed_is_sent(api: ApiClient) -> None:
+def test_a_changed_response_is_sent(api: ApiClient) -> None:
     count = "{ songs { totalCount } }"
     first = get(api, count)
     songs = first.json()["data"]["songs"]["totalCount"]

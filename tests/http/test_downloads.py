@@ -41,7 +41,7 @@ def download(api: ApiClient, batch_id: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(response.text)))
 
 
-def test_all_songs_of_a_batch_in_the_order_of_the_file(api: ApiClient) -> None:
+def test_a_download_has_all_songs_in_the_order_of_the_file(api: ApiClient) -> None:
     # given
     api.classify(song_csv([song_row(trackID="9999")]))
     sent = song_rows(300)[::-1]
@@ -65,7 +65,7 @@ def test_all_songs_of_a_batch_in_the_order_of_the_file(api: ApiClient) -> None:
     assert {row[5] for row in rows} == {"true", "false"}
 
 
-def test_of_rows_with_the_same_track_id_the_last_one_is_downloaded(api: ApiClient) -> None:
+def test_a_download_has_the_last_of_rows_with_the_same_track_id(api: ApiClient) -> None:
     rows = [song_row(trackID=str(n), title=title) for n, title in ((1, "a"), (2, "b"), (1, "c"), (3, "d"))]
     batch = api.classify(song_csv(rows))
 
@@ -74,7 +74,7 @@ def test_of_rows_with_the_same_track_id_the_last_one_is_downloaded(api: ApiClien
     assert [row[:2] for row in downloaded] == [["2", "b"], ["1", "c"], ["3", "d"]]
 
 
-def test_verified_genres_stand_beside_what_the_batch_answered(api: ApiClient) -> None:
+def test_a_download_has_verified_genres_beside_predicted_ones(api: ApiClient) -> None:
     # given
     batch = api.classify(song_csv(song_rows(3)))
     before = [row[2] for row in download(api, batch["id"])]
@@ -93,7 +93,7 @@ def test_verified_genres_stand_beside_what_the_batch_answered(api: ApiClient) ->
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_a_later_batch_changes_nothing_about_a_download(api: ApiClient, background: bool) -> None:
+def test_a_later_batch_does_not_change_a_download(api: ApiClient, background: bool) -> None:
     # given
     first = api.classify(song_csv(song_rows(30)), background=background)
     waiting.finished(api, first["id"])
@@ -108,7 +108,7 @@ def test_a_later_batch_changes_nothing_about_a_download(api: ApiClient, backgrou
     assert batch == {"songsSuperseded": 20, "songs": {"totalCount": 10}}
 
 
-def test_json_lines_and_parquet_hold_the_same(api: ApiClient) -> None:
+def test_csv_json_lines_and_parquet_have_the_same_content(api: ApiClient) -> None:
     # given
     batch = api.classify(song_csv(song_rows(60)))
     header, *rows = download(api, batch["id"])
@@ -143,7 +143,7 @@ def test_a_download_is_named_after_the_upload(uploaded: str | None, header: str)
     assert content_disposition(uploaded, "csv") == header
 
 
-def test_results_that_are_no_longer_kept_are_gone(api: ApiClient, execute_sql: ExecuteSql) -> None:
+def test_expired_results_get_410(api: ApiClient, execute_sql: ExecuteSql) -> None:
     batch = api.classify(song_csv(song_rows(3)))
     execute_sql("UPDATE batches SET results_until = now() - interval '1 second'")
 
@@ -154,7 +154,7 @@ def test_results_that_are_no_longer_kept_are_gone(api: ApiClient, execute_sql: E
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_a_download_whose_results_go_meanwhile_breaks_off(
+def test_a_download_is_aborted_if_its_results_expire_meanwhile(
     api: ApiClient, execute_sql: ExecuteSql, encoding: str
 ) -> None:
     # given results of which the last part is missing
@@ -166,7 +166,7 @@ def test_a_download_whose_results_go_meanwhile_breaks_off(
 
 
 @pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet"])
-def test_a_download_whose_results_are_gone_before_it_begins_is_refused(
+def test_a_download_gets_410_if_its_results_expire_before_the_first_byte(
     api: ApiClient, execute_sql: ExecuteSql, extension: str
 ) -> None:
     batch = api.classify(song_csv(song_rows(3)))
@@ -176,7 +176,7 @@ def test_a_download_whose_results_are_gone_before_it_begins_is_refused(
     assert response.json()["errors"][0]["extensions"]["code"] == "RESULTS_GONE"
 
 
-def test_the_uuid_in_the_id_does_as_well(api: ApiClient) -> None:
+def test_a_download_accepts_the_uuid_in_the_batch_id(api: ApiClient) -> None:
     batch = api.classify(song_csv(song_rows(3)))
     uuid = base64.b64decode(batch["id"]).decode().partition(":")[2]
 
@@ -186,7 +186,7 @@ def test_the_uuid_in_the_id_does_as_well(api: ApiClient) -> None:
 @pytest.mark.parametrize(
     "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 )
-def test_no_title_is_a_formula(api: ApiClient, start: str) -> None:
+def test_titles_in_csv_are_not_formulas(api: ApiClient, start: str) -> None:
     title = f'{start}HYPERLINK("http://x", "y")'
     batch = api.classify(song_csv([song_row(title=title)]))
 
@@ -214,13 +214,13 @@ def test_an_unfinished_batch_has_no_songs_yet(start_service: StartService) -> No
     assert response.json()["errors"][0]["message"] == "The batch has no songs: it is QUEUED."
 
 
-def test_nobody_downloads_without_credentials(api: ApiClient) -> None:
+def test_a_download_requires_credentials(api: ApiClient) -> None:
     batch = api.classify(song_csv(song_rows(3)))
 
     assert httpx.get(f"{api.url}/batches/{batch['id']}/songs.csv").status_code == 401
 
 
-def test_two_clients_that_send_the_same_songs_over_and_over_download_what_they_sent(
+def test_concurrent_batches_of_the_same_songs_keep_their_own_results(
     start_service: StartService,
 ) -> None:
     """Each sends a file of its own with the same track ids, and one that both send, in turns and at once."""

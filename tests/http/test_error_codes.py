@@ -28,7 +28,7 @@ def test_a_fixed_message_has_at_most_two_sentences(code: Code) -> None:
     assert 1 <= code.message.count(".") <= 2
 
 
-def test_a_path_that_is_not_there_is_refused_in_graphqls_form(shared_api: ApiClient) -> None:
+def test_an_unknown_path_gets_a_graphql_error(shared_api: ApiClient) -> None:
     response = shared_api.http.get("/nothing")
     assert response.status_code == 404
     assert response.json() == {
@@ -41,7 +41,7 @@ def test_a_path_that_is_not_there_is_refused_in_graphqls_form(shared_api: ApiCli
     }
 
 
-def test_a_method_that_is_not_there_is_refused_in_graphqls_form(shared_api: ApiClient) -> None:
+def test_a_wrong_method_gets_a_graphql_error(shared_api: ApiClient) -> None:
     response = shared_api.http.delete("/healthcheck")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     assert response.json() == {

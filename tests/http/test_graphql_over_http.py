@@ -10,7 +10,7 @@ from tests.support.client import ApiClient
 NEW = "application/graphql-response+json"
 
 
-def test_a_query_may_come_by_get_but_a_mutation_may_not(shared_api: ApiClient) -> None:
+def test_get_allows_queries_but_not_mutations(shared_api: ApiClient) -> None:
     assert shared_api.http.get("/graphql", params={"query": "{ __typename }"}).json() == {
         "data": {"__typename": "Query"}
     }
@@ -29,7 +29,7 @@ def test_a_query_may_come_by_get_but_a_mutation_may_not(shared_api: ApiClient) -
         ("*/*", "{ __typename }", 200, "application/json"),
     ],
 )
-def test_status_and_media_type_follow_what_the_client_accepts(
+def test_status_and_media_type_depend_on_the_accept_header(
     shared_api: ApiClient, accept: str, query: str, status: int, content_type: str
 ) -> None:
     response = shared_api.post(query, headers={"accept": accept})
@@ -62,7 +62,7 @@ def test_status_and_media_type_follow_what_the_client_accepts(
     ],
     ids=lambda body: str(body[:40]),
 )
-def test_a_body_that_is_no_request_gets_400(shared_api: ApiClient, body: str | bytes) -> None:
+def test_an_invalid_body_gets_400(shared_api: ApiClient, body: str | bytes) -> None:
     response = shared_api.http.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"

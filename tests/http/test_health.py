@@ -15,7 +15,7 @@ from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 
 
-def test_the_health_check_tells_version_model_and_database(api: ApiClient) -> None:
+def test_the_health_check_shows_version_model_and_database_to_clients(api: ApiClient) -> None:
     model = api.execute("{ model { version } }")["model"]["version"]
     response = api.http.get("/healthcheck")
     assert response.status_code == 200
@@ -30,7 +30,7 @@ def test_the_health_check_tells_version_model_and_database(api: ApiClient) -> No
     }
 
 
-def test_strangers_learn_only_the_status(api: ApiClient) -> None:
+def test_the_health_check_shows_only_the_status_without_credentials(api: ApiClient) -> None:
     # given
     wrong = {"client-id": "test", "client-secret": "guessed"}
     # then
@@ -39,7 +39,7 @@ def test_strangers_learn_only_the_status(api: ApiClient) -> None:
     assert httpx.get(f"{api.url}/healthcheck", headers=wrong).status_code == 401
 
 
-def test_the_health_check_tells_that_no_worker_runs(start_service: StartService) -> None:
+def test_the_health_check_reports_a_missing_worker(start_service: StartService) -> None:
     # given
     api = start_service(worker_concurrency=0)
     # when
@@ -52,7 +52,7 @@ def test_the_health_check_tells_that_no_worker_runs(start_service: StartService)
     ("revision", "status_code", "migrations"),
     [("2099_01_01_later", 200, "ahead")],
 )
-def test_the_health_check_tells_which_release_migrated_last(
+def test_the_health_check_compares_the_migrations_with_this_release(
     revision: str, status_code: int, migrations: str, api: ApiClient, execute_sql: ExecuteSql
 ) -> None:
     # given
@@ -63,7 +63,7 @@ def test_the_health_check_tells_which_release_migrated_last(
     assert (response.status_code, response.json()["migrations"]) == (status_code, migrations)
 
 
-def test_a_replica_that_is_about_to_stop_leaves_the_rotation(database_url: str) -> None:
+def test_a_stopping_replica_is_not_ready(database_url: str) -> None:
     # given
     app = create_app(Settings(_env_file=None, database_url=database_url, clients="test:test"))
     with running(app) as port, ApiClient(f"http://127.0.0.1:{port}") as api:
@@ -77,7 +77,7 @@ def test_a_replica_that_is_about_to_stop_leaves_the_rotation(database_url: str) 
         assert api.execute("{ genres { name } }") == {"genres": []}
 
 
-def test_without_its_tables_the_service_lives_but_is_not_ready(
+def test_the_service_is_alive_but_not_ready_without_its_tables(
     api: ApiClient, execute_sql: ExecuteSql
 ) -> None:
     # given
@@ -89,7 +89,7 @@ def test_without_its_tables_the_service_lives_but_is_not_ready(
     assert (response.json()["status"], response.json()["database"]) == ("unavailable", "unreachable")
 
 
-def test_livez_answers_at_once_while_a_large_file_is_classified(start_service: StartService) -> None:
+def test_livez_responds_quickly_while_a_large_file_is_classified(start_service: StartService) -> None:
     # given
     api = start_service()
     file = song_csv(song_rows(4_000))

@@ -103,7 +103,7 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
     assert table() == expected
 
 
-def test_the_exceptions_exist() -> None:
+def test_the_exceptions_from_the_limits_table_exist() -> None:
     assert constants().keys() >= NOT_OF_CLIENTS
 
 

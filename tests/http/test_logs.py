@@ -164,7 +164,7 @@ def crashing_requests(api: ApiClient, execute_sql: ExecuteSql) -> None:
     assert api.http.get("/batches/67e55044-10b1-426f-9247-bb680e5fe0c8/songs.csv").status_code == 500
 
 
-def test_no_canary_is_in_the_log(service: Logged, execute_sql: ExecuteSql) -> None:
+def test_no_text_from_clients_is_logged(service: Logged, execute_sql: ExecuteSql) -> None:
     steps: tuple[Callable[[ApiClient], None], ...] = (
         good_requests,
         bad_requests,

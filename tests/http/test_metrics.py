@@ -87,14 +87,14 @@ def test_classified_songs_are_counted_by_genre_and_confidence(api: ApiClient) ->
         assert value(samples, "song_confidence_bucket", le=str(bound)) == expected
 
 
-def test_a_genre_that_no_song_got_is_there_with_zero(api: ApiClient) -> None:
+def test_the_counter_of_a_genre_starts_at_zero(api: ApiClient) -> None:
     samples = scrape(api)
     genres = {dict(pairs)["genre"] for name, pairs in samples if name == "genregraph_songs_classified_total"}
     assert genres == set(api.execute("{ model { genres } }")["model"]["genres"])
     assert value(samples, "songs_classified_total", genre=min(genres)) == 0
 
 
-def test_songs_outside_the_ranges_of_training_are_counted_by_group(api: ApiClient) -> None:
+def test_songs_outside_the_training_range_are_counted_by_group(api: ApiClient) -> None:
     def counts() -> dict[str, float]:
         return {
             dict(pairs)["group"]: count
@@ -115,7 +115,7 @@ def test_songs_outside_the_ranges_of_training_are_counted_by_group(api: ApiClien
     assert counts() == {group["group"]: group["songsOutside"] for group in drift}
 
 
-def test_batches_are_counted_by_how_they_ended(api: ApiClient) -> None:
+def test_batches_are_counted_by_status(api: ApiClient) -> None:
     # given
     api.classify(song_csv(song_rows(3)))
     queued = api.classify(song_csv(song_rows(4)), background=True)
@@ -128,9 +128,7 @@ def test_batches_are_counted_by_how_they_ended(api: ApiClient) -> None:
     assert value(samples, "batch_duration_seconds_count") == 2
 
 
-def test_the_queue_shows_what_waits_and_for_how_long(
-    start_service: StartService, execute_sql: ExecuteSql
-) -> None:
+def test_the_queue_metrics_show_length_and_age(start_service: StartService, execute_sql: ExecuteSql) -> None:
     # given: no worker
     api = start_service(worker_concurrency=0)
     api.classify(song_csv(song_rows(3)), background=True)
@@ -146,7 +144,7 @@ def test_the_queue_shows_what_waits_and_for_how_long(
     assert value(samples, "database_up") == 1
 
 
-def test_the_model_the_release_and_the_pool_are_told(api: ApiClient) -> None:
+def test_the_metrics_show_model_version_release_and_pool(api: ApiClient) -> None:
     # given
     model = api.execute("{ model { version } }")["model"]["version"]
     # when
@@ -178,7 +176,7 @@ def test_a_followed_batch_is_an_open_subscription(start_service: StartService) -
     assert value(scrape(api), "batches_ended_total", status="CANCELLED") == 1
 
 
-def test_without_the_database_the_other_figures_are_there(
+def test_the_other_metrics_are_available_without_the_database(
     start_service: StartService, execute_sql: ExecuteSql
 ) -> None:
     # given
@@ -192,7 +190,7 @@ def test_without_the_database_the_other_figures_are_there(
     assert value(samples, "songs_classified_total", genre="Rap") == 0
 
 
-def test_prometheus_may_send_the_credentials_of_a_client_by_http_basic(api: ApiClient) -> None:
+def test_metrics_accept_http_basic_credentials(api: ApiClient) -> None:
     url = f"{api.url}/metrics"
     assert httpx.get(url, auth=("test", "test")).status_code == 200
     refused = httpx.get(url, auth=("test", "wrong"))
@@ -204,7 +202,7 @@ def test_prometheus_may_send_the_credentials_of_a_client_by_http_basic(api: ApiC
     assert query.status_code == 401
 
 
-def test_metrics_are_open_or_off_as_set(start_service: StartService) -> None:
+def test_metrics_can_be_open_or_off(start_service: StartService) -> None:
     # given
     open_to_all, off = start_service(metrics=MetricsAccess.OPEN), start_service(metrics=MetricsAccess.OFF)
     # then
@@ -212,7 +210,7 @@ def test_metrics_are_open_or_off_as_set(start_service: StartService) -> None:
     assert off.http.get("/metrics").status_code == 404
 
 
-def test_scrapes_at_once_look_at_the_database_once(
+def test_concurrent_scrapes_query_the_database_once(
     start_service: StartService, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given: a machine however slow, and no worker, which looks at uploads as well
@@ -229,7 +227,7 @@ def test_scrapes_at_once_look_at_the_database_once(
     assert sum("FROM batch_uploads" in statement for statement in statements) == 1
 
 
-def test_wrong_credentials_are_counted_by_address_once_it_is_over_the_limit(
+def test_wrong_credentials_are_counted_by_address_over_the_limit(
     start_service: StartService,
 ) -> None:
     # given
@@ -246,7 +244,7 @@ def test_wrong_credentials_are_counted_by_address_once_it_is_over_the_limit(
     assert value(samples, "wrong_credentials_total", address="127.0.0.1") == 2
 
 
-def test_waits_room_and_lag_are_measured(api: ApiClient) -> None:
+def test_pool_waits_spool_space_and_event_loop_lag_are_measured(api: ApiClient) -> None:
     # given
     api.execute("{ genres { name } }")
     api.classify(song_csv(song_rows(3)))

@@ -38,7 +38,7 @@ def test_a_multipart_request_without_preflight_header_is_refused(api: ApiClient)
 
 
 @pytest.mark.parametrize("name", ["graphql-preflight", "apollo-require-preflight", "x-apollo-operation-name"])
-def test_any_of_the_known_preflight_headers_will_do(api: ApiClient, name: str) -> None:
+def test_any_known_preflight_header_is_accepted(api: ApiClient, name: str) -> None:
     response = api.http.post("/graphql", files=upload_parts(CLASSIFY_BATCH, FILE), headers={name: "x"})
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
 
@@ -120,14 +120,14 @@ def test_operations_or_map_that_break_the_specification_are_refused_with_the_rea
         (2, "'map' names the part '0', but the request has no such part."),
     ],
 )
-def test_a_missing_part_is_named(api: ApiClient, missing: int, message: str) -> None:
+def test_a_missing_multipart_field_is_named(api: ApiClient, missing: int, message: str) -> None:
     parts = upload_parts(CLASSIFY_BATCH, FILE)
     del parts[missing]
     assert refusal(api.multipart(parts)) == message
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_the_parts_may_come_in_any_order(api: ApiClient, order: tuple[int, ...]) -> None:
+def test_the_multipart_fields_can_come_in_any_order(api: ApiClient, order: tuple[int, ...]) -> None:
     parts = upload_parts(CLASSIFY_BATCH, FILE)
     response = api.multipart([parts[place] for place in order])
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
@@ -146,14 +146,14 @@ def test_a_second_file_is_refused(api: ApiClient) -> None:
     ("name", "more"),
     [("0", (None, "text")), ("map", (None, MAP)), ("operations", (None, OPERATIONS))],
 )
-def test_two_parts_of_one_name_are_refused(
+def test_two_parts_with_the_same_name_are_refused(
     api: ApiClient, name: str, more: tuple[str | None, bytes | str]
 ) -> None:
     message = refusal(send(api, OPERATIONS, MAP, (name, more)))
     assert message == f"2 parts are named '{name}'. Give each part a unique name."
 
 
-def test_a_file_in_a_list_gets_there_but_no_field_takes_a_list(api: ApiClient) -> None:
+def test_a_list_of_files_is_refused_by_the_schema(api: ApiClient) -> None:
     # given an operation with a list of files, sent as the specification says
     query = """
     mutation ($files: [Upload!]!) { classifyBatch(file: $files) { __typename } }
@@ -179,16 +179,14 @@ def test_a_file_where_the_schema_expects_none_is_refused(api: ApiClient) -> None
     assert newest_batch(api) == before
 
 
-def test_an_operation_without_files_may_come_as_multipart(api: ApiClient) -> None:
+def test_an_operation_without_files_can_be_multipart(api: ApiClient) -> None:
     parts: Parts = [("operations", (None, json.dumps({"query": "{ __typename }"}))), ("map", (None, "{}"))]
     assert api.multipart(parts).json() == {"data": {"__typename": "Query"}}
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("content_type", ["application/json", "Text/Plain; charset=UTF-8", ""])
-def test_operations_and_map_may_be_sent_as_blobs(
-    api: ApiClient, order: tuple[int, ...], content_type: str
-) -> None:
+def test_operations_and_map_can_be_blobs(api: ApiClient, order: tuple[int, ...], content_type: str) -> None:
     blob = f'form-data; name="{{}}"; filename="blob"\r\ncontent-type: {content_type}'
     parts = [
         (blob.format("operations"), OPERATIONS.encode()),
@@ -199,13 +197,13 @@ def test_operations_and_map_may_be_sent_as_blobs(
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
 
 
-def test_operations_and_map_may_have_a_content_type_and_no_filename(api: ApiClient) -> None:
+def test_operations_and_map_can_have_a_content_type(api: ApiClient) -> None:
     parts = [(f"{head}\r\ncontent-type: application/json", body) for head, body in FIELDS]
     response = raw(api, *parts, ('form-data; name="0"; filename="songs.csv"', FILE))
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
 
 
-def test_a_blob_of_operations_is_no_larger_than_a_field(api: ApiClient) -> None:
+def test_operations_as_a_blob_has_the_limit_of_a_field(api: ApiClient) -> None:
     blob = ('form-data; name="operations"; filename="blob"', OPERATIONS.encode() + b" " * 100_000)
     file = ('form-data; name="0"; filename="songs.csv"', FILE)
     assert refusal(raw(api, blob, FIELDS[1], file)) == (
@@ -220,7 +218,7 @@ def test_fields_that_are_not_utf_8_are_refused(api: ApiClient, name: str) -> Non
     assert refusal(raw(api, *parts, file)) == f"The part '{name}' is not UTF-8."
 
 
-def test_a_byte_order_mark_before_a_field_is_read_over(api: ApiClient) -> None:
+def test_a_byte_order_mark_before_a_field_is_skipped(api: ApiClient) -> None:
     parts = [(head, b"\xef\xbb\xbf" + body) for head, body in FIELDS]
     response = raw(api, *parts, ('form-data; name="0"; filename="songs.csv"', FILE))
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
@@ -240,20 +238,20 @@ def test_a_byte_order_mark_before_a_field_is_read_over(api: ApiClient) -> None:
         ("filename=a.csv", "a.csv"),
     ],
 )
-def test_a_file_may_be_named_in_any_way(api: ApiClient, parameters: str, name: str) -> None:
+def test_a_file_name_can_be_sent_in_any_form(api: ApiClient, parameters: str, name: str) -> None:
     response = raw(api, *FIELDS, (f'form-data; name="0"; {parameters}', FILE))
     found = response.json()["data"]["classifyBatch"]
     assert (found["rowsClassified"], found["fileName"]) == (1, name)
 
 
 @pytest.mark.parametrize("value", ["nope''a.csv", "a.csv", "UTF-8''%FF.csv"])
-def test_a_name_that_cannot_be_read_is_refused(api: ApiClient, value: str) -> None:
+def test_an_invalid_extended_file_name_is_refused(api: ApiClient, value: str) -> None:
     message = refusal(raw(api, *FIELDS, (f'form-data; name="0"; filename*={value}', FILE)))
     assert message == "The filename* of a part must look like UTF-8''songs.csv, percent-encoded."
 
 
 @pytest.mark.parametrize("encoding", ["base64", "Quoted-Printable", "x-uuencode"])
-def test_a_part_with_a_transfer_encoding_is_refused_by_its_name(api: ApiClient, encoding: str) -> None:
+def test_an_unsupported_transfer_encoding_is_named(api: ApiClient, encoding: str) -> None:
     head = f'form-data; name="0"; filename="songs.csv"\r\ncontent-transfer-encoding: {encoding}'
     assert refusal(raw(api, *FIELDS, (head, FILE))) == (
         f"The Content-Transfer-Encoding {encoding.lower()} of a part is not supported. "
@@ -262,18 +260,18 @@ def test_a_part_with_a_transfer_encoding_is_refused_by_its_name(api: ApiClient, 
 
 
 @pytest.mark.parametrize("encoding", ["binary", "8bit", "7BIT"])
-def test_a_part_may_say_that_it_has_no_transfer_encoding(api: ApiClient, encoding: str) -> None:
+def test_an_identity_transfer_encoding_is_accepted(api: ApiClient, encoding: str) -> None:
     head = f'form-data; name="0"; filename="songs.csv"\r\ncontent-transfer-encoding: {encoding}'
     response = raw(api, *FIELDS, (head, FILE))
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 1
 
 
-def test_more_fields_than_the_specification_knows_are_refused(api: ApiClient) -> None:
+def test_additional_multipart_fields_are_refused(api: ApiClient) -> None:
     more: Parts = [(f"field{number}", (None, "x")) for number in range(3)]
     assert "this one has more parts" in refusal(send(api, OPERATIONS, MAP, *more))
 
 
-def test_a_text_in_place_of_the_file_is_refused(api: ApiClient) -> None:
+def test_text_instead_of_a_file_is_refused(api: ApiClient) -> None:
     (error,) = api.errors(CLASSIFY_BATCH, file="a,b\n1,2\n")
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert "A file must be a part of a multipart request" in error["message"]
@@ -297,7 +295,7 @@ FIELDS = (
 )
 
 
-def test_a_file_part_with_an_empty_filename_is_a_file_of_the_wrong_name(api: ApiClient) -> None:
+def test_a_file_with_an_empty_name_has_the_wrong_extension(api: ApiClient) -> None:
     response = raw(api, *FIELDS, ('form-data; name="0"; filename=""', FILE))
     found = response.json()["data"]["classifyBatch"]
     assert (found["__typename"], found["problemCount"]) == ("InvalidSongFile", 1)
@@ -346,7 +344,7 @@ def test_a_file_name_with_strange_characters_is_kept(api: ApiClient) -> None:
     assert api.classify(FILE, "été 2026; 🎵 <b>.csv")["fileName"] == "été 2026; 🎵 <b>.csv"
 
 
-def test_a_client_that_hangs_up_in_mid_upload_does_no_harm(
+def test_a_disconnect_during_an_upload_is_not_an_error(
     api: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     # given an upload that breaks off in the middle of the file
@@ -373,7 +371,7 @@ def test_a_client_that_hangs_up_in_mid_upload_does_no_harm(
         ("text/event-stream", "text/event-stream"),
     ],
 )
-def test_a_client_that_takes_event_streams_may_upload_too(api: ApiClient, accept: str, answer: str) -> None:
+def test_an_upload_can_be_answered_as_an_event_stream(api: ApiClient, accept: str, answer: str) -> None:
     response = api.multipart(upload_parts(CLASSIFY_BATCH, song_csv(song_rows(3))), accept=accept)
 
     assert response.headers["content-type"].startswith(answer)

@@ -55,7 +55,7 @@ def stranger(api: ApiClient) -> httpx.Client:
 
 @pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/graphql", "playground")])
 @pytest.mark.usefixtures("built")
-def test_browsers_get_the_pages_without_credentials(stranger: httpx.Client, path: str, title: str) -> None:
+def test_pages_need_no_credentials(stranger: httpx.Client, path: str, title: str) -> None:
     response = stranger.get(path, headers=BROWSER)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -77,7 +77,7 @@ def test_programs_get_the_api_at_the_playgrounds_path(stranger: httpx.Client, ac
 
 
 @pytest.mark.usefixtures("built")
-def test_caches_keep_the_playground_and_the_api_apart(stranger: httpx.Client) -> None:
+def test_caches_distinguish_the_playground_from_the_api(stranger: httpx.Client) -> None:
     assert stranger.get("/graphql", headers=BROWSER).headers["vary"] == "accept"
 
 
@@ -88,7 +88,7 @@ def test_a_browsers_post_goes_to_the_api(stranger: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("built")
-def test_no_script_in_the_markup_and_nothing_from_elsewhere(stranger: httpx.Client) -> None:
+def test_pages_have_no_inline_scripts_and_no_external_resources(stranger: httpx.Client) -> None:
     page = policy(stranger.get("/", headers=BROWSER))
     assert page == {
         "default-src": "'none'",
@@ -111,7 +111,7 @@ def test_no_script_in_the_markup_and_nothing_from_elsewhere(stranger: httpx.Clie
 
 
 @pytest.mark.usefixtures("built")
-def test_assets_are_kept_for_ever_and_nothing_else_is_served(stranger: httpx.Client) -> None:
+def test_assets_are_immutable_and_no_other_files_are_served(stranger: httpx.Client) -> None:
     asset = stranger.get("/assets/index-abc.js")
     assert asset.status_code == 200
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -130,7 +130,7 @@ def test_assets_are_kept_for_ever_and_nothing_else_is_served(stranger: httpx.Cli
 
 @pytest.mark.parametrize(("accepted", "encoding"), [("gzip, br", "gzip"), ("br", None), ("", None)])
 @pytest.mark.usefixtures("built")
-def test_assets_come_compressed_to_those_who_accept_it(
+def test_assets_are_compressed_if_the_browser_accepts_it(
     stranger: httpx.Client, accepted: str, encoding: str | None
 ) -> None:
     asset = stranger.get("/assets/index-abc.js", headers={"accept-encoding": accepted})
@@ -140,7 +140,7 @@ def test_assets_come_compressed_to_those_who_accept_it(
     assert asset.text == "1"
 
 
-def test_the_pages_hear_what_they_must_know_and_no_secret(
+def test_the_configuration_of_the_pages_contains_no_secret(
     start_service: StartService,
 ) -> None:
     def configuration(**settings: object) -> object:
@@ -160,14 +160,14 @@ def test_the_pages_hear_what_they_must_know_and_no_secret(
     }
 
 
-def test_the_sample_songs_are_there_to_try(api: ApiClient) -> None:
+def test_the_pages_offer_the_sample_songs(api: ApiClient) -> None:
     sample = api.http.get("/assets/songs.csv")
     assert sample.headers["content-type"].startswith("text/csv")
     assert api.classify(sample.content)["rowsUploaded"] == 428
 
 
 @pytest.mark.usefixtures("plain")
-def test_without_npm_there_is_a_plain_form(stranger: httpx.Client) -> None:
+def test_a_plain_form_is_served_if_the_pages_are_not_built(stranger: httpx.Client) -> None:
     for path in ("/", "/graphql"):
         page = stranger.get(path, headers=BROWSER)
         assert page.status_code == 200

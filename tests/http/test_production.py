@@ -67,7 +67,7 @@ MISSPELT: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("query", "variables", "message"), MISSPELT.values(), ids=MISSPELT)
-def test_nothing_misspelt_gets_a_suggestion(
+def test_misspelt_names_get_no_suggestion_in_production(
     start_service: StartService, query: str, variables: dict[str, Any], message: str
 ) -> None:
     open_api, closed_api = start_service(), start_service(environment="production")
@@ -78,7 +78,7 @@ def test_nothing_misspelt_gets_a_suggestion(
     assert not any("Did you mean" in text for text in told)
 
 
-def test_over_a_websocket_nothing_misspelt_gets_a_suggestion_either(start_service: StartService) -> None:
+def test_misspelt_names_get_no_suggestion_over_a_websocket_in_production(start_service: StartService) -> None:
     with opened(start_service(environment="production")) as connection:
         greeted(connection, CREDENTIALS)
         send(connection, type="subscribe", id="1", payload={"query": "{ genre { name } }"})
@@ -94,13 +94,13 @@ def test_over_a_websocket_nothing_misspelt_gets_a_suggestion_either(start_servic
         "{ ...A } fragment A on Query { s: __schema { types { name } } }",
     ],
 )
-def test_the_schema_cannot_be_read_in_production(start_service: StartService, query: str) -> None:
+def test_introspection_is_refused_in_production(start_service: StartService, query: str) -> None:
     body = start_service(environment="production").post(query).json()
     assert body.keys() == {"errors"}
     assert start_service(environment="production", introspection=True).post(query).json().keys() == {"data"}
 
 
-def test_batches_of_operations_are_refused_everywhere(api: ApiClient) -> None:
+def test_batched_operations_are_refused(api: ApiClient) -> None:
     operations = [{"query": "{ __typename }"}, {"query": "{ __typename }"}]
     response = api.http.post("/graphql", json=operations)
     assert response.status_code == 400
@@ -118,7 +118,7 @@ def test_batches_of_operations_are_refused_everywhere(api: ApiClient) -> None:
 @pytest.mark.parametrize(
     "accept", ["application/json", "application/graphql-response+json", "text/event-stream"]
 )
-def test_a_get_changes_nothing(api: ApiClient, accept: str) -> None:
+def test_a_mutation_over_get_is_not_executed(api: ApiClient, accept: str) -> None:
     # given
     mutation = "mutation { classifySongs(input: {songs: []}) { __typename } }"
     # when
@@ -136,7 +136,7 @@ def test_a_get_changes_nothing(api: ApiClient, accept: str) -> None:
     "content_type",
     ["application/x-www-form-urlencoded", "text/plain", "text/plain; x=application/json", ""],
 )
-def test_what_a_forged_form_can_send_is_no_operation(api: ApiClient, content_type: str) -> None:
+def test_a_forged_form_cannot_send_an_operation(api: ApiClient, content_type: str) -> None:
     for content in ("query=%7B__typename%7D", json.dumps({"query": "{ __typename }"})):
         response = api.http.post("/graphql", content=content, headers={"content-type": content_type})
         assert response.status_code == 415
@@ -168,7 +168,7 @@ def test_pages_of_other_origins_cannot_read_answers(api: ApiClient, origin: str)
         assert not [name for name in response.headers if name.startswith("access-control-")]
 
 
-def test_only_the_origins_that_are_set_may_read_answers(start_service: StartService) -> None:
+def test_only_pages_of_configured_origins_can_read_answers(start_service: StartService) -> None:
     api = start_service(cors_origins=("https://music.example",))
     assert (
         api.post("{ __typename }", headers={"origin": "https://music.example"}).headers[
@@ -182,7 +182,7 @@ def test_only_the_origins_that_are_set_may_read_answers(start_service: StartServ
 
 
 @pytest.mark.parametrize("length", [65_536, 65_537])
-def test_a_query_may_be_so_long(api: ApiClient, length: int) -> None:
+def test_a_query_is_limited_to_64_ki_characters(api: ApiClient, length: int) -> None:
     query = "{ __typename }".ljust(length)
     body = api.post(query).json()
     with opened(api) as connection:
@@ -199,7 +199,7 @@ def test_a_query_may_be_so_long(api: ApiClient, length: int) -> None:
         assert answer == {"id": "1", "type": "error", "payload": [error]}
 
 
-def test_json_has_a_limit_of_its_own(api: ApiClient) -> None:
+def test_json_bodies_have_their_own_limit(api: ApiClient) -> None:
     content = json.dumps({"query": "{ __typename }", "variables": {"a": "x" * 16 * 2**20}})
     response = api.http.post("/graphql", content=content, headers={"content-type": "application/json"})
     assert response.status_code == 413

@@ -45,7 +45,7 @@ def cost(start_service: StartService, query: str, **variables: Any) -> int:
     return int(refusal(start_service(max_query_cost=1_000), query, **variables)["extensions"]["cost"])
 
 
-def test_a_refusal_tells_cost_and_limit_and_nothing_is_executed(
+def test_a_query_over_the_cost_limit_is_refused_with_cost_and_limit(
     api: ApiClient, statements: list[str]
 ) -> None:
     # given 100 batches with 1,000 songs each
@@ -69,11 +69,11 @@ def test_a_refusal_tells_cost_and_limit_and_nothing_is_executed(
         get_introspection_query(),
     ],
 )
-def test_sensible_queries_pass(api: ApiClient, query: str) -> None:
+def test_typical_queries_are_within_the_cost_limit(api: ApiClient, query: str) -> None:
     assert "errors" not in api.post(query).json()
 
 
-def test_what_the_page_asks_passes(start_service: StartService) -> None:
+def test_the_queries_of_the_page_are_within_the_cost_limit(start_service: StartService) -> None:
     # given a third of the limit, and the page's own operations at their largest
     api = start_service(max_query_cost=LIMIT // 3)
     document = OPERATIONS.read_text(encoding="utf-8")
@@ -100,13 +100,13 @@ def test_what_the_page_asks_passes(start_service: StartService) -> None:
         ("query ($s: Boolean!) { songs(first: 500) { nodes { trackId title @skip(if: $s) } } }", {"s": True}),
     ],
 )
-def test_one_page_costs_the_same_however_it_is_asked_for(
+def test_a_page_costs_the_same_whether_first_is_a_literal_a_variable_or_a_default(
     start_service: StartService, query: str, variables: dict[str, Any]
 ) -> None:
     assert cost(start_service, query, **variables) in {1_052, 1_096}
 
 
-def test_the_same_query_is_weighed_anew_with_other_variables(api: ApiClient) -> None:
+def test_the_cost_of_a_query_depends_on_its_variables(api: ApiClient) -> None:
     # given a document whose validation is remembered
     query = "query ($n: Int) { batches(first: $n) { nodes { songs(first: $n) { nodes { trackId } } } } }"
     assert "errors" not in api.post(query, {"n": 10}).json()
@@ -115,13 +115,13 @@ def test_the_same_query_is_weighed_anew_with_other_variables(api: ApiClient) -> 
     assert "errors" not in api.post(query, {"n": 10}).json()
 
 
-def test_what_first_may_not_be_counts_as_the_most_and_no_more(start_service: StartService) -> None:
+def test_an_invalid_first_costs_as_much_as_the_maximum(start_service: StartService) -> None:
     query = "query ($n: Int) { songs(first: $n) { nodes { trackId } } }"
     for wrong in (-1, 1_001, 10**30, "many", [1]):
         assert cost(start_service, query, n=wrong) == 1_052, wrong
 
 
-def test_songs_sent_as_json_cost_as_many_as_they_are(start_service: StartService) -> None:
+def test_the_cost_of_songs_sent_as_json_depends_on_their_number(start_service: StartService) -> None:
     query = """mutation ($input: ClassifySongsInput!) {
       classifySongs(input: $input) { ... on ClassifiedSongs { songs { trackId title genre { name } } } }
     }"""
@@ -145,19 +145,19 @@ def spreading_twice(count: int, spread: str) -> str:
         spreading_twice(25, "... on Query @include(if: true) {{ ...F{0} }} "),
     ],
 )
-def test_fragments_within_fragments_are_refused_at_once(api: ApiClient, query: str) -> None:
+def test_nested_fragments_are_refused_in_linear_time(api: ApiClient, query: str) -> None:
     start = time.monotonic()
     assert refusal(api, query)["extensions"]["cost"] == min(11 * 2 ** (query.count("fragment ") - 1), 10**15)
     assert time.monotonic() - start < 10
 
 
-def test_fragments_that_contain_themselves_are_refused(api: ApiClient) -> None:
+def test_cyclic_fragments_are_refused(api: ApiClient) -> None:
     query = "{ ...A } fragment A on Query { ...B ...B } fragment B on Query { ...A genres { name } }"
     (error,) = api.errors(query)
     assert error["message"] == "Cannot spread fragment 'A' within itself via 'B'."
 
 
-def test_over_a_websocket_the_operation_alone_is_refused(api: ApiClient) -> None:
+def test_a_costly_operation_on_a_websocket_does_not_close_it(api: ApiClient) -> None:
     query = "{ batches(first: 100) { nodes { songs(first: 1000) { nodes { trackId } } } } }"
     with opened(api) as connection:
         greeted(connection, CREDENTIALS)
@@ -169,7 +169,7 @@ def test_over_a_websocket_the_operation_alone_is_refused(api: ApiClient) -> None
         assert receive(connection)["payload"]["data"] == {"__typename": "Query"}
 
 
-def test_in_an_event_stream_the_refusal_is_its_event(api: ApiClient) -> None:
+def test_a_costly_operation_in_an_event_stream_gets_an_error_event(api: ApiClient) -> None:
     query = "{ batches(first: 100) { nodes { songs(first: 1000) { nodes { trackId } } } } }"
     response = api.post(query, headers={"accept": "text/event-stream"})
     (data,) = re.findall(r"^data: (\{.*)$", response.text, re.MULTILINE)

@@ -136,7 +136,7 @@ WAYS: tuple[Callable[[ApiClient, dict[str, str]], int], ...] = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_every_refusal_is_heard(
+def test_every_refusal_is_delivered(
     door: ApiClient, status: int, way: Callable[[ApiClient, dict[str, str]], int]
 ) -> None:
     heard = [way(door, REFUSED[status]) for _ in range(TRIES)]
@@ -179,7 +179,7 @@ def too_slow(api: ApiClient, way: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", SLOW_WAYS)
 @pytest.mark.parametrize("proxied", [False, True])
-def test_that_a_body_is_too_slow_is_heard(
+def test_the_refusal_of_a_slow_body_is_delivered(
     start_service: StartService, folder: Path, way: str, *, proxied: bool
 ) -> None:
     api = start_service(upload_min_bytes_per_second=50_000, request_timeout_seconds=0.2)
@@ -206,7 +206,7 @@ console.log(JSON.stringify(heard));
 
 
 @pytest.mark.slow
-def test_nodes_fetch_that_closes_hears_it(door: ApiClient, status: int) -> None:
+def test_the_fetch_of_node_gets_a_refusal_with_connection_close(door: ApiClient, status: int) -> None:
     node = on_path("node", "apt-get install nodejs")
     headers = json.dumps({**REFUSED[status], "connection": "close"})
     arguments = [f"{door.url}/graphql", headers, str(SIZE), str(TRIES)]

@@ -62,7 +62,7 @@ ANSWERS: dict[str, tuple[int, Callable[[ApiClient], httpx.Response]]] = {
 
 
 @pytest.mark.parametrize(("status", "call"), ANSWERS.values(), ids=ANSWERS)
-def test_every_answer_has_them(
+def test_every_response_has_security_headers(
     start_service: StartService, status: int, call: Callable[[ApiClient], httpx.Response]
 ) -> None:
     response = call(start_service(max_upload_bytes=100_000))
@@ -70,7 +70,7 @@ def test_every_answer_has_them(
     assert missing(response, ON_DATA) == {}
 
 
-def test_a_crash_has_them_too(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_response_has_security_headers(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a mistake of ours
     async def fail(*_: object) -> None:
         raise LookupError("a secret")
@@ -91,7 +91,7 @@ def test_a_crash_has_them_too(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -
     }
 
 
-def test_pages_and_event_streams_and_files_have_them_with_their_own_policy(api: ApiClient) -> None:
+def test_pages_streams_and_files_have_security_headers_with_their_own_policy(api: ApiClient) -> None:
     page = as_stranger(api, "/", headers={"accept": "text/html"})
     assert missing(page, EVERYWHERE) == {}
     assert "script-src 'self'" in page.headers["content-security-policy"]
@@ -105,12 +105,12 @@ def test_pages_and_event_streams_and_files_have_them_with_their_own_policy(api: 
     assert stream.headers["cache-control"] == "no-cache, no-transform"
 
 
-def test_https_is_asked_for_where_it_is_spoken(start_service: StartService) -> None:
+def test_strict_transport_security_is_sent_in_production_only(start_service: StartService) -> None:
     local, production = start_service(), start_service(environment="production")
     assert "strict-transport-security" not in local.post("{ __typename }").headers
     for response in (production.post("{ __typename }"), as_stranger(production, "/")):
         assert response.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
-def test_the_server_does_not_tell_what_it_is(api: ApiClient) -> None:
+def test_the_server_header_is_not_sent(api: ApiClient) -> None:
     assert "server" not in api.post("{ __typename }").headers

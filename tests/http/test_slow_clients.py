@@ -63,7 +63,7 @@ def upload_request(api: ApiClient) -> httpx.Request:
 
 
 @pytest.mark.parametrize("kind", ["multipart", "json"])
-def test_a_body_that_comes_too_slowly_is_cut_with_408(start_service: StartService, kind: str) -> None:
+def test_a_slow_body_gets_408(start_service: StartService, kind: str) -> None:
     # given a floor of 1,000 bytes in half a second
     api = start_service(upload_min_bytes_per_second=2_000, request_timeout_seconds=0.5)
     if kind == "multipart":
@@ -111,7 +111,7 @@ def test_a_body_that_comes_too_slowly_is_cut_with_408(start_service: StartServic
     assert api.execute("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
 
-def test_a_slow_but_steady_upload_goes_through(start_service: StartService) -> None:
+def test_a_slow_but_steady_upload_is_accepted(start_service: StartService) -> None:
     # given an upload that takes several times the time over which its speed is averaged
     api = start_service(upload_min_bytes_per_second=1_000, request_timeout_seconds=1.5)
     request = upload_request(api)
@@ -126,7 +126,7 @@ def test_a_slow_but_steady_upload_goes_through(start_service: StartService) -> N
     assert response.json()["data"]["classifyBatch"]["rowsClassified"] == 20
 
 
-def test_the_time_that_the_service_takes_does_not_count(
+def test_the_processing_time_does_not_count_as_slow_sending(
     start_service: StartService, database_url: str
 ) -> None:
     # given a pause in which nothing is read, since the client waits for the answer
@@ -140,7 +140,7 @@ def test_the_time_that_the_service_takes_does_not_count(
         assert upload.result()["rowsClassified"] == 5
 
 
-def test_a_floor_of_zero_lets_any_speed_through(start_service: StartService) -> None:
+def test_a_minimum_rate_of_zero_disables_the_limit(start_service: StartService) -> None:
     # given a body that takes longer than the time limit
     api = start_service(upload_min_bytes_per_second=0, request_timeout_seconds=1)
     body = json.dumps({"query": "{ __typename }"}).encode()
@@ -152,7 +152,7 @@ def test_a_floor_of_zero_lets_any_speed_through(start_service: StartService) -> 
 ANSWERED = b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
-def test_headers_that_never_end_are_cut_with_408(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_that_never_end_get_408(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     with connected(api) as connection:
         start = time.monotonic()
@@ -171,13 +171,13 @@ def test_headers_that_never_end_are_cut_with_408(api: ApiClient, monkeypatch: py
         assert time.monotonic() - start > 0.2
 
 
-def test_a_connection_that_says_nothing_is_closed(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_connection_is_closed(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     with connected(api) as connection:
         assert all_of(connection) == b""
 
 
-def test_a_second_request_on_a_connection_has_its_own_time(
+def test_each_request_on_a_connection_has_its_own_time_limit(
     api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.5)
@@ -191,7 +191,7 @@ def test_a_second_request_on_a_connection_has_its_own_time(
 
 
 @pytest.mark.parametrize("start", [ANSWERED[:-2] + b"x: ", b"GET /livez?", ANSWERED[:-2] + b"x"])
-def test_headers_without_end_are_refused(api: ApiClient, start: bytes) -> None:
+def test_headers_over_64_kib_end_the_connection(api: ApiClient, start: bytes) -> None:
     with connected(api) as connection:
         connection.sendall(start)
         try:
@@ -205,7 +205,7 @@ def test_headers_without_end_are_refused(api: ApiClient, start: bytes) -> None:
     assert api.http.get("/livez").json() == {"status": "alive"}
 
 
-def test_the_rest_of_a_refused_body_is_dropped_and_the_connection_serves_on(
+def test_the_rest_of_a_refused_body_is_discarded_and_the_connection_reused(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a rest that takes longer than headers may, but comes fast
@@ -234,7 +234,7 @@ def drip(connection: socket.socket, seconds: float) -> None:
         time.sleep(0.02)
 
 
-def test_the_rest_of_a_refused_body_has_little_time(
+def test_the_rest_of_a_refused_body_has_a_time_limit(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)

@@ -63,14 +63,14 @@ def assert_refused(response: httpx.Response) -> None:
     )
 
 
-def test_what_does_not_fit_is_refused_and_room_is_given_back(api: ApiClient) -> None:
+def test_an_upload_over_the_spool_limit_is_refused_and_released(api: ApiClient) -> None:
     for _ in range(3):
         assert_refused(api.upload(song_csv(song_rows(200))))
         assert api.upload(FILE).json()["data"]["classifyBatch"]["rowsClassified"] == 100
     assert api.execute("{ batches { totalCount } }")["batches"]["totalCount"] == 3
 
 
-def test_uploads_share_the_room(spooled: list[int], api: ApiClient) -> None:
+def test_concurrent_uploads_share_the_spool_limit(spooled: list[int], api: ApiClient) -> None:
     # given an upload that has sent all but its end
     go_on = threading.Event()
     request = request_of(api)
@@ -99,7 +99,7 @@ def test_uploads_share_the_room(spooled: list[int], api: ApiClient) -> None:
     assert api.upload(FILE).status_code == 200
 
 
-def test_a_client_that_hangs_up_leaves_its_room_to_others(api: ApiClient) -> None:
+def test_an_aborted_upload_releases_its_spool_space(api: ApiClient) -> None:
     # given
     request = request_of(api)
     for _ in range(3):

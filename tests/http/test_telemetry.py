@@ -178,7 +178,7 @@ def test_each_attempt_that_fails_is_a_span_with_an_error(database_url: str, exec
     assert {f"{span.context.trace_id:032x}" for span in attempts} == {TRACE_ID}
 
 
-def test_without_being_asked_for_nothing_is_traced(database_url: str, collector: Collector) -> None:
+def test_nothing_is_traced_without_an_endpoint(database_url: str, collector: Collector) -> None:
     # given
     service = replica(database_url)
     with started(service), ApiClient(service.url) as api:
@@ -190,7 +190,7 @@ def test_without_being_asked_for_nothing_is_traced(database_url: str, collector:
     assert "trace_id" not in said
 
 
-def test_an_upload_and_a_background_batch_show_their_steps(database_url: str) -> None:
+def test_uploads_and_background_batches_have_a_span_per_step(database_url: str) -> None:
     with traced_here(database_url) as (api, exporter):
         # when
         api.classify(song_csv(song_rows(3)))

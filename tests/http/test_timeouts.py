@@ -52,7 +52,7 @@ def api(start_service: StartService) -> ApiClient:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
-def test_a_slow_query_is_ended_and_its_statement_with_it(
+def test_a_slow_query_is_cancelled_with_its_sql_statement(
     api: ApiClient, database_url: str, accept: str
 ) -> None:
     with locked(database_url, "songs"):
@@ -67,20 +67,20 @@ def test_a_slow_query_is_ended_and_its_statement_with_it(
     eventually(lambda: song_count(api) == 3, "the songs are listed")
 
 
-def test_a_loader_that_is_waited_for_ends_too(api: ApiClient, database_url: str) -> None:
+def test_the_timeout_includes_data_loaders(api: ApiClient, database_url: str) -> None:
     with locked(database_url, "batches"):
         assert api.errors("{ songs { nodes { batch { fileName } } } }") == [ENDED]
         assert_none_waits(database_url)
 
 
-def test_a_slow_query_over_a_websocket_is_ended(api: ApiClient, database_url: str) -> None:
+def test_a_slow_query_over_a_websocket_is_cancelled(api: ApiClient, database_url: str) -> None:
     with opened(api) as connection, locked(database_url, "songs"):
         greeted(connection, CREDENTIALS)
         send(connection, type="subscribe", id="1", payload={"query": "{ songs { nodes { trackId } } }"})
         assert receive(connection) == {"id": "1", "type": "error", "payload": [ENDED]}
 
 
-def test_an_upload_may_take_longer(api: ApiClient, database_url: str) -> None:
+def test_the_query_timeout_does_not_apply_to_uploads(api: ApiClient, database_url: str) -> None:
     with locked(database_url, "songs"):
         thread_result: list[str] = []
 

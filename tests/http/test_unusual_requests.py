@@ -62,7 +62,7 @@ def post(api: ApiClient, body: bytes, **headers: str) -> httpx.Response:
         ("POST", "text/html"),
     ],
 )
-def test_a_subscription_that_accepts_no_stream_is_told_how_to_subscribe(
+def test_a_subscription_without_a_stream_gets_406_and_instructions(
     api: ApiClient, method: str, accept: str
 ) -> None:
     query = "subscription { batchProgress(id: 7) { status } }"
@@ -104,13 +104,13 @@ def test_apollos_multipart_subscription_is_served(api: ApiClient, method: str, a
     assert payloads[-1] == {"data": {"batchProgress": {"status": "SUCCEEDED", "rowsProcessed": 3_000}}}
 
 
-def test_a_wrong_multipart_subscription_ends_with_its_error(api: ApiClient) -> None:
+def test_an_invalid_multipart_subscription_ends_with_an_error(api: ApiClient) -> None:
     response = api.post("subscription { nope }", headers={"accept": MULTIPART_SUBSCRIPTION})
     (payload,) = multipart_payloads(response.text)
     assert payload["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-def test_a_query_may_accept_a_multipart_subscription_too(api: ApiClient) -> None:
+def test_a_query_can_be_answered_as_a_multipart_subscription(api: ApiClient) -> None:
     response = api.post("{ __typename }", headers={"accept": MULTIPART_SUBSCRIPTION})
     assert multipart_payloads(response.text) == [TYPENAME]
 
@@ -125,7 +125,7 @@ def multipart_payloads(body: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("accept", [JSON, NEW])
-def test_several_operations_without_a_name_are_refused(api: ApiClient, accept: str) -> None:
+def test_several_operations_without_an_operation_name_are_refused(api: ApiClient, accept: str) -> None:
     response = api.post(TWO_OPERATIONS, headers={"accept": accept})
     assert error(response, 400, "OPERATION_RESOLUTION_FAILURE") == (
         "The document has 2 operations. Name the one to run in operationName."
@@ -133,7 +133,7 @@ def test_several_operations_without_a_name_are_refused(api: ApiClient, accept: s
     assert "data" not in response.json()
 
 
-def test_several_operations_without_a_name_are_refused_in_a_stream_too(api: ApiClient) -> None:
+def test_a_stream_of_several_operations_without_an_operation_name_is_refused(api: ApiClient) -> None:
     response = api.post(TWO_OPERATIONS, headers={"accept": "text/event-stream"})
     document = next(line for line in response.text.splitlines() if "{" in line).removeprefix("data: ")
     (found,) = json.loads(document)["errors"]
@@ -165,7 +165,7 @@ def test_the_named_one_of_several_operations_runs(api: ApiClient, name: str) -> 
     ],
 )
 @pytest.mark.parametrize("accept", [JSON, NEW])
-def test_an_operation_that_is_not_there_is_refused(
+def test_an_unknown_operation_name_is_refused(
     api: ApiClient, query: str, name: str | None, message: str, accept: str
 ) -> None:
     response = post(api, json.dumps({"query": query, "operationName": name}).encode(), accept=accept)
@@ -173,7 +173,7 @@ def test_an_operation_that_is_not_there_is_refused(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_empty_operation_name_is_none(api: ApiClient, method: str) -> None:
+def test_an_empty_operation_name_counts_as_missing(api: ApiClient, method: str) -> None:
     request = {"query": "query A { __typename }", "operationName": ""}
     if method == "GET":
         assert api.http.get("/graphql", params=request).json() == TYPENAME
@@ -197,7 +197,7 @@ def test_an_empty_operation_name_is_none(api: ApiClient, method: str) -> None:
         "application/json;",
     ],
 )
-def test_json_may_be_named_in_any_way(api: ApiClient, content_type: str) -> None:
+def test_the_content_type_of_json_can_be_written_in_any_form(api: ApiClient, content_type: str) -> None:
     assert post(api, QUERY, content_type=content_type).json() == TYPENAME
 
 
@@ -214,7 +214,7 @@ def test_json_may_be_named_in_any_way(api: ApiClient, content_type: str) -> None
         ("x" * 1_000, "x" * 100 + "…"),
     ],
 )
-def test_another_content_type_is_refused_by_its_name(api: ApiClient, content_type: str, said: str) -> None:
+def test_an_unsupported_content_type_is_named(api: ApiClient, content_type: str, said: str) -> None:
     response = post(api, QUERY, content_type=content_type, graphql_preflight="1")
     assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
         f"The content type {said} is not supported. "
@@ -230,7 +230,7 @@ def test_a_missing_content_type_is_refused(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "windows-1252", "no such"])
-def test_json_in_another_charset_is_refused_by_its_name(api: ApiClient, charset: str) -> None:
+def test_an_unsupported_charset_is_named(api: ApiClient, charset: str) -> None:
     response = post(api, QUERY, content_type=f'application/json; charset="{charset}"')
     assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
         f"The charset {charset} is not supported. Send JSON in UTF-8."
@@ -250,7 +250,7 @@ def test_json_in_another_charset_is_refused_by_its_name(api: ApiClient, charset:
     ],
 )
 @pytest.mark.parametrize("content_type", [JSON, "multipart/form-data; boundary=x"])
-def test_a_compressed_body_is_refused_by_its_encoding(
+def test_an_unsupported_content_encoding_is_named(
     api: ApiClient, encoding: str, body: bytes, said: str, content_type: str
 ) -> None:
     response = post(api, body, content_type=content_type, content_encoding=encoding, graphql_preflight="1")
@@ -261,11 +261,11 @@ def test_a_compressed_body_is_refused_by_its_encoding(
 
 
 @pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
-def test_a_body_may_be_said_to_be_uncompressed(api: ApiClient, encoding: str) -> None:
+def test_the_content_encoding_identity_is_accepted(api: ApiClient, encoding: str) -> None:
     assert post(api, QUERY, content_encoding=encoding).json() == TYPENAME
 
 
-def test_a_byte_order_mark_before_json_is_read_over(api: ApiClient) -> None:
+def test_a_byte_order_mark_before_json_is_skipped(api: ApiClient) -> None:
     assert post(api, b"\xef\xbb\xbf" + QUERY).json() == TYPENAME
 
 
@@ -295,9 +295,7 @@ def test_a_byte_order_mark_before_json_is_read_over(api: ApiClient) -> None:
         (b'{"query": ""}', "The request has no query."),
     ],
 )
-def test_a_body_that_is_no_request_is_refused_with_the_reason(
-    api: ApiClient, body: bytes, message: str
-) -> None:
+def test_an_invalid_body_is_refused_with_the_reason(api: ApiClient, body: bytes, message: str) -> None:
     assert error(post(api, body), 400, "BAD_REQUEST") == message
 
 
@@ -306,7 +304,7 @@ def test_a_body_that_is_no_request_is_refused_with_the_reason(
 
 @pytest.mark.parametrize("value", ["null", "", "%20"])
 @pytest.mark.parametrize("name", ["variables", "extensions"])
-def test_no_variables_may_be_null_or_empty_in_a_url(api: ApiClient, name: str, value: str) -> None:
+def test_variables_in_a_url_can_be_null_or_empty(api: ApiClient, name: str, value: str) -> None:
     response = api.http.get(f"/graphql?query=%7B__typename%7D&{name}={value}")
     assert response.json() == TYPENAME
 
@@ -323,7 +321,7 @@ def test_no_variables_may_be_null_or_empty_in_a_url(api: ApiClient, name: str, v
         ("operationName=%FF", "The URL's parameters are not UTF-8."),
     ],
 )
-def test_parameters_that_cannot_be_read_are_named(api: ApiClient, url: str, message: str) -> None:
+def test_invalid_url_parameters_are_named(api: ApiClient, url: str, message: str) -> None:
     response = api.http.get(f"/graphql?query=%7B__typename%7D&{url}")
     assert error(response, 400, "BAD_REQUEST").startswith(message)
 
@@ -348,7 +346,7 @@ HASH = {
 @pytest.mark.parametrize(
     "sent", [{"extensions": HASH}, {"documentId": "sha256:ecf4"}, {"query": "", "extensions": HASH}]
 )
-def test_a_query_that_is_only_named_is_refused_in_apollos_words(
+def test_a_persisted_query_is_refused_with_apollos_error(
     api: ApiClient, method: str, sent: dict[str, Any]
 ) -> None:
     if method == "GET":
@@ -362,7 +360,7 @@ def test_a_query_that_is_only_named_is_refused_in_apollos_words(
     assert error(response, 200, "PERSISTED_QUERY_NOT_SUPPORTED") == "PersistedQueryNotSupported"
 
 
-def test_a_query_may_come_with_its_hash(api: ApiClient) -> None:
+def test_a_query_can_be_sent_with_its_persisted_query_hash(api: ApiClient) -> None:
     assert post(api, json.dumps({"query": "{__typename}", "extensions": HASH}).encode()).json() == TYPENAME
 
 
@@ -370,7 +368,7 @@ def test_a_query_may_come_with_its_hash(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_another_method_is_refused_with_those_that_are_allowed(api: ApiClient, method: str) -> None:
+def test_an_unsupported_method_gets_405_and_the_allowed_methods(api: ApiClient, method: str) -> None:
     response = api.http.request(method, "/graphql")
     assert error(response, 405, "METHOD_NOT_ALLOWED") == (
         f"{method} is not allowed here. Use GET, HEAD, POST or OPTIONS."
@@ -378,13 +376,13 @@ def test_another_method_is_refused_with_those_that_are_allowed(api: ApiClient, m
     assert response.headers["allow"] == "GET, HEAD, POST, OPTIONS"
 
 
-def test_a_mutation_by_get_is_refused_with_the_method_that_is_allowed(api: ApiClient) -> None:
+def test_a_mutation_over_get_gets_405_and_the_allowed_method(api: ApiClient) -> None:
     response = api.http.get("/graphql", params={"query": MUTATION})
     assert error(response, 405, "METHOD_NOT_ALLOWED") == "Mutations are not allowed over GET. Use POST."
     assert response.headers["allow"] == "POST"
 
 
-def test_options_says_what_is_allowed(api: ApiClient) -> None:
+def test_options_returns_the_allowed_methods(api: ApiClient) -> None:
     response = api.http.options("/graphql")
     assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
 
@@ -398,12 +396,12 @@ def test_head_is_answered_as_get_without_the_body(api: ApiClient, query: str, st
 
 
 @pytest.mark.parametrize("path", ["/livez", "/healthcheck", "/metrics", "/batches/1/songs.csv"])
-def test_other_routes_name_their_methods_too(api: ApiClient, path: str) -> None:
+def test_other_routes_return_their_allowed_methods(api: ApiClient, path: str) -> None:
     response = api.http.post(path)
     assert response.status_code == 405
     assert {method.strip() for method in response.headers["allow"].split(",")} == {"GET", "HEAD"}
 
 
-def test_the_new_media_type_may_be_named_in_any_case(api: ApiClient) -> None:
+def test_the_graphql_media_type_is_case_insensitive(api: ApiClient) -> None:
     response = api.post("{ nope }", headers={"accept": "Application/GraphQL-Response+JSON"})
     assert (response.status_code, response.headers["content-type"]) == (400, f"{NEW}; charset=utf-8")

@@ -43,7 +43,7 @@ def upgrading(
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_offer_of_http_2_is_ignored(api: ApiClient, *, chunked: bool) -> None:
+def test_an_upgrade_to_http_2_is_ignored(api: ApiClient, *, chunked: bool) -> None:
     url = httpx.URL(api.url)
     with socket.create_connection((url.host, url.port or 0), timeout=30) as connection:
         # the connection stays open for further requests, as the client has not asked otherwise
@@ -57,14 +57,14 @@ def test_an_offer_of_http_2_is_ignored(api: ApiClient, *, chunked: bool) -> None
         pass
 
 
-def test_an_unknown_protocol_without_a_body_is_ignored_too(api: ApiClient) -> None:
+def test_an_upgrade_to_an_unknown_protocol_is_ignored(api: ApiClient) -> None:
     headers = {"connection": "upgrade", "upgrade": "TLS/1.0"}
     assert api.http.get("/livez", headers=headers).json() == {"status": "alive"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("proxied", [False, True])
-def test_curl_may_offer_http_2(api: ApiClient, folder: Path, *, proxied: bool) -> None:
+def test_curl_can_offer_http_2(api: ApiClient, folder: Path, *, proxied: bool) -> None:
     command = [
         on_path("curl", "apt-get install curl"),
         "--silent",

@@ -15,7 +15,7 @@ from tests.support.songs import song_csv, song_rows
 from tests.support.websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send
 
 
-def test_credentials_may_come_in_the_first_message(api: ApiClient) -> None:
+def test_a_websocket_accepts_credentials_in_the_first_message(api: ApiClient) -> None:
     # given
     queued = api.classify(song_csv(song_rows(3_000)), background=True)
     # when
@@ -31,7 +31,7 @@ def test_credentials_may_come_in_the_first_message(api: ApiClient) -> None:
     assert messages[-1] == {"status": "SUCCEEDED", "rowsProcessed": 3_000}
 
 
-def test_credentials_may_come_in_headers(api: ApiClient) -> None:
+def test_a_websocket_accepts_credentials_in_headers(api: ApiClient) -> None:
     with opened(api, additional_headers=CREDENTIALS) as connection:
         greeted(connection)
 
@@ -64,7 +64,7 @@ def test_without_credentials_the_connection_is_closed(api: ApiClient, payload: d
     assert caught.value.rcvd.code == 4403
 
 
-def test_nothing_is_answered_before_the_first_message(api: ApiClient) -> None:
+def test_operations_before_connection_init_are_refused(api: ApiClient) -> None:
     with opened(api) as connection:
         send(connection, type="subscribe", id="1", payload={"query": "{ genres { name } }"})
         with pytest.raises(ConnectionClosed) as caught:
@@ -74,7 +74,7 @@ def test_nothing_is_answered_before_the_first_message(api: ApiClient) -> None:
     assert caught.value.rcvd.code == 4401
 
 
-def test_another_sites_page_may_not_connect(start_service: StartService) -> None:
+def test_a_page_of_another_origin_cannot_open_a_websocket(start_service: StartService) -> None:
     api = start_service(cors_origins=("https://music.example",))
 
     with pytest.raises(InvalidStatus) as caught, opened(api, origin="https://evil.example"):
@@ -85,7 +85,7 @@ def test_another_sites_page_may_not_connect(start_service: StartService) -> None
         greeted(connection, CREDENTIALS)
 
 
-def test_a_query_later_on_the_same_connection_sees_what_was_stored_since(api: ApiClient) -> None:
+def test_each_query_on_a_websocket_reads_current_data(api: ApiClient) -> None:
     # given
     query = {"query": "{ genres { songCount } }"}
     with opened(api) as connection:
@@ -101,13 +101,13 @@ def test_a_query_later_on_the_same_connection_sees_what_was_stored_since(api: Ap
         assert sum(genre["songCount"] for genre in genres) == 5
 
 
-def test_the_first_messages_payload_may_be_null(shared_api: ApiClient) -> None:
+def test_the_connection_init_payload_can_be_null(shared_api: ApiClient) -> None:
     with opened(shared_api, additional_headers=CREDENTIALS) as connection:
         send(connection, type="connection_init", payload=None)
         assert receive(connection) == {"type": "connection_ack"}
 
 
-def test_a_null_payload_has_no_credentials(shared_api: ApiClient) -> None:
+def test_a_null_connection_init_payload_is_not_authenticated(shared_api: ApiClient) -> None:
     with opened(shared_api) as connection:
         send(connection, type="connection_init", payload=None)
         assert closed(connection) == (4403, "Forbidden")
@@ -125,7 +125,7 @@ def test_a_null_payload_has_no_credentials(shared_api: ApiClient) -> None:
         {"payload": {"query": "{__typename}"}},
     ],
 )
-def test_a_subscribe_message_of_another_form_is_refused_with_the_form(
+def test_a_malformed_subscribe_message_is_refused_with_the_expected_form(
     shared_api: ApiClient, message: dict[str, Any]
 ) -> None:
     with opened(shared_api, additional_headers=CREDENTIALS) as connection:
@@ -137,7 +137,7 @@ def test_a_subscribe_message_of_another_form_is_refused_with_the_form(
         )
 
 
-def test_what_is_null_in_a_subscribe_payload_is_not_there(shared_api: ApiClient) -> None:
+def test_null_members_of_a_subscribe_payload_are_ignored(shared_api: ApiClient) -> None:
     payload = {"query": "{ __typename }", "variables": None, "operationName": None, "extensions": None}
     with opened(shared_api, additional_headers=CREDENTIALS) as connection:
         greeted(connection)
@@ -163,7 +163,7 @@ def test_what_is_null_in_a_subscribe_payload_is_not_there(shared_api: ApiClient)
         ({"query": ""}, "BAD_REQUEST"),
     ],
 )
-def test_a_request_error_ends_its_operation_and_not_the_connection(
+def test_a_request_error_ends_its_operation_but_not_the_connection(
     shared_api: ApiClient, payload: dict[str, Any], code: str
 ) -> None:
     with opened(shared_api, additional_headers=CREDENTIALS) as connection:
@@ -176,7 +176,7 @@ def test_a_request_error_ends_its_operation_and_not_the_connection(
         assert receive(connection)["type"] == "next"
 
 
-def test_a_message_may_begin_with_a_byte_order_mark(shared_api: ApiClient) -> None:
+def test_a_websocket_message_can_start_with_a_byte_order_mark(shared_api: ApiClient) -> None:
     with opened(shared_api, additional_headers=CREDENTIALS) as connection:
         connection.send("\ufeff" + json.dumps({"type": "connection_init"}))
         assert receive(connection)["type"] == "connection_ack"
