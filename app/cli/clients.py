@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -96,6 +95,8 @@ def list_(as_json: JsonOption = False) -> None:
       genregraph clients list
       genregraph clients list --json
     """
+    import asyncio
+
     from app.cli.startup import settings_or_fail
     from app.clients.administration import ClientAccounts
 

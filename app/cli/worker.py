@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 from contextlib import nullcontext
@@ -40,6 +39,8 @@ def worker(
       genregraph worker
       genregraph worker --concurrency 4 --metrics-port 9100
     """
+    import asyncio
+
     from app import __version__
     from app.cli.startup import migrate_or_fail, model_or_fail, settings_or_fail
     from app.observability.logs import configure_logs
@@ -81,6 +82,8 @@ async def _work(
     traces: Tracing,
     listener: socket.socket | None,
 ) -> None:
+    import asyncio
+
     from app.batches.classifier import SongClassifier
     from app.batches.queue import WorkWaiting
     from app.batches.worker import make_worker, run_until_stopped
