@@ -66,7 +66,10 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         bool, output_option("--json", help="Print one JSON document: a list with an object for each file.")
     ] = False,
     explain: Annotated[
-        bool, output_option("--explain", help="Explain predictions; GENREGRAPH_KEEP_FEATURES must be on.")
+        bool,
+        output_option(
+            "--explain", help="Explain predictions. The service must keep features, as by default."
+        ),
     ] = False,
     songs: Annotated[
         int, output_option(min=1, help="Number of songs per file to explain with --explain.")
@@ -90,13 +93,12 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
         check_output(output)
         if output.exists() and output.samefile(files[0]):
             fail(f"--output: {output} is the song file; name another file", USAGE)
-    options: dict[str, Any] = {
+    options = {
         "onInvalidRow": "SKIP_ROW" if skip_invalid_rows else "REJECT_FILE",
         "onMissingValue": on_missing_value.value,
         "minConfidence": min_confidence,
+        "background": background,
     }
-    if background:
-        options["background"] = True
     from app.cli.sending import upload
 
     paths = [Path(file) for file in files]
@@ -110,10 +112,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
 
     outcomes = _send_all(paths, send, as_json=as_json, err=output == STANDARD_OUTPUT)
     if output is not None:
-        batch_id = outcomes[0].result.get("id")
-        if batch_id is None:
-            fail("no song was classified; no output was written")
-        save_results(client, batch_id, output, form)
+        save_results(client, outcomes[0].result["id"], output, form)
 
 
 def _send_all(

@@ -50,12 +50,12 @@ class Outcome:
     @property
     def stored(self) -> bool:
         """Whether the songs are stored."""
-        return self.is_batch and self.result.get("status", STORED) == STORED
+        return self.is_batch and self.result["status"] == STORED
 
     @property
     def waiting(self) -> bool:
         """Whether the batch continues in the background."""
-        return self.is_batch and self.result.get("status") in UNFINISHED
+        return self.is_batch and self.result["status"] in UNFINISHED
 
     @property
     def state(self) -> str | Text:
@@ -112,9 +112,7 @@ def _stored(result: Mapping[str, Any]) -> str:
         f"({counted(result['rowsWithMissingValues'], 'row')} with missing values, "
         f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)"
     )
-    lines = [counts]
-    if result.get("id"):
-        lines.append(f"batch {result['id']}")
+    lines = [counts, f"batch {result['id']}"]
     if result["rowsClassifiedWithMissingValues"]:
         despite = counted(result["rowsClassifiedWithMissingValues"], "row")
         lines.append(f"{despite} classified despite missing values")
@@ -176,10 +174,10 @@ def _print_problems(result: Mapping[str, Any], *, err: bool) -> None:
         return
     rows = []
     for problem in problems[:MOST_PRINTED]:
-        line, column = problem.get("line"), problem["column"]
+        line, column = problem["line"], problem["column"]
         message = problem["message"].removeprefix(f"Line {line}, column {column}: ")
         rows.append((None if line is None else str(line), column, problem["value"], message))
     columns = (Column("line", justify="right"), "column", Column("value", max_width=24), "problem")
     print_table(columns, rows, err=err)
-    if (more := result.get("problemCount", len(problems)) - MOST_PRINTED) > 0:
+    if (more := result["problemCount"] - MOST_PRINTED) > 0:
         print_line(f"  and {more:,} more; --json lists the first 100", err=err)
