@@ -45,16 +45,7 @@ from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetailsList
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE as _CAST
 
-from graphql_schema.plain_fields import (
-    GaveUpError,
-    attribute_of,
-    definition_of,
-    is_node_id,
-    kept_in,
-    node_id_encoder,
-    node_id_of,
-    plain,
-)
+from graphql_schema.plain_fields import GaveUpError, definition_of, read_of
 
 KEPT_FUNCTIONS: Final = 1_024
 """Size of the LRU cache of compiled functions."""
@@ -105,17 +96,12 @@ class Compiler:
 
     def _complete(self, type_: GraphQLOutputType, details: FieldDetailsList, value: str) -> str:
         """Generate the completion of the variable `value`, and return the name of the result."""
-        if isinstance(type_, GraphQLNonNull):
-            return self._complete_present(type_.of_type, details, value, nullable=False)
-        return self._complete_present(type_, details, value, nullable=True)
-
-    def _complete_present(
-        self, type_: GraphQLOutputType, details: FieldDetailsList, value: str, *, nullable: bool
-    ) -> str:
-        if is_leaf_type(type_):
-            coerce = self._constant(_coercion(type_, self._executor.is_awaitable, nullable=nullable))
-            condition = _IS_NOT_PLAIN.get(type_, "True").format(value)
-            if type_ is GraphQLID:
+        nullable = not isinstance(type_, GraphQLNonNull)
+        present = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+        if is_leaf_type(present):
+            coerce = self._constant(_coercion(present, self._executor.is_awaitable, nullable=nullable))
+            condition = _IS_NOT_PLAIN.get(present, "True").format(value)
+            if present is GraphQLID:
                 self._write(f"if type({value}) is int: {value} = str({value})")
             self._write(f"if {condition}: {value} = {coerce}({value})")
             return value
@@ -124,9 +110,9 @@ class Compiler:
             self._write(f"if {value} is None: {result} = None")
             self._write("else:")
             with self._indented():
-                self._complete_composite(type_, details, value, result)
+                self._complete_composite(present, details, value, result)
         else:
-            self._complete_composite(type_, details, value, result)
+            self._complete_composite(present, details, value, result)
         return result
 
     def _complete_composite(
@@ -190,19 +176,15 @@ class Compiler:
 
     def _read(self, type_: GraphQLObjectType, field: GraphQLField, value: str) -> str:
         """Generate the read of a field of `value`, and return the name of the result."""
-        definition = plain(field)
-        read = self._variable()
-        if definition.is_basic_field:
-            self._write(f"{read} = {value}.{attribute_of(field, definition)}")
-        elif is_node_id(definition):
-            origin, attribute = node_id_of(type_)
-            self._write(f"if type({value}) is not {self._constant(origin)}: raise GaveUpError")
-            encode = self._constant(node_id_encoder(type_.name))
-            self._write(f"{read} = {encode}({value}.{attribute})")
-        else:
-            self._write(f"{read} = {value}.{kept_in(definition)}")
-            self._write(f"if {read} is None: raise GaveUpError")
-        return read
+        read, result = read_of(type_, field), self._variable()
+        if read.of_class is not None:
+            self._write(f"if type({value}) is not {self._constant(read.of_class)}: raise GaveUpError")
+        self._write(f"{result} = {value}.{read.attribute}")
+        if read.encode is not None:
+            self._write(f"{result} = {self._constant(read.encode)}({result})")
+        if read.resolves_none:
+            self._write(f"if {result} is None: raise GaveUpError")
+        return result
 
     def _write(self, line: str) -> None:
         self._lines.append(self._indentation + line)

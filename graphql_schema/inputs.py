@@ -6,8 +6,8 @@ import strawberry
 
 from app.batches.batch import BatchOptions
 from app.catalogue.errors import InvalidArgumentError
-from graphql_schema.arguments import track_id_of
 from graphql_schema.enums import OnInvalidRow, OnMissingValue
+from ml.songs.contract import MAX_TRACK_ID
 from ml.songs.json_songs import SongRecord
 
 MAX_SONGS = 1_000
@@ -148,3 +148,15 @@ def verified_genres(songs: list[VerifiedSongInput]) -> dict[int, str | None]:
             raise InvalidArgumentError(f"input[{place}].genre", problem)
         genres[track_id] = song.genre
     return genres
+
+
+def track_id_of(argument: str, text: str) -> int:
+    """Return a track ID as a number.
+
+    Raises:
+        InvalidArgumentError: it is not a valid track ID; the message names `argument`.
+    """
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_TRACK_ID))
+    if not is_number or int(text) > MAX_TRACK_ID:
+        raise InvalidArgumentError(argument, f"must be a whole number from 0 to {MAX_TRACK_ID}")
+    return int(text)

@@ -14,7 +14,6 @@ from app.batches.stored_songs import Selection
 from app.catalogue.errors import FORBIDDEN_MESSAGE, ForbiddenError, InvalidArgumentError
 from app.catalogue.service import check_model_version
 from app.clients.roles import Role
-from graphql_schema.arguments import track_id_of
 from graphql_schema.context import Info
 from graphql_schema.inputs import (
     MAX_SONGS,
@@ -22,6 +21,7 @@ from graphql_schema.inputs import (
     ClassifyBatchOptions,
     ClassifySongsInput,
     VerifiedSongInput,
+    track_id_of,
     verified_genres,
 )
 from graphql_schema.operations import note_rows

@@ -1,15 +1,30 @@
-"""Helpers shared by connections."""
+"""Arguments and information of pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import strawberry
 from strawberry import relay
 
-from app.catalogue.paging import Page
+from app.catalogue.paging import MAX_PAGE_SIZE, Page
 
 Row = TypeVar("Row")
+
+DEFAULT_SONGS = 50
+DEFAULT_BATCHES = 20
+
+First = Annotated[
+    int | None, strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_PAGE_SIZE:,}.")
+]
+
+After = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Return items after this cursor: `pageInfo.endCursor` of the previous page."
+    ),
+]
 
 
 def page_info(page: Page[Row], after: str | None, cursor: Callable[[Row], str]) -> relay.PageInfo:

@@ -10,7 +10,7 @@ import keyword
 import uuid
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import strawberry
 from graphql import GraphQLField, GraphQLObjectType
@@ -22,7 +22,6 @@ from strawberry.types.field import StrawberryField
 READ_FROM: Final = "read_from"
 """Metadata key of a field with a resolver: the attribute that stores the resolver's value, such as
 `row.title`. If the attribute is None, the resolver is called."""
-
 
 _DEFINITION: Final = "strawberry-definition"
 """Extension key under which Strawberry stores its field or type in graphql-core's."""
@@ -45,75 +44,58 @@ def kept(attribute: str, description: str) -> Any:
     return strawberry.field(resolver=resolve, metadata={READ_FROM: attribute}, description=description)
 
 
-def plain(field: GraphQLField) -> StrawberryField:
-    """Return Strawberry's definition of a field that may be plain.
+class Read(NamedTuple):
+    """How a compiled function reads a field of an object.
+
+    Attributes:
+        attribute: the attribute, such as `row.title`.
+        of_class: the only class of objects for which it does so; None for any.
+        encode: a function to apply to the value.
+        resolves_none: whether a resolver has to replace None.
+    """
+
+    attribute: str
+    of_class: type | None = None
+    encode: Callable[[Any], Any] | None = None
+    resolves_none: bool = False
+
+
+def read_of(type_: GraphQLObjectType, field: GraphQLField) -> Read:
+    """Return how a field of a type is read.
 
     Raises:
-        GaveUpError: the field has arguments or field extensions.
+        GaveUpError: the field is not plain.
     """
     definition = field.extensions.get(_DEFINITION)
     if field.args or type(definition) is not StrawberryField or definition.extensions:
         raise GaveUpError
-    return definition
-
-
-def attribute_of(field: GraphQLField, definition: StrawberryField) -> str:
-    """Return the attribute name of a field without a resolver.
-
-    Raises:
-        GaveUpError: the field is read in another way.
-    """
-    if (
-        definition.default_resolver is not getattr
-        or not getattr(field.resolve, "_is_default", False)
-        or keyword.iskeyword(definition.python_name)
-    ):
-        raise GaveUpError
-    return definition.python_name
-
-
-def is_node_id(definition: StrawberryField) -> bool:
-    """Return whether a field is the inherited `id` of Relay nodes."""
+    if definition.is_basic_field:
+        is_attribute = definition.default_resolver is getattr and getattr(field.resolve, "_is_default", False)
+        if not is_attribute or keyword.iskeyword(definition.python_name):
+            raise GaveUpError
+        return Read(definition.python_name)
     resolver = getattr(definition.base_resolver, "wrapped_func", None)
-    return getattr(resolver, "__func__", None) is relay.Node._id.__func__  # noqa: SLF001
-
-
-def node_id_of(type_: GraphQLObjectType) -> tuple[type[relay.Node], str]:
-    """Return the class of a Relay node type, and the attribute that contains its ID.
-
-    Raises:
-        GaveUpError: the class overrides how IDs are created.
-    """
-    origin = definition_of(type_).origin
-    if not issubclass(origin, relay.Node) or any(
-        getattr(origin, name).__func__ is not getattr(relay.Node, name).__func__
-        for name in ("resolve_id", "resolve_typename")
-    ):
+    if getattr(resolver, "__func__", None) is relay.Node._id.__func__:  # noqa: SLF001
+        origin = definition_of(type_).origin
+        if not issubclass(origin, relay.Node) or any(
+            getattr(origin, name).__func__ is not getattr(relay.Node, name).__func__
+            for name in ("resolve_id", "resolve_typename")
+        ):
+            raise GaveUpError
+        return Read(origin.resolve_id_attr(), origin, _node_id_encoder(type_.name))
+    attribute = definition.metadata.get(READ_FROM)
+    if not isinstance(attribute, str):
         raise GaveUpError
-    return origin, origin.resolve_id_attr()
+    return Read(attribute, resolves_none=True)
 
 
-def node_id_encoder(type_name: str) -> Callable[[Any], str]:
-    """Return a function that creates a global ID from a node ID, or gives up."""
-
+def _node_id_encoder(type_name: str) -> Callable[[Any], str]:
     def encode(node_id: Any) -> str:
         if type(node_id) not in _NODE_IDS:
             raise GaveUpError
         return to_base64(type_name, str(node_id))
 
     return encode
-
-
-def kept_in(definition: StrawberryField) -> str:
-    """Return the attribute that stores the value of a field's resolver.
-
-    Raises:
-        GaveUpError: the field does not name one.
-    """
-    attribute = definition.metadata.get(READ_FROM)
-    if not isinstance(attribute, str):
-        raise GaveUpError
-    return attribute
 
 
 def definition_of(type_: GraphQLObjectType) -> StrawberryObjectDefinition:

@@ -9,11 +9,11 @@ from strawberry import relay
 
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import SongFilter
-from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
 from graphql_schema.enums import SongOrder
 from graphql_schema.inputs import ClassifySongsInput
 from graphql_schema.operations import note_rows
+from graphql_schema.paging import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.types.accuracy import AccuracyOnVerified
 from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid
 from graphql_schema.types.genre import Genre

@@ -38,12 +38,10 @@ from app.http.requests import (
 )
 from app.http.responses import (
     RefusedRequestError,
-    accepted_type,
     answer,
     encoded,
     graphql_error,
     unless_known,
-    without_data,
 )
 from app.http.streams import stream_for
 from app.http.uploads import Spool, operations_with_file, read_form
@@ -137,7 +135,7 @@ class GraphQLView(GraphQL[Any, None]):
             return StreamingResponse(stream(), headers=transport.headers)
         assert isinstance(result, ExecutionResult)
         data = await self.process_result(request, result) if result.errors else {"data": result.data}
-        response = answer(data, accepted_type(accept))
+        response = answer(data, accept)
         if request.method == "POST":
             return response
         return unless_known(response, request.headers.get("if-none-match", ""))
@@ -196,5 +194,6 @@ class GraphQLView(GraphQL[Any, None]):
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Remove `data` from the response if the request was not executed."""
         response = await super().process_result(request, result)
-        without_data(cast("dict[str, Any]", response))
+        if result.data is None and not any(error.path for error in result.errors or ()):
+            response.pop("data")
         return response

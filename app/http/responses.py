@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -23,20 +23,16 @@ GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 _OK: Final = 200
 
 
-def accepted_type(accept: str) -> str:
-    """Return the media type for the response: GraphQL's own if the client accepts it explicitly."""
-    return GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in accept.lower() else JSON
+def answer(data: Mapping[str, Any], accept: str) -> Response:
+    """Return a response with the status that its errors require, in a media type that the client accepts.
 
-
-def answer(data: object, media_type: str) -> Response:
-    """Return a response with the status that its errors require.
-
-    In GraphQL's own media type, a request that was not executed (no `data`) gets 400.
+    In GraphQL's own media type, which a client has to accept explicitly, a request that was not executed (no
+    `data`) gets 400.
     """
-    own = media_type == GRAPHQL_RESPONSE
+    own = GRAPHQL_RESPONSE in accept.lower()
     content_type = f"{GRAPHQL_RESPONSE}; charset=utf-8" if own else JSON
     response = Response(encoded(data), headers={"content-type": content_type})
-    if isinstance(data, Mapping) and data.get("data") is None:
+    if data.get("data") is None:
         if own and "data" not in data:
             response.status_code = 400
         codes = {error.get("extensions", {}).get("code") for error in data.get("errors") or []}
@@ -62,13 +58,6 @@ def unless_known(response: Response, if_none_match: str) -> Response:
         return Response(status_code=304, headers={"etag": tag})
     response.headers["etag"] = tag
     return response
-
-
-def without_data(response: MutableMapping[str, Any]) -> None:
-    """Remove `data` from the response if the request was not executed."""
-    errors = response.get("errors") or []
-    if response.get("data") is None and errors and not any("path" in error for error in errors):
-        response.pop("data", None)
 
 
 def encoded(data: object) -> bytes:

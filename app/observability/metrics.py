@@ -60,15 +60,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class WaitingWork:
-    """The state of the queue.
-
-    Attributes:
-        queued_batches: the number of batches waiting for a worker.
-        running_batches: the number of batches owned by a worker, which may have died.
-        oldest_queued_batch_seconds: the age of the oldest queued batch.
-        workers: the number of workers connected to the database.
-        database_bytes: size of the database on disk.
-    """
+    """The state of the queue, as documented in `_WAITING`, and the size of the database on disk."""
 
     queued_batches: int
     running_batches: int

@@ -125,32 +125,28 @@ def _snapshot(registry: CollectorRegistry) -> Snapshot:
 
 
 def _merged(own: Snapshot, running: Iterable[Snapshot], ended: Iterable[Snapshot]) -> list[Metric]:
-    values: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
-    described: dict[str, tuple[str, str]] = {}
+    metrics: dict[str, Metric] = {}
+    values: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
     for snapshot, is_own, runs in (
         (own, True, True),
         *((snapshot, False, True) for snapshot in running),
         *((snapshot, False, False) for snapshot in ended),
     ):
         for name, kind, documentation, samples in snapshot:
-            described.setdefault(name, (kind, documentation))
-            added = kind in _ADDED or (runs and name in _ADDED_GAUGES)
-            if not (is_own or added or (runs and name == _NEWEST)):
+            of_running = is_own or name == _NEWEST or name in _ADDED_GAUGES
+            if not (kind in _ADDED or (runs and of_running)):
                 continue
-            of_metric = values.setdefault(name, {})
+            metrics.setdefault(name, Metric(name, documentation, kind))
             for sample, labels, value in samples:
-                key = (sample, tuple(sorted(labels.items())))
-                if sample.endswith("_created"):
-                    of_metric[key] = min(of_metric.get(key, value), value)
+                key = (name, sample, tuple(sorted(labels.items())))
+                if key not in values:
+                    values[key] = value
+                elif sample.endswith("_created"):
+                    values[key] = min(values[key], value)
                 elif name == _NEWEST:
-                    of_metric[key] = max(of_metric.get(key, value), value)
+                    values[key] = max(values[key], value)
                 else:
-                    of_metric[key] = of_metric.get(key, 0.0) + value
-    metrics = []
-    for name, samples in values.items():
-        kind, documentation = described[name]
-        metric = Metric(name, documentation, kind)
-        for (sample, labels), value in samples.items():
-            metric.add_sample(sample, dict(labels), value)
-        metrics.append(metric)
-    return metrics
+                    values[key] += value
+    for (name, sample, labels), value in values.items():
+        metrics[name].add_sample(sample, dict(labels), value)
+    return list(metrics.values())

@@ -16,10 +16,9 @@ from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter
 from app.database.tables import BatchRow
-from graphql_schema.arguments import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
 from graphql_schema.enums import BatchStatus, FeatureGroup
-from graphql_schema.paging import page_info
+from graphql_schema.paging import DEFAULT_BATCHES, DEFAULT_SONGS, After, First, page_info
 from graphql_schema.types.genre import BatchGenre, Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 import strawberry
 
 from app.catalogue.repository import SongFilter
-from graphql_schema.arguments import DEFAULT_SONGS, After, First
 from graphql_schema.context import Info
+from graphql_schema.paging import DEFAULT_SONGS, After, First
 from graphql_schema.plain_fields import READ_FROM
 
 if TYPE_CHECKING:

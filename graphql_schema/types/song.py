@@ -12,10 +12,9 @@ from strawberry import relay
 from app.batches.explanations import MAX_FEATURES, SongExplanations, SongToExplain, check_feature_count
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
-from graphql_schema.arguments import DEFAULT_SONGS
 from graphql_schema.context import Info
 from graphql_schema.operations import asks_for
-from graphql_schema.paging import page_info
+from graphql_schema.paging import DEFAULT_SONGS, page_info
 from graphql_schema.plain_fields import kept
 from graphql_schema.types.genre import Genre, GenreProbability
 from ml.model import explanation
