@@ -10,6 +10,8 @@ import pytest
 from app import __version__
 from app.database.migrate import head_revision
 from app.resources import resource
+from ml.model.artifact import load_ensemble
+from ml.songs.csv_songs import SongFile
 from tests.cli.command import run, write
 from tests.support.songs import song_csv, song_row
 
@@ -82,8 +84,16 @@ def test_train_prints_the_scores_of_both_kinds_of_folds_and_writes_a_model_that_
     assert code == 0
     for said in ("random folds", "artist-grouped folds", "accuracy", "macro-F1", "soul and", "Model 0.1.0+"):
         assert said in output
+    ensemble = load_ensemble(tmp_path / "model")
+    assert sum(ensemble.manifest.training_data.rows_per_genre.values()) == 1_200
+    scores = ensemble.manifest.metrics
+    assert scores.random_folds.accuracy > scores.grouped_folds.accuracy > 0.3  # chance is 0.125
+    # and the model serves, and finds all genres in other songs
     mine = {"GENREGRAPH_DATA_DIR": str(folder), "GENREGRAPH_MODEL_DIR": str(tmp_path / "model")}
     assert run("demo", **mine)[0] == 0
+    with (SAMPLE / "songs.csv").open("rb") as file:
+        songs = next(iter(SongFile(file, name="songs.csv").chunks()))
+    assert len(set(ensemble.predict(songs).argmax(axis=1).tolist())) == 8
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"trackID,genre\nx,folk\n"])

@@ -71,7 +71,7 @@ def serve(folder: Path) -> Iterator[Serve]:
         process.communicate()
 
 
-def test_songs_in_the_embedded_database_survive_a_restart(serve: Serve) -> None:
+def test_songs_in_the_embedded_database_survive_a_stop_and_a_crash(serve: Serve) -> None:
     # given
     service = serve()
     service.wait_until_ready()
@@ -90,10 +90,27 @@ def test_songs_in_the_embedded_database_survive_a_restart(serve: Serve) -> None:
         "  client      test, with the secret test",
         "  stop        Ctrl-C",
     ]
+    # and when it starts again and is killed
     again = serve()
     again.wait_until_ready()
-    with ApiClient(again.url) as api:
-        assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
+    assert_songs(again, 5)
+    again.process.kill()
+    again.end()
+    # then
+    last = serve()
+    last.wait_until_ready()
+    assert_songs(last, 5)
+    # and when Ctrl-C is pressed
+    last.process.send_signal(signal.SIGINT)
+    code, errors = last.end()
+    # then
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+def assert_songs(service: Service, count: int) -> None:
+    with ApiClient(service.url) as api:
+        assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": count}}
 
 
 def test_the_banner_lists_clients_without_secrets(serve: Serve, database_url: str) -> None:
@@ -114,7 +131,7 @@ def test_the_banner_lists_clients_without_secrets(serve: Serve, database_url: st
     assert "hunter" not in service.output + errors
 
 
-@pytest.mark.parametrize("redirected", [">&-", ">/dev/full", "| true", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("redirected", [">/dev/full", "| true", ">&- 2>&- <&-"])
 def test_it_serves_even_if_its_output_is_lost(database_url: str, redirected: str) -> None:
     # given
     port = free_port()
@@ -142,31 +159,6 @@ def test_it_serves_even_if_its_output_is_lost(database_url: str, redirected: str
     finally:
         with suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
-
-
-def test_ctrl_c_stops_it_cleanly(serve: Serve) -> None:
-    service = serve()
-    service.wait_until_ready()
-    service.process.send_signal(signal.SIGINT)
-    code, errors = service.end()
-    assert code == 0
-    assert "Traceback" not in errors
-
-
-def test_songs_survive_kill_9(serve: Serve) -> None:
-    # given
-    service = serve()
-    service.wait_until_ready()
-    with ApiClient(service.url) as api:
-        api.classify(song_csv(song_rows(5)))
-    # when
-    service.process.kill()
-    service.end()
-    # then
-    again = serve()
-    again.wait_until_ready()
-    with ApiClient(again.url) as api:
-        assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": 5}}
 
 
 def test_a_second_service_on_the_same_folder_fails_with_one_line(serve: Serve) -> None:
@@ -213,12 +205,12 @@ def test_invalid_settings_fail_with_one_line(folder: Path, settings: dict[str, s
     assert "hunter2" not in output
 
 
-def test_a_port_in_use_is_reported(serve: Serve, folder: Path) -> None:
+def test_a_port_in_use_is_reported(serve: Serve, database_url: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, errors = serve(folder, port=str(port)).end()
+        code, errors = serve(database_url=database_url, port=str(port)).end()
     assert code == 3  # uvicorn's, for a server that could not start
     assert "address already in use" in errors
     assert "Traceback" not in errors

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from app.resources import resource
-from ml.model.artifact import load_ensemble
-from ml.songs.csv_songs import SongFile
 from ml.training.train import TrainingFiles
 from tests.cli.command import run
 from tests.support.training_files import write_training_files
@@ -51,16 +48,6 @@ def test_further_songs_and_lyrics_are_counted(files: TrainingFiles) -> None:
     assert "Trained on features: 48 rows, labels: 48 rows, lyrics: 36 rows, further: 24 rows." in output
 
 
-def test_training_twice_writes_the_same_bytes(files: TrainingFiles) -> None:
-    model = files.features.parent / "model"
-
-    def written() -> dict[Path, bytes]:
-        assert train(files, '{"parameters": {"rounds": 3}}', "--further", files.further)[0] == 0
-        return {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
-
-    assert written() == written()
-
-
 def test_folds_are_grouped_by_the_artist_column(tmp_path: Path) -> None:
     files = write_training_files(tmp_path, artists=True)
 
@@ -99,25 +86,3 @@ def test_invalid_parameters_are_reported_before_training(
     assert code == 1
     assert message in output
     assert not (files.features.parent / "model").exists()
-
-
-def test_a_model_of_the_sample_classifies_other_sample_songs(tmp_path: Path) -> None:
-    # given: few rounds, so that it is done soon
-    sample, out = resource("data") / "sample", tmp_path / "model"
-    (tmp_path / "parameters.json").write_text('{"parameters": {"rounds": 3}}', encoding="utf-8")
-
-    code, _ = run(
-        *("train", "--features", sample / "features.csv", "--labels", sample / "labels.csv"),
-        *("--parameters", tmp_path / "parameters.json", "--out", out),
-    )
-
-    assert code == 0
-    ensemble = load_ensemble(out)
-    assert sum(ensemble.manifest.training_data.rows_per_genre.values()) == 1_200
-    scores = ensemble.manifest.metrics
-    assert scores.random_folds.accuracy > scores.grouped_folds.accuracy > 0.3  # chance is 0.125
-    with (sample / "songs.csv").open("rb") as file:
-        songs = next(iter(SongFile(file, name="songs.csv").chunks()))
-    predicted = ensemble.predict(songs).argmax(axis=1)
-    assert len(predicted) == 416
-    assert len(set(predicted.tolist())) == 8

@@ -61,6 +61,7 @@ def test_the_best_parameters_are_printed_with_a_warning_and_written_for_train(fi
     assert manifest["metrics"]["grouped_folds"]["log_loss"] == study["log_loss"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_writes_the_best_so_far_and_the_same_command_continues(files: TrainingFiles) -> None:
     # given a search that would take very long
     journal = files.features.parent / "tuning.journal"

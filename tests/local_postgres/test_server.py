@@ -15,17 +15,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
 
-from app.local_postgres import EmbeddedPostgresError, location
+from app.local_postgres import EmbeddedPostgresError, data_folder, location
 from app.local_postgres.binaries import copy_installation, find_binaries, inspect
 from app.local_postgres.location import NOTE_NAME
 from app.local_postgres.processes import Watchdog
 from app.local_postgres.server import EmbeddedPostgres
-from tests.conftest import NOT_DURABLE
+from tests.conftest import NOT_DURABLE, open_folder
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = os.geteuid() == 0
@@ -128,8 +129,34 @@ def made(folder: Path) -> EmbeddedPostgres:
     return server
 
 
+@pytest.fixture(scope="module")
+def initialized() -> Iterator[EmbeddedPostgres]:
+    with open_folder() as folder:
+        yield made(folder)
+
+
 @pytest.fixture
-def disk(folder: Path) -> Iterator[Callable[[str], Path]]:
+def real_initdb() -> None:
+    """Let the test run initdb; all others copy its result."""
+
+
+@pytest.fixture(autouse=True)
+def _copied_data(
+    request: pytest.FixtureRequest, initialized: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "real_initdb" in request.fixturenames:
+        return
+    password = (initialized.data_path.parent / "postgres.password").read_text()
+
+    def copy(fresh: Path, *_: object, **__: object) -> None:
+        subprocess.run(["cp", "-a", initialized.data_path, fresh], check=True)
+
+    monkeypatch.setattr(data_folder, "_initdb", copy)
+    monkeypatch.setattr(data_folder, "secrets", SimpleNamespace(token_urlsafe=lambda _: password))
+
+
+@pytest.fixture
+def disk(folder: Path, real_initdb: None) -> Iterator[Callable[[str], Path]]:  # noqa: ARG001
     """Mount small disks that a test can fill."""
     mounted: list[Path] = []
 
@@ -151,6 +178,7 @@ def disk(folder: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", "--lazy", path], check=True)
 
 
+@pytest.mark.usefixtures("real_initdb")
 def test_it_creates_a_database_on_loopback_with_a_password(folder: Path) -> None:
     # when
     with EmbeddedPostgres(folder / "data", settings=NOT_DURABLE) as url:
@@ -170,10 +198,10 @@ def test_it_creates_a_database_on_loopback_with_a_password(folder: Path) -> None
 
 def test_data_survives_a_restart(folder: Path) -> None:
     # given
-    with EmbeddedPostgres(folder) as url:
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     # when
-    with EmbeddedPostgres(folder) as url:
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
         # then
         assert ask(url, "SELECT answer FROM kept") == 42
 
@@ -208,7 +236,7 @@ def test_data_survives_a_start_right_after_a_kill(folder: Path) -> None:
     # when
     kill(service)
     # then the next start succeeds immediately, and the previous server is gone
-    with EmbeddedPostgres(folder) as again:
+    with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
         assert is_gone(server_pid)
         assert ask(again, "SELECT answer FROM kept") == 42
 
@@ -586,6 +614,7 @@ def test_a_file_in_place_of_the_folder_fails_with_one_line(folder: Path) -> None
     assert str(folder / "data") in refusal(EmbeddedPostgres(folder / "data"))
 
 
+@pytest.mark.usefixtures("real_initdb")
 def test_debian_binaries_work_too(folder: Path) -> None:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
