@@ -27,12 +27,12 @@ RETITLE: Final = "UPDATE songs SET title = $1, title_folded = $1 WHERE track_id 
 REMOVE: Final = "DELETE FROM songs WHERE track_id = ANY($1::bigint[])"
 
 Step = tuple[Literal["store", "retitle", "remove"], int, bool, float]
-"""What to do with how many songs, whether to commit it, and how many seconds to leave it open before."""
+"""The action, the number of songs, whether to commit, and the seconds before that."""
 
 
 @dataclass
 class Writer:
-    """The one writer of a genre, which so knows what every answer about it must be."""
+    """The only writer of a genre, which therefore knows every answer about it."""
 
     genre: int
     connection: asyncpg.Connection
@@ -41,7 +41,7 @@ class Writer:
     stored: int = 0
 
     async def take(self, step: Step) -> None:
-        """Take a step in a transaction, asking before its end and after it."""
+        """Take a step in a transaction, with queries before its end and after it."""
         kind, songs, commits, seconds = step
         transaction = self.connection.transaction()
         await transaction.start()
@@ -56,7 +56,7 @@ class Writer:
         await self.check()
 
     async def check(self) -> None:
-        """Ask all services twice at once: answers are kept from the second time on."""
+        """Query all services twice concurrently, since answers are cached from the second request."""
         answers = await asyncio.gather(*(ask(service, self.genre) for service in self.services * 2))
         expected = sorted((title, track_id) for track_id, title in self.titles.items())
         for answer in answers:
@@ -86,7 +86,7 @@ class Writer:
 
 
 async def ask(service: httpx.AsyncClient, genre: int) -> dict[str, Any]:
-    """Return the answer about a genre."""
+    """Return a service's answer about a genre."""
     request = {"query": ASKED, "variables": {"genre": GENRES[genre]}}
     body = (await service.post("/graphql", json=request)).json()
     assert "errors" not in body, body
@@ -109,7 +109,7 @@ async def _write(database_url: str, urls: Sequence[str], genre: int, steps: Sequ
 
 
 def write(database_url: str, urls: Sequence[str], genre: int, steps: Sequence[Step]) -> None:
-    """Take steps, in a process of its own.
+    """Take steps in a separate process.
 
     Raises:
         AssertionError: an answer was not what was stored when it was given.

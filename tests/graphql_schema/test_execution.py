@@ -1,4 +1,4 @@
-"""Compiled lists: whatever is asked for and whatever the objects hold, the answer is the standard one."""
+"""Compiled functions give the standard executor's answer for any query and objects."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Item(relay.Node):
 
 @strawberry.type
 class OwnItem(relay.Node):
-    """A node that makes its ids in its own way."""
+    """A node with its own way of creating ids."""
 
     code: relay.NodeID[int]
 
@@ -124,7 +124,7 @@ class Thing:
 
 @dataclass
 class Likeness:
-    """An object of no type of the schema that is read like one."""
+    """An object that is not of a schema type but has its attributes."""
 
     values: dict[str, Any]
 
@@ -172,12 +172,12 @@ async def later(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Later:
-    """Stands for an awaitable, of which each execution needs its own."""
+    """Placeholder for an awaitable, since each execution needs its own."""
 
     value: Any
 
 
-# Rare, so that most objects are plain and few lists are free of anything odd.
+# Rare, so that most objects are plain, but few lists have only plain ones.
 ODD_VALUES: list[Any] = [
     None,
     ValueError("an error for a value"),
@@ -317,7 +317,7 @@ RESOLVED = {"loudTitle", "slowTitle", "greeting"}
 
 @st.composite
 def selection_sets(draw: st.DrawFn, type_: str, depth: int = 0) -> str:
-    """A selection of a type; aliases are told apart by the field's name, so that no two are in conflict."""
+    """A selection of a type; aliases contain the field's name, so that none conflict."""
     fields = [
         (name, below)
         for name, below in SELECTIONS[type_].items()
@@ -365,7 +365,7 @@ def documents(draw: st.DrawFn) -> str:
 
 
 def fresh(value: Any) -> Any:
-    """Return a copy of the data whose awaitables were not awaited yet."""
+    """Return a copy of the data with new awaitables."""
     if isinstance(value, Later):
         return later(value.value)
     if isinstance(value, list):
@@ -383,7 +383,7 @@ async def answer(schema: Schema, document: str, root: Query, variables: dict[str
     root = fresh(root)
     result = await schema.execute(document, variable_values=variables, root_value=root)
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*others, return_exceptions=True)  # what an error left behind
+    await asyncio.gather(*others, return_exceptions=True)  # left over after an error
     await close(root)
     text = json.dumps(
         {"data": result.data, "errors": [str(error.formatted) for error in result.errors or ()]}
@@ -392,7 +392,7 @@ async def answer(schema: Schema, document: str, root: Query, variables: dict[str
 
 
 async def close(value: Any) -> None:
-    """Await what nobody asked for."""
+    """Await what the query did not select."""
     if isinstance(value, Awaitable):
         try:
             await value

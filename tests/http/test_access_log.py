@@ -1,4 +1,4 @@
-"""Each request has an id and one line in the log."""
+"""Each request has an id and one log line."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.websocket import greeted, opened, receive, send
 
 @pytest.fixture(autouse=True)
 def _logs(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever commands that ran in this process before made of the log."""
+    """Undo the log configuration of commands that ran in this process before."""
     configure_logs(LogFormat.JSON)
     caplog.set_level(logging.INFO)
 
 
 def logged(caplog: pytest.LogCaptureFixture, event: str, count: int = 1) -> list[dict[str, Any]]:
-    """The lines about an event; the last one may be written a moment after the answer."""
+    """Return the lines about an event; the last one may be written shortly after the response."""
 
     def lines() -> list[dict[str, Any]]:
         messages = [record.msg for record in list(caplog.records)]

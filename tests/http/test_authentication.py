@@ -146,7 +146,7 @@ def test_too_many_wrong_secrets_get_429_for_their_address_only(start_service: St
     guess = {"client-id": "test", "client-secret": "guess"}
     # when
     statuses = [api.http.get("/graphql", headers=guess).status_code for _ in range(4)]
-    refused = api.http.get("/graphql")  # right, and yet no answer to a guess
+    refused = api.http.get("/graphql")  # the right secret, but the address is over the limit
     # then
     assert statuses == [401, 401, 401, 429]
     assert refused.status_code == 429

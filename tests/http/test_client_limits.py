@@ -1,4 +1,4 @@
-"""What one client may have under way at once: uploads, subscriptions, WebSockets."""
+"""Limits on a client's concurrent uploads, subscriptions and WebSockets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.websocket import CREDENTIALS, PROGRESS, greeted, opened, rece
 
 @contextmanager
 def half_an_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
-    """An upload of which a part has been sent, and the rest."""
+    """Yield an upload of which a part has been sent, and the rest."""
     request = httpx.Request(
         "POST",
         f"{api.url}/graphql",
@@ -37,7 +37,7 @@ def half_an_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
 
 
 def answered(api: ApiClient, status: int) -> httpx.Response:
-    """The answer to an upload, once it has a status; what ended a moment ago may still be counted."""
+    """Return the response to an upload, retried while one that just ended is still counted."""
     answers: list[httpx.Response] = []
 
     def has_status() -> bool:
@@ -90,7 +90,7 @@ def subscribe(connection: Any, operation_id: str, batch_id: str) -> dict[str, An
 
 @pytest.fixture
 def queued(start_service: StartService) -> tuple[ApiClient, str]:
-    """A service where a client may follow two batches, and one that no worker takes up."""
+    """A service where a client can follow two batches, and a batch that stays queued."""
     api = start_service(max_subscriptions_per_client=2, worker_concurrency=0)
     return api, str(api.classify(song_csv(song_rows(3)), background=True)["id"])
 
@@ -114,7 +114,7 @@ def test_the_subscription_limit_covers_all_websockets_of_a_client(queued: tuple[
                 }
             ],
         }
-        # when one has ended
+        # when one of them ends
         send(one, type="complete", id="1")
         send(one, type="ping")
         assert receive(one)["type"] == "pong"

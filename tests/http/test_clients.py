@@ -27,7 +27,7 @@ Accounts = Callable[[Callable[[ClientAccounts], Any]], Any]
 
 @pytest.fixture
 def accounts(database_url: str) -> Accounts:
-    """Look after the clients from outside of the service, as the command does."""
+    """Administer clients from outside the service, as the command does."""
 
     def call(work: Callable[[ClientAccounts], Any]) -> Any:
         async def run() -> Any:
@@ -50,7 +50,7 @@ def status(api: ApiClient, client_id: str, secret: str) -> int:
 def test_a_client_can_call_right_after_it_was_added(
     api: ApiClient, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given a service that has just looked for a new client, and does not do so again for a while
+    # given a service that has just refreshed its clients, and does not refresh again for a while
     monkeypatch.setattr(directory, "UNKNOWN_REFRESH_SECONDS", 0.9)
     assert status(api, "nightly-2", "guess") == 401
     # when
@@ -79,7 +79,7 @@ def test_both_secrets_are_valid_during_the_grace_period(
 def test_a_secret_expires_even_if_clients_cannot_be_read(
     api: ApiClient, accounts: Accounts, execute_sql: ExecuteSql
 ) -> None:
-    # given a secret that ends in a second, read by the service before that
+    # given a secret that expires soon and was read by the service
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     execute_sql("UPDATE api_client_secrets SET expires_at = now() + interval '2 seconds'")
     eventually(lambda: status(api, "script", secret) == 200, "it is valid")
@@ -116,7 +116,7 @@ def test_an_open_websocket_of_a_revoked_client_is_refused(api: ApiClient, accoun
 
 @contextmanager
 def greeted(api: ApiClient, client_id: str, secret: str) -> Iterator[Callable[[str], Any]]:
-    """Open a WebSocket; gives a function that asks and returns the payload of the first answer."""
+    """Open a WebSocket; yields a function that sends a query and returns the first payload."""
     url = api.url.replace("http://", "ws://") + "/graphql"
     with connect(url, subprotocols=["graphql-transport-ws"]) as connection:  # type: ignore[list-item]
         credentials = {"client-id": client_id, "client-secret": secret}
@@ -141,13 +141,13 @@ def test_a_changed_clients_file_is_read_again(start_service: StartService, tmp_p
     path.write_text("# of the secrets manager\n\nscript:old\n")
     api = start_service(clients_file=path)
     assert (status(api, "script", "old"), status(api, "test", "test")) == (200, 200)
-    # when it is replaced, as a mounted secret is
+    # when it is replaced like a mounted secret
     (tmp_path / "next").write_text("script:old\nscript:new:reader\n")
     (tmp_path / "next").replace(path)
     # then
     eventually(lambda: status(api, "script", "new") == 200, "the new one is valid")
     assert status(api, "script", "old") == 200
-    # and a file that nobody can read changes nothing
+    # and an unreadable file changes nothing
     path.write_text("script\n")
     assert status(api, "script", "guess") == 401
     assert status(api, "script", "new") == 200

@@ -1,4 +1,4 @@
-"""Answers are compressed where that helps, streams are not, and what a client has is not sent again."""
+"""Compression of responses, and ETags."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def api(shared_api: ApiClient) -> ApiClient:
 
 
 def raw(api: ApiClient, query: str, **headers: str) -> tuple[httpx.Response, bytes]:
-    """Return an answer with its bytes as they came."""
+    """Return a response and its bytes as sent."""
     given = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
     content = json.dumps({"query": query})
     with api.http.stream("POST", "/graphql", content=content, headers=given) as response:
@@ -101,7 +101,7 @@ def test_streams_are_neither_buffered_nor_compressed(
         with ApiClient(api.url) as other:
             other.execute(CANCEL, id=batch["id"])
         rest = b"".join(parts)
-    # then its first event came before the last happened
+    # then the first event arrived before the last one happened
     assert "content-encoding" not in response.headers
     assert first
     assert ending in (first + rest).decode()
@@ -130,7 +130,7 @@ def get(api: ApiClient, query: str, **headers: str) -> httpx.Response:
 @pytest.mark.parametrize("accepted", ["identity", "gzip", "zstd"])
 def test_a_known_response_gets_304(api: ApiClient, accepted: str) -> None:
     first = get(api, SONGS, accept_encoding=accepted)
-    assert first.headers["cache-control"] == "no-store"  # browsers keep no data; programs may
+    assert first.headers["cache-control"] == "no-store"  # browsers store nothing; other clients may
     tag = first.headers["etag"]
     for known in (tag, f'"other", {tag}'):
         again = get(api, SONGS, accept_encoding=accepted, if_none_match=known)

@@ -157,7 +157,7 @@ def test_expired_results_get_410(api: ApiClient, execute_sql: ExecuteSql) -> Non
 def test_a_download_is_aborted_if_its_results_expire_meanwhile(
     api: ApiClient, execute_sql: ExecuteSql, encoding: str
 ) -> None:
-    # given results of which the last part is missing
+    # given results whose last part is missing
     batch = api.classify(song_csv(song_rows(4_001)))
     execute_sql("DELETE FROM batch_result_parts WHERE first_ordinal >= 4000")
     # then
@@ -223,7 +223,7 @@ def test_a_download_requires_credentials(api: ApiClient) -> None:
 def test_concurrent_batches_of_the_same_songs_keep_their_own_results(
     start_service: StartService,
 ) -> None:
-    """Each sends a file of its own with the same track ids, and one that both send, in turns and at once."""
+    """Each client sends its own file with the same track ids, and one that both send, also concurrently."""
     # given
     api = start_service(max_sync_rows=150)
 

@@ -1,4 +1,4 @@
-"""The table of docs/errors.md is that of the code, and errors outside the schema have its form."""
+"""The table of docs/errors.md matches the code, and errors outside the schema have GraphQL's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the GraphQL-over-HTTP specification asks of a server."""
+"""Requirements of the GraphQL-over-HTTP specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of limits in docs/security.md is that of the code."""
+"""The table of limits in docs/security.md matches the code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMIT_NAME = re.compile(r"_?(MAX|MIN|MOST)_[A-Z_]+|[A-Z_]+_(SECONDS|TIMEOUT)")
 SETTING_NAME = re.compile(r"max_.+|.*_per_.+|.*timeout.*")
 
 NOT_OF_CLIENTS = {
-    # What a client has no part in: how memory is used, how long workers and other programs are waited for.
+    # Not limits of clients: use of memory, and timeouts of workers and other programs.
     "app.http.gate.MIN_COMPRESSED_BYTES",
     "app.http.servers.START_TIMEOUT_SECONDS",
     "app.http.monitoring.DATABASE_TIMEOUT_SECONDS",
@@ -56,7 +56,7 @@ OTHER_ROOMS = re.compile(
 
 
 def table() -> dict[str, float]:
-    """The limits of the table by where they are set."""
+    """Return the limits of the table by where they are set."""
     section = SECURITY.read_text(encoding="utf-8").split("\n## Limits\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (?!limit|---)(.+) \| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)
     assert len(rows) > 25
@@ -69,7 +69,7 @@ def table() -> dict[str, float]:
 
 
 def constants() -> dict[str, float]:
-    """The constants that are named like limits, of all modules that read what clients send."""
+    """Return the constants that are named like limits in all modules that read client input."""
     found = {}
     for package in (app.http, app.batches, app.catalogue, app.clients, graphql_schema, ml):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

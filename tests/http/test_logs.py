@@ -39,7 +39,7 @@ CLASSIFY_SONGS = (
 
 
 class Logged:
-    """A running service and what it wrote."""
+    """A running service and its log."""
 
     def __init__(self, database_url: str, log_format: str, log: Path) -> None:
         port = free_port()
@@ -145,7 +145,7 @@ def bad_requests(api: ApiClient) -> None:
 
 
 def crashing_requests(api: ApiClient, execute_sql: ExecuteSql) -> None:
-    # given a database that nobody expected: it refuses the song, and cannot find the column asked for
+    # given an unexpected database, which rejects the song and lacks a column
     execute_sql(f"ALTER TABLE songs ADD CHECK (title <> '{TITLE}') NOT VALID")
     crash = api.upload(song_csv([song_row(trackID="77", title=TITLE)])).json()
     assert crash["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR", crash

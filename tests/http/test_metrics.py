@@ -1,4 +1,4 @@
-"""`/metrics` tells what happened, and nothing but that."""
+"""`/metrics` counts what happened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.websocket import greeted, opened, receive, send
 
 
 def test_operations_are_counted_by_field_and_outcome(api: ApiClient) -> None:
-    # given: each of a kind
+    # given one operation of each kind
     api.execute("{ genres { name } }")
     api.execute("{ a: genres { name } b: genres { name } }")
     api.execute("{ genres { name } songs { totalCount } }")
@@ -129,7 +129,7 @@ def test_batches_are_counted_by_status(api: ApiClient) -> None:
 
 
 def test_the_queue_metrics_show_length_and_age(start_service: StartService, execute_sql: ExecuteSql) -> None:
-    # given: no worker
+    # given no worker
     api = start_service(worker_concurrency=0)
     api.classify(song_csv(song_rows(3)), background=True)
     api.classify(song_csv(song_rows(4)), background=True)
@@ -197,7 +197,7 @@ def test_metrics_accept_http_basic_credentials(api: ApiClient) -> None:
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Basic realm="genregraph"')
     assert httpx.get(url).status_code == 401
     assert httpx.get(url, headers={"authorization": "Basic ???"}).status_code == 401
-    # Browsers would send it from other sites' pages.
+    # Browsers would send it from pages of other sites.
     query = httpx.post(f"{api.url}/graphql", json={"query": "{ genres { name } }"}, auth=("test", "test"))
     assert query.status_code == 401
 
@@ -213,7 +213,7 @@ def test_metrics_can_be_open_or_off(start_service: StartService) -> None:
 def test_concurrent_scrapes_query_the_database_once(
     start_service: StartService, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given: a machine however slow, and no worker, which looks at uploads as well
+    # given a machine of any speed, and no worker, which would also read uploads
     monkeypatch.setattr("app.batches.queue.KEPT_SECONDS", 60.0)
     api = start_service(metrics=MetricsAccess.OPEN, worker_concurrency=0)
     statements.clear()
@@ -233,7 +233,7 @@ def test_wrong_credentials_are_counted_by_address_over_the_limit(
     # given
     api = start_service(login_attempts_per_minute=3, max_uploads_per_client=1)
     wrong = {"client-id": "test", "client-secret": "guessed"}
-    # when: three are wrong, two too many; one without credentials is no guess
+    # when three are wrong, two over the limit; one without credentials does not count
     codes = [httpx.get(f"{api.url}/nosuch", headers=wrong).status_code for _ in range(5)]
     httpx.get(f"{api.url}/nosuch")
     # then

@@ -1,4 +1,4 @@
-"""The GraphQL multipart request specification, and what breaks it."""
+"""The GraphQL multipart request specification, and violations of it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_any_known_preflight_header_is_accepted(api: ApiClient, name: str) -> No
 
 
 def refusal(response: httpx.Response) -> str:
-    """Return the message of a request that was refused as the client's mistake."""
+    """Return the message of a request that was refused as invalid."""
     assert response.status_code == 400, response.text
     (error,) = response.json()["errors"]
     assert error["extensions"]["code"] == "BAD_REQUEST"
@@ -154,14 +154,14 @@ def test_two_parts_with_the_same_name_are_refused(
 
 
 def test_a_list_of_files_is_refused_by_the_schema(api: ApiClient) -> None:
-    # given an operation with a list of files, sent as the specification says
+    # given an operation with a list of files, sent as specified
     query = """
     mutation ($files: [Upload!]!) { classifyBatch(file: $files) { __typename } }
     """
     listed = json.dumps({"query": query, "variables": {"files": [None]}})
     # when
     response = send(api, listed, '{"0": ["variables.files.0"]}')
-    # then the schema, and not the request's form, refuses it
+    # then the schema refuses it, not the multipart parser
     (error,) = response.json()["errors"]
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert (
@@ -347,7 +347,7 @@ def test_a_file_name_with_strange_characters_is_kept(api: ApiClient) -> None:
 def test_a_disconnect_during_an_upload_is_not_an_error(
     api: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # given an upload that breaks off in the middle of the file
+    # given an upload that is aborted in the middle of the file
     port = int(api.url.rpartition(":")[2])
     start = b'--x\r\ncontent-disposition: form-data; name="0"; filename="a.csv"\r\n\r\n' + FILE
     head = (

@@ -1,4 +1,4 @@
-"""What browsers get besides the API, and that programs get nothing of it."""
+"""Pages for browsers, and the API for all other clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installation without npm."""
+    """An installation without built pages."""
     (tmp_path / "plain").symlink_to(SOURCES / "plain")
     (tmp_path / "public").symlink_to(SOURCES / "public")
     files = page_files(tmp_path)
@@ -47,7 +47,7 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stranger(api: ApiClient) -> httpx.Client:
-    """Somebody without credentials."""
+    """A client without credentials."""
     for header in ("client-id", "client-secret"):
         del api.http.headers[header]
     return api.http
@@ -172,7 +172,7 @@ def test_a_plain_form_is_served_if_the_pages_are_not_built(stranger: httpx.Clien
         page = stranger.get(path, headers=BROWSER)
         assert page.status_code == 200
         assert "make frontend" in page.text
-        # whatever it loads is there, and nothing is loaded from elsewhere
+        # everything it loads exists, and nothing comes from another host
         links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
         assert sorted(links) == ["assets/plain.css", "assets/plain.js", "assets/songs.csv", "icon.svg"]
         for link in links:
@@ -183,6 +183,6 @@ def test_the_pages_can_be_turned_off(start_service: StartService) -> None:
     api = start_service(playground=False)
     assert api.http.get("/", headers=BROWSER).status_code == 404
     assert api.http.get("/assets/configuration.json").status_code == 404
-    # a browser at /graphql meets the API
+    # a browser at /graphql gets the API
     query = api.http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
     assert query.json() == {"data": {"__typename": "Query"}}

@@ -1,4 +1,4 @@
-"""What a service in production gives away and lets in, beside answers."""
+"""What a service in production reveals and accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The headers that tell browsers what not to do, on every kind of answer."""
+"""Security headers on every kind of response."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def missing(response: httpx.Response, expected: dict[str, str]) -> dict[str, str
 
 
 def as_stranger(api: ApiClient, path: str, **options: Any) -> httpx.Response:
-    """What somebody without credentials gets."""
+    """Return the response to a client without credentials."""
     return httpx.get(f"{api.url}{path}", **options)
 
 
@@ -71,7 +71,7 @@ def test_every_response_has_security_headers(
 
 
 def test_a_crash_response_has_security_headers(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    # given a mistake of ours
+    # given a bug
     async def fail(*_: object) -> None:
         raise LookupError("a secret")
 

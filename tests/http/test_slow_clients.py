@@ -1,4 +1,4 @@
-"""Clients that hold a connection open by sending next to nothing."""
+"""Clients that hold a connection open by sending very little."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def connected(api: ApiClient) -> Iterator[socket.socket]:
 
 
 def all_of(connection: socket.socket) -> bytes:
-    """What comes until the service closes the connection, or resets it because more was sent."""
+    """Return what arrives until the service closes or resets the connection."""
     parts = []
     with suppress(ConnectionResetError):
         while part := connection.recv(65_536):
@@ -64,7 +64,7 @@ def upload_request(api: ApiClient) -> httpx.Request:
 
 @pytest.mark.parametrize("kind", ["multipart", "json"])
 def test_a_slow_body_gets_408(start_service: StartService, kind: str) -> None:
-    # given a floor of 1,000 bytes in half a second
+    # given a minimum of 1,000 bytes in half a second
     api = start_service(upload_min_bytes_per_second=2_000, request_timeout_seconds=0.5)
     if kind == "multipart":
         request = upload_request(api)
@@ -74,7 +74,7 @@ def test_a_slow_body_gets_408(start_service: StartService, kind: str) -> None:
         headers = {**api.http.headers, "content-type": "application/json"}
     head = {name: value for name, value in headers.items() if name != "transfer-encoding"}
     head["content-length"] = str(len(content))
-    # when 500 bytes come in half a second
+    # when 500 bytes arrive in half a second
     start = time.monotonic()
     lines = [f"{name}: {value}" for name, value in head.items()]
     with connected(api) as connection:
@@ -112,7 +112,7 @@ def test_a_slow_body_gets_408(start_service: StartService, kind: str) -> None:
 
 
 def test_a_slow_but_steady_upload_is_accepted(start_service: StartService) -> None:
-    # given an upload that takes several times the time over which its speed is averaged
+    # given an upload that takes several averaging intervals
     api = start_service(upload_min_bytes_per_second=1_000, request_timeout_seconds=1.5)
     request = upload_request(api)
     size = len(request.content) // 20
@@ -129,7 +129,7 @@ def test_a_slow_but_steady_upload_is_accepted(start_service: StartService) -> No
 def test_the_processing_time_does_not_count_as_slow_sending(
     start_service: StartService, database_url: str
 ) -> None:
-    # given a pause in which nothing is read, since the client waits for the answer
+    # given a pause in which nothing is read because the client waits for the response
     api = start_service(upload_min_bytes_per_second=1_000, request_timeout_seconds=1)
     with ThreadPoolExecutor() as pool:
         with locked(database_url, "songs"):
@@ -166,7 +166,7 @@ def test_headers_that_never_end_get_408(api: ApiClient, monkeypatch: pytest.Monk
         try:
             answer = all_of(connection)
         except ConnectionResetError:
-            answer = b"HTTP/1.1 408 Request Timeout\r\n"  # it came before the last of ours did
+            answer = b"HTTP/1.1 408 Request Timeout\r\n"  # it arrived before our last bytes were sent
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
         assert time.monotonic() - start > 0.2
 
@@ -200,7 +200,7 @@ def test_headers_over_64_kib_end_the_connection(api: ApiClient, start: bytes) ->
             answer = all_of(connection)
         except OSError:
             answer = b""
-        # llhttp of itself refuses some; what matters is that the connection ends
+        # llhttp refuses some itself; what matters is that the connection ends
         assert answer == b"" or answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
     assert api.http.get("/livez").json() == {"status": "alive"}
 
@@ -208,7 +208,7 @@ def test_headers_over_64_kib_end_the_connection(api: ApiClient, start: bytes) ->
 def test_the_rest_of_a_refused_body_is_discarded_and_the_connection_reused(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given a rest that takes longer than headers may, but comes fast
+    # given a rest that takes longer than the limit of headers, but arrives fast
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.0)
     api = start_service(max_upload_bytes=100_000)
     with connected(api) as connection:

@@ -1,4 +1,4 @@
-"""How much of uploads may be on the disk of a process at once."""
+"""The limit of disk space for uploads of a process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOM = len(FILE) * 3 // 2
 
 @pytest.fixture
 def api(start_service: StartService) -> ApiClient:
-    """A service with room for one such file, and not for two."""
+    """A service with space for one such file, but not for two."""
     return start_service(max_spool_bytes=ROOM)
 
 
@@ -71,7 +71,7 @@ def test_an_upload_over_the_spool_limit_is_refused_and_released(api: ApiClient) 
 
 
 def test_concurrent_uploads_share_the_spool_limit(spooled: list[int], api: ApiClient) -> None:
-    # given an upload that has sent all but its end
+    # given an upload that is sent except for its end
     go_on = threading.Event()
     request = request_of(api)
 
@@ -89,10 +89,10 @@ def test_concurrent_uploads_share_the_spool_limit(spooled: list[int], api: ApiCl
 
     sending = threading.Thread(target=send)
     sending.start()
-    # then another one has no room beside it
+    # then there is no space for another one
     eventually(lambda: sum(spooled) > len(FILE) - 1_000, "all that it has sent is spooled")
     assert_refused(api.upload(FILE))
-    # and the first one is answered, and leaves its room to others
+    # and the first one succeeds and releases its space
     go_on.set()
     sending.join()
     assert answers[0].json()["data"]["classifyBatch"]["rowsClassified"] == 100

@@ -1,4 +1,4 @@
-"""Traces of a service, as a collector gets them."""
+"""Traces of a service as received by a collector."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
 class Collector:
-    """Takes spans over OTLP/HTTP."""
+    """Receives spans over OTLP/HTTP."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -92,7 +92,7 @@ def test_a_request_is_a_span_with_its_statements_in_the_callers_trace(
             api.post("{ genres { name } }", headers={"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"})
             api.http.get("/graphql", params={"query": '{ songs(titleContains: "canary") { totalCount } }'})
             api.http.get("/healthcheck")
-        # then, once it has sent its last spans
+        # then, after it has exported its last spans
         code, said = service.stop()
     assert code == 0
     assert collector.services == {"genregraph"}
@@ -104,17 +104,17 @@ def test_a_request_is_a_span_with_its_statements_in_the_callers_trace(
     assert attributes(genres)["genregraph.client_id"] == "test"
     statements = [span for span in collector.spans if span.parent_span_id == genres.span_id]
     assert any(span.name.startswith("SELECT") for span in statements)
-    # and nothing else: neither the probe, nor what the queue's polling asks
+    # and nothing else: neither the probe nor the queue's polling is traced
     assert {span.trace_id for span in collector.spans} == {span.trace_id for span in requests}
     # and no value of a query
     assert not any("canary" in value for span in collector.spans for value in attributes(span).values())
-    # and the log finds the trace
+    # and the log has the trace id
     assert any(TRACE_ID in line and '"event": "request"' in line for line in said.splitlines())
 
 
 @contextmanager
 def queueing(database_url: str, collector: Collector) -> Iterator[tuple[ApiClient, Process]]:
-    """A service that only queues, and a worker; both have sent their spans afterwards."""
+    """Run a service that only queues, and a worker; both have exported their spans afterwards."""
     service = traced(database_url, collector)
     service.environment = {**service.environment, "GENREGRAPH_WORKER_CONCURRENCY": "0"}
     worker = Process(["worker"], {**service.environment, "GENREGRAPH_WORKER_CONCURRENCY": "1"})
@@ -150,13 +150,13 @@ def test_a_background_batch_is_a_span_with_its_statements_in_the_trace_of_its_re
     assert done.status.code == Status.STATUS_CODE_UNSET
     statements = [span.name for span in collector.spans if span.parent_span_id == done.span_id]
     assert any(name.startswith("INSERT") for name in statements)
-    # and the worker's log finds the trace
+    # and the worker's log has the trace id
     assert any(TRACE_ID in line and '"event": "batch ended"' in line for line in said.splitlines())
 
 
 @contextmanager
 def traced_here(database_url: str) -> Iterator[tuple[ApiClient, InMemorySpanExporter]]:
-    """A service in this process, which has sent all its spans afterwards."""
+    """Run a service in this process, which has exported all its spans afterwards."""
     exporter = InMemorySpanExporter()
     settings = Settings(_env_file=None, database_url=SecretStr(database_url), clients=SecretStr("test:test"))
     with open_telemetry(SimpleSpanProcessor(exporter)) as tracing:
@@ -166,7 +166,7 @@ def traced_here(database_url: str) -> Iterator[tuple[ApiClient, InMemorySpanExpo
 
 
 def test_each_attempt_that_fails_is_a_span_with_an_error(database_url: str, execute_sql: ExecuteSql) -> None:
-    # given a database that takes no songs
+    # given a database that rejects songs
     execute_sql("ALTER TABLE batch_result_parts ADD CHECK (false)")
     # when
     with traced_here(database_url) as (api, exporter):
@@ -211,7 +211,7 @@ def test_uploads_and_background_batches_have_a_span_per_step(database_url: str) 
 
 
 def steps_of(parent: str, spans: Sequence[ReadableSpan]) -> list[str]:
-    """The steps below the span of a name, in the order in which each first began."""
+    """Return the steps below the span of this name, by when each first started."""
     (above,) = (span for span in spans if span.name == parent)
     names = {"upload", "read", "classify", "merge"}
     below = [s for s in spans if s.name in names and s.parent and s.parent.span_id == above.context.span_id]

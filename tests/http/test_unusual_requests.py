@@ -1,4 +1,4 @@
-"""Requests that clients in the field send, and that are not the plainest form of the specification."""
+"""Less common forms of requests that real clients send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request that offers HTTP/2 is answered over HTTP/1.1, with its body."""
+"""Requests that offer an upgrade are answered over HTTP/1.1, with their body."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def upgrading(
 def test_an_upgrade_to_http_2_is_ignored(api: ApiClient, *, chunked: bool) -> None:
     url = httpx.URL(api.url)
     with socket.create_connection((url.host, url.port or 0), timeout=30) as connection:
-        # the connection stays open for further requests, as the client has not asked otherwise
+        # the connection stays open for further requests
         for _ in range(3):
             response = upgrading(connection, "Upgrade, HTTP2-Settings", chunked=chunked)
             assert (response.status, json.loads(response.read())) == (200, ANSWER)

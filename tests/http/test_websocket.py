@@ -1,4 +1,4 @@
-"""Subscriptions over graphql-transport-ws: who may open one, and what comes."""
+"""Authentication and messages over graphql-transport-ws."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_a_websocket_message_can_start_with_a_byte_order_mark(shared_api: ApiCli
 
 
 def closed(connection: ClientConnection) -> tuple[int, str]:
-    """Return code and reason with which the service closes a connection."""
+    """Return the code and reason with which the service closes a connection."""
     with pytest.raises(ConnectionClosed) as caught:
         receive(connection)
     assert caught.value.rcvd is not None

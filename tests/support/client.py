@@ -1,4 +1,4 @@
-"""A client of the API for tests: what a user's program would send, over real HTTP."""
+"""A client of the API for tests, over real HTTP."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ApiClient:
         self.http.close()
 
     def post(self, query: str, variables: dict[str, Any] | None = None, **request: Any) -> httpx.Response:
-        # Not httpx's json=, which cannot send the half characters that JSON can hold.
+        # Not httpx's json=, which cannot send lone surrogates.
         content = json.dumps({"query": query, "variables": variables or {}})
         headers = {"content-type": "application/json", **request.pop("headers", {})}
         return self.http.post("/graphql", content=content, headers=headers, **request)

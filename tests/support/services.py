@@ -1,4 +1,4 @@
-"""Services in a test's own process, started, called and stopped a thousand times."""
+"""Make services in the test's process start and stop quickly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ml.model.ensemble import Ensemble
 
 
 class _HastyAsyncio:
-    """asyncio for uvicorn's server, which sleeps for 0.1 s before it looks whether to stop, and once more."""
+    """asyncio for uvicorn's server with a shorter sleep than its 0.1 s between checks."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)

@@ -1,4 +1,4 @@
-"""Waiting for a state instead of for a time."""
+"""Wait for a state instead of for a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ query ($id: ID!) {
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 DEADLINE_SECONDS = 120.0
-"""Long, since machines that run tests are busy; nothing waits so long where all is well."""
+"""Long, because test machines are busy; nothing waits this long normally."""
 
 
 PAUSE_SECONDS = 0.03
@@ -31,7 +31,7 @@ def eventually(
     seconds: float = DEADLINE_SECONDS,
     pause: float = PAUSE_SECONDS,
 ) -> None:
-    """Wait until a condition is not False; a database or service that is away is asked again.
+    """Wait until a condition is not False; unavailable databases and services are retried.
 
     Args:
         condition: looked at over and over.
@@ -58,7 +58,7 @@ def finished(
     seconds: float = DEADLINE_SECONDS,
     pause: float = PAUSE_SECONDS,
 ) -> dict[str, Any]:
-    """Wait for the end of a batch, through whatever the service goes through.
+    """Wait for the end of a batch, even through outages of the service.
 
     Args:
         api: asked for the batch.

@@ -1,4 +1,4 @@
-"""Answers that are given again: exact whoever writes, bounded, and only those that are the same for all."""
+"""The cache of answers is exact, bounded, and only has answers that are the same for all clients."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def asked_all_the_while(urls: list[str]) -> Iterator[None]:
-    """Let readers ask what the writers ask, so that answers are kept at any moment."""
+    """Send the queries of the writers concurrently, so that answers are cached at any moment."""
     stopping = threading.Event()
 
     def read(url: str, genre: str) -> None:
@@ -78,15 +78,15 @@ def test_a_cached_answer_is_never_older_than_a_committed_write(
     processes: ProcessPoolExecutor,
     plans: tuple[list[Step], list[Step]],
 ) -> None:
-    # given two services, each with answers of its own
+    # given two services, each with its own cache
     while len(urls) < 2:
         urls.append(start_service().url)
-    # when two processes write, each knowing all songs of its genre
+    # when two processes write, each of which knows all songs of its genre
     with asked_all_the_while(urls):
         writing = [
             processes.submit(write, database_url, urls, genre, plan) for genre, plan in enumerate(plans)
         ]
-        # then each finds its songs in every answer, as they are
+        # then every answer has the current songs
         for writer in writing:
             writer.result()
 
@@ -109,7 +109,7 @@ def test_an_answer_is_cached_from_the_second_request_until_a_write(
         statements.clear()
         return api.execute(query), list(statements)
 
-    # when it is asked again and again
+    # when it is repeated
     first, read = sent(GENRES_ASKED)
     second, read_again = sent(GENRES_ASKED)
     third, compared = sent(GENRES_ASKED)
@@ -153,7 +153,7 @@ def test_fields_of_shared_types_are_shared_unless_listed() -> None:
         assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         for field, definition in type_.fields.items():
             found |= {f"{name}.{field}", *(f"{name}.{field}({argument}:)" for argument in definition.args)}
-    # then those that are not were left out because they need more than songs, counts and models
+    # then the others depend on more than songs, counts and models
     assert found - SHARED == {
         "Song.batch",
         "Song.verification",
@@ -165,7 +165,7 @@ def test_fields_of_shared_types_are_shared_unless_listed() -> None:
 def test_errors_are_not_cached(api: ApiClient, execute_sql: Callable[[str], None]) -> None:
     query = 'query { songs(genre: "new") { totalCount } }'
     assert [api.errors(query)[0]["extensions"]["code"] for _ in range(3)] == ["UNKNOWN_GENRE"] * 3
-    execute_sql("INSERT INTO genre_counts VALUES ('new', 1, 0)")  # which no version tells
+    execute_sql("INSERT INTO genre_counts VALUES ('new', 1, 0)")  # without a new version
     assert api.execute(query) == {"songs": {"totalCount": 1}}
 
 
@@ -188,14 +188,14 @@ def test_answers_are_cached_by_variables_and_operation(api: ApiClient) -> None:
 def test_the_cache_is_bounded_and_evicts_the_oldest(
     start_service: StartService, statements: list[str], size: int, again: list[str]
 ) -> None:
-    # given an answer that is kept
+    # given a cached answer
     api = start_service(answer_cache_bytes=size)
     for _ in range(3):
         api.execute(GENRES_ASKED)
-    # when others come
+    # when others are added
     for number in range(20):
         api.execute("query ($n: Int) { songs(first: $n) { totalCount } }", n=number)
-    # then it is still kept where there is room
+    # then it is still cached if there is space
     statements.clear()
     api.execute(GENRES_ASKED)
     assert ["VERSION" if statement == VERSION else "SELECT" for statement in statements] == again
@@ -209,13 +209,13 @@ def test_a_cached_answer_is_authenticated_limited_logged_and_counted(start_servi
     # then it is counted
     counted = 'genregraph_operations_total{field="genres",outcome="ok",type="query"} 4.0'
     assert counted in api.http.get("/metrics").text
-    # and given to no stranger
+    # and requires credentials
     with ApiClient(api.url, "test", "wrong") as stranger:
         assert stranger.post(GENRES_ASKED).status_code == 401
 
 
 def test_concurrent_requests_share_one_read_of_the_version() -> None:
-    # given a database that takes its time
+    # given a slow database
     async def main() -> list[uuid.UUID | None]:
         sent: asyncio.Queue[asyncio.Future[uuid.UUID | None]] = asyncio.Queue()
 
@@ -225,7 +225,7 @@ def test_concurrent_requests_share_one_read_of_the_version() -> None:
             return await answer
 
         version = CatalogueVersion(read)
-        # when two ask, the statement is sent, and a third asks
+        # when two requests arrive, the statement is sent, and a third arrives
         early = [asyncio.create_task(version.current()) for _ in range(2)]
         first = await sent.get()
         late = asyncio.create_task(version.current())
@@ -234,5 +234,5 @@ def test_concurrent_requests_share_one_read_of_the_version() -> None:
             statement.set_result(uuid.UUID(int=number))
         return await asyncio.gather(*early, late)
 
-    # then the third gets the answer of a statement of its own
+    # then the third gets the result of its own statement
     assert asyncio.run(main()) == [uuid.UUID(int=number) for number in (0, 0, 1)]

@@ -1,4 +1,4 @@
-"""A refusal that is sent before the body was read reaches the client, however that speaks HTTP."""
+"""A refusal sent before the body was read reaches the client, whatever HTTP features it uses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.websocket import CREDENTIALS
 
 TRIES = 50
 SIZE = 3_000_000
-"""More than the buffers of both ends' sockets hold, so that most of it is under way when the answer comes."""
+"""More than the socket buffers hold, so that most of it is not yet sent when the response comes."""
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=x", "graphql-preflight": "1"}
 JSON = {"content-type": "application/json"}
@@ -36,7 +36,7 @@ REFUSED: dict[int, dict[str, str]] = {
     413: {**CREDENTIALS, **JSON},
     429: {**CREDENTIALS, **MULTIPART},
 }
-"""By status: headers of a request that gets it."""
+"""Headers of a request, by the status that it gets."""
 
 
 @pytest.fixture(params=REFUSED)
@@ -46,7 +46,7 @@ def status(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def refusing(start_service: StartService, status: int) -> Iterator[ApiClient]:
-    """A service whose only place for an upload is taken, and that accepts no large body for a 413."""
+    """A service at its limit of uploads, which refuses large bodies."""
     limit = SIZE // 2 if status == 413 else SIZE * 2
     api = start_service(max_uploads_per_client=1, max_upload_bytes=limit, login_attempts_per_minute=100_000)
     with socket.create_connection(address(api)) as upload:
@@ -59,7 +59,7 @@ def refusing(start_service: StartService, status: int) -> Iterator[ApiClient]:
 
 @pytest.fixture(params=["direct", "nginx"])
 def door(request: pytest.FixtureRequest, refusing: ApiClient, folder: Path) -> Iterator[ApiClient]:
-    """The refusing service itself, and through the shipped proxy."""
+    """The refusing service, directly and through the shipped proxy."""
     if request.param == "direct":
         yield refusing
         return
@@ -78,7 +78,7 @@ def head(headers: dict[str, str], version: str = "1.1") -> bytes:
 
 
 def raw(api: ApiClient, headers: dict[str, str], *, version: str = "1.1", body: bytes) -> int:
-    """Send a request as a client that reads only after it has sent all of it, and return the status."""
+    """Send a request as a client that reads only after sending all of it, and return the status."""
     with socket.create_connection(address(api), timeout=30) as connection:
         connection.sendall(head({"host": "here", **headers}, version) + body)
         response = http.client.HTTPResponse(connection)
@@ -110,7 +110,7 @@ def expecting(api: ApiClient, headers: dict[str, str]) -> int:
     with socket.create_connection(address(api), timeout=30) as connection:
         connection.sendall(head({"host": "here", **headers}))
         response = http.client.HTTPResponse(connection)
-        response.begin()  # skips a 100, and waits for what follows the body then
+        response.begin()  # skips a 100, and then waits for the final response
         return response.status
 
 
@@ -152,11 +152,11 @@ SLOW_WAYS: dict[str, tuple[str, dict[str, str]]] = {
     "chunked": ("1.1", {"transfer-encoding": "chunked"}),
     "chunked close": ("1.1", {"transfer-encoding": "chunked", "connection": "close"}),
 }
-"""By name, how a client that is too slow sends its request: the version and headers."""
+"""By name, the version and headers of a slow client's request."""
 
 
 def too_slow(api: ApiClient, way: str) -> int:
-    """Send too slowly at first, then the rest at once, and read only then."""
+    """Send too slowly at first, then the rest at once, and only then read."""
     version, headers = SLOW_WAYS[way]
     body = (bytes(1_000), bytes(SIZE - 1_000))
     if "transfer-encoding" in headers:
