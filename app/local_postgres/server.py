@@ -194,8 +194,9 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         """Lock the folder, and create the data if it is missing."""
-        binaries = self._given_binaries or find_binaries()
         place = self._place = choose_place(self._folder)
+        existing = None if place.is_abandoned() else place.data_version
+        binaries = self._given_binaries or find_binaries(existing)
         place.make()
         # Lock the data, not the requested folder: copies of that may refer to the same data.
         self._lock = lock_folder(place.data.parent, shown=self._folder)
