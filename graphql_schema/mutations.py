@@ -25,7 +25,7 @@ from graphql_schema.inputs import (
     verified_genres,
 )
 from graphql_schema.operations import note_rows
-from graphql_schema.types.batch import Batch, batch_uuid
+from graphql_schema.types.batch import Batch, batch_uuid, known_batch
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge, UnknownSongs
 from graphql_schema.types.song import Song
 
@@ -245,9 +245,7 @@ class Mutation:
         min_confidence: Annotated[float, strawberry.argument(description=MIN_CONFIDENCE)] = 0.0,
     ) -> Batch:
         require(Role.ADMIN, info, "Reclassifying songs requires the admin role.")
-        batch = None if batch_id is None else batch_uuid("batchId", batch_id)
-        if batch is not None and await info.context.loaders.batch.load(batch) is None:
-            raise InvalidArgumentError("batchId", "there is no such batch")
+        batch = await known_batch(info, batch_id)
         if genre is not None:
             await info.context.catalogue.check_genre(genre)
         if model_version is not None:

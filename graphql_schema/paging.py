@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 import strawberry
 from strawberry import relay
 
+from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import MAX_PAGE_SIZE, Page
 
 Row = TypeVar("Row")
@@ -25,6 +26,18 @@ After = Annotated[
         description="Return items after this cursor: `pageInfo.endCursor` of the previous page."
     ),
 ]
+
+
+def checked_first(first: int | None, default: int, maximum: int) -> int:
+    """Return how many items of a list without cursors to return.
+
+    Raises:
+        InvalidArgumentError: it is out of range.
+    """
+    wanted = default if first is None else first
+    if not 0 <= wanted <= maximum:
+        raise InvalidArgumentError("first", f"must be from 0 to {maximum}, not {wanted}")
+    return wanted
 
 
 def page_info(page: Page[Row], after: str | None, cursor: Callable[[Row], str]) -> relay.PageInfo:

@@ -15,7 +15,7 @@ from graphql_schema.inputs import ClassifySongsInput
 from graphql_schema.operations import note_rows
 from graphql_schema.paging import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
 from graphql_schema.types.accuracy import AccuracyOnVerified
-from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid
+from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid, known_batch
 from graphql_schema.types.genre import Genre
 from graphql_schema.types.model import Model
 from graphql_schema.types.prediction import PredictedSongs, PredictSongsResult
@@ -77,13 +77,10 @@ class Query:
         first: First = DEFAULT_SONGS,
         after: After = None,
     ) -> SongConnection:
-        batch = None if batch_id is None else batch_uuid("batchId", batch_id)
-        if batch is not None and await info.context.loaders.batch.load(batch) is None:
-            raise InvalidArgumentError("batchId", "there is no such batch")
         wanted = SongFilter(
             genre,
             title_contains,
-            batch,
+            await known_batch(info, batch_id),
             confident,
             model_version,
             verified,

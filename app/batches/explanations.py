@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from app.batches.classifier import SongClassifier
 from app.batches.stored_songs import StoredSongsRepository
-from app.catalogue.errors import InvalidArgumentError
 from app.database.engine import SessionFactory, reading
 from ml.model.explanation import Explanations, FeatureContribution, explain
 from ml.songs.contract import Songs
@@ -29,16 +28,6 @@ class SongExplanation:
     def strongest(self, first: int) -> list[FeatureContribution]:
         """Return the `first` features with the strongest influence for or against the genre."""
         return self.explanations.strongest(self.row, first)
-
-
-def check_feature_count(first: int) -> None:
-    """Check the number of requested features.
-
-    Raises:
-        InvalidArgumentError: `first` is out of range.
-    """
-    if not 0 <= first <= MAX_FEATURES:
-        raise InvalidArgumentError("first", f"must be from 0 to {MAX_FEATURES}, not {first}")
 
 
 class SongExplanations:

@@ -212,6 +212,20 @@ def batch_uuid(argument: str, global_id: relay.GlobalID) -> uuid.UUID:
     raise InvalidArgumentError(argument, "is not a batch ID; pass `Batch.id`")
 
 
+async def known_batch(info: Info, batch_id: relay.GlobalID | None) -> uuid.UUID | None:
+    """Return the key in the argument `batchId`, or None if it was not given.
+
+    Raises:
+        InvalidArgumentError: it is not the ID of a batch that the caller can access.
+    """
+    if batch_id is None:
+        return None
+    key = batch_uuid("batchId", batch_id)
+    if await info.context.loaders.batch.load(key) is None:
+        raise InvalidArgumentError("batchId", "there is no such batch")
+    return key
+
+
 @strawberry.type(description="A batch and its cursor.")
 class BatchEdge:
     cursor: str = strawberry.field(description="Pass as `after` to return the batches after this one.")

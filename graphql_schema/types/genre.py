@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -50,6 +51,14 @@ class GenreProbability:
     probability: float = strawberry.field(
         description="The probability, from 0 to 1. A song's probabilities add up to 1."
     )
+
+    @classmethod
+    def ranked(cls, by_genre: Iterable[tuple[str, float]]) -> list[Self]:
+        """Return probabilities, highest first."""
+        return [
+            cls(genre=genre, probability=probability)
+            for genre, probability in sorted(by_genre, key=lambda pair: -pair[1])
+        ]
 
 
 @strawberry.type(description="A genre and the number of songs in a batch predicted to belong to it.")

@@ -7,11 +7,12 @@ from typing import Annotated, Self
 
 import strawberry
 
-from app.batches.explanations import MAX_FEATURES, SongExplanations, check_feature_count
+from app.batches.explanations import MAX_FEATURES, SongExplanations
 from app.batches.receive import PredictedSongs as Predicted
+from graphql_schema.paging import checked_first
 from graphql_schema.types.genre import Genre, GenreProbability
 from graphql_schema.types.problem import InvalidSongs
-from graphql_schema.types.song import DEFAULT_FEATURES, FeatureContribution
+from graphql_schema.types.song import DEFAULT_FEATURES, FeatureContribution, FirstFeatures
 from ml.model.manifest import Manifest
 
 
@@ -28,21 +29,11 @@ class PredictedSong:
 
     @strawberry.field(description="The probability of every genre the model predicts, highest first.")
     def probabilities(self) -> list[GenreProbability]:
-        return [
-            GenreProbability(genre=genre, probability=probability)
-            for genre, probability in sorted(self.by_genre, key=lambda pair: -pair[1])
-        ]
+        return GenreProbability.ranked(self.by_genre)
 
     @strawberry.field(description="The features contributing most to the genre, strongest first.")
-    async def explanation(
-        self,
-        first: Annotated[
-            int | None,
-            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_FEATURES}."),
-        ] = DEFAULT_FEATURES,
-    ) -> list[FeatureContribution]:
-        wanted = DEFAULT_FEATURES if first is None else first
-        check_feature_count(wanted)
+    async def explanation(self, first: FirstFeatures = DEFAULT_FEATURES) -> list[FeatureContribution]:
+        wanted = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES)
         explanation = await self.explanations.of(self.place)
         return [FeatureContribution.of(found) for found in explanation.strongest(wanted)]
 

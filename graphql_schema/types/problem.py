@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import strawberry
 
-from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
 from graphql_schema.enums import SongFileProblemKind
 from graphql_schema.operations import note_refusal, note_rows
+from graphql_schema.paging import checked_first
 from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, InvalidSongsError, TooManyRowsError
 from ml.songs.problems import SongFileProblem as FileProblem
 
@@ -34,18 +34,9 @@ class ErrorCode(Enum):
 
 DEFAULT_PROBLEMS = 20
 
-Found = TypeVar("Found")
-
 First = Annotated[
     int | None, strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_PROBLEMS}.")
 ]
-
-
-def _first(found: list[Found], first: int | None) -> list[Found]:
-    wanted = DEFAULT_PROBLEMS if first is None else first
-    if not 0 <= wanted <= MAX_PROBLEMS:
-        raise InvalidArgumentError("first", f"must be from 0 to {MAX_PROBLEMS}, not {wanted}")
-    return found[:wanted]
 
 
 @strawberry.interface(description="An expected error that a client can act on.")
@@ -116,7 +107,10 @@ class InvalidSongFile(Error):
 
     @strawberry.field(description="The problems, ordered by line.")
     def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
-        return [SongFileProblem.of(problem) for problem in _first(self.found, first)]
+        return [
+            SongFileProblem.of(problem)
+            for problem in self.found[: checked_first(first, DEFAULT_PROBLEMS, MAX_PROBLEMS)]
+        ]
 
 
 @strawberry.type(description="A song file with too many rows. Nothing was stored.")
@@ -131,7 +125,10 @@ class InvalidSongs(Error):
 
     @strawberry.field(description="The problems, ordered by position in the list.")
     def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongProblem]:
-        return [SongProblem.of(problem) for problem in _first(self.found, first)]
+        return [
+            SongProblem.of(problem)
+            for problem in self.found[: checked_first(first, DEFAULT_PROBLEMS, MAX_PROBLEMS)]
+        ]
 
 
 @strawberry.type(description="Songs that are not stored. Nothing was changed.")

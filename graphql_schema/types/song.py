@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import strawberry
 from strawberry import relay
 
-from app.batches.explanations import MAX_FEATURES, SongExplanations, SongToExplain, check_feature_count
+from app.batches.explanations import (
+    MAX_FEATURES,
+    SongExplanation,
+    SongExplanations,
+    SongToExplain,
+)
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.context import Info
 from graphql_schema.operations import asks_for
-from graphql_schema.paging import DEFAULT_SONGS, page_info
+from graphql_schema.paging import DEFAULT_SONGS, checked_first, page_info
 from graphql_schema.plain_fields import kept
 from graphql_schema.types.genre import Genre, GenreProbability
 from ml.model import explanation
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
 
 
 DEFAULT_FEATURES = 5
+
+FirstFeatures = Annotated[
+    int | None, strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_FEATURES}.")
+]
 
 _OF_WHOLE_ROWS: Final = frozenset(
     {
@@ -130,11 +139,7 @@ class Song(relay.Node):
         manifest = await info.context.loaders.manifest.load(self.row.model_version)
         if manifest is None:
             return []
-        by_genre = zip(manifest["genres"], self.row.probabilities, strict=True)
-        return [
-            GenreProbability(genre=genre, probability=probability)
-            for genre, probability in sorted(by_genre, key=lambda pair: -pair[1])
-        ]
+        return GenreProbability.ranked(zip(manifest["genres"], self.row.probabilities, strict=True))
 
     @strawberry.field(
         description=(
@@ -143,24 +148,17 @@ class Song(relay.Node):
         )
     )
     async def explanation(
-        self,
-        info: Info,
-        first: Annotated[
-            int | None,
-            strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_FEATURES}."),
-        ] = DEFAULT_FEATURES,
+        self, info: Info, first: FirstFeatures = DEFAULT_FEATURES
     ) -> list[FeatureContribution] | None:
-        wanted = DEFAULT_FEATURES if first is None else first
-        check_feature_count(wanted)
-        row = self.row
+        wanted, row = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES), self.row
+        explanation: SongExplanation | None
         if self.explanations is not None:
             explanation = await self.explanations.of(row.track_id)
         else:
             song = SongToExplain(row.track_id, row.batch_id, row.predicted_genre, row.model_version)
-            stored = await info.context.loaders.explanation.load(song)
-            if stored is None:
-                return None
-            explanation = stored
+            explanation = await info.context.loaders.explanation.load(song)
+        if explanation is None:
+            return None
         return [FeatureContribution.of(found) for found in explanation.strongest(wanted)]
 
     @strawberry.field(
