@@ -7,7 +7,6 @@ which LightGBM handles natively.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,28 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.model.lyrics import Vocabulary
-from ml.model.word_lists import COMMON_WORDS, THEMES
+from ml.model.word_lists import WORD_STATISTICS, word_statistics
 from ml.songs.contract import NUMBER_NAMES, Songs
 
-_FREQUENT = 0.3
-"""A word in more than this share of songs counts as frequent."""
-
-_WORD_STATISTICS = (
-    *(f"share_{language}" for language in COMMON_WORDS),
-    "share_not_ascii",
-    "share_rare",
-    "mean_document_frequency",
-    "mean_log_document_frequency",
-    "share_frequent",
-    "mean_word_length",
-    *(f"share_{theme}" for theme in THEMES),
-)
-
-LYRIC_STATISTICS = ("tag_count", *_WORD_STATISTICS)
-"""Number of known tags; shares of them among the common words of six languages, with characters outside
-ASCII, in at most one song of the corpus, in over 30 % of them; mean share of the corpus' songs that have the
-tag, mean log(1 + number of them); mean number of characters; share of tags in each theme. Tags outside the
-vocabulary do not count."""
+LYRIC_STATISTICS = ("tag_count", *WORD_STATISTICS)
+"""The number of known tags, and statistics of them. Tags outside the vocabulary do not count."""
 
 LEXICAL_PREFIX = "lyrics_"
 
@@ -105,18 +87,18 @@ class FeatureExtractor:
         features = np.empty((len(tags), len(self.names)), np.float32)
         features[:, :TAG_COUNT] = numbers
         features[:, TAG_COUNT] = np.where([bool(text.strip()) for text in tags], counts, np.nan)
-        features[:, TAG_COUNT + 1 : end] = sums[:, : len(_WORD_STATISTICS)] / shares
+        features[:, TAG_COUNT + 1 : end] = sums[:, : len(WORD_STATISTICS)] / shares
         if self.lexical is not None:
             length = np.sqrt(sums[:, -1:])
             length[length == 0] = 1.0
-            scores = sums[:, len(_WORD_STATISTICS) : -1] / length + self.lexical.intercepts
+            scores = sums[:, len(WORD_STATISTICS) : -1] / length + self.lexical.intercepts
             features[:, end:] = np.where(counts[:, None] > 0, scores, np.nan)
         return features
 
     @cached_property
     def _word_attributes(self) -> npt.NDArray[np.float64]:
         """The terms of each known word in a song's sums: statistics, lexical weights, squared idf."""
-        statistics = _word_statistics(self.vocabulary.words, self.frequencies, self.corpus_songs)
+        statistics = word_statistics(self.vocabulary.words, self.frequencies, self.corpus_songs)
         if self.lexical is None:
             return statistics
         return np.hstack([statistics, self.lexical.weights, self.lexical.squared_idf[:, None]])
@@ -129,21 +111,3 @@ def _lexical_names(genres: Sequence[str]) -> list[str]:
         name = LEXICAL_PREFIX + re.sub(r"[^0-9a-z]+", "_", genre.lower())
         names.append(f"{name}_{position}" if name in names else name)
     return names
-
-
-def _word_statistics(
-    words: Sequence[str], frequencies: npt.NDArray[np.float64], songs: int
-) -> npt.NDArray[np.float64]:
-    """Return each word's terms in the sums for `_WORD_STATISTICS`, shape (words, statistics)."""
-    shares = frequencies / songs
-    columns = [
-        *([word in common for word in words] for common in COMMON_WORDS.values()),
-        [not word.isascii() for word in words],
-        frequencies <= 1,
-        shares,
-        [math.log1p(frequency) for frequency in frequencies.tolist()],
-        shares > _FREQUENT,
-        [len(word) for word in words],
-        *([word in theme for word in words] for theme in THEMES.values()),
-    ]
-    return np.column_stack([np.asarray(column, np.float64) for column in columns])
