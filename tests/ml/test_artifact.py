@@ -10,13 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.model.artifact import (
-    HASHED_FILES,
-    ArtifactError,
-    check_replaceable,
-    load_ensemble,
-    save_model,
-)
+from ml.model.artifact import HASHED_FILES, ArtifactError, check_replaceable, load_ensemble, save_model
 from ml.model.ensemble import Ensemble
 from ml.model.manifest import Manifest
 from tests.support.shipped_model import MODEL

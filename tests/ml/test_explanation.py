@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -28,16 +26,11 @@ def varied_songs(n: int, ensemble: Ensemble) -> Songs:
 
 
 def predicted(ensemble: Ensemble, some: Songs) -> npt.NDArray[np.int64]:
-    genres: npt.NDArray[np.int64] = ensemble.predict(some).argmax(axis=1).astype(np.int64)
-    return genres
-
-
-def names(ensemble: Ensemble, genres: Iterable[int]) -> list[str]:
-    return [ensemble.genres[genre] for genre in genres]
+    return np.asarray(ensemble.predict(some).argmax(axis=1), np.int64)
 
 
 def explained(ensemble: Ensemble, some: Songs) -> Explanations:
-    return explain(ensemble, some, names(ensemble, predicted(ensemble, some)))
+    return explain(ensemble, some, [ensemble.genres[genre] for genre in predicted(ensemble, some)])
 
 
 def test_contributions_and_base_value_sum_to_the_centred_log_odds(ensemble: Ensemble) -> None:
@@ -107,10 +100,7 @@ def test_language_is_explained_in_words(ensemble: Ensemble) -> None:
     spanish, english = changed(songs(1), SPANISH), changed(songs(1), "i, the, you, to, and, with")
     assert text_of(ensemble, spanish, "pop", "share_spanish") == "many Spanish words: for pop"
     assert text_of(ensemble, english, "pop", "share_spanish") == "no Spanish words: against pop"
-    assert (
-        text_of(ensemble, english, "pop", "share_german")
-        == "no German words: " + (text_of(ensemble, english, "pop", "share_german").partition(": ")[2])
-    )
+    assert text_of(ensemble, english, "pop", "share_german").startswith("no German words: ")
 
 
 def test_missing_values_are_described_as_unknown(ensemble: Ensemble) -> None:

@@ -50,10 +50,6 @@ def catalogue(n: int, genres: Sequence[str], *, seed: int = 0) -> VerifiedSongs:
     return VerifiedSongs(songs, tuple(genres[number] for number in position.tolist()), NOON)
 
 
-def first(verified: VerifiedSongs, n: int) -> VerifiedSongs:
-    return replace(verified, songs=verified.songs.take(slice(n)), genres=verified.genres[:n])
-
-
 def accuracy(ensemble: Ensemble, songs: VerifiedSongs) -> float:
     found = [ensemble.genres[number] for number in ensemble.predict(songs.songs).argmax(axis=1)]
     return float(np.mean(np.array(found) == np.array(songs.genres)))
@@ -189,16 +185,13 @@ def test_a_folder_that_is_not_a_model_is_not_replaced(base: Ensemble, tmp_path: 
         learn(base, catalogue(30, ("polka", "ballad")), tmp_path)
 
 
-def test_evaluation_rejects_songs_that_the_model_learned_from(
+def test_evaluation_rejects_the_training_songs_of_a_model_that_learned(
     base: Ensemble, files: TrainingFiles, tmp_path: Path
 ) -> None:
-    data = read_labelled_songs(files.features, files.labels)
     learn(base, catalogue(30, ("polka", "ballad")), tmp_path / "out")
 
     with pytest.raises(TrainingDataError, match="only songs that the model was trained on or learned from"):
         evaluate(load_ensemble(tmp_path / "out"), files.features, files.labels)
-
-    assert len(data.genres) == 48
 
 
 def test_changing_a_boosters_genres_keeps_the_scores_of_the_others(base: Ensemble) -> None:

@@ -22,11 +22,7 @@ from ml.training.figures import draw_figures
 from ml.training.reports import EvaluationReport, read_report, write_reports
 from ml.training.train import TrainingFiles
 from tests.support.songs import song_csv, song_rows
-from tests.support.training_files import (
-    GENRES,
-    write_csv,
-    write_part,
-)
+from tests.support.training_files import GENRES, write_csv, write_part
 
 
 @pytest.fixture(scope="module")

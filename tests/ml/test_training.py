@@ -204,20 +204,20 @@ def test_unmatched_songs_and_labels_and_incomplete_songs_are_counted(
 
 
 def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> None:
-    told: list[tuple[int, int, str]] = []
+    steps: list[tuple[int, int, str]] = []
 
     train(
         files,
         tmp_path / "model",
         parameters=QUICK,
-        progress=lambda done, total, what: told.append((done, total, what)),
+        progress=lambda done, total, what: steps.append((done, total, what)),
     )
 
-    assert [done for done, _, _ in told] == list(range(17))
-    assert {total for _, total, _ in told} == {16}
-    assert told[0][2] == "read the files"
-    assert told[1][2] == "score grouped fold 1"
-    assert told[-1][2] == "done"
+    assert [done for done, _, _ in steps] == list(range(17))
+    assert {total for _, total, _ in steps} == {16}
+    assert steps[0][2] == "read the files"
+    assert steps[1][2] == "score grouped fold 1"
+    assert steps[-1][2] == "done"
 
 
 @pytest.mark.parametrize(
