@@ -53,10 +53,12 @@ class Turn:
     Attributes:
         load: what came of it.
         cpu: seconds of processor time that the service's processes took for an answer.
+        others: the same of the client, PostgreSQL and all other processes of the benchmark.
     """
 
     load: Load
     cpu: float
+    others: float
 
 
 @dataclass(frozen=True)
@@ -79,23 +81,25 @@ class Server:
         Raises:
             RuntimeError: an answer failed, or none came.
         """
-        before = self._cpu_seconds()
+        before, all_before = _cpu_seconds(self.pid), _cpu_seconds(os.getpid())
         load = run(self.port, post(self.port, body), connections=connections, seconds=seconds)
         if load.failures or not load.latencies:
             raise RuntimeError(f"{self.name}: {load.failures} of {len(load.latencies)} answers failed")
-        return Turn(load, (self._cpu_seconds() - before) / len(load.latencies))
+        cpu = (_cpu_seconds(self.pid) - before) / len(load.latencies)
+        return Turn(load, cpu, (_cpu_seconds(os.getpid()) - all_before) / len(load.latencies) - cpu)
 
     def memory(self) -> float:
         """Return how much memory its processes hold now, in MiB."""
-        return sum(process.memory_info().rss for process in self._processes()) / 2**20
+        return sum(process.memory_info().rss for process in _family(self.pid)) / 2**20
 
-    def _cpu_seconds(self) -> float:
-        times = [process.cpu_times() for process in self._processes()]
-        return sum(each.user + each.system for each in times)
 
-    def _processes(self) -> list[psutil.Process]:
-        process = psutil.Process(self.pid)
-        return [process, *process.children(recursive=True)]
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _cpu_seconds(pid: int) -> float:
+    return sum(times.user + times.system for times in (process.cpu_times() for process in _family(pid)))
 
 
 @contextmanager

@@ -141,13 +141,16 @@ def compared(taken: Turns) -> Iterator[tuple[str, ...]]:
 def times_one_process(taken: Turns) -> Iterator[str]:
     """Give what two processes answer, in times what one does: ours and the floor, for each request.
 
-    The client and PostgreSQL take part of the cores, so the ratio is smaller for a service that works less.
+    On two cores it is at most twice the service's share of all processor time: the client and PostgreSQL take
+    the rest, which is more for a service that works less.
     """
     for request, name in taken:
         if name in TIMES_ONE_PROCESS:
-            pairs = zip(taken[request, name], taken[request, TIMES_ONE_PROCESS[name]], strict=True)
+            twos, ones = taken[request, name], taken[request, TIMES_ONE_PROCESS[name]]
+            pairs = zip(twos, ones, strict=True)
             times = statistics.median(two.load.per_second / one.load.per_second for two, one in pairs)
-            yield f"{request} {times:.2f} ({name})"
+            most = 2 * statistics.median(one.cpu / (one.cpu + one.others) for one in ones)
+            yield f"{request} {times:.2f} of at most {most:.2f} ({name})"
 
 
 def many_connections(server: Server, body: bytes, seconds: float) -> str:
