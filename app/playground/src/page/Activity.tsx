@@ -64,11 +64,13 @@ function Sending({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
         aria-label={share === null ? 'Classification' : 'Upload'}
         {...(share === null ? {} : { value: share })}
       />
-      <span className="quiet number">{share === null ? '' : percent(share)}</span>
       {share !== null && (
-        <button type="button" className="secondary" onClick={() => queue.remove(key)}>
-          Cancel
-        </button>
+        <>
+          <span className="quiet number">{percent(share)}</span>
+          <button type="button" className="secondary" onClick={() => queue.remove(key)}>
+            Cancel
+          </button>
+        </>
       )}
     </div>
   );

@@ -18,7 +18,7 @@ interface Props {
   onChange: () => void;
 }
 
-export const STATUS_LABELS: Record<FileFragment['status'], string> = {
+const STATUS_LABELS: Record<FileFragment['status'], string> = {
   QUEUED: 'Queued',
   RUNNING: 'Classifying',
   WAITING: 'Waiting',

@@ -115,11 +115,11 @@ export type OverviewQueryVariables = Exact<{
 }>;
 
 
-export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { pageInfo: { hasNextPage: boolean }, nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, groupedAccuracy: number, largeGroupsAccuracy: number | null } };
+export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { pageInfo: { hasNextPage: boolean }, nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, groupedAccuracy: number, largeGroupsAccuracy: number | null } };
 
-export type FileFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number };
+export type FileFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number };
 
-export type BatchFragment = { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null };
+export type BatchFragment = { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null };
 
 export type ProblemFragment = { kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string };
 
@@ -128,7 +128,7 @@ export type BatchQueryVariables = Exact<{
 }>;
 
 
-export type BatchQuery = { batch: { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null } | null };
+export type BatchQuery = { batch: { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null } | null };
 
 export type ClassifyBatchMutationVariables = Exact<{
   file: File;
@@ -137,9 +137,9 @@ export type ClassifyBatchMutationVariables = Exact<{
 
 
 export type ClassifyBatchMutation = { classifyBatch:
-    | { __typename: 'Batch', minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null }
+    | { __typename: 'Batch', minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null }
     | { __typename: 'InvalidSongFile', message: string, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }> }
-    | { __typename: 'SongFileTooLarge', message: string, maxRows: number }
+    | { __typename: 'SongFileTooLarge', message: string }
    };
 
 export type BatchProgressSubscriptionVariables = Exact<{
@@ -211,7 +211,7 @@ export type ReclassifySongsMutationVariables = Exact<{
 }>;
 
 
-export type ReclassifySongsMutation = { reclassifySongs: { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, finishedAt: string | null, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number } };
+export type ReclassifySongsMutation = { reclassifySongs: { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number } };
 
 export type DeleteBatchMutationVariables = Exact<{
   id: string | number;
@@ -247,7 +247,6 @@ export const FileFragmentDoc = new TypedDocumentString(`
   error
   waitingReason
   createdAt
-  finishedAt
   resultsUntil
   rowsUploaded
   rowsProcessed
@@ -296,7 +295,6 @@ export const BatchFragmentDoc = new TypedDocumentString(`
   error
   waitingReason
   createdAt
-  finishedAt
   resultsUntil
   rowsUploaded
   rowsProcessed
@@ -362,7 +360,6 @@ export const OverviewDocument = new TypedDocumentString(`
   error
   waitingReason
   createdAt
-  finishedAt
   resultsUntil
   rowsUploaded
   rowsProcessed
@@ -383,7 +380,6 @@ export const BatchDocument = new TypedDocumentString(`
   error
   waitingReason
   createdAt
-  finishedAt
   resultsUntil
   rowsUploaded
   rowsProcessed
@@ -437,7 +433,6 @@ export const ClassifyBatchDocument = new TypedDocumentString(`
     }
     ... on SongFileTooLarge {
       message
-      maxRows
     }
   }
 }
@@ -448,7 +443,6 @@ export const ClassifyBatchDocument = new TypedDocumentString(`
   error
   waitingReason
   createdAt
-  finishedAt
   resultsUntil
   rowsUploaded
   rowsProcessed
@@ -641,7 +635,6 @@ export const ReclassifySongsDocument = new TypedDocumentString(`
   error
   waitingReason
   createdAt
-  finishedAt
   resultsUntil
   rowsUploaded
   rowsProcessed

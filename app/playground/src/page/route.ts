@@ -5,8 +5,8 @@ import { Store } from '../shared/store';
 export const SORTS = ['title', 'most-confident', 'least-confident'] as const;
 export type Sort = (typeof SORTS)[number];
 
-export const VIEWS = ['songs', 'files', 'review'] as const;
-export type View = (typeof VIEWS)[number];
+const VIEWS = ['songs', 'files', 'review'] as const;
+type View = (typeof VIEWS)[number];
 
 export interface Route {
   view: View;

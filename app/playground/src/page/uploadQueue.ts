@@ -173,7 +173,7 @@ export class UploadQueue {
 
 const now = () => ({ client: credentials.get(), shown: route.get() });
 
-export const isSending = ({ state }: Upload): boolean =>
+const isSending = ({ state }: Upload): boolean =>
   state.step === 'uploading' || state.step === 'classifying';
 
 function asRefusal(answer: Exclude<Answer, { __typename: 'Batch' }>): Refusal {

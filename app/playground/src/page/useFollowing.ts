@@ -10,7 +10,7 @@ export interface Following {
   failure: Failure | null;
 }
 
-export interface EndListener {
+interface EndListener {
   onEnd: (batch: BatchFragment) => void;
   onFailure: (failure: Failure, id: string) => void;
 }

@@ -9,7 +9,7 @@ import { matching, sorted, withinRange } from './songsInMemory';
 import { useRequest } from './useRequest';
 
 /** Up to so many songs are loaded at once, to be sorted and filtered without asking again. */
-export const IN_MEMORY = 5000;
+const IN_MEMORY = 5000;
 
 const PAGE = 25;
 
