@@ -176,7 +176,9 @@ def _check_cells(path: Path, cells: pd.Series[str], valid: pd.Series[bool], expe
 
 
 def _check_genres(path: Path, cells: pd.Series[str]) -> None:
-    valid = cells.map(lambda cell: 0 < len(cell.strip()) <= MAX_GENRE_LENGTH and is_storable(cell))
+    names = cells.str.strip()
+    missing = names.str.lower().isin(MISSING_MARKERS)
+    valid = ~missing & (names.str.len() <= MAX_GENRE_LENGTH) & cells.map(is_storable)
     _check_cells(path, cells, valid.astype(bool), f"a name of 1 to {MAX_GENRE_LENGTH} characters")
 
 

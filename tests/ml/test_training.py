@@ -228,6 +228,7 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
         ("trackID,genre\n", "has no rows"),
         ("trackID,genre\nx,polka\n", "line 2: trackID is 'x', must be an integer"),
         ("trackID,genre\n1,polka\n2,\n", "line 3: genre is '', must be a name"),
+        ("trackID,genre\n1,polka\n2,NaN\n", "line 3: genre is 'NaN', must be a name"),
         ("trackID,genre\n1,polka\n1,march\n", "line 3: song 1 has two genres, 'polka' and 'march'"),
         ("trackID,genre\n1,polka,x\n", "line 2: 3 cells, the header has 2"),
         ('trackID,genre\n1,"polka\n', "line 2: unexpected end of data"),
