@@ -16,13 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.batches.batch import Drift, note_end, problem_rows
 from app.batches.queue import UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
-from app.batches.stored_songs import ReadSongs, Selection
+from app.batches.stored_songs import ReadSongs
 from app.database.engine import SessionFactory
 from app.database.errors import is_conflict, is_disk_full, is_outage, is_read_only
 from app.database.tables import BatchRow, BatchStatus, BatchUploadRow
 from app.observability.metrics import Metrics
 from ml.songs.csv_songs import SongFileState
-from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileReport
+from ml.songs.problems import SongFileReport
 
 MAX_ATTEMPTS = 3
 """Maximum consecutive failed attempts at a batch without progress."""
@@ -51,23 +51,15 @@ class Work:
     """A batch owned by this worker.
 
     Attributes:
-        batch_id: ID of the batch.
-        name: name of its file.
-        claim: token in the database that marks this worker as the owner.
-        on_invalid_row: how to handle invalid rows.
-        on_missing_value: how to handle rows with missing values.
-        selection: stored songs to reclassify; None if the batch has a file.
+        batch: its row when it was claimed.
+        upload: its upload when it was claimed; `upload.claim` marks this worker as the owner.
         state: read position after the songs kept so far.
         songs_staged: number of songs kept so far.
         drift: how many of these songs are outside the training range.
     """
 
-    batch_id: uuid.UUID
-    name: str
-    claim: uuid.UUID
-    on_invalid_row: OnInvalidRow
-    on_missing_value: OnMissingValue
-    selection: Selection | None
+    batch: BatchRow
+    upload: BatchUploadRow
     state: SongFileState | ReadSongs
     songs_staged: int
     drift: Drift
@@ -80,7 +72,7 @@ class Claims:
     sessions: SessionFactory
     metrics: Metrics
     model_version: str
-    _unreturned: dict[uuid.UUID, tuple[uuid.UUID, str]] = field(default_factory=dict, init=False)
+    _unreturned: dict[uuid.UUID, tuple[uuid.UUID | None, str]] = field(default_factory=dict, init=False)
 
     async def take(self, batch_id: uuid.UUID) -> Work | None:
         """Claim a batch; return None if there is nothing left to do."""
@@ -100,7 +92,7 @@ class Claims:
         Raises:
             LostBatchError: this worker no longer owns the batch.
         """
-        owned = await _owned(session, work.batch_id, work.claim)
+        owned = await _owned(session, work.batch.id, work.upload.claim)
         if owned is None:
             raise LostBatchError
         return owned
@@ -108,19 +100,19 @@ class Claims:
     async def hand_over(self, work: Work) -> None:
         """Release a batch because the worker is stopping; the attempt does not count."""
         async with self.sessions.begin() as session:
-            owned = await _owned(session, work.batch_id, work.claim)
+            owned = await _owned(session, work.batch.id, work.upload.claim)
             if owned is not None:
                 _discard_attempt(owned[0])
 
     async def wait(self, work: Work, reason: str, error: Exception) -> None:
         """Mark a batch as waiting; if the database is unavailable, this is recorded later."""
-        log.warning("batch waits", batch_id=str(work.batch_id), reason=reason, error=repr(error))
-        self._unreturned[work.batch_id] = (work.claim, reason)
+        log.warning("batch waits", batch_id=str(work.batch.id), reason=reason, error=repr(error))
+        self._unreturned[work.batch.id] = (work.upload.claim, reason)
         try:
             await self.return_waiting()
         except Exception as further:  # noqa: BLE001 - the batch waits after any error
             log.warning(
-                "could not record the waiting batch yet", batch_id=str(work.batch_id), error=repr(further)
+                "could not record the waiting batch yet", batch_id=str(work.batch.id), error=repr(further)
             )
 
     async def return_waiting(self) -> None:
@@ -153,14 +145,14 @@ class Claims:
 
     async def record_failure(self, work: Work, error: Exception) -> None:
         """Fail the batch if this was the last attempt."""
-        log.warning("batch processing failed", batch_id=str(work.batch_id), exc_info=error)
+        log.warning("batch processing failed", batch_id=str(work.batch.id), exc_info=error)
         try:
             async with self.sessions.begin() as session:
-                owned = await _owned(session, work.batch_id, work.claim)
+                owned = await _owned(session, work.batch.id, work.upload.claim)
                 if owned is not None and owned[0].attempts >= MAX_ATTEMPTS:
                     await self._give_up(session, *owned, _FAILED)
         except Exception as further:  # noqa: BLE001  (another worker retries the batch)
-            log.warning("could not record the failure", batch_id=str(work.batch_id), error=repr(further))
+            log.warning("could not record the failure", batch_id=str(work.batch.id), error=repr(further))
 
     async def _take(self, batch_id: uuid.UUID) -> Work | None:
         async with self.sessions.begin() as session:
@@ -171,7 +163,6 @@ class Claims:
             if upload.attempts >= MAX_ATTEMPTS:
                 await self._give_up(session, upload, batch, _WORKER_DIED)
                 return None
-            selection = None if batch.selection is None else Selection(**batch.selection)
             state = self._state(upload, batch)
             if state is None and upload.songs_staged:
                 # Another model classified these songs, or the state has an unknown format.
@@ -184,17 +175,9 @@ class Claims:
             batch.waiting_reason = None
             batch.started_at = batch.started_at or datetime.now(UTC)
             batch.model_version = self.model_version
-            return Work(
-                batch_id=batch_id,
-                name=batch.file_name or "",
-                claim=upload.claim,
-                on_invalid_row=OnInvalidRow(upload.on_invalid_row),
-                on_missing_value=OnMissingValue(upload.on_missing_value),
-                selection=selection,
-                state=state or (SongFileState() if selection is None else ReadSongs()),
-                songs_staged=upload.songs_staged,
-                drift=batch.drift or {},
-            )
+            if state is None:
+                state = SongFileState() if batch.selection is None else ReadSongs()
+            return Work(batch, upload, state, upload.songs_staged, batch.drift or {})
 
     def _state(self, upload: BatchUploadRow, batch: BatchRow) -> SongFileState | ReadSongs | None:
         """Return the read position; None to start from the beginning."""
@@ -222,7 +205,11 @@ class Claims:
 
 
 async def _owned(
-    session: AsyncSession, batch_id: uuid.UUID, claim: uuid.UUID, *, timeout_seconds: float | None = None
+    session: AsyncSession,
+    batch_id: uuid.UUID,
+    claim: uuid.UUID | None,
+    *,
+    timeout_seconds: float | None = None,
 ) -> tuple[BatchUploadRow, BatchRow] | None:
     """Return an upload and its batch, locked for this transaction; None if the claim is no longer theirs."""
     upload = await UploadRepository(session).locked(batch_id, timeout_seconds=timeout_seconds)

@@ -33,11 +33,11 @@ from app.batches.song_parts import (
     with_features,
 )
 from app.batches.stored_file import open_stored
-from app.batches.stored_songs import ReadSongs, StoredSongs
+from app.batches.stored_songs import ReadSongs, Selection, StoredSongs
 from app.database.engine import SessionFactory
 from app.observability.metrics import Metrics
-from ml.songs.csv_songs import SongFile, SongFileState
-from ml.songs.problems import InvalidSongFileError, SongFileReport
+from ml.songs.csv_songs import SongFile
+from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue, SongFileReport
 
 log = structlog.get_logger(__name__)
 
@@ -109,19 +109,19 @@ class BatchProcessing:
         return source.report
 
     async def _source(self, work: Work) -> SongFile | StoredSongs:
-        if work.selection is not None:
-            assert isinstance(work.state, ReadSongs)
-            return StoredSongs(self.sessions, work.selection, work.state)
-        assert isinstance(work.state, SongFileState)
-        offset = work.state.position.offset
-        file = await self.classifier.run(self._open, work.batch_id, offset, asyncio.get_running_loop())
+        batch, upload, state = work.batch, work.upload, work.state
+        if isinstance(state, ReadSongs):
+            return StoredSongs(self.sessions, Selection(**batch.selection or {}), state)
+        file = await self.classifier.run(
+            self._open, batch.id, state.position.offset, asyncio.get_running_loop()
+        )
         return SongFile(
             file,
-            name=work.name,
-            on_invalid_row=work.on_invalid_row,
-            on_missing_value=work.on_missing_value,
+            name=batch.file_name or "",
+            on_invalid_row=OnInvalidRow(upload.on_invalid_row),
+            on_missing_value=OnMissingValue(upload.on_missing_value),
             chunk_rows=CHUNK_ROWS,
-            state=work.state,
+            state=state,
         )
 
     async def _checkpoint(self, work: Work, chunk: ClassifiedChunk[PackedPart]) -> None:
@@ -133,7 +133,7 @@ class BatchProcessing:
             await ResultRepository(session).add(batch.id, chunk.packed)
 
     async def _finish(self, work: Work, report: SongFileReport) -> None:
-        async with self.sessions.begin() as session, aclosing(self._kept_parts(work.batch_id)) as parts:
+        async with self.sessions.begin() as session, aclosing(self._kept_parts(work.batch.id)) as parts:
             _, batch = await self.claims.held(session, work)
             transaction = BatchTransaction(session, batch, self.storage)
             await transaction.open()
