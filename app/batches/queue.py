@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
-from sqlalchemy import CursorResult, delete, exists, insert, literal_column, select, text, update
+from sqlalchemy import delete, exists, insert, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -139,16 +139,14 @@ class UploadRepository:
         """Delete a stored file."""
         await self._session.execute(delete(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id))
 
-    async def remove_finished_before(self, moment: datetime) -> int:
-        """Delete the files of batches that ended before a time, and return their number."""
+    async def remove_finished_before(self, moment: datetime) -> None:
+        """Delete the files of batches that ended before a time."""
         ended = exists().where(
             col(BatchRow.id) == col(BatchUploadRow.batch_id),
             col(BatchRow.status).not_in(_UNFINISHED),
             col(BatchRow.finished_at) < moment,
         )
-        result = await self._session.execute(delete(BatchUploadRow).where(ended))
-        assert isinstance(result, CursorResult)
-        return result.rowcount
+        await self._session.execute(delete(BatchUploadRow).where(ended))
 
     async def without_job(self) -> Sequence[uuid.UUID]:
         """Return the unfinished batches without a job in the queue."""

@@ -57,11 +57,6 @@ def alembic_config() -> Config:
     return config
 
 
-def head_revision() -> str:
-    """Return the newest revision that this code knows."""
-    return known_revisions()[0]
-
-
 @cache
 def known_revisions() -> tuple[str, ...]:
     """Return the revisions that this code knows, newest first."""
