@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
@@ -19,16 +20,12 @@ Renderer = Callable[[dict[str, object]], str]
 """Renders a line."""
 
 
+@dataclass
 class _Lines:
-    """Writes the per-request lines, bypassing structlog's slower processing."""
+    """How per-request lines bypass structlog's slower processing; without a handler, they do not."""
 
     handler: logging.StreamHandler[TextIO] | None = None
-    render: Renderer
-
-    def set(self, handler: logging.StreamHandler[TextIO] | None, render: Renderer) -> None:
-        """Write to a handler's stream; None uses structlog's processing, for coloured output."""
-        self.handler = handler
-        self.render = render
+    render: Renderer = json.dumps
 
 
 _LINES: Final = _Lines()
@@ -100,8 +97,9 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    plain = log_format is LogFormat.JSON or not sys.stderr.isatty()
-    _LINES.set(handler if plain else None, json.dumps if log_format is LogFormat.JSON else _console_line)
+    coloured = log_format is LogFormat.CONSOLE and sys.stderr.isatty()
+    _LINES.handler = None if coloured else handler
+    _LINES.render = json.dumps if log_format is LogFormat.JSON else _console_line
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers = []

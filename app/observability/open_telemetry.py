@@ -28,9 +28,8 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import Link, SpanKind, StatusCode, TraceState
+from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.util.http import parse_excluded_urls
-from opentelemetry.util.types import Attributes
 from pgqueuer.adapters.tracing.opentelemetry import OpenTelemetryTracing
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
@@ -204,19 +203,18 @@ class RequestsAndJobs(Sampler):
         """Sample a share, from 0 to 1."""
         self._share = TraceIdRatioBased(share)
 
-    def should_sample(  # noqa: PLR0913, PLR0917 - OpenTelemetry's signature
+    def should_sample(
         self,
         parent_context: Context | None,
         trace_id: int,
         name: str,
         kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
+        *more: Any,
+        **options: Any,
     ) -> SamplingResult:
         """Decide on a root span."""
         sampler: Sampler = self._share if kind in _BEGINNINGS else ALWAYS_OFF
-        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        return sampler.should_sample(parent_context, trace_id, name, kind, *more, **options)
 
     def get_description(self) -> str:
         """Describe the sampler."""

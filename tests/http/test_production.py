@@ -97,6 +97,7 @@ def test_misspelt_names_get_no_suggestion_over_a_websocket_in_production(start_s
 def test_introspection_is_refused_in_production(start_service: StartService, query: str) -> None:
     body = start_service(environment="production").post(query).json()
     assert body.keys() == {"errors"}
+    assert body["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert start_service(environment="production", introspection=True).post(query).json().keys() == {"data"}
 
 
@@ -128,6 +129,7 @@ def test_a_mutation_over_get_is_not_executed(api: ApiClient, accept: str) -> Non
         assert "Mutations are not allowed over GET" in response.text
     else:
         assert response.status_code == 405
+        assert response.headers["allow"] == "POST"
         message = response.json()["errors"][0]["message"]
         assert message == "Mutations are not allowed over GET. Use POST."
 
@@ -176,6 +178,14 @@ def test_only_pages_of_configured_origins_can_read_answers(start_service: StartS
         ]
         == "https://music.example"
     )
+    preflight = {
+        "origin": "https://music.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "client-id,client-secret,graphql-preflight",
+    }
+    allowed = api.http.options("/graphql", headers=preflight)
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == "https://music.example"
     evil = api.post("{ __typename }", headers={"origin": "https://music.example.evil.example"})
     assert "access-control-allow-origin" not in evil.headers
     assert "access-control-allow-credentials" not in evil.headers
