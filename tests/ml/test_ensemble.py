@@ -24,7 +24,7 @@ def varied_songs(n: int, ensemble: Ensemble) -> Songs:
     """Return songs with all kinds of words, and numbers up to their limits."""
     made = songs(n, seed=1)
     random = np.random.default_rng(2)
-    words = [*ensemble.extractor.vocabulary.words[:1500], "Zzz", "ähm", "xy z"]
+    words = np.array([*ensemble.extractor.vocabulary.words[:1500], "Zzz", "ähm", "xy z"])
     tags = [", ".join(random.choice(words, random.integers(1, 120))) for _ in range(n)]
     return Songs(made.track_ids, made.titles, tags, made.numbers)
 

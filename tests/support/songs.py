@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -66,9 +67,12 @@ def song_csv(
     return "".join(",".join(map(_cell, line)) + line_end for line in lines).encode(encoding)
 
 
+_needs_quotes = re.compile(r'[,"\r\n]').search
+
+
 def _cell(text: str) -> str:
-    """Return a cell, in quotes where it needs them. (Python 3.11's csv.writer forgets those around a CR.)"""
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
+    """Return a cell, in quotes if it needs them. (Python 3.11's csv.writer omits them around a CR.)"""
+    return '"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text
 
 
 def songs(n: int, seed: int = 0) -> Songs:
