@@ -18,6 +18,7 @@ from graphql import parse, validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strawberry import Schema, relay
+from strawberry.extensions import ParserCache, ValidationCache
 
 from graphql_schema.execution import CompiledExecutor
 from graphql_schema.plain_fields import READ_FROM
@@ -156,8 +157,9 @@ class Query:
         return self.things
 
 
-STANDARD = Schema(Query)
-COMPILED = Schema(Query, execution_context_class=CompiledExecutor)
+CACHES = (ParserCache, ValidationCache)  # documents are executed hundreds of times
+STANDARD = Schema(Query, extensions=CACHES)
+COMPILED = Schema(Query, extensions=CACHES, execution_context_class=CompiledExecutor)
 
 
 @pytest.fixture(autouse=True)
