@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+from scipy.special import xlogy
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from ml.model.features import LEXICAL_PREFIX
 from ml.model.scores import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
@@ -101,6 +102,16 @@ def coverage_score(probabilities: Floats, labels: Integers, coverage: float) -> 
     )
 
 
+def log_loss(probabilities: Floats, labels: Integers) -> float:
+    """Return the mean of -ln(probability of the true genre).
+
+    It equals scikit-learn's function, which takes milliseconds per call, bit for bit.
+    """
+    smallest = float(np.finfo(probabilities.dtype).eps)
+    of_true_genre = probabilities[np.arange(len(labels)), labels].clip(smallest, 1 - smallest)
+    return -float(xlogy(1.0, of_true_genre).mean())
+
+
 def reliability(probabilities: Floats, labels: Integers) -> tuple[ReliabilityBin, ...]:
     """Return confidence and accuracy in 10 bins of confidence, ascending."""
     counts, confidence, right = _binned(probabilities, labels)
@@ -145,8 +156,7 @@ def permutation_importance(
     group_of = np.array([feature_group(name) for name in names])
 
     def loss(changed: npt.NDArray[np.float32]) -> float:
-        probabilities = predict(changed)
-        return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
+        return log_loss(predict(changed), labels)
 
     before = loss(features)
     rises = {}
@@ -169,7 +179,7 @@ def _totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
     return (
         float((predicted == labels).mean()),
         float((2 * hits[both > 0] / both[both > 0]).mean()),
-        float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
+        log_loss(probabilities, labels),
         float(np.abs(right - confidence).sum() / len(labels)),  # calibration error
     )
 

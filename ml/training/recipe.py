@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ml.model.artifact import FOLDS
 from ml.model.boosters import Classifier, lgb, softmax
 from ml.songs.contract import AUDIO_FEATURE_COUNT
+from ml.training.evaluation import log_loss
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
 
@@ -183,9 +183,8 @@ def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int6
         logits: shape (n, genres), log-odds of songs that the model was not trained on.
         labels: shape (n,), the true genres.
     """
-    genres = range(logits.shape[1])
     found = minimize_scalar(
-        lambda power: log_loss(labels, softmax(logits / np.exp(power)), labels=genres),
+        lambda power: log_loss(softmax(logits / np.exp(power)), labels),
         bounds=(np.log(_COLDEST), np.log(_HOTTEST)),
         method="bounded",
     )

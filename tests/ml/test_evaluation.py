@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
+from ml.model.boosters import softmax
 from ml.model.scores import CoverageScore, ReliabilityBin
-from ml.training.evaluation import coverage_score, intervals, reliability, score, totals
+from ml.training.evaluation import coverage_score, intervals, log_loss, reliability, score, totals
 
 
 def test_scores_match_values_calculated_by_hand() -> None:
@@ -89,3 +91,13 @@ def test_intervals_contain_the_score_and_widen_with_correlation_within_artists()
     assert by_song["accuracy"] == pytest.approx((0.5, 0.7), abs=0.02)
     assert by_artist["accuracy"] == pytest.approx((0.3, 0.9), abs=0.02)
     assert intervals(probabilities, labels, np.arange(100)) == by_song
+
+
+def test_log_loss_equals_that_of_scikit_learn_bit_for_bit() -> None:
+    random = np.random.default_rng(0)
+    for spread in (0.1, 1, 10, 1_000):  # the last one gives probabilities of 0 and 1
+        probabilities = softmax(random.normal(scale=spread, size=(501, 8)))
+        labels = random.integers(0, 8, 501)
+        assert log_loss(probabilities, labels) == sklearn.metrics.log_loss(
+            labels, probabilities, labels=range(8)
+        )
