@@ -72,9 +72,7 @@ class SongRows:
     Attributes:
         noun: what a row is called in a message: Line, Row, Song.
         places: n row numbers, ascending.
-        track_ids: n track ids, in the file's type.
-        titles: n titles.
-        tags: n tag lists.
+        track_ids, titles, tags: n cells, in the file's types.
         numbers: shape (n, 154), float64.
         shown: returns a cell's original text, by row and column name.
         problems: problems found by the reader itself, in these rows or others.

@@ -189,11 +189,9 @@ def _is_track_id(cell: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LabelledSongs:
-    """Songs with genres.
+    """Songs and their genres.
 
     Attributes:
-        songs: n songs.
-        genres: n names.
         groups: shape (n,), the index of each song's artist or pseudo-artist.
         groups_are_artists: whether groups come from the labels file.
         songs_without_label: number of complete songs skipped because they have no genre.

@@ -38,9 +38,9 @@ def score(  # noqa: PLR0913 - the members of the scores
 
     Args:
         probabilities: shape (n, genres), rows sum to 1.
-        labels: shape (n,), the position of each song's true genre.
+        labels: shape (n,), the index of each song's true genre.
         genres: names of genres.
-        groups: shape (n,), the number of each song's artist or pseudo-artist.
+        groups: shape (n,), the index of each song's artist or pseudo-artist.
         split: description of how the songs relate to the training songs.
         importance: the result of `permutation_importance`.
     """

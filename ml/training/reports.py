@@ -48,11 +48,8 @@ class EvaluationReport(Frozen):
 def write_reports(report: EvaluationReport, figures: Mapping[str, bytes], model: Path, folder: Path) -> None:
     """Write metrics and figures to a reports folder and, if that is the model's own, update its card.
 
-    Args:
-        report: the metrics.
-        figures: contents of PNG files by name.
-        model: folder of the model.
-        folder: created if needed; other files in it are kept.
+    The folder is created if needed; other files in it are kept. `figures` are the contents of PNG files by
+    name.
 
     Raises:
         ArtifactError: the model cannot be read.

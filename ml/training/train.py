@@ -250,12 +250,8 @@ def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:
 def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) -> Manifest:
     """Write a model's artifact, and return its manifest with version, day, library versions and hashes.
 
-    The day is that on which `out` was first trained if it is the same model.
-
-    Args:
-        manifest: without these values.
-        contents: the contents of the other files, by name.
-        out: the artifact's folder.
+    The day is that on which `out` was first trained if it is the same model. `contents` are those of the
+    other files, by name.
 
     Raises:
         ArtifactError: `out` contains something other than a model.

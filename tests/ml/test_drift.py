@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.model.drift import FeatureGroup, TrainingRanges
+from ml.model.drift import TrainingRanges, by_group
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
 from tests.support.shipped_model import JAMAICAN, changed
@@ -23,8 +23,7 @@ def inside(ensemble: Ensemble, n: int = 3) -> Songs:
 
 
 def outside(ensemble: Ensemble, songs: Songs) -> dict[str, int]:
-    found = ensemble.classify(songs).songs_outside.tolist()
-    return dict(zip(map(str, FeatureGroup), found, strict=True))
+    return by_group(ensemble.classify(songs).songs_outside)
 
 
 def test_each_feature_of_the_shipped_model_has_a_range(ensemble: Ensemble) -> None:
