@@ -98,7 +98,7 @@ def fit(examples: Examples, parameters: Parameters) -> Classifier:
     return Classifier(tuple(boosters))
 
 
-def train_booster(  # noqa: PLR0913 - all but two have defaults
+def train_booster(  # noqa: PLR0913 - half of them have defaults
     examples: Examples,
     parameters: Parameters,
     *,

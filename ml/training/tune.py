@@ -132,7 +132,7 @@ def tune(  # noqa: PLR0913 - the tuning command's options
 def _open_study(opened: ExitStack, storage: str, study: str, origin: dict[str, Any]) -> Study:
     """Create a study, or open an existing one with the same files and shipped parameters."""
     try:
-        place = opened.enter_context(_open_storage(storage))
+        place = _open_storage(opened, storage)
         found = optuna.create_study(storage=place, study_name=study, load_if_exists=True)
         known = found.user_attrs
     except Exception as error:  # storages have different errors
@@ -151,18 +151,14 @@ def _open_study(opened: ExitStack, storage: str, study: str, origin: dict[str, A
     return found
 
 
-@contextmanager
-def _open_storage(storage: str) -> Iterator[BaseStorage]:
-    if "://" not in storage:
-        path = Path(storage).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield JournalStorage(JournalFileBackend(str(path)))
-        return
-    database = RDBStorage(storage)
-    try:
-        yield database
-    finally:
-        database.engine.dispose()
+def _open_storage(opened: ExitStack, storage: str) -> BaseStorage:
+    if "://" in storage:
+        database = RDBStorage(storage)
+        opened.callback(database.engine.dispose)
+        return database
+    path = Path(storage).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _completed(study: Study) -> list[FrozenTrial]:
