@@ -23,6 +23,8 @@ from app.cli.options import (
 )
 from app.cli.output import FAILED, USAGE, counted, fail, print_rows
 
+STANDARD_OUTPUT = Path("-")
+
 BATCHES = """
 query Batches($first: Int!) {
   batches(first: $first) { nodes { id fileName status rowsUploaded rowsClassified createdAt } }
@@ -114,9 +116,6 @@ def _show(client: Service, batch_id: str, *, follow: bool, as_json: bool) -> Non
     print_outcome(outcome, as_json=as_json)
     if follow and not outcome.stored:
         raise typer.Exit(FAILED)
-
-
-STANDARD_OUTPUT = Path("-")
 
 
 @for_service
@@ -214,17 +213,15 @@ def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
       genregraph reclassify --all
       genregraph reclassify --genre metal --no-wait
     """
-    conditions = {"batchId": batch, "genre": genre, "modelVersion": model_version}
-    given: dict[str, Any] = {name: value for name, value in conditions.items() if value is not None}
-    if bool(given) == all_songs:
+    filters = {"batchId": batch, "genre": genre, "modelVersion": model_version}
+    if all_songs != all(value is None for value in filters.values()):
         fail("use --batch, --genre or --model-version, or --all", USAGE)
-    variables = {**(given or {"all": True}), "minConfidence": min_confidence}
     from app.cli.results import UNFINISHED, Outcome, print_outcome
     from app.cli.sending import BATCH, MAX_PROBLEMS, FileProgress, wait_for
 
+    variables = {**filters, "all": all_songs, "minConfidence": min_confidence, "problems": MAX_PROBLEMS}
     with FileProgress(NAME, hidden=as_json) as progress:
-        sent = client.execute(RECLASSIFY + BATCH, {**variables, "problems": MAX_PROBLEMS})
-        result: dict[str, Any] = sent["reclassifySongs"]
+        result: dict[str, Any] = client.execute(RECLASSIFY + BATCH, variables)["reclassifySongs"]
         if wait and result["status"] in UNFINISHED:
             result = wait_for(client, result["id"], progress)
     outcome = Outcome(NAME, result)
