@@ -52,6 +52,7 @@ export async function filesView({ url, file, rows, classified }) {
     await page.getByRole('button', { name: `Delete the file and its ${classified} songs` }).click();
     await page.getByText(`Deleted again.csv and ${classified} songs.`).waitFor();
     await row('again.csv').waitFor({ state: 'detached' });
+    await focused(page, '#files-title'); // the button that had it is gone
     await row('songs.csv').getByRole('button', { name: 'Delete songs.csv' }).click();
     await page.getByRole('button', { name: 'Delete the file', exact: true }).click();
     await page.getByText('No files yet.').waitFor();

@@ -15,7 +15,7 @@ import {
   REFUSED_REQUEST,
   screenshot,
 } from './browser.mjs';
-import { focused } from './steps.mjs';
+import { asks, focused, hold } from './steps.mjs';
 
 async function open(page, url, secret = 'test') {
   await page.goto(`${url}/graphql`);
@@ -121,6 +121,20 @@ export async function playground({ url, file, rows, genre }) {
     await run(page);
     await answered(page, '"trainingSongs"');
     await answered(page, genre);
+
+    // a stopped operation says nothing under the answer of the next
+    await page.getByRole('button', { name: 'Genres', exact: true }).click();
+    const release = await hold(page, asks('query Genres'));
+    const late = page.waitForResponse((response) => asks('query Genres')(response.request()));
+    await run(page);
+    await page.getByRole('button', { name: /^Stop/ }).click();
+    await page.getByRole('button', { name: 'ModelCard' }).click();
+    await run(page);
+    await answered(page, '"trainingSongs"');
+    const said = await page.locator('.answer-facts').innerText();
+    await release();
+    await (await late).finished();
+    equal(await page.locator('.answer-facts').innerText(), said, 'facts of the answer');
 
     // documentation and history
     await page.getByLabel('Show Documentation Explorer').click();

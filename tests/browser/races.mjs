@@ -1,26 +1,9 @@
 // Replies that come late, out of order, or after the reader has moved on.
 import { readFile } from 'node:fs/promises';
 import { DESKTOP, drop, equal, inBrowser, REFUSED_REQUEST } from './browser.mjs';
-import { enterCredentials, focused, settled, shown, signIn, upload } from './steps.mjs';
+import { asks, enterCredentials, focused, hold, settled, shown, signIn, upload } from './steps.mjs';
 
 const isUpload = (request) => request.headers()['content-type']?.startsWith('multipart/') ?? false;
-const asks = (text) => (request) => request.postData()?.includes(text) ?? false;
-
-/** Hold back what `matches` until the function returned is called. */
-async function hold(page, matches) {
-  let release;
-  const released = new Promise((resolve) => { release = resolve; });
-  const handler = async (route) => {
-    if (!matches(route.request())) return route.fallback();
-    await released;
-    return route.continue().catch(() => {}); // the page may have stopped the request
-  };
-  await page.route('**/graphql', handler);
-  return async () => {
-    release();
-    await page.unroute('**/graphql', handler);
-  };
-}
 
 const filesButton = (page) => page.getByRole('button', { name: 'Files', exact: true });
 const songsButton = (page) => page.getByRole('button', { name: 'Songs', exact: true });
@@ -206,6 +189,24 @@ export async function removedMeanwhile({ url, file }) {
     await page.getByRole('button', { name: 'Delete the file, keep its songs' }).click();
     await page.getByRole('dialog').getByRole('alert').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('No files yet.').waitFor();
+
+    // a failure is told even if its dialog was closed meanwhile
+    await songsButton(page).click();
+    await page.getByRole('button', { name: 'Show all songs' }).click();
+    await upload(page, file);
+    await filesButton(page).click();
+    const releaseDeletion = await hold(page, asks('mutation DeleteBatch'));
+    await page.getByRole('button', { name: 'Delete songs.csv' }).click();
+    await page.getByRole('button', { name: 'Delete the file, keep its songs' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await other.reload();
+    await other.getByRole('button', { name: 'Delete songs.csv' }).click();
+    await other.getByRole('button', { name: 'Delete the file, keep its songs' }).click();
+    await other.getByText('Deleted songs.csv.').waitFor();
+    await releaseDeletion();
+    await page.locator('.toast.is-bad').waitFor();
     await page.getByText('No files yet.').waitFor();
 
     // a refresh that fails leaves what is there

@@ -31,3 +31,22 @@ export const shown = async (page) => new URLSearchParams(await page.evaluate(() 
 /** Wait until what `selector` names has the focus, which it gets some time after it shows. */
 export const focused = (page, selector) =>
   page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);
+
+/** Whether a request's text has `text`. */
+export const asks = (text) => (request) => request.postData()?.includes(text) ?? false;
+
+/** Hold back what `matches` until the function returned is called. */
+export async function hold(page, matches) {
+  let release;
+  const released = new Promise((resolve) => { release = resolve; });
+  const handler = async (route) => {
+    if (!matches(route.request())) return route.fallback();
+    await released;
+    return route.continue().catch(() => {}); // the page may have stopped the request
+  };
+  await page.route('**/graphql', handler);
+  return async () => {
+    release();
+    await page.unroute('**/graphql', handler);
+  };
+}

@@ -45,12 +45,12 @@ export function BatchProgress({ file, following }: Props) {
           {STATUS[status] ?? 'Classifying'}: {rows}
         </span>
         <button type="button" className="secondary" disabled={cancelling} onClick={cancel}>
-          {cancelling ? 'Cancelling …' : 'Cancel'}
+          {cancelling ? 'Cancelling…' : 'Cancel'}
           <span className="unseen"> {file.fileName}</span>
         </button>
       </div>
       {status === 'WAITING' && (
-        <p className="quiet">{waitingReason ?? 'It continues by itself as soon as it can.'}</p>
+        <p className="quiet">{waitingReason ?? 'It resumes automatically.'}</p>
       )}
       {/* Every tenth is news; every row would not let a screen reader say anything else. */}
       <p className="unseen" role="status">

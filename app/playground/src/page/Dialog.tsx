@@ -18,9 +18,11 @@ export function Dialog({ title, onClose, focusElse, children }: Props) {
     if (element && !element.open) element.showModal();
     return () => {
       element?.close();
-      const focused = document.activeElement;
-      const lost = !focused || focused === document.body || element?.contains(focused);
-      if (focusElse && lost) document.getElementById(focusElse)?.focus();
+      // What got it back may go in the same moment, as the row of a deleted file does.
+      queueMicrotask(() => {
+        const lost = !document.activeElement || document.activeElement === document.body;
+        if (focusElse && lost) document.getElementById(focusElse)?.focus();
+      });
     };
   }, [focusElse]);
   return (

@@ -34,7 +34,7 @@ export function DownloadFile({ file, name }: { file: FileFragment; name: string 
           disabled={busy !== null}
           onClick={() => download(extension)}
         >
-          {busy === extension ? 'Downloading …' : label}
+          {busy === extension ? 'Downloading…' : label}
         </button>
       ))}
       {problem && (

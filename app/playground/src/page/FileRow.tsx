@@ -48,7 +48,7 @@ export function FileRow({ file, following, onAccepted, onChange }: Props) {
       {file.songsSuperseded > 0 && (
         <p className="quiet">
           {count(file.songsSuperseded)} of its songs {file.songsSuperseded === 1 ? 'was' : 'were'}{' '}
-          classified again later. {kept && 'Its own results are still here.'}
+          classified again later. {kept && 'Its own results are still available.'}
         </p>
       )}
       {file.error && <p className="file-error">{file.error}</p>}
@@ -66,7 +66,7 @@ export function FileRow({ file, following, onAccepted, onChange }: Props) {
             </button>
           )}
           {file.status === 'SUCCEEDED' && file.rowsClassified > file.songsSuperseded && (
-            <ClassifyAgain file={file} name={name} onStarted={onAccepted} />
+            <ClassifyAgain file={file} name={name} onStarted={onAccepted} onChange={onChange} />
           )}
           {kept && <DownloadFile file={file} name={name} />}
           <DeleteFile file={file} name={name} onChange={onChange} />

@@ -29,7 +29,7 @@ export function SaveSongs({ shown, all, total }: Props) {
     try {
       const batchId = wholeBatch(shown);
       if (batchId) {
-        setNote('Downloading …');
+        setNote('Downloading…');
         await downloadBatch({ id: batchId, fileName: null }, 'csv', signal);
       } else {
         const progress = (done: number) => setNote(`${counted(done, 'song')} read`);

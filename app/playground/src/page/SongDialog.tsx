@@ -76,7 +76,7 @@ export function SongDialog({ trackId, file, neighbours, order }: Props) {
           <p className="notice plain">
             This song was classified again later
             {song.batch?.fileName && `, in ${song.batch.fileName}`}. This is the latest result; the
-            list and the downloads show this file’s own.
+            list and downloads show this file’s own results.
           </p>
         )}
         {song && <SongDetails song={song} order={order} />}

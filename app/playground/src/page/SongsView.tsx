@@ -126,7 +126,7 @@ function Comparison({ overview, file, compared }: ComparisonProps) {
         value={compared?.id ?? ''}
         onChange={(event) => go({ compare: event.target.value || null })}
       >
-        <option value="">no other file</option>
+        <option value="">No other file</option>
         {others.map((one) => (
           <option key={one.id} value={one.id}>
             {nameOf(one)}, {when(one.createdAt)}

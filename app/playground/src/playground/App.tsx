@@ -149,7 +149,7 @@ function Status({ introspection }: { introspection: boolean }) {
     return (
       <div className="bar" role="status">
         <progress aria-label="Upload" {...(share < 1 ? { value: share } : {})} />
-        {share < 1 ? `Uploading, ${percent(share)}` : 'Uploaded. Classifying …'}
+        {share < 1 ? `Uploading, ${percent(share)}` : 'Uploaded. Classifying…'}
       </div>
     );
   }

@@ -24,6 +24,9 @@ export interface AnswerFacts {
 /** The last answer over HTTP; null while one is on its way. */
 export const answer = new Store<AnswerFacts | null>(null);
 
+/** Counts the operations run: what comes back of an earlier one is not about the one shown. */
+let runs = 0;
+
 /** How much of an upload has gone out, from 0 to 1; null when there is none. */
 export const uploaded = new Store<number | null>(null);
 
@@ -68,8 +71,10 @@ export function createFetcher(maxUploadBytes: number): Fetcher {
 async function told(operation: Operation, options: SendOptions): Promise<GraphQLReply<unknown>> {
   const began = performance.now();
   const aside = operation.operationName === 'IntrospectionQuery'; // GraphiQL's own question
+  const run = aside ? runs : ++runs;
   const onReply = ({ status, text }: { status: number; text: string }) =>
     aside ||
+    run !== runs ||
     answer.set({
       status,
       milliseconds: performance.now() - began,
@@ -79,7 +84,7 @@ async function told(operation: Operation, options: SendOptions): Promise<GraphQL
     return await send(ENDPOINT, operation, { ...options, onReply });
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    return tell(error);
+    return run === runs ? tell(error) : { errors: [{ message: String(error) }] };
   }
 }
 
