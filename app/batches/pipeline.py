@@ -105,14 +105,7 @@ class BatchTransaction:
         batch.rows_processed = batch.rows_uploaded
         now = datetime.now(UTC)
         with step("merge"):
-            await songs.merge_stage(
-                batch.id,
-                model_version=batch.model_version,
-                genres=self._storage.genres,
-                classified_at=now,
-                min_confidence=batch.min_confidence,
-                keeps_features=batch.selection is not None,
-            )
+            await songs.merge_stage(batch, self._storage.genres, classified_at=now)
         stored = np.delete(staged, excluded)
         counts = np.bincount(stored["genre"], minlength=len(self._storage.genres)).tolist()
         by_genre = sorted(zip(self._storage.genres, counts, strict=True))

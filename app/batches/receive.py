@@ -155,7 +155,8 @@ class ClassificationService:
             if len(part):
                 await transaction.keep_and_stage(packed)
             await transaction.finish(report)
-            stored = await SongRepository(session).by_track_ids(track_ids)
+            catalogue = await SongRepository(session).catalogue()
+            stored = await catalogue.songs_by_track_ids(track_ids)
         note_end(batch, self.metrics)
         last_rows = {track_id: row for row, track_id in enumerate(track_ids)}
         return ClassifiedSongs(

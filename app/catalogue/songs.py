@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import CursorResult, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalogue.repository import CatalogueRepository, StoredSong
+from app.catalogue.repository import CatalogueRepository
+from app.database.tables import BatchRow
 
 _CREATE_STAGE = text("""
     CREATE TEMPORARY TABLE staged_songs (
@@ -108,10 +109,9 @@ class SongRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def by_track_ids(self, track_ids: Iterable[int]) -> dict[int, StoredSong]:
-        """Return the given songs that are stored, by track ID, as seen by this transaction."""
-        driver = await self._driver()
-        return await CatalogueRepository(driver.fetch).songs_by_track_ids(track_ids)
+    async def catalogue(self) -> CatalogueRepository:
+        """Return the catalogue as seen by this transaction."""
+        return CatalogueRepository((await self._driver()).fetch)
 
     async def open_stage(self) -> None:
         """Create the temporary staging table; it is dropped at the end of the transaction."""
@@ -136,47 +136,32 @@ class SongRepository:
         await self._session.execute(_LOCK_SEEN)
         return list(await self._session.scalars(_EXCLUDE_CHANGED))
 
-    async def merge_stage(  # noqa: PLR0913 - by keyword
-        self,
-        batch_id: uuid.UUID,
-        *,
-        model_version: str,
-        genres: Sequence[str],
-        classified_at: datetime,
-        min_confidence: float,
-        keeps_features: bool,
-    ) -> None:
+    async def merge_stage(self, batch: BatchRow, genres: Sequence[str], classified_at: datetime) -> None:
         """Insert or update the staged songs, whose track IDs must be unique.
+
+        Stored features are replaced by the staged ones, or deleted if there are none; a batch that
+        reclassifies stored songs keeps them.
 
         Call it only once per transaction, because a second merge could deadlock with another batch.
 
         Args:
-            batch_id: ID of the batch that classified the songs.
-            model_version: version of the model.
-            genres: genres of the model; staged songs refer to them by index.
+            batch: the batch that classified the songs.
+            genres: genres of its model; staged songs refer to them by index.
             classified_at: time of classification.
-            min_confidence: songs with lower confidence are stored as uncertain.
-            keeps_features: whether stored features stay unchanged; otherwise, they are replaced by the staged
-                ones, or deleted if there are none.
         """
         await self._session.execute(
             _MERGE,
             {
                 "genres": list(genres),
-                "model_version": model_version,
-                "batch_id": str(batch_id),
+                "model_version": batch.model_version,
+                "batch_id": str(batch.id),
                 "classified_at": classified_at,
-                "min_confidence": min_confidence,
+                "min_confidence": batch.min_confidence,
             },
         )
-        if not keeps_features:
+        if batch.selection is None:
             await self._session.execute(_DROP_FEATURES)
             await self._session.execute(_KEEP_FEATURES)
-
-    async def genres(self) -> list[str]:
-        """Return the genres of the stored songs."""
-        driver = await self._driver()
-        return [*await CatalogueRepository(driver.fetch).genre_song_counts()]
 
     async def lock(self, track_ids: Iterable[int]) -> set[int]:
         """Lock the given songs for this transaction, and return those that are stored."""

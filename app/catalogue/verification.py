@@ -62,12 +62,13 @@ class Verification:
         async with self._sessions.begin() as session:
             songs = SongRepository(session)
             given = {genre for genre in composed.values() if genre is not None}
-            _check_genres(given, {*self._model_genres, *await songs.genres()})
+            catalogue = await songs.catalogue()
+            _check_genres(given, {*self._model_genres, *await catalogue.genre_song_counts()})
             locked = await songs.lock(composed)
             if unknown := [track_id for track_id in composed if track_id not in locked]:
                 raise UnknownSongsError(unknown)
             changed = await songs.verify(composed, client_id)
-            stored = await songs.by_track_ids(composed)
+            stored = await catalogue.songs_by_track_ids(composed)
         log.info("songs verified", client_id=client_id, songs=len(composed), changed=changed)
         return [stored[track_id] for track_id in composed]
 
