@@ -113,7 +113,7 @@ def checks_and_fuzz() -> str:
     """Run the tests that play a known attack, and those that send anything at all."""
     run(
         BIN / "pytest", "-q", "-n", "2", "tests/audit", "tests/http/test_production.py",
-        "tests/http/test_query_cost.py", "tests/ml/test_song_file_properties.py",
+        "tests/http/test_query_cost.py", "tests/ml/songs/test_song_file_properties.py",
         environment={"AUDIT_EXAMPLES": str(FUZZ_EXAMPLES)},
     )  # fmt: skip
     return f"every attack refused, and {FUZZ_EXAMPLES} examples of each kind of input answered"

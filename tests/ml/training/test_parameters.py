@@ -28,7 +28,7 @@ def test_omitted_parameters_have_their_defaults(tmp_path: Path) -> None:
 
 
 def test_a_manifest_is_a_valid_parameters_file() -> None:
-    manifest = Path(__file__).parents[2] / "model" / "manifest.json"
+    manifest = Path(__file__).parents[3] / "model" / "manifest.json"
 
     assert read_parameters(manifest) == Parameters()
 

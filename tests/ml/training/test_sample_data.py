@@ -32,7 +32,7 @@ from ml.training.sample_data import LABELLED_SONGS, UNLABELLED_ROWS, SampleData,
 from ml.training.sample_statistics import STATISTICS_FILE, SampleStatistics
 from notebooks.sample_statistics import measure_statistics, to_json
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY / "data"
 SAMPLE = DATA / "sample"
 REAL = REPOSITORY.parent / "shared" / "data"

@@ -3,7 +3,7 @@
 This detects accidental changes of scales, column order or word lists. After training a new model, update the
 file with
 
-    python -m tests.ml.test_golden_predictions
+    python -m tests.ml.model.test_golden_predictions
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ml.model.artifact import load_ensemble
 from ml.songs.contract import Songs
 from ml.songs.csv_songs import SongFile
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden" / "predictions.json"
 SONGS = 10
 

@@ -16,7 +16,7 @@ from ml.songs.contract import METADATA_COLUMNS, Songs
 from ml.songs.csv_songs import SongFile
 from ml.training.train import TrainingFiles, train
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY.parent / "shared" / "data"
 FILES = TrainingFiles(
     DATA / "features.csv", DATA / "labels.csv", DATA / "lyrics_genre.csv", DATA / "msd_subset.csv"
