@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import { credentials } from '../shared/credentials';
 import { Failure } from '../shared/failure';
 import { type Send, UploadQueue } from './uploadQueue';
 
@@ -10,13 +11,19 @@ const refused = { __typename: 'InvalidSongFile', message: 'no', problems: [], pr
 
 /** A service whose answers are given by hand, in the order of the questions. */
 function service() {
-  const calls: Array<{ name: string; skip: boolean; answer: (value: unknown) => void }> = [];
-  const send = ((given, options, onProgress) =>
+  const calls: Array<{
+    name: string;
+    skip: boolean;
+    client: string | undefined;
+    answer: (value: unknown) => void;
+  }> = [];
+  const send = ((given, options, onProgress, _signal, client) =>
     new Promise((resolve, reject) => {
       onProgress(1);
       calls.push({
         name: given.name,
         skip: options.skipInvalidRows,
+        client: client?.clientId,
         answer: (value) => (value instanceof Error ? reject(value) : resolve(value as never)),
       });
     })) as Send;
@@ -73,4 +80,22 @@ it('keeps a file that did not get through', async () => {
   expect(onFailure).toHaveBeenCalledOnce();
   queue.retry(1);
   expect(steps(queue)).toEqual(['a.csv classifying']);
+});
+
+it('sends each file as the client who added it, until that client signs out', async () => {
+  const { calls, queue } = service();
+  credentials.set({ clientId: 'first', clientSecret: '', signIn: 1 });
+  queue.add([file('a.csv'), file('b.csv')], OPTIONS);
+  credentials.set({ clientId: 'second', clientSecret: '', signIn: 2 });
+  queue.add([file('c.csv'), file('d.csv')], OPTIONS);
+  for (const call of [0, 1]) {
+    calls[call]?.answer(refused);
+    await settle();
+  }
+  expect(calls.map(({ client }) => client)).toEqual(['first', 'first', 'second']);
+  queue.clear();
+  calls[2]?.answer(refused);
+  await settle();
+  expect(calls).toHaveLength(3);
+  expect(steps(queue)).toEqual([]);
 });
