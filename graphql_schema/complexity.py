@@ -47,7 +47,7 @@ INTROSPECTION_COST: Final = 1_000
 LIST_SIZE: Final = 10
 """Assumed length of lists without `first`, about the number of genres."""
 
-_MAX_TOLD: Final = 10**15
+_MAX_REPORTED: Final = 10**15
 """Maximum reported cost, which nested fragments can exceed; JavaScript represents it exactly."""
 
 _MAX_KNOWN: Final = 128
@@ -73,6 +73,7 @@ class OperationCost:
             definition.variable.name.value: print_ast(definition.type).strip("[]!")
             for definition in operation.variable_definitions or ()
         }
+        # `first` is the only argument of type Int; inputs cost as much as they have songs.
         self._sizes = [name for name, type_ in types.items() if type_ == "Int"]
         self._counts_inputs = any(type_.endswith("Input") for type_ in types.values())
         self._known: dict[tuple[object, ...], int] = {}
@@ -93,7 +94,7 @@ class OperationCost:
         root = self._schema.get_root_type(self._operation.operation)
         assert root is not None
         costs = _Costs(self._schema, self._document, self._operation, variables)
-        return min(costs.of(self._operation.selection_set, root, 1), _MAX_TOLD)
+        return min(costs.of(self._operation.selection_set, root, 1), _MAX_REPORTED)
 
 
 class _Costs:
