@@ -108,8 +108,8 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         registered = model_registered(pools.sessions, ensemble.manifest)
         answering = nullcontext() if others is None else others.running()
-        watched = metrics.health.watched()
-        async with registered, answering, watched, directory.running(), _worker(worker, stopping):
+        measured = metrics.health.measured()
+        async with registered, answering, measured, directory.running(), _worker(worker, stopping):
             yield
             stop()
         classifier.close()

@@ -38,7 +38,7 @@ _noted: ContextVar[_Noted] = ContextVar("noted")
 """Of the current operation; operations on one WebSocket share a context and run concurrently."""
 
 
-def asks_for(fields: AbstractSet[str]) -> bool:
+def selects_any(fields: AbstractSet[str]) -> bool:
     """Return whether the current document contains any of these fields, at any level."""
     document = _noted.get().document
     return document is None or not fields.isdisjoint(document.field_names)

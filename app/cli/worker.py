@@ -108,7 +108,7 @@ async def _work(
     classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
     waiting = WorkWaiting(sessions, metrics)
     answered = nullcontext() if listener is None else answering(listener, metrics, waiting)
-    async with model_registered(sessions, ensemble.manifest), metrics.health.watched(), answered:
+    async with model_registered(sessions, ensemble.manifest), metrics.health.measured(), answered:
         await run_until_stopped(
             make_worker(settings, database, sessions, classifier, metrics, traces), stopped
         )

@@ -60,7 +60,7 @@ def health_routes(
     sessions: SessionFactory, model_version: str, is_stopping: Callable[[], bool]
 ) -> list[Route]:
     """Return both routes, which are open; the health check shows details to clients."""
-    watched = _WatchedDatabase(sessions)
+    watched = _CachedDatabaseState(sessions)
 
     async def healthcheck(request: Request) -> JSONResponse:
         database = await watched.state()
@@ -83,24 +83,24 @@ def health_routes(
     return [Route(LIVENESS_PATH, livez), Route(HEALTH_CHECK_PATH, healthcheck)]
 
 
-class _WatchedDatabase:
+class _CachedDatabaseState:
     """Checks the database at most once a second, and waits at most two seconds."""
 
     def __init__(self, sessions: SessionFactory) -> None:
         self._sessions = sessions
-        self._looking: asyncio.Task[_Database] | None = None
-        self._looked_at = 0.0
+        self._check: asyncio.Task[_Database] | None = None
+        self._checked_at = 0.0
 
     async def state(self) -> _Database:
-        looking = self._looking
-        if looking is None or (looking.done() and time.monotonic() - self._looked_at > KEPT_SECONDS):
-            looking = self._looking = asyncio.create_task(_look(self._sessions))
-            self._looked_at = time.monotonic()
-        done, _ = await asyncio.wait({looking}, timeout=DATABASE_TIMEOUT_SECONDS)
-        return looking.result() if done else _Database("timed out")
+        check = self._check
+        if check is None or (check.done() and time.monotonic() - self._checked_at > KEPT_SECONDS):
+            check = self._check = asyncio.create_task(_check_database(self._sessions))
+            self._checked_at = time.monotonic()
+        done, _ = await asyncio.wait({check}, timeout=DATABASE_TIMEOUT_SECONDS)
+        return check.result() if done else _Database("timed out")
 
 
-async def _look(sessions: SessionFactory) -> _Database:
+async def _check_database(sessions: SessionFactory) -> _Database:
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_SECONDS), sessions() as session:
             await session.execute(text("SELECT 1 FROM songs LIMIT 1"))

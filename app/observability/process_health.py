@@ -12,7 +12,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-LOOK_SECONDS: Final = 0.25
+MEASURE_SECONDS: Final = 0.25
 """Interval of the event loop measurements."""
 
 LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -36,19 +36,19 @@ class ProcessHealth:
         size.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).total)
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    async def measured(self) -> AsyncIterator[None]:
         """Measure the event loop in this context."""
-        looking = asyncio.create_task(self._look())
+        measuring = asyncio.create_task(self._measure())
         try:
             yield
         finally:
-            looking.cancel()
+            measuring.cancel()
             with suppress(asyncio.CancelledError):
-                await looking
+                await measuring
 
-    async def _look(self) -> None:
+    async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + LOOK_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
+            due = loop.time() + MEASURE_SECONDS
+            await asyncio.sleep(MEASURE_SECONDS)
             self._lag.observe(max(0.0, loop.time() - due))

@@ -18,7 +18,7 @@ from app.batches.explanations import (
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.context import Info
-from graphql_schema.operations import asks_for
+from graphql_schema.operations import selects_any
 from graphql_schema.paging import DEFAULT_SONGS, checked_first, page_info
 from graphql_schema.plain_fields import kept
 from graphql_schema.types.genre import Genre, GenreProbability
@@ -230,7 +230,7 @@ async def song_connection(
         InvalidRequestError, InvalidCursorError: see `Catalogue.songs`.
     """
     page = await info.context.catalogue.songs(
-        wanted, order, DEFAULT_SONGS if first is None else first, after, whole=asks_for(_OF_WHOLE_ROWS)
+        wanted, order, DEFAULT_SONGS if first is None else first, after, whole=selects_any(_OF_WHOLE_ROWS)
     )
     return SongConnection(
         wanted=wanted,
