@@ -72,7 +72,7 @@ def parse_clients(entries: Iterable[str]) -> list[Credential]:
     roles: dict[str, Role] = {}
     for number, (client_id, _, role) in enumerate(parsed, start=1):
         if role is not None and roles.setdefault(client_id, role) is not role:
-            raise ClientsError(f"entry {number} gives its client a different role than an earlier entry")
+            raise ClientsError(f"Entry {number} gives its client another role than an earlier entry.")
     return [
         Credential(client_id, roles.get(client_id, Role.WRITER), secret_hash)
         for client_id, secret_hash, _ in parsed
@@ -106,7 +106,7 @@ def _split(entry: str) -> tuple[str, str, Role | None]:
 def _parse(number: int, entry: str) -> tuple[str, bytes, Role | None]:
     client_id, secret, role = _split(entry)
     if not (client_id and secret):
-        raise ClientsError(f"entry {number} is not of the form {_FORM}")
+        raise ClientsError(f"Entry {number} is not of the form {_FORM}.")
     if not _ID.fullmatch(client_id):
         raise ClientsError(
             f"The id in entry {number} has spaces, quotes or other characters not allowed in a header."
@@ -117,14 +117,14 @@ def _parse(number: int, entry: str) -> tuple[str, bytes, Role | None]:
         )
     if role is None and (meant := _misspelt_role(secret)):
         raise ClientsError(
-            f"entry {number} ends with what looks like a misspelt role: did you mean :{meant}? "
+            f"Entry {number} ends with what looks like a misspelt role: did you mean :{meant}? "
             "If it belongs to the secret, add the role after it."
         )
     if not secret.startswith(HASH_PREFIX):
         return client_id, hash_secret(secret), role
     digits = secret.removeprefix(HASH_PREFIX)
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
-        raise ClientsError(f"entry {number} needs 64 hexadecimal digits after {HASH_PREFIX}")
+        raise ClientsError(f"Entry {number} needs 64 hexadecimal digits after {HASH_PREFIX}.")
     return client_id, bytes.fromhex(digits), role
 
 

@@ -187,7 +187,7 @@ def logs() -> Iterator[None]:
             "GENREGRAPH_DATABASE_URL: must look like postgresql://user:password@host:5432/database",
         ),
         ({"model_dir": "/nonexistent"}, "the model in /nonexistent cannot be used: "),
-        ({"clients": "nobody"}, "GENREGRAPH_CLIENTS: entry 1 is not of the form client-id:client-secret"),
+        ({"clients": "nobody"}, "GENREGRAPH_CLIENTS: Entry 1 is not of the form client-id:client-secret"),
         ({"env_file": "/nonexistent"}, "GENREGRAPH_ENV_FILE: /nonexistent does not exist."),
         (
             {"database_url": "postgresql://user:hunter2@127.0.0.1:9/songs"},

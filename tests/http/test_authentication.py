@@ -74,11 +74,11 @@ def test_a_client_is_written_as_id_secret_and_role(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("alone", "entry 1 is not of the form"),
-        ("a:", "entry 1 is not of the form"),
-        (":b", "entry 1 is not of the form"),
-        ("a:hunter2,,", "entry 2 is not of the form"),
-        ("", "entry 1 is not of the form"),
+        ("alone", "Entry 1 is not of the form"),
+        ("a:", "Entry 1 is not of the form"),
+        (":b", "Entry 1 is not of the form"),
+        ("a:hunter2,,", "Entry 2 is not of the form"),
+        ("", "Entry 1 is not of the form"),
         (
             "'a':hunter2",
             "The id in entry 1 has spaces, quotes or other characters",
@@ -100,14 +100,14 @@ def test_a_client_is_written_as_id_secret_and_role(
             "a:huntér2",
             "The secret in entry 1 starts or ends with a space or has",
         ),
-        ("a:sha256$hunter2", "entry 1 needs 64 hexadecimal digits after"),
+        ("a:sha256$hunter2", "Entry 1 needs 64 hexadecimal digits after"),
         (
             "a:hunter2:reader,a:hunter3:admin",
-            "entry 2 gives its client a different role than an earlier entry",
+            "Entry 2 gives its client another role than an earlier entry",
         ),
-        ("a:hunter2:wrtier", "entry 1 ends with what looks like a misspelt role: did you mean :writer?"),
-        ("a:hunter2,b:hunter3:Admin", "entry 2 ends with what looks like a misspelt role"),
-        ("a:hunter2:read", "entry 1 ends with what looks like a misspelt role: did you mean :reader?"),
+        ("a:hunter2:wrtier", "Entry 1 ends with what looks like a misspelt role: did you mean :writer?"),
+        ("a:hunter2,b:hunter3:Admin", "Entry 2 ends with what looks like a misspelt role"),
+        ("a:hunter2:read", "Entry 1 ends with what looks like a misspelt role: did you mean :reader?"),
     ],
 )
 def test_an_invalid_list_of_clients_is_an_error_without_secrets(text: str, problem: str) -> None:
