@@ -13,7 +13,8 @@ import httpx
 import pytest
 import uvicorn.server
 
-from app.batches import following
+from app.batches import following, worker
+from app.clients import directory
 from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.model.ensemble import Ensemble
@@ -28,6 +29,18 @@ class _HastyAsyncio:
     @staticmethod
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds / 10)
+
+
+_INTERVALS = (
+    (directory, "REFRESH_SECONDS"),
+    (following, "POLL_SECONDS"),
+    (following, "QUEUED_POLL_SECONDS"),
+    (worker, "POLL_INTERVAL"),
+    (worker, "RECONNECT_SECONDS"),
+    (worker, "RETRY_DELAY"),
+    (worker, "WAITING_DELAY"),
+)
+"""What services wait before they look or try again."""
 
 
 @contextmanager
@@ -46,6 +59,6 @@ def quick_services() -> Iterator[None]:
         patch.setattr("app.main.load_ensemble", load)
         patch.setattr(httpx._transports.default, "create_ssl_context", cache(httpx.create_ssl_context))  # noqa: SLF001
         patch.setattr(uvicorn.server, "asyncio", _HastyAsyncio())
-        patch.setattr(following, "POLL_SECONDS", following.POLL_SECONDS / 10)
-        patch.setattr(following, "QUEUED_POLL_SECONDS", following.QUEUED_POLL_SECONDS / 10)
+        for module, name in _INTERVALS:
+            patch.setattr(module, name, getattr(module, name) / 10)
         yield
