@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from scipy.special import xlogy
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn import metrics
 
 from ml.model.features import LEXICAL_PREFIX
 from ml.model.scores import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
@@ -46,7 +46,7 @@ def score(  # noqa: PLR0913 - the members of the scores
     """
     positions = range(len(genres))
     predicted = probabilities.argmax(axis=1)
-    precision, recall, _, support = precision_recall_fscore_support(
+    precision, recall, _, support = metrics.precision_recall_fscore_support(
         labels, predicted, labels=positions, zero_division=0
     )
     return Scores(
@@ -58,7 +58,7 @@ def score(  # noqa: PLR0913 - the members of the scores
             for genre, found, right, songs in zip(genres, recall, precision, support, strict=True)
         },
         coverage_accuracy=tuple(coverage_score(probabilities, labels, coverage) for coverage in COVERAGES),
-        confusion=tuple(tuple(row) for row in confusion_matrix(labels, predicted, labels=positions).tolist()),
+        confusion=tuple(map(tuple, metrics.confusion_matrix(labels, predicted, labels=positions).tolist())),
         reliability=reliability(probabilities, labels),
         importance=dict(importance or {}),
     )
@@ -69,8 +69,13 @@ def totals(probabilities: Floats, labels: Integers) -> Totals:
 
     Macro-F1 ignores genres that are neither true nor predicted for any song.
     """
-    values = map(_rounded, _totals(probabilities, labels))
-    return Totals(**dict(zip(Totals.model_fields, values, strict=True)))
+    predicted = probabilities.argmax(axis=1)
+    return Totals(
+        accuracy=_rounded(metrics.accuracy_score(labels, predicted)),
+        macro_f1=_rounded(metrics.f1_score(labels, predicted, average="macro", zero_division=0)),
+        log_loss=_rounded(metrics.log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
+        calibration_error=_rounded(_totals(probabilities, labels)[-1]),  # scikit-learn has none
+    )
 
 
 def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict[str, tuple[float, float]]:
@@ -170,7 +175,7 @@ def permutation_importance(
 
 
 def _totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
-    """Return `totals` unrounded, without scikit-learn's functions, which take milliseconds per call."""
+    """Return `totals` for a bootstrap sample; scikit-learn's functions would take milliseconds for each."""
     genres = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     hits = np.bincount(labels[predicted == labels], minlength=genres)

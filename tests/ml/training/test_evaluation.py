@@ -93,6 +93,17 @@ def test_intervals_contain_the_score_and_widen_with_correlation_within_artists()
     assert intervals(probabilities, labels, np.arange(100)) == by_song
 
 
+def test_intervals_are_of_the_reported_scores() -> None:
+    # given songs of one artist, so that every bootstrap sample holds each of them once
+    random = np.random.default_rng(5)
+    probabilities = random.dirichlet(np.ones(8), 50)
+    labels = random.integers(8, size=50)
+    # when
+    bounds = intervals(probabilities, labels, np.zeros(50, dtype=np.int64))
+    # then
+    assert bounds == {name: (value, value) for name, value in totals(probabilities, labels)}
+
+
 def test_log_loss_equals_that_of_scikit_learn_bit_for_bit() -> None:
     random = np.random.default_rng(0)
     for spread in (0.1, 1, 10, 1_000):  # the last one gives probabilities of 0 and 1
