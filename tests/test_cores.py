@@ -49,7 +49,7 @@ def machine(root: Path, files: dict[str, str]) -> Path:
         ),
     ],
 )
-def test_cores_are_those_of_the_machine_or_of_the_quota(
+def test_usable_cores_respect_the_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: int
 ) -> None:
     monkeypatch.setattr(os, "process_cpu_count", lambda: 64, raising=False)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md"])
-def test_every_path_in_it_exists(document: str) -> None:
+def test_every_path_in_a_document_exists(document: str) -> None:
     # given
     text = (ROOT / document).read_text(encoding="utf-8")
     paths = set(re.findall(r"[( `\[]((?:app|graphql_schema|ml|tests|docs|migrations|deploy)/[\w./]*)", text))

@@ -1,4 +1,4 @@
-"""The main job on real songs. They stand beside the checkout and are not part of it."""
+"""Classify real songs, which are beside the checkout and not part of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 
-def test_the_batch_of_a_user_is_classified_and_queried_back(api: ApiClient) -> None:
+def test_a_batch_is_classified_and_can_be_queried(api: ApiClient) -> None:
     # given
     file = REAL_SONGS / "test.csv"
     with file.open(encoding="utf-8", newline="") as opened:
@@ -48,7 +48,7 @@ def test_the_batch_of_a_user_is_classified_and_queried_back(api: ApiClient) -> N
     assert metal["totalCount"] == len(metal["nodes"]) == genres[4]["songCount"]
 
 
-def test_the_training_songs_get_their_genres_back(api: ApiClient) -> None:
+def test_most_training_songs_get_their_own_genre(api: ApiClient) -> None:
     # given
     with (REAL_SONGS / "labels.csv").open(encoding="utf-8", newline="") as opened:
         labels = {row["trackID"]: row["genre"] for row in csv.DictReader(opened)}

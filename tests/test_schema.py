@@ -22,7 +22,7 @@ def exported() -> GraphQLSchema:
     return build_schema(EXPORTED.read_text(encoding="utf-8"))
 
 
-def test_the_exported_schema_is_the_one_that_the_code_builds() -> None:
+def test_the_exported_schema_is_current() -> None:
     assert EXPORTED.read_text(encoding="utf-8") == build_our_schema().as_str().rstrip() + "\n", (
         "run make schema"
     )
@@ -47,7 +47,7 @@ def test_everything_in_the_schema_has_a_description() -> None:
     assert undescribed == []
 
 
-def test_the_names_of_the_contract_are_there() -> None:
+def test_the_schema_has_the_names_of_the_contract() -> None:
     types = exported().type_map
     contract = {
         "Query": {

@@ -22,7 +22,7 @@ BROKEN = "type Query {\n  songs: Int\n}\n"
         (BROKEN, "- Breaking: `genres` is gone.\n", 0, "Query.genres was removed."),
     ],
 )
-def test_breaking_changes_need_a_line(
+def test_a_breaking_change_needs_a_line_in_the_changelog(
     tmp_path: Path, schema: str, changelog: str, code: int, said: str
 ) -> None:
     # given

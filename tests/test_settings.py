@@ -17,12 +17,12 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_example_lists_every_setting_and_no_other() -> None:
+def test_the_example_lists_exactly_the_settings() -> None:
     listed = set(re.findall(rf"^#?{PREFIX}([A-Z_]+)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
     assert listed == {name.upper() for name in Settings.model_fields}
 
 
-def test_the_example_has_the_settings_groups_in_their_order() -> None:
+def test_the_example_lists_the_groups_in_order() -> None:
     sections = re.split(r"^# == (.+) ==$", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     listed = {
         title: re.findall(rf"^#?{PREFIX}([A-Z_]+)=", text, re.MULTILINE)
@@ -33,7 +33,7 @@ def test_the_example_has_the_settings_groups_in_their_order() -> None:
     }
 
 
-def test_the_examples_values_are_the_defaults(tmp_path: Path) -> None:
+def test_the_values_of_the_example_are_the_defaults(tmp_path: Path) -> None:
     # given the example with every line switched on
     switched_on = re.sub(rf"^#({PREFIX})", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     (tmp_path / ".env").write_text(switched_on, encoding="utf-8")
@@ -43,7 +43,7 @@ def test_the_examples_values_are_the_defaults(tmp_path: Path) -> None:
     )
 
 
-def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+def test_the_command_line_overrides_the_environment_which_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.env").write_text(
@@ -56,7 +56,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     assert (settings.port, settings.host, settings.max_sync_rows) == (3, "::1", 7)
 
 
-def test_every_wrong_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_invalid_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENREGRAPH_PORT", "high")
     monkeypatch.setenv("GENREGRAPH_ENVIRONMENT", "moon")
     with pytest.raises(SettingsError) as refused:
@@ -120,7 +120,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
         ),
     ],
 )
-def test_an_origin_that_never_matches_is_refused(
+def test_an_origin_that_cannot_match_is_rejected(
     value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert refusal(monkeypatch, "CORS_ORIGINS", value) == said
@@ -137,7 +137,7 @@ def test_an_origin_that_never_matches_is_refused(
         "chrome-extension://abcdef",
     ],
 )
-def test_an_origin_as_browsers_send_it_is_taken(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_origin_as_browsers_send_it_is_accepted(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENREGRAPH_CORS_ORIGINS", f" {value} ,")
     assert load_settings().cors_origins == (value,)
 
@@ -153,14 +153,14 @@ def test_an_origin_as_browsers_send_it_is_taken(value: str, monkeypatch: pytest.
         ("[::1]", "Examples: 10.0.0.1, 10.0.0.0/8."),
     ],
 )
-def test_a_proxy_that_never_matches_is_refused(
+def test_a_proxy_that_cannot_match_is_rejected(
     value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = f"{value} is not an address or a network. {said}"
     assert refusal(monkeypatch, "TRUSTED_PROXIES", f"127.0.0.1, {value}") == wanted
 
 
-def test_all_proxies_are_named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wildcard_for_proxies_must_be_the_only_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "* means every address. Use it on its own, or list addresses and networks."
     assert refusal(monkeypatch, "TRUSTED_PROXIES", "*,10.0.0.1") == said
     monkeypatch.setenv("GENREGRAPH_TRUSTED_PROXIES", "*")
@@ -181,7 +181,7 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> 
         ("any where", "This is neither an address nor a host name. Example: 0.0.0.0."),
     ],
 )
-def test_a_host_of_another_form_is_refused(value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_host_is_rejected(value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(monkeypatch, "HOST", value) == said
 
 
@@ -210,7 +210,7 @@ def test_a_host_of_another_form_is_refused(value: str, said: str, monkeypatch: p
         ("PROCESSES", "many", "must be a whole number"),
     ],
 )
-def test_a_value_out_of_range_is_refused(
+def test_a_value_out_of_range_is_rejected(
     name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert refusal(monkeypatch, name, value) == said
@@ -228,7 +228,7 @@ def test_every_number_has_a_range() -> None:
 
 @pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_a_value_in_quotes_is_refused_and_not_shown(
+def test_a_quoted_value_is_rejected_without_printing_it(
     name: str, quote: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value = f"{quote}me:hunter2{quote}"
@@ -244,11 +244,11 @@ def test_a_value_in_quotes_is_refused_and_not_shown(
         ("HUNTER", "Unknown setting. .env.example lists all settings."),
     ],
 )
-def test_a_name_that_is_no_setting_is_refused(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_setting_is_rejected(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(monkeypatch, name, "hunter2") == said
 
 
-def test_a_misspelt_name_in_the_file_is_refused_too(tmp_path: Path) -> None:
+def test_an_unknown_setting_in_the_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GENREGRAPH_CLIENT=me:hunter2\nOTHER=1\n")
     with pytest.raises(SettingsError) as refused:
         load_settings()
@@ -268,7 +268,7 @@ def test_a_misspelt_name_in_the_file_is_refused_too(tmp_path: Path) -> None:
         "GENREGRAPH_API_PORT_8000_TCP_ADDR",
     ],
 )
-def test_names_of_other_programs_are_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_other_programs_are_ignored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "tcp://10.0.0.1:8000")
     assert load_settings().port == 8000
 
@@ -293,7 +293,7 @@ def test_an_env_file_may_begin_with_a_byte_order_mark(
         (b'GENREGRAPH_CLIENTS="me:hunter2\n', "Line 1 of {} is not NAME=value."),
     ],
 )
-def test_an_env_file_that_cannot_be_read_is_named(
+def test_an_unreadable_env_file_is_named(
     content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for named in (False, True):
@@ -308,12 +308,12 @@ def test_an_env_file_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("name", ["nowhere.env", "."])
-def test_an_env_file_that_is_not_there_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_env_file_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(monkeypatch, "ENV_FILE", name) == f"{name} does not exist."
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate", "clients list", "demo"])
-def test_every_command_refuses_a_wrong_setting_in_one_line(
+def test_every_command_reports_an_invalid_setting_in_one_line(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENREGRAPH_CLIENTS", "me:hunter2")
@@ -334,7 +334,7 @@ def test_every_command_refuses_a_wrong_setting_in_one_line(
         ("production", False, LogFormat.JSON),
     ],
 )
-def test_what_follows_from_the_environment(
+def test_the_environment_sets_defaults_of_other_settings(
     environment: str, introspection: bool, log_format: LogFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENREGRAPH_ENVIRONMENT", environment)
@@ -346,7 +346,7 @@ def test_what_follows_from_the_environment(
     assert load_settings().introspection_allowed is not introspection
 
 
-def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENREGRAPH_CLIENTS", "me:hunter2")
     monkeypatch.setenv("GENREGRAPH_DATABASE_URL", "postgresql://me:hunter2@db/songs")
     assert "hunter2" not in repr(load_settings())

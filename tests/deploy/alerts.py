@@ -1,4 +1,4 @@
-"""The alerts of the deployment."""
+"""Read the alerts of the deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that check the deployment's files."""
+"""Run the linters of the deployment files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the Dockerfile: its stages and their instructions."""
+"""Read the stages and instructions of the Dockerfile."""
 
 from __future__ import annotations
 

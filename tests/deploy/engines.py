@@ -1,4 +1,4 @@
-"""Stand-ins for docker and kubectl that record each call, refuse what they do not know, and do the rest.
+"""Fakes of docker and kubectl that record each call, reject unknown ones, and perform the others.
 
 Containers are entries of a file, and `up` treats them as Compose does (`ensureService` in
 pkg/compose/convergence.go of github.com/docker/compose): stopped containers count, those with the lowest

@@ -1,4 +1,4 @@
-"""The role that Compose's database and the local cluster's make for genregraph: no superuser, and enough."""
+"""The database role that Compose and the local cluster create: no superuser, but sufficient."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.waiting import eventually, finished
 PASSWORD = "0123456789abcdef" * 2
 
 
-def test_genregraph_runs_as_the_owner_of_its_database_and_nothing_more(server_url: str) -> None:
+def test_owning_its_database_is_enough_for_genregraph(server_url: str) -> None:
     # given
     server = urlsplit(server_url)
     url = f"postgresql://songs:{PASSWORD}@{server.hostname}:{server.port}/songs"
@@ -52,7 +52,7 @@ def test_genregraph_runs_as_the_owner_of_its_database_and_nothing_more(server_ur
     assert asyncio.run(rights(url)) == (False, False, False)
 
 
-def test_the_image_executes_the_script_and_does_not_read_it_into_its_own_shell() -> None:
+def test_the_role_script_is_executable() -> None:
     assert os.access(ROOT / "deploy/postgres/create-role.sh", os.X_OK)
     (stateful, *_) = yaml.safe_load_all(
         (ROOT / "deploy/kubernetes/overlays/local/postgres.yaml").read_text(encoding="utf-8")

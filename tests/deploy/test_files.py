@@ -1,4 +1,4 @@
-"""The files for Docker, Compose and Kubernetes, by the tools that know them: skipped where one is missing."""
+"""The files for Docker, Compose and Kubernetes, checked by their tools; skipped if a tool is missing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+def test_the_dockerfile_passes_hadolint() -> None:
     assert run(tool(CHECKS / ".venv/bin/hadolint"), "Dockerfile") == ""
 
 
@@ -69,13 +69,13 @@ def test_the_image_is_small_and_runs_as_nobody() -> None:
     assert all(re.search(r":\d+\.\d+\.\d+-", stage.base) for stage in found.values())
 
 
-def test_dclint_finds_nothing_in_the_compose_file() -> None:
+def test_the_compose_file_passes_dclint() -> None:
     linter = tool(CHECKS / "node_modules/.bin/dclint")
     run(linter, "--config", "deploy/checks/dclint.json", "--max-warnings", "0", "docker-compose.yml")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_compose_reads_its_file(environment: str, checkout: Path) -> None:
+def test_compose_accepts_its_file(environment: str, checkout: Path) -> None:
     # when
     compose = on_path("docker-compose", "apt-get install docker-compose")
     services = yaml.safe_load(run(compose, "config", cwd=checkout, ENVIRONMENT=environment))["services"]
@@ -101,7 +101,7 @@ def test_compose_reads_its_file(environment: str, checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_kubernetes_knows_every_resource(environment: str, checkout: Path) -> None:
+def test_every_kubernetes_resource_is_valid(environment: str, checkout: Path) -> None:
     # when
     resources = rendered(checkout, environment)
     manifest = checkout / "resources.yaml"
@@ -152,7 +152,7 @@ def connections(environment: str, checkout: Path) -> int:
     )
 
 
-def test_the_table_of_connections_is_what_the_files_need(checkout: Path) -> None:
+def test_the_table_of_connections_matches_the_files(checkout: Path) -> None:
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\w+)[^|]*\|(?:[^|]*\|){3} ([\d,]+) \|", page, re.MULTILINE)
     told = {name: int(total.replace(",", "")) for name, total in rows}
@@ -166,7 +166,7 @@ def test_the_table_of_connections_is_what_the_files_need(checkout: Path) -> None
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_pods_reach_the_database_and_no_other_one(environment: str, checkout: Path) -> None:
+def test_pods_reach_only_their_own_database(environment: str, checkout: Path) -> None:
     # when
     policies = {
         r["metadata"]["name"]: r for r in rendered(checkout, environment) if r["kind"] == "NetworkPolicy"
@@ -185,7 +185,7 @@ def test_pods_reach_the_database_and_no_other_one(environment: str, checkout: Pa
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_uploads_neither_flap_the_autoscaler_nor_fill_the_node(environment: str, checkout: Path) -> None:
+def test_uploads_do_not_trigger_the_autoscaler_or_fill_the_node(environment: str, checkout: Path) -> None:
     # when
     resources = rendered(checkout, environment)
     # then
@@ -203,7 +203,7 @@ def test_uploads_neither_flap_the_autoscaler_nor_fill_the_node(environment: str,
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_pod_is_restricted_and_outlives_its_requests(environment: str, checkout: Path) -> None:
+def test_every_pod_is_restricted_and_stops_after_its_requests(environment: str, checkout: Path) -> None:
     resources = rendered(checkout, environment)
     settings = load_environment(environment)
     pods = [r for r in resources if r["kind"] in {"Deployment", "Job", "StatefulSet"}]
@@ -245,7 +245,7 @@ def rendered(checkout: Path, environment: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_environments_settings_are_known_and_can_be_used(environment: str) -> None:
+def test_the_settings_of_each_environment_are_valid(environment: str) -> None:
     names = re.findall(
         r"^([A-Z_]+)=", environment_file(environment).read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -265,7 +265,7 @@ def load_environment(environment: str) -> Settings:
         return load_settings()
 
 
-def test_git_has_no_secrets() -> None:
+def test_git_tracks_no_secrets() -> None:
     listed = run("git", "ls-files", "deploy") if (ROOT / ".git").exists() else ""
     assert not [name for name in listed.splitlines() if name.endswith(".secrets.env")]
     for environment in ENVIRONMENTS:
@@ -277,7 +277,7 @@ def test_git_has_no_secrets() -> None:
         assert all("change-me" in value for value in values)
 
 
-def test_nginx_reads_its_file_with_and_without_certificates(checkout: Path) -> None:
+def test_nginx_accepts_its_file_with_and_without_certificates(checkout: Path) -> None:
     # given
     nginx = on_path("nginx", "apt-get install nginx-light")
     folder = checkout / "deploy/nginx"
@@ -290,7 +290,7 @@ def test_nginx_reads_its_file_with_and_without_certificates(checkout: Path) -> N
     run(*check)
 
 
-def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
+def test_pin_images_adds_and_updates_digests(tmp_path: Path) -> None:
     # given a copy of the files, and a docker that knows digests
     files = (
         "Dockerfile",
@@ -325,7 +325,7 @@ def test_pin_images_adds_each_ones_digest_and_renews_it(tmp_path: Path) -> None:
         ]
 
 
-def test_the_workflow_and_dependabot_name_what_there_is() -> None:
+def test_the_workflow_and_dependabot_name_existing_files() -> None:
     # given
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
     updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text(encoding="utf-8"))["updates"]

@@ -1,4 +1,4 @@
-"""The image without Docker: its own steps, its own command and environment, as nobody on a read-only root."""
+"""The image's build steps, command and environment, without Docker: as nobody on a read-only root."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def copy_build_context(target: Path) -> None:
                 shutil.copy(path, into)
 
 
-def test_the_images_steps_make_a_service_for_nobody_on_a_read_only_root(
+def test_the_image_steps_build_a_service_that_runs_as_nobody_on_a_read_only_root(
     image: Path, database_url: str
 ) -> None:
     # given the image's command, environment and user, and an environment's settings

@@ -1,4 +1,4 @@
-"""deploy/install.py: a newer release of anything changes nothing, as nothing is resolved."""
+"""deploy/install.py installs the lock; a newer release of a package changes nothing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def compiled(index: Path) -> list[str]:
     return sorted(path.name.partition(".")[0] for path in folder.glob("*package.*.pyc"))
 
 
-def test_uv_installs_the_lock_although_there_is_a_newer_release(index: Path) -> None:
+def test_uv_installs_the_locked_version_despite_a_newer_release(index: Path) -> None:
     # when
     done = install(index)
     # then
@@ -91,7 +91,7 @@ def test_uv_installs_the_lock_although_there_is_a_newer_release(index: Path) -> 
     assert compiled(index) == ["askingpackage", "basepackage"]
 
 
-def test_without_uv_pip_installs_the_same(index: Path, tmp_path: Path) -> None:
+def test_pip_installs_the_same_without_uv(index: Path, tmp_path: Path) -> None:
     # given a Python that has no uv beside it, and an index that has none either
     plain = tmp_path / "plain"
     subprocess.run([sys.executable, "-m", "venv", plain], check=True)
@@ -109,7 +109,7 @@ def test_without_uv_pip_installs_the_same(index: Path, tmp_path: Path) -> None:
     assert installed(index) == "1.0 1.0"
 
 
-def test_a_file_with_another_hash_is_refused(index: Path) -> None:
+def test_a_file_with_a_wrong_hash_is_rejected(index: Path) -> None:
     # given
     wheel(index, "basepackage", "1.0", "Summary: changed\n")
     # when

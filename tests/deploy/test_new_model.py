@@ -1,4 +1,4 @@
-"""A new model goes out replica by replica; one that cannot be used stops nobody else."""
+"""A new model is rolled out replica by replica; an unusable one affects no other replica."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def version_of(model: Path) -> str:
     return str(json.loads((model / "manifest.json").read_text(encoding="utf-8"))["model_version"])
 
 
-def test_two_models_serve_side_by_side_and_each_song_names_its_own(
+def test_two_models_serve_at_the_same_time_and_each_song_names_its_model(
     database_url: str, new_model: Path
 ) -> None:
     # given replicas in mid-roll-out
@@ -87,7 +87,7 @@ def of_another_program(model: Path) -> str:
     ("command", "spoil"),
     [("worker", cut_short), ("serve", of_another_format), ("serve", of_another_program)],
 )
-def test_what_is_no_model_refuses_to_start_in_one_line(
+def test_an_invalid_model_ends_the_start_with_one_line(
     database_url: str, folder: Path, command: str, spoil: Callable[[Path], str]
 ) -> None:
     # given
@@ -101,7 +101,7 @@ def test_what_is_no_model_refuses_to_start_in_one_line(
     assert process.run_to_end() == (1, f"genregraph: the model in {model} cannot be used: {reason}\n")
 
 
-def test_a_damaged_model_leaves_the_old_replica_at_work(database_url: str, folder: Path) -> None:
+def test_a_damaged_model_does_not_stop_the_old_replica(database_url: str, folder: Path) -> None:
     # given a replica that serves
     model = folder / "model"
     shutil.copytree(ROOT / "model", model)

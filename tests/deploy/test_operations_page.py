@@ -1,4 +1,4 @@
-"""docs/operations.md: each block is run as it stands, in order, in one shell and in a new shell each."""
+"""Run each block of docs/operations.md, in order, in one shell and in a new shell each."""
 
 from __future__ import annotations
 
@@ -378,7 +378,7 @@ def check_files(operator: Operator) -> None:
     assert (deploy / "alertmanager/page-url").read_text() == "https://pager.example.org/hook\n"
 
 
-def test_an_upgrade_whose_replicas_do_not_get_healthy_keeps_the_old_ones(tmp_path: Path) -> None:
+def test_an_upgrade_keeps_the_old_replicas_if_the_new_ones_stay_unhealthy(tmp_path: Path) -> None:
     # given a docker whose `up --wait` fails
     calls = tmp_path / "calls"
     docker = tmp_path / "bin/docker"
@@ -411,13 +411,13 @@ def test_an_upgrade_whose_replicas_do_not_get_healthy_keeps_the_old_ones(tmp_pat
     ]
 
 
-def test_the_hash_on_the_page_is_one() -> None:
+def test_the_hash_on_the_page_is_valid() -> None:
     example = re.search(r"sha256\$([0-9a-f]+)", PAGE)
     assert example is not None
     assert len(example[1]) == len(hashlib.sha256(b"").hexdigest())
 
 
-def test_the_table_of_metrics_names_what_there_is(api: ApiClient) -> None:
+def test_the_table_of_metrics_names_existing_metrics(api: ApiClient) -> None:
     # given
     section = PAGE.partition("## Monitoring")[2].partition("\n## ")[0]
     api.execute("{ genres { name } }")

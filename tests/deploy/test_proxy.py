@@ -1,4 +1,4 @@
-"""What must pass the shipped proxy as it comes: events, WebSockets, large uploads; and what must not."""
+"""The shipped proxy passes events, WebSockets and large uploads unchanged, and blocks the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def proxied(api: ApiClient, folder: Path) -> Iterator[ApiClient]:
         yield client
 
 
-def test_events_and_websockets_pass(proxied: ApiClient) -> None:
+def test_the_proxy_passes_events_and_websockets(proxied: ApiClient) -> None:
     # given
     queued = proxied.classify(song_csv(song_rows(3_000)), background=True)
     # when it is followed over server-sent events
@@ -43,13 +43,13 @@ def test_events_and_websockets_pass(proxied: ApiClient) -> None:
         assert progress == {"status": "SUCCEEDED", "rowsProcessed": 3_000}
 
 
-def test_a_file_larger_than_nginxs_own_limit_passes(proxied: ApiClient) -> None:
+def test_the_proxy_passes_files_larger_than_the_default_limit_of_nginx(proxied: ApiClient) -> None:
     file = song_csv(song_rows(2_000))
     assert len(file) > 1024 * 1024
     assert proxied.classify(file)["rowsClassified"] == 2_000
 
 
-def test_figures_do_not_pass(proxied: ApiClient) -> None:
+def test_the_proxy_blocks_metrics(proxied: ApiClient) -> None:
     assert httpx.get(f"{proxied.url}/metrics", headers=CREDENTIALS).status_code == 404
     assert httpx.get(f"{proxied.url}/livez").status_code == 200
 
@@ -70,7 +70,7 @@ def test_an_address_with_too_many_connections_is_refused(api: ApiClient, folder:
         eventually(lambda: httpx.get(f"{url}/livez").status_code == 200, "it is answered")
 
 
-def test_https_is_asked_for_once(start_service: StartService, folder: Path) -> None:
+def test_http_redirects_to_https(start_service: StartService, folder: Path) -> None:
     # given
     api = start_service(environment="production")
     https = free_port()

@@ -37,7 +37,7 @@ def worker(database_url: str) -> Process:
     return Process(["worker"], {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_CLIENTS": CLIENTS})
 
 
-def test_a_rolling_restart_of_everything_fails_no_request(
+def test_no_request_fails_during_a_rolling_restart(
     replicas: tuple[Replica, ...], worker: Process, port: int, folder: Path
 ) -> None:
     with started(*replicas, worker), nginx(folder, ADDRESSES, port) as url, Traffic((url, url)) as traffic:

@@ -1,4 +1,4 @@
-"""A client that never rests: queries and uploads, each counted, each failure told."""
+"""A client that sends queries and uploads without pause, counts them, and records each failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `/metrics` reports."""
+"""Read the metrics of a service."""
 
 from __future__ import annotations
 

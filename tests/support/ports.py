@@ -8,7 +8,7 @@ from itertools import cycle
 
 _FIRST = 10_000
 _OF_EACH_PROCESS = 2_000
-"""All below 32,768, where the ports begin that Linux gives to outgoing connections."""
+"""All below 32,768, where Linux's ports for outgoing connections begin."""
 
 
 def _own_ports() -> cycle[int]:
@@ -22,9 +22,9 @@ _PORTS = _own_ports()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that nobody has, and that nobody gets before the program that is started with it.
+    """Return a free port that no other test takes before the program that is started with it.
 
-    Each of pytest's processes has ports of its own, and gives none again soon.
+    Each process of pytest has its own ports and does not reuse them soon.
     """
     while True:
         port = next(_PORTS)

@@ -1,4 +1,4 @@
-"""Programs of the system that tests run, and certificates made by one of them."""
+"""System programs that tests run, and certificates made with one of them."""
 
 from __future__ import annotations
 
