@@ -211,7 +211,7 @@ def test_the_log_says_which_client_verified_how_many_songs(api: ApiClient) -> No
     assert (line["client_id"], line["songs"], line["changed"]) == ("test", 2, 1)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_no_verification_is_lost_while_batches_merge_the_same_songs(
     start_service: StartService, database_url: str, seed: int
 ) -> None:
