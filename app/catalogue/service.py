@@ -127,6 +127,8 @@ class CatalogueVersion:
         """Return the version at some moment after the call; None if there is none."""
         if self._next is None:
             self._next = asyncio.create_task(self._send())
+            # Retrieve its error, which would be logged if all callers had timed out.
+            self._next.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
         return await asyncio.shield(self._next)
 
     async def _send(self) -> uuid.UUID | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -236,3 +237,25 @@ def test_concurrent_requests_share_one_read_of_the_version() -> None:
 
     # then the third gets the result of its own statement
     assert asyncio.run(main()) == [uuid.UUID(int=number) for number in (0, 0, 1)]
+
+
+def test_a_failed_read_of_the_version_that_no_request_waits_for_is_not_logged() -> None:
+    # given
+    logged: list[dict[str, object]] = []
+
+    async def read() -> uuid.UUID | None:
+        await asyncio.sleep(0.05)
+        raise TimeoutError
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        version = CatalogueVersion(read)
+        # when the only request gives up before the database does
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(version.current(), 0.01)
+        await asyncio.sleep(0.1)
+        gc.collect()
+
+    asyncio.run(main())
+    # then
+    assert logged == []
