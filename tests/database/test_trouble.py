@@ -15,7 +15,6 @@ import httpx
 import psutil
 import pytest
 
-from app.clients.directory import READ_SECONDS
 from tests.database.conftest import ServeOn
 from tests.faults.postgres import Database, Postgres
 from tests.support.client import ApiClient
@@ -206,9 +205,6 @@ def frozen(postgres: Postgres) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
-LIMIT_SECONDS = 0.8 * READ_SECONDS
-
-
 def test_a_frozen_server_does_not_delay_unknown_callers(
     postgres: Postgres, database: Database, serve_on: ServeOn
 ) -> None:
@@ -216,10 +212,10 @@ def test_a_frozen_server_does_not_delay_unknown_callers(
     api = serve_on(database.url, request_timeout_seconds=3)
     with frozen(postgres), ApiClient(api.url, "test", "wrong") as stranger, ThreadPoolExecutor(20) as pool:
         readers = [pool.submit(api.post, GENRES) for _ in range(15)]
-        # then neither strangers nor the health check wait for as long as reading the clients may take
+        # then
         for _ in range(3):
-            assert stranger.post(GENRES, timeout=LIMIT_SECONDS).status_code == 401
-            answer = api.http.get("/healthcheck", timeout=LIMIT_SECONDS)
+            assert stranger.post(GENRES, timeout=2).status_code == 401
+            answer = api.http.get("/healthcheck", timeout=3)
             assert (answer.status_code, answer.json()["database"]) == (503, "timed out")
         assert {reader.result().status_code for reader in readers} <= {503, 504}
     recovers(api)
