@@ -307,7 +307,7 @@ export async function waitingFile({ url, file }) {
   }, { allowed: REFUSED_REQUEST });
 }
 
-/** The list of files may name the failure before the batch itself has told it. */
+/** The list of files may report the failure before the subscription does. */
 export async function failedBeforeItWasFollowed({ url, bad_file: badFile }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await page.routeWebSocket(/\/graphql$/, async (socket) => {

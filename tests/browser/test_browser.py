@@ -273,7 +273,7 @@ def test_a_queued_file_that_fails_is_explained_by_line_and_column(
     )
 
 
-def test_a_failure_that_the_list_names_first_is_told_too(
+def test_a_failure_that_the_list_reports_first_is_shown_too(
     run: Run, start_service: StartService, bad_file: Path
 ) -> None:
     run("failedBeforeItWasFollowed", start_service(max_sync_rows=2), bad_file=str(bad_file))

@@ -44,7 +44,7 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
   const sources = useRef(new Map<string, Upload>());
 
   const mine = accepted.filter((one) => one.clientKey === clientKey).map(({ file }) => file);
-  // One accepted here stays until its end was handled, even if the list names the end before.
+  // A batch accepted here stays until its end was handled, even if the list already shows it as ended.
   const unfinished = [
     ...new Map([...mine, ...listed.filter(isUnfinished)].map((file) => [file.id, file])).values(),
   ].filter(({ id }) => !ended.has(id));

@@ -18,7 +18,7 @@ interface EndListener {
 /**
  * Follow batches to their end, each by its own subscription.
  *
- * @param ids of those unfinished; each is followed to its end, also when it is no longer among them.
+ * @param ids of unfinished batches; each is followed to its end, even after it left the list.
  * @param clientKey changes with the credentials, which may be the right ones then.
  */
 export function useFollowing(
