@@ -31,10 +31,11 @@ finally:
 
 def answered(*arguments: str, **environment: str) -> tuple[str, set[str]]:
     """Run a command in its own process; return its standard output and the packages that it imported."""
-    done = subprocess.run(
+    known = {**os.environ, **environment}
+    done = subprocess.run(  # without coverage, which imports more
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, **environment},
+        env={name: value for name, value in known.items() if not name.startswith("COVERAGE_")},
         check=False,
         capture_output=True,
         text=True,
