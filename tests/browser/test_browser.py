@@ -30,9 +30,9 @@ LARGE_TIMES = 60
 def missing() -> str:
     """What these tests need and do not find; empty if nothing."""
     if not shutil.which("node"):
-        return "node is not installed"
+        return "browser tests need Node.js 20.19 or newer, which is not installed"
     if CHROMIUM is None:
-        return "no Chromium: apt-get install chromium"
+        return "Chromium is not installed: apt-get install chromium"
     if not (SOURCES / "node_modules" / "playwright-core").is_dir():
         return "playwright-core is not installed: npm ci --prefix app/playground"
     if not (SOURCES / "dist" / "index.html").is_file():
@@ -82,7 +82,7 @@ def bad_file(tmp_path: Path) -> Path:
                 pytest.mark.real_songs,
                 pytest.mark.skipif(
                     not REAL_SONGS.is_file(),
-                    reason="the real songs may not be committed; ../shared/data is not beside this checkout",
+                    reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
                 ),
             ],
         ),

@@ -25,7 +25,8 @@ FILES = TrainingFiles(
 pytestmark = [
     pytest.mark.real_songs,
     pytest.mark.skipif(
-        not DATA.is_dir(), reason="the real songs are not beside the repository, in ../shared/data"
+        not DATA.is_dir(),
+        reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
     ),
 ]
 

@@ -39,7 +39,8 @@ REAL = REPOSITORY.parent / "shared" / "data"
 FILES = ["features.csv", "labels.csv", "songs.csv"]
 
 needs_real_songs = pytest.mark.skipif(
-    not (REAL / "features.csv").exists(), reason="the real songs are not there (../shared/data/features.csv)"
+    not (REAL / "features.csv").exists(),
+    reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
 )
 
 
