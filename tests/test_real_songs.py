@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import pytest
 
 from tests.support.client import ApiClient
-
-REAL_SONGS = Path(__file__).parents[2] / "shared" / "data"
+from tests.support.real_songs import REAL_SONGS, needs_real_songs
 
 pytestmark = [
     pytest.mark.real_songs,
-    pytest.mark.skipif(
-        not REAL_SONGS.is_dir(),
-        reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
-    ),
+    needs_real_songs,
 ]
 
 

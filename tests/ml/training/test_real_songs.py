@@ -15,19 +15,17 @@ from ml.model.artifact import HASHED_FILES, MANIFEST, load_ensemble
 from ml.songs.contract import METADATA_COLUMNS, Songs
 from ml.songs.csv_songs import SongFile
 from ml.training.train import TrainingFiles, train
+from tests.support.real_songs import REAL_SONGS, needs_real_songs
 
 REPOSITORY = Path(__file__).parents[3]
-DATA = REPOSITORY.parent / "shared" / "data"
+DATA = REAL_SONGS
 FILES = TrainingFiles(
     DATA / "features.csv", DATA / "labels.csv", DATA / "lyrics_genre.csv", DATA / "msd_subset.csv"
 )
 
 pytestmark = [
     pytest.mark.real_songs,
-    pytest.mark.skipif(
-        not DATA.is_dir(),
-        reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
-    ),
+    needs_real_songs,
 ]
 
 

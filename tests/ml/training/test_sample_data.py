@@ -31,17 +31,12 @@ from ml.songs.problems import SongFileReport
 from ml.training.sample_data import LABELLED_SONGS, UNLABELLED_ROWS, SampleData, generate, write_sample_data
 from ml.training.sample_statistics import STATISTICS_FILE, SampleStatistics
 from notebooks.sample_statistics import measure_statistics, to_json
+from tests.support.real_songs import REAL_SONGS, needs_real_songs
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY / "data"
 SAMPLE = DATA / "sample"
-REAL = REPOSITORY.parent / "shared" / "data"
 FILES = ["features.csv", "labels.csv", "songs.csv"]
-
-needs_real_songs = pytest.mark.skipif(
-    not (REAL / "features.csv").exists(),
-    reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
-)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +149,7 @@ class TestAgainstRealSongs:
     @pytest.mark.parametrize("real_name", ["features.csv", "test.csv"])
     @pytest.mark.parametrize("name", ["features.csv", "songs.csv"])
     def test_no_sample_is_a_real_song(self, name: str, real_name: str) -> None:
-        sample, real = read(SAMPLE / name)[0], read(REAL / real_name)[0]
+        sample, real = read(SAMPLE / name)[0], read(REAL_SONGS / real_name)[0]
 
         assert not set(sample.tags) & set(real.tags)
         assert not set(sample.track_ids.tolist()) & set(real.track_ids.tolist())
@@ -164,7 +159,7 @@ class TestAgainstRealSongs:
         assert not {tuple(row) for row in np.round(sample.numbers[:, metadata : metadata + 15], 1)} & rounded
 
     def test_the_statistics_match_the_real_songs(self) -> None:
-        measured = measure_statistics(REAL / "features.csv", REAL / "labels.csv")
+        measured = measure_statistics(REAL_SONGS / "features.csv", REAL_SONGS / "labels.csv")
 
         committed = SampleStatistics.load()
         assert measured.words == committed.words

@@ -1,0 +1,14 @@
+"""The real songs, which are beside the checkout and not part of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REAL_SONGS = Path(__file__).parents[3] / "shared" / "data"
+
+needs_real_songs = pytest.mark.skipif(
+    not REAL_SONGS.is_dir(),
+    reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
+)
