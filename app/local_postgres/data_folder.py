@@ -5,42 +5,32 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from app.local_postgres.binaries import Binaries
 from app.local_postgres.errors import EmbeddedPostgresError, explain_output
-from app.local_postgres.location import Account
-from app.local_postgres.processes import stop_with_parent
+from app.local_postgres.location import Account, as_account
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
+DATABASE = "genregraph"
 UNFINISHED = "postgres.new."
 
-_CREATE_DATABASE = r"""
-SELECT format('CREATE DATABASE %I', :'name')
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name')
+_CREATE_DATABASE = rf"""
+SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')
 \gexec
-"""
+"""  # noqa: S608  (a constant)
 
 
 def make_data_folder(
     data: Path, password_file: Path, binaries: Binaries, account: Account | None, *, durable: bool
 ) -> None:
-    """Create the data folder and its password.
+    """Create the data folder, owned by the account, and its password.
 
     The folder is created under a temporary name and renamed, so that a full disk or a kill leaves no
     partial folder.
-
-    Args:
-        data: the folder to create.
-        password_file: the file to write the password to.
-        binaries: the installation to use.
-        account: the owner of the data; None for the account of this process.
-        durable: whether the data must survive a power loss.
 
     Raises:
         EmbeddedPostgresError: initdb failed.
@@ -66,11 +56,9 @@ def make_data_folder(
 
 
 def lock_folder(folder: Path, shown: Path) -> int:
-    """Lock a data folder, and return the descriptor that holds the lock until it is closed.
+    """Lock a folder, and return the descriptor that holds the lock until it is closed.
 
-    Args:
-        folder: the folder to lock.
-        shown: the folder to name in messages.
+    Messages name the folder `shown`.
 
     Raises:
         EmbeddedPostgresError: another process holds the lock.
@@ -96,16 +84,6 @@ def lock_folder(folder: Path, shown: Path) -> int:
     return descriptor
 
 
-def as_account(account: Account | None) -> dict[str, Any]:
-    """Return the `subprocess` arguments that run a PostgreSQL program as an account."""
-    return {
-        "cwd": "/",  # the account may not be able to enter ours
-        "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},  # no secrets
-        "stdin": subprocess.DEVNULL,
-        **({} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}),
-    }
-
-
 def check_version(data: Path, binaries: Binaries) -> None:
     """Check that the data has the server's major version.
 
@@ -127,14 +105,13 @@ def set_aside(data: Path) -> None:
     data.rename(aside)
 
 
-def create_database(name: str, binaries: Binaries, port: int, password: str) -> str | None:
-    """Create a database on a running server, if it is missing; return the output of psql if that fails."""
+def create_database(binaries: Binaries, port: int, password: str) -> str | None:
+    """Create the database on a running server, if it is missing; return the output of psql if that fails."""
     done = subprocess.run(  # noqa: S603  (not user input)
         [
-            binaries.program("psql"),
+            binaries.folder / "psql",
             *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
-            *("--host", HOST, "--port", str(port), "--username", SUPERUSER),
-            *("--dbname", "postgres", f"--set=name={name}"),
+            *("--host", HOST, "--port", str(port), "--username", SUPERUSER, "--dbname", "postgres"),
         ],
         input=_CREATE_DATABASE,
         check=False,
@@ -150,7 +127,7 @@ def _initdb(
 ) -> None:
     done = subprocess.run(  # noqa: S603  (not user input)
         [
-            binaries.program("initdb"),
+            binaries.folder / "initdb",
             *("--pgdata", str(fresh), "--username", SUPERUSER, f"--pwfile={password_file}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
             *(() if durable else ("--no-sync",)),
@@ -158,7 +135,6 @@ def _initdb(
         check=False,
         capture_output=True,
         text=True,
-        preexec_fn=stop_with_parent(signal.SIGTERM),
         **as_account(account),
     )
     if done.returncode != 0:

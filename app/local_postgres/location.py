@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.local_postgres.errors import EmbeddedPostgresError
 
@@ -19,27 +21,27 @@ CANDIDATES = ("postgres", "nobody")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An OS account. PostgreSQL refuses to run as root, so root starts it as another account."""
+    """An OS account as which root starts the server."""
 
     uid: int
     gid: int
     name: str
 
     def reaches(self, path: Path) -> bool:
-        """Return whether the account can enter every parent folder and read the path."""
-        resolved = path.resolve()
-        folders = [parent for parent in resolved.parents if parent.exists()]
-        return all(self._may(folder, 0o1) for folder in folders) and (
-            not resolved.exists() or self._may(resolved, 0o5)
-        )
+        """Return whether the account can enter a folder or run a program, or enter its existing parents."""
+        path = path.resolve()
+        existing = next(place for place in (path, *path.parents) if place.exists())
+        return subprocess.run(["test", "-x", existing], check=False, **as_account(self)).returncode == 0  # noqa: S603, S607
 
-    def _may(self, path: Path, bits: int) -> bool:
-        status = path.stat()
-        if status.st_uid == self.uid:
-            bits <<= 6
-        elif status.st_gid == self.gid:
-            bits <<= 3
-        return status.st_mode & bits == bits
+
+def as_account(account: Account | None) -> dict[str, Any]:
+    """Return the `subprocess` arguments that run a program as an account; None is that of this process."""
+    return {
+        "cwd": "/",  # the account may not be able to enter ours
+        "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},  # no secrets
+        "stdin": subprocess.DEVNULL,
+        **({} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}),
+    }
 
 
 def server_account() -> Account | None:
@@ -165,16 +167,10 @@ def make_passable(folder: Path) -> None:
     Raises:
         OSError: a folder cannot be created.
     """
-    if folder.is_dir():
-        return
-    make_passable(folder.parent)
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
-    else:
-        folder.chmod(0o755)
+    for path in (*reversed(folder.parents), folder):
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            path.chmod(0o755)
 
 
 def _has_data(data: Path) -> bool:

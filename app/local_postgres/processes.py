@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.local_postgres.errors import EmbeddedPostgresError
 
-PR_SET_PDEATHSIG = 1
-
 STOP_LEFTOVER_SECONDS = 30.0
 
 
-def stop_with_parent(signal_number: signal.Signals) -> Callable[[], None] | None:
-    """Return a `preexec_fn` that ties a child to this process; None except on Linux.
-
-    The kernel sends the child `signal_number` when the *thread* that forked it ends, so fork from a
-    thread that lives as long as the process. Changing the user clears the request; `subprocess` calls
-    `preexec_fn` after that.
-
-    A launcher program instead would have to read our code as a user who may not have access to it, and
-    not every machine has `setpriv --pdeathsig`.
-    """
-    if sys.platform != "linux":
-        return None
-    # Load the library before the fork: in the child, it could deadlock on a lock of a lost thread.
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, int(signal_number))
-        if os.getppid() != parent:  # the parent already ended
-            os._exit(1)
-
-    return ask
-
-
 class Watchdog:
-    """A shell that interrupts another process when this one ends, for systems other than Linux.
+    """A shell that interrupts another process when this one ends.
 
-    It waits for the end of a pipe that this process holds open. A forked child without exec also holds
-    the pipe, which delays the interrupt.
+    It waits for the end of a pipe that this process holds open, as do children forked without exec: they
+    can finish their work first. The signal of Linux for the death of a parent is sent when the *thread*
+    that started the process ends, and needs code between fork and exec.
     """
 
     def __init__(self, pid: int) -> None:
@@ -101,9 +74,9 @@ def stop_leftover_server(data: Path) -> None:
     """
     deadline = time.monotonic() + STOP_LEFTOVER_SECONDS
     asked = False
-    while (found := LockFile.read(data)) is not None and _exists(found.pid):
+    while (found := LockFile.read(data)) is not None:
         if not _serves(found.pid, data):
-            # An unreaped zombie (a container without an init) or another program that reuses the id.
+            # Its id may be that of an unreaped zombie (a container without an init) or of another program.
             # PostgreSQL would take either for a running server.
             (data / "postmaster.pid").unlink(missing_ok=True)
             return
@@ -115,16 +88,6 @@ def stop_leftover_server(data: Path) -> None:
                 f"an earlier server, process {found.pid}, still uses {data} and does not stop; kill it"
             )
         time.sleep(0.02)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _serves(pid: int, data: Path) -> bool:

@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from app.local_postgres.binaries import Binaries, find_binaries, reachable_binaries
 from app.local_postgres.data_folder import (
+    DATABASE,
     HOST,
     SUPERUSER,
-    as_account,
     check_version,
     create_database,
     lock_folder,
@@ -25,8 +24,8 @@ from app.local_postgres.data_folder import (
     set_aside,
 )
 from app.local_postgres.errors import EmbeddedPostgresError, explain_os_error, explain_output
-from app.local_postgres.location import Place, choose_place
-from app.local_postgres.processes import LockFile, Watchdog, stop_leftover_server, stop_with_parent
+from app.local_postgres.location import Place, as_account, choose_place
+from app.local_postgres.processes import LockFile, Watchdog, stop_leftover_server
 
 START_SECONDS = 300.0
 """Long, because PostgreSQL replays its log after a power loss."""
@@ -43,15 +42,13 @@ class EmbeddedPostgres:
     """A PostgreSQL server with its own data folder; a context manager that returns its URL.
 
     The server listens on a random port of 127.0.0.1 and requires a password, kept in a file that only
-    this account can read. It stops when this process ends, on Linux when the *thread* that called `start`
-    ends, so call it from a thread that lives as long as the process.
+    this account can read. It stops when this process ends.
     """
 
     def __init__(
         self,
         data_dir: Path,
         *,
-        database: str = "genregraph",
         settings: Mapping[str, str] | None = None,
         binaries: Binaries | None = None,
     ) -> None:
@@ -59,13 +56,11 @@ class EmbeddedPostgres:
 
         Args:
             data_dir: folder for the data, the password and the log; created if missing.
-            database: name of the database to create.
             settings: server settings that override ours.
             binaries: the installation to use; by default the first one found.
         """
         # Resolve links now: the server's account may not be able to follow them.
         self._folder = data_dir.resolve()
-        self._database = database
         self._settings = dict(settings or {})
         self._given_binaries = binaries
         self._binaries: Binaries | None = None
@@ -73,6 +68,7 @@ class EmbeddedPostgres:
         self._password = ""
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: Watchdog | None = None
         self._url: str | None = None
         self._lock: int | None = None
         self._cleanup = ExitStack()
@@ -156,10 +152,8 @@ class EmbeddedPostgres:
         if self._url is None:
             with self._stopped_on_failure():
                 self._wait_until_ready()
-                if sys.platform != "linux" and self._process is not None:
-                    self._cleanup.callback(Watchdog(self._process.pid).dismiss)
                 assert self._binaries is not None
-                output = create_database(self._database, self._binaries, self._port, self._password)
+                output = create_database(self._binaries, self._port, self._password)
                 if output is not None:
                     raise EmbeddedPostgresError(explain_output(output, self._folder, self.log_path))
                 self._url = self._address(self._password, self._port)
@@ -183,6 +177,7 @@ class EmbeddedPostgres:
 
     def _stop_process(self) -> None:
         process, self._process = self._process, None
+        self._unwatch()
         if process is None or process.poll() is not None:
             return
         process.send_signal(signal.SIGINT)
@@ -216,9 +211,7 @@ class EmbeddedPostgres:
     def _address(self, password: str, port: int) -> str:
         # PGSSLMODE, PGSERVICE and so on must not affect this server.
         parameters = "sslmode=disable&target_session_attrs=any&service="
-        return (
-            f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{quote(self._database, safe='')}?{parameters}"
-        )
+        return f"postgresql://{SUPERUSER}:{password}@{HOST}:{port}/{DATABASE}?{parameters}"
 
     @property
     def _password_file(self) -> Path:
@@ -242,6 +235,7 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline or not any(trouble in log for trouble in PASSING_TROUBLES):
                 raise EmbeddedPostgresError(explain_output(log, self._place.data.parent, self.log_path))
             time.sleep(0.1)
+            self._unwatch()
             self._launch()
 
     def _launch(self) -> None:
@@ -267,16 +261,21 @@ class EmbeddedPostgres:
         descriptor = os.open(self.log_path, flags, 0o600)
         try:
             self._process = subprocess.Popen(  # noqa: S603  (not user input)
-                [self._binaries.program("postgres"), "-D", str(self._place.data), *options],
+                [self._binaries.folder / "postgres", "-D", self._place.data, *options],
                 stdout=descriptor,
                 stderr=descriptor,
                 # Ctrl-C in a terminal goes to the service, which then stops the server.
                 start_new_session=True,
-                preexec_fn=stop_with_parent(signal.SIGINT),  # noqa: PLW1509  (see there)
                 **as_account(self._place.account),
             )
         finally:
             os.close(descriptor)
+        self._watchdog = Watchdog(self._process.pid)
+
+    def _unwatch(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
+            self._watchdog = None
 
     def _becomes_ready(self, process: subprocess.Popen[bytes], data: Path) -> bool:
         deadline = time.monotonic() + START_SECONDS
