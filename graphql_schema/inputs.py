@@ -1,11 +1,18 @@
-"""Input types."""
+"""Arguments: input types, pages, and the `Upload` scalar."""
 
 from __future__ import annotations
 
+from typing import Annotated, NoReturn
+
 import strawberry
+from graphql import GraphQLError, ValueNode
+from starlette.datastructures import UploadFile
+from strawberry import argument, field
 
 from app.batches.batch import BatchOptions
 from app.catalogue.errors import InvalidArgumentError
+from app.catalogue.paging import MAX_PAGE_SIZE
+from app.errors import Code
 from graphql_schema.enums import OnInvalidRow, OnMissingValue
 from ml.songs.contract import MAX_TRACK_ID
 from ml.songs.json_songs import SongRecord
@@ -18,16 +25,27 @@ MIN_CONFIDENCE = (
 )
 
 
+DEFAULT_SONGS = 50
+DEFAULT_BATCHES = 20
+
+First = Annotated[int | None, argument(f"The maximum number to return, from 0 to {MAX_PAGE_SIZE:,}.")]
+
+After = Annotated[
+    str | None,
+    argument("Return items after this cursor: `pageInfo.endCursor` of the previous page."),
+]
+
+
 @strawberry.input(description="How to classify a file.")
 class ClassifyBatchOptions:
-    on_invalid_row: OnInvalidRow = strawberry.field(
+    on_invalid_row: OnInvalidRow = field(
         default=OnInvalidRow.REJECT_FILE, description="What to do with a row that has an invalid value."
     )
-    on_missing_value: OnMissingValue = strawberry.field(
+    on_missing_value: OnMissingValue = field(
         default=OnMissingValue.SKIP_ROW, description="What to do with a row that has missing values."
     )
-    min_confidence: float = strawberry.field(default=0.0, description=MIN_CONFIDENCE)
-    background: bool = strawberry.field(
+    min_confidence: float = field(default=0.0, description=MIN_CONFIDENCE)
+    background: bool = field(
         default=False,
         description=(
             "Queue the file and return immediately. Files too large for one request are always queued."
@@ -49,20 +67,16 @@ class ClassifyBatchOptions:
     description="A song to classify. Null means a missing value, handled according to `onMissingValue`."
 )
 class SongInput:
-    track_id: strawberry.ID = strawberry.field(description="A non-negative integer that identifies the song.")
-    title: str | None = strawberry.field(default=None, description="The title of the song.")
-    tags: list[str] | None = strawberry.field(
-        default=None, description="The stemmed words of the lyrics, each once."
-    )
-    loudness: float | None = strawberry.field(default=None, description="The overall loudness in dB.")
-    tempo: float | None = strawberry.field(default=None, description="The tempo in beats per minute.")
-    time_signature: int | None = strawberry.field(
-        default=None, description="The number of beats per bar, from 0 to 7."
-    )
-    key: int | None = strawberry.field(default=None, description="The pitch class, from 0 (C) to 11 (B).")
-    mode: int | None = strawberry.field(default=None, description="1 for major, 0 for minor.")
-    duration: float | None = strawberry.field(default=None, description="The duration in seconds.")
-    vect: list[float | None] | None = strawberry.field(
+    track_id: strawberry.ID = field(description="A non-negative integer that identifies the song.")
+    title: str | None = field(default=None, description="The title of the song.")
+    tags: list[str] | None = field(default=None, description="The stemmed words of the lyrics, each once.")
+    loudness: float | None = field(default=None, description="The overall loudness in dB.")
+    tempo: float | None = field(default=None, description="The tempo in beats per minute.")
+    time_signature: int | None = field(default=None, description="The number of beats per bar, from 0 to 7.")
+    key: int | None = field(default=None, description="The pitch class, from 0 (C) to 11 (B).")
+    mode: int | None = field(default=None, description="1 for major, 0 for minor.")
+    duration: float | None = field(default=None, description="The duration in seconds.")
+    vect: list[float | None] | None = field(
         default=None,
         description=(
             "The 148 audio features, starting with `vect_1`. Null if all are missing. With "
@@ -91,14 +105,14 @@ class SongInput:
 
 @strawberry.input(description="Songs to classify, with the same values as rows of a song file.")
 class ClassifySongsInput:
-    songs: list[SongInput] = strawberry.field(description=f"The songs, up to {MAX_SONGS:,}.")
-    on_invalid_row: OnInvalidRow = strawberry.field(
+    songs: list[SongInput] = field(description=f"The songs, up to {MAX_SONGS:,}.")
+    on_invalid_row: OnInvalidRow = field(
         default=OnInvalidRow.REJECT_FILE, description="What to do with a song that has an invalid value."
     )
-    on_missing_value: OnMissingValue = strawberry.field(
+    on_missing_value: OnMissingValue = field(
         default=OnMissingValue.SKIP_ROW, description="What to do with a song that has missing values."
     )
-    min_confidence: float = strawberry.field(default=0.0, description=MIN_CONFIDENCE)
+    min_confidence: float = field(default=0.0, description=MIN_CONFIDENCE)
 
     def to_options(self) -> BatchOptions:
         """Return the options for the services.
@@ -121,8 +135,8 @@ class ClassifySongsInput:
 
 @strawberry.input(description="A verified genre for a stored song.")
 class VerifiedSongInput:
-    track_id: strawberry.ID = strawberry.field(description="The song's track ID.")
-    genre: str | None = strawberry.field(
+    track_id: strawberry.ID = field(description="The song's track ID.")
+    genre: str | None = field(
         default=strawberry.UNSET,
         description=(
             "The genre, up to 100 characters; it may be new to the model. Null removes the verification."
@@ -160,3 +174,41 @@ def track_id_of(argument: str, text: str) -> int:
     if not is_number or int(text) > MAX_TRACK_ID:
         raise InvalidArgumentError(argument, f"must be a whole number from 0 to {MAX_TRACK_ID}")
     return int(text)
+
+
+def checked_first(first: int | None, default: int, maximum: int) -> int:
+    """Return how many items of a list without cursors to return.
+
+    Raises:
+        InvalidArgumentError: it is out of range.
+    """
+    wanted = default if first is None else first
+    if not 0 <= wanted <= maximum:
+        raise InvalidArgumentError("first", f"must be from 0 to {maximum}, not {wanted}")
+    return wanted
+
+
+HOW_TO_UPLOAD = (
+    "A file must be a part of a multipart request "
+    "(https://github.com/jaydenseric/graphql-multipart-request-spec)"
+)
+
+
+def _parse_value(value: object) -> UploadFile:
+    if not isinstance(value, UploadFile):
+        raise GraphQLError(HOW_TO_UPLOAD, extensions={"code": Code.BAD_USER_INPUT})
+    return value
+
+
+def _parse_literal(_node: ValueNode, _variables: object = None) -> NoReturn:
+    raise GraphQLError(f"{HOW_TO_UPLOAD}, passed as a variable", extensions={"code": Code.BAD_USER_INPUT})
+
+
+UPLOAD = strawberry.scalar(
+    name="Upload",
+    description="A file part of a GraphQL multipart request.",
+    specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
+    parse_value=_parse_value,
+    parse_literal=_parse_literal,
+    serialize=lambda value: value,
+)

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 import strawberry
 from starlette.datastructures import UploadFile
-from strawberry import relay
+from strawberry import argument, field, relay
 from strawberry.file_uploads import Upload
 
 from app.batches.batch import BatchOptions
@@ -42,20 +42,20 @@ def require(role: Role, info: Info, message: str = FORBIDDEN_MESSAGE) -> None:
 
 @strawberry.type(description="Songs sent as JSON, now classified and stored.")
 class ClassifiedSongs:
-    batch: Batch = strawberry.field(description="The batch created for these songs.")
-    songs: list[Song] = strawberry.field(
+    batch: Batch = field(description="The batch created for these songs.")
+    songs: list[Song] = field(
         description="The songs in the order sent, without skipped ones. A repeated track ID appears once."
     )
 
 
 @strawberry.type(description="The songs after verification.")
 class VerifiedSongs:
-    songs: list[Song] = strawberry.field(description="The songs in the order sent.")
+    songs: list[Song] = field(description="The songs in the order sent.")
 
 
 @strawberry.type(description="The result of a deletion.")
 class Deletion:
-    songs_deleted: int = strawberry.field(description="The number of songs deleted.")
+    songs_deleted: int = field(description="The number of songs deleted.")
 
 
 ClassifyBatchResult = Annotated[
@@ -85,10 +85,8 @@ class Mutation:
     async def classify_batch(
         self,
         info: Info,
-        file: Annotated[Upload, strawberry.argument(description="A CSV file with the 157 song columns.")],
-        options: Annotated[
-            ClassifyBatchOptions | None, strawberry.argument(description="Classification options.")
-        ] = None,
+        file: Annotated[Upload, argument("A CSV file with the 157 song columns.")],
+        options: Annotated[ClassifyBatchOptions | None, argument("Classification options.")] = None,
     ) -> ClassifyBatchResult:
         require(Role.WRITER, info)
         chosen = options or ClassifyBatchOptions()
@@ -113,7 +111,7 @@ class Mutation:
     async def cancel_batch(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
+        id: Annotated[relay.GlobalID, argument("`Batch.id`.")],
     ) -> Batch:
         require(Role.WRITER, info)
         row = await info.context.background.cancel(batch_uuid("id", id), info.context.caller)
@@ -124,9 +122,7 @@ class Mutation:
     async def classify_songs(
         self,
         info: Info,
-        input: Annotated[
-            ClassifySongsInput, strawberry.argument(description="The songs and classification options.")
-        ],
+        input: Annotated[ClassifySongsInput, argument("The songs and classification options.")],
     ) -> ClassifySongsResult:
         require(Role.WRITER, info)
         classified = await info.context.classification.classify_songs(
@@ -151,8 +147,7 @@ class Mutation:
         self,
         info: Info,
         input: Annotated[
-            list[VerifiedSongInput],
-            strawberry.argument(description=f"The songs, each listed once, up to {MAX_SONGS:,}."),
+            list[VerifiedSongInput], argument(f"The songs, each listed once, up to {MAX_SONGS:,}.")
         ],
     ) -> VerifySongsResult:
         require(Role.WRITER, info)
@@ -171,12 +166,9 @@ class Mutation:
     async def delete_batch(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, strawberry.argument(description="`Batch.id`.")],
+        id: Annotated[relay.GlobalID, argument("`Batch.id`.")],
         songs: Annotated[
-            bool,
-            strawberry.argument(
-                description="Also delete the songs that this batch was the last to classify."
-            ),
+            bool, argument("Also delete the songs that this batch was the last to classify.")
         ] = False,
     ) -> Deletion:
         require(Role.WRITER, info)
@@ -195,16 +187,12 @@ class Mutation:
         self,
         info: Info,
         track_ids: Annotated[
-            list[strawberry.ID] | None,
-            strawberry.argument(description=f"The track IDs of the songs, up to {MAX_SONGS:,}."),
+            list[strawberry.ID] | None, argument(f"The track IDs of the songs, up to {MAX_SONGS:,}.")
         ] = None,
         batch_id: Annotated[
-            relay.GlobalID | None,
-            strawberry.argument(description="The songs that this batch was the last to classify."),
+            relay.GlobalID | None, argument("The songs that this batch was the last to classify.")
         ] = None,
-        all: Annotated[
-            bool | None, strawberry.argument(description="All songs you are permitted to delete.")
-        ] = None,
+        all: Annotated[bool | None, argument("All songs you are permitted to delete.")] = None,
     ) -> Deletion:
         require(Role.WRITER, info)
         batches, caller = info.context.batches, info.context.caller
@@ -234,15 +222,11 @@ class Mutation:
     async def reclassify_songs(
         self,
         info: Info,
-        batch_id: Annotated[
-            relay.GlobalID | None, strawberry.argument(description="Songs last classified by this batch.")
-        ] = None,
-        genre: Annotated[str | None, strawberry.argument(description="Songs of this genre.")] = None,
-        model_version: Annotated[
-            str | None, strawberry.argument(description="Songs last classified by this model version.")
-        ] = None,
-        all: Annotated[bool | None, strawberry.argument(description="All songs.")] = None,
-        min_confidence: Annotated[float, strawberry.argument(description=MIN_CONFIDENCE)] = 0.0,
+        batch_id: Annotated[relay.GlobalID | None, argument("Songs last classified by this batch.")] = None,
+        genre: Annotated[str | None, argument("Songs of this genre.")] = None,
+        model_version: Annotated[str | None, argument("Songs last classified by this model version.")] = None,
+        all: Annotated[bool | None, argument("All songs.")] = None,
+        min_confidence: Annotated[float, argument(MIN_CONFIDENCE)] = 0.0,
     ) -> Batch:
         require(Role.ADMIN, info, "Reclassifying songs requires the admin role.")
         batch = await known_batch(info, batch_id)

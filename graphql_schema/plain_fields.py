@@ -21,7 +21,10 @@ from strawberry.types.field import StrawberryField
 
 READ_FROM: Final = "read_from"
 """Metadata key of a field with a resolver: the attribute that stores the resolver's value, such as
-`row.title`. If the attribute is None, the resolver is called."""
+`row.title`."""
+
+READ_UNLESS_NONE: Final = "read_unless_none"
+"""The same for a resolver that is only called if the attribute is None."""
 
 _DEFINITION: Final = "strawberry-definition"
 """Extension key under which Strawberry stores its field or type in graphql-core's."""
@@ -83,10 +86,11 @@ def read_of(type_: GraphQLObjectType, field: GraphQLField) -> Read:
         ):
             raise GaveUpError
         return Read(origin.resolve_id_attr(), origin, _node_id_encoder(type_.name))
-    attribute = definition.metadata.get(READ_FROM)
-    if not isinstance(attribute, str):
-        raise GaveUpError
-    return Read(attribute, resolves_none=True)
+    if READ_FROM in definition.metadata:
+        return Read(definition.metadata[READ_FROM])
+    if READ_UNLESS_NONE in definition.metadata:
+        return Read(definition.metadata[READ_UNLESS_NONE], resolves_none=True)
+    raise GaveUpError
 
 
 def _node_id_encoder(type_name: str) -> Callable[[Any], str]:

@@ -1,78 +1,62 @@
-"""Queries."""
+"""Queries and subscriptions."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 import strawberry
-from strawberry import relay
+from strawberry import argument, field, relay
 
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import SongFilter
 from graphql_schema.context import Info
 from graphql_schema.enums import SongOrder
-from graphql_schema.inputs import ClassifySongsInput
+from graphql_schema.inputs import DEFAULT_BATCHES, DEFAULT_SONGS, After, ClassifySongsInput, First
 from graphql_schema.operations import note_rows
-from graphql_schema.paging import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
-from graphql_schema.types.accuracy import AccuracyOnVerified
 from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid, known_batch
-from graphql_schema.types.genre import Genre
-from graphql_schema.types.model import Model
+from graphql_schema.types.model import AccuracyOnVerified, Model
 from graphql_schema.types.prediction import PredictedSongs, PredictSongsResult
-from graphql_schema.types.song import Song, SongConnection, song_connection
+from graphql_schema.types.song import Genre, Song, SongConnection, song_connection
 
 
 @strawberry.type(description="Queries.")
 class Query:
-    @strawberry.field(description="The genres of all stored songs, ordered by name.")
+    @field(description="The genres of all stored songs, ordered by name.")
     async def genres(self, info: Info) -> list[Genre]:
         counts = await info.context.catalogue.genre_song_counts()
         return [Genre(name=genre, known_count=count) for genre, count in counts.items()]
 
-    @strawberry.field(
-        description="Stored songs that match all conditions given, ordered by title by default."
-    )
+    @field(description="Stored songs that match all conditions given, ordered by title by default.")
     async def songs(
         self,
         info: Info,
         genre: Annotated[
             str | None,
-            strawberry.argument(
-                description=(
-                    "Only songs of this genre. An unknown genre is an error that lists the known ones."
-                )
-            ),
+            argument("Only songs of this genre. An unknown genre is an error that lists the known ones."),
         ] = None,
         title_contains: Annotated[
-            str | None,
-            strawberry.argument(description="Only songs whose title contains this text, case-insensitively."),
+            str | None, argument("Only songs whose title contains this text, case-insensitively.")
         ] = None,
         batch_id: Annotated[
-            relay.GlobalID | None,
-            strawberry.argument(description="Only songs last classified by this batch."),
+            relay.GlobalID | None, argument("Only songs last classified by this batch.")
         ] = None,
         confident: Annotated[
-            bool | None,
-            strawberry.argument(description="True for confident songs only, false for uncertain songs only."),
+            bool | None, argument("True for confident songs only, false for uncertain songs only.")
         ] = None,
-        model_version: Annotated[
-            str | None, strawberry.argument(description="Songs last classified by this model version.")
-        ] = None,
+        model_version: Annotated[str | None, argument("Songs last classified by this model version.")] = None,
         verified: Annotated[
-            bool | None,
-            strawberry.argument(description="True for verified songs only, false for unverified songs only."),
+            bool | None, argument("True for verified songs only, false for unverified songs only.")
         ] = None,
         min_confidence: Annotated[
-            float | None,
-            strawberry.argument(description="Only songs with at least this confidence, from 0 to 1."),
+            float | None, argument("Only songs with at least this confidence, from 0 to 1.")
         ] = None,
         max_confidence: Annotated[
-            float | None,
-            strawberry.argument(description="Only songs with at most this confidence, from 0 to 1."),
+            float | None, argument("Only songs with at most this confidence, from 0 to 1.")
         ] = None,
         order_by: Annotated[
-            SongOrder | None,
-            strawberry.argument(description="The order of the songs. A cursor is valid for one order only."),
+            SongOrder | None, argument("The order of the songs. A cursor is valid for one order only.")
         ] = SongOrder.TITLE,
         first: First = DEFAULT_SONGS,
         after: After = None,
@@ -89,61 +73,75 @@ class Query:
         )
         return await song_connection(info, wanted, first, after, order_by or SongOrder.TITLE)
 
-    @strawberry.field(description="The stored song with this track ID, or null.")
+    @field(description="The stored song with this track ID, or null.")
     async def song(
         self,
         info: Info,
-        track_id: Annotated[strawberry.ID, strawberry.argument(description="The track ID, as uploaded.")],
+        track_id: Annotated[strawberry.ID, argument("The track ID, as uploaded.")],
     ) -> Song | None:
         if not (track_id.isascii() and track_id.isdecimal()):
             raise InvalidArgumentError("trackId", "must be a whole number, 0 or more")
         return await Song.find(track_id, info)
 
-    @strawberry.field(description="Classify songs sent as JSON without storing anything.")
+    @field(description="Classify songs sent as JSON without storing anything.")
     async def predict_songs(
         self,
         info: Info,
-        input: Annotated[
-            ClassifySongsInput, strawberry.argument(description="The songs and classification options.")
-        ],
+        input: Annotated[ClassifySongsInput, argument("The songs and classification options.")],
     ) -> PredictSongsResult:
         options = input.to_options()
         predicted = await info.context.classification.predict(input.to_records(), options)
         note_rows(predicted.report.rows)
         return PredictedSongs.of(predicted, info.context.manifest, options.min_confidence)
 
-    @strawberry.field(
-        description="One of your batches by ID, or null. Admins see the batches of all clients."
-    )
+    @field(description="One of your batches by ID, or null. Admins see the batches of all clients.")
     async def batch(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Batch`.")],
+        id: Annotated[relay.GlobalID, argument("The `id` of a `Batch`.")],
     ) -> Batch | None:
         return await Batch.find(str(batch_uuid("id", id)), info)
 
-    @strawberry.field(description="Your batches, newest first. Admins see the batches of all clients.")
+    @field(description="Your batches, newest first. Admins see the batches of all clients.")
     async def batches(
         self, info: Info, first: First = DEFAULT_BATCHES, after: After = None
     ) -> BatchConnection:
         return await batch_connection(info, first, after)
 
-    @strawberry.field(description="The current model.")
+    @field(description="The current model.")
     def model(self, info: Info) -> Model:
         return Model.of(info.context.manifest)
 
-    @strawberry.field(description="The current model's accuracy on verified songs.")
+    @field(description="The current model's accuracy on verified songs.")
     async def accuracy_on_verified(self, info: Info) -> AccuracyOnVerified:
         return AccuracyOnVerified.of(await info.context.accuracy.read())
 
-    @strawberry.field(description="Any object by its global ID, or null.")
+    @field(description="Any object by its global ID, or null.")
     async def node(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, strawberry.argument(description="The `id` of a `Song` or `Batch`.")],
+        id: Annotated[relay.GlobalID, argument("The `id` of a `Song` or `Batch`.")],
     ) -> relay.Node | None:
         # Not Strawberry's relay.node(): its field cannot be part of two schemas.
         for node_type in (Song, Batch):
             if id.type_name == node_type.__name__:
                 return await node_type.find(id.node_id, info)
         return None
+
+
+@strawberry.type(description="Subscriptions.")
+class Subscription:
+    @strawberry.subscription(
+        description="Progress of one of your batches, at most once a second. Completes when the batch ends."
+    )
+    async def batch_progress(
+        self,
+        info: Info,
+        id: Annotated[relay.GlobalID, argument("`Batch.id`.")],
+    ) -> AsyncGenerator[Batch, None]:
+        rows_of = info.context.following.follow(batch_uuid("id", id), info.context.caller)
+        async with aclosing(rows_of) as rows:
+            async for row in rows:
+                info.context.check_caller()
+                info.context.reset_loaders()
+                yield Batch.of(row)

@@ -18,15 +18,13 @@ from strawberry.types.graphql import OperationType
 
 from app.catalogue.paging import MAX_PAGE_SIZE
 from graphql_schema.answers import Answers
-from graphql_schema.documents import document_cache
+from graphql_schema.documents import ShapeRule, document_cache
 from graphql_schema.errors import mask_unexpected, note_codes
 from graphql_schema.execution import CompiledExecutor, core_schema, executed
+from graphql_schema.inputs import UPLOAD
 from graphql_schema.mutations import Mutation
 from graphql_schema.operations import Limits, OperationRunner
-from graphql_schema.queries import Query
-from graphql_schema.scalars import UPLOAD
-from graphql_schema.shape import ShapeRule
-from graphql_schema.subscriptions import Subscription
+from graphql_schema.queries import Query, Subscription
 from graphql_schema.types.problem import EXCEPTION_HANDLERS
 
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import strawberry
 from pydantic import ValidationError
-from strawberry import relay
+from strawberry import field, relay
 
 from app.batches.batch import SONGS
 from app.batches.repository import batch_cursor
@@ -18,23 +18,23 @@ from app.catalogue.repository import SongFilter
 from app.database.tables import BatchRow
 from graphql_schema.context import Info
 from graphql_schema.enums import BatchStatus, FeatureGroup
-from graphql_schema.paging import DEFAULT_BATCHES, DEFAULT_SONGS, After, First, page_info
-from graphql_schema.types.genre import BatchGenre, Genre
+from graphql_schema.inputs import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
+from graphql_schema.plain_fields import kept
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
-from graphql_schema.types.song import SongConnection, song_connection
+from graphql_schema.types.song import BatchGenre, Genre, SongConnection, page_info, song_connection
 from ml.model.manifest import Manifest
 
 
 @strawberry.type(description="The number of songs in a batch that are unlike the model's training songs.")
 class FeatureGroupDrift:
-    group: FeatureGroup = strawberry.field(description="The feature group.")
-    songs_outside: int = strawberry.field(
+    group: FeatureGroup = field(description="The feature group.")
+    songs_outside: int = field(
         description=(
             "The number of songs with more than 5 % of the group's values outside the range seen in training."
         )
     )
-    share: float = strawberry.field(
+    share: float = field(
         description=(
             "The share of these songs among those classified, from 0 to 1. For the shipped model, 0.033 "
             "(METADATA), 0.049 (AUDIO) and 0.005 (LYRICS) are typical; much higher values suggest "
@@ -52,97 +52,67 @@ class FeatureGroupDrift:
 class Batch(relay.Node):
     row: strawberry.Private[BatchRow]
     key: relay.NodeID[uuid.UUID]
-    file_name: str | None = strawberry.field(
-        description="The name of the uploaded file. Null for songs sent as JSON and for reclassified songs."
+    file_name: str | None = kept(
+        "row.file_name",
+        "The name of the uploaded file. Null for songs sent as JSON and for reclassified songs.",
     )
-    status: BatchStatus = strawberry.field(description="The state of the batch.")
-    rows_uploaded: int = strawberry.field(
-        description="The number of rows in the file, excluding the header, or of songs."
+    status: BatchStatus = kept("row.status", "The state of the batch.")
+    rows_uploaded: int = kept(
+        "row.rows_uploaded", "The number of rows in the file, excluding the header, or of songs."
     )
-    rows_processed: int = strawberry.field(
-        description="The number of rows processed so far. Their songs become visible once the batch succeeds."
+    rows_processed: int = kept(
+        "row.rows_processed",
+        "The number of rows processed so far. Their songs become visible once the batch succeeds.",
     )
-    rows_with_missing_values: int = strawberry.field(
-        description="The number of rows skipped because of a missing value."
+    rows_with_missing_values: int = kept(
+        "row.rows_with_missing_values", "The number of rows skipped because of a missing value."
     )
-    rows_classified_with_missing_values: int = strawberry.field(
-        description=(
-            "The number of rows classified despite missing values (`onMissingValue: CLASSIFY`). They are"
-            " also counted in `rowsClassified` or `rowsDuplicated`."
-        )
+    rows_classified_with_missing_values: int = kept(
+        "row.rows_classified_with_missing_values",
+        "The number of rows classified despite missing values (`onMissingValue: CLASSIFY`). They are"
+        " also counted in `rowsClassified` or `rowsDuplicated`.",
     )
-    rows_invalid: int = strawberry.field(
-        description="The number of rows skipped because of an invalid value."
+    rows_invalid: int = kept("row.rows_invalid", "The number of rows skipped because of an invalid value.")
+    rows_duplicated: int = kept(
+        "row.rows_duplicated", "The number of rows skipped because a later row has the same track ID."
     )
-    rows_duplicated: int = strawberry.field(
-        description="The number of rows skipped because a later row has the same track ID."
+    rows_classified: int = kept("row.rows_classified", "The number of songs classified and stored.")
+    rows_uncertain: int = kept(
+        "row.rows_uncertain",
+        "The number of classified rows with a confidence below `minConfidence`. They are also counted in"
+        " `rowsClassified`.",
     )
-    rows_classified: int = strawberry.field(description="The number of songs classified and stored.")
-    rows_uncertain: int = strawberry.field(
-        description=(
-            "The number of classified rows with a confidence below `minConfidence`. They are also counted in"
-            " `rowsClassified`."
-        )
+    min_confidence: float = kept("row.min_confidence", "The confidence threshold of the batch, from 0 to 1.")
+    problem_count: int = kept("row.problem_count", "The number of invalid values found.")
+    created_at: datetime = kept("row.created_at", "When the batch was created.")
+    started_at: datetime | None = kept("row.started_at", "When processing started.")
+    finished_at: datetime | None = kept("row.finished_at", "When processing ended.")
+    waiting_reason: str | None = kept(
+        "row.waiting_reason", "What the batch is waiting for. Null unless its status is `WAITING`."
     )
-    min_confidence: float = strawberry.field(
-        description="The confidence threshold of the batch, from 0 to 1."
+    results_until: datetime | None = kept(
+        "row.results_until",
+        "When the downloads at `/batches/{id}/songs.csv`, `.jsonl` and `.parquet` expire. Null "
+        "unless the batch succeeded.",
     )
-    problem_count: int = strawberry.field(description="The number of invalid values found.")
-    created_at: datetime = strawberry.field(description="When the batch was created.")
-    started_at: datetime | None = strawberry.field(description="When processing started.")
-    finished_at: datetime | None = strawberry.field(description="When processing ended.")
-    waiting_reason: str | None = strawberry.field(
-        description="What the batch is waiting for. Null unless its status is `WAITING`."
+    songs_superseded: int = kept(
+        "row.songs_superseded",
+        "The number of its songs that a later batch classified again. `songs` excludes them; the "
+        "downloads include them.",
     )
-    results_until: datetime | None = strawberry.field(
-        description=(
-            "When the downloads at `/batches/{id}/songs.csv`, `.jsonl` and `.parquet` expire. Null "
-            "unless the batch succeeded."
-        )
-    )
-    songs_superseded: int = strawberry.field(
-        description=(
-            "The number of its songs that a later batch classified again. `songs` excludes them; the "
-            "downloads include them."
-        )
-    )
-    error: str | None = strawberry.field(description="Why the batch failed. Null unless it did.")
+    error: str | None = kept("row.error", "Why the batch failed. Null unless it did.")
 
     @classmethod
     def of(cls, row: BatchRow) -> Self:
         """Create the batch from a stored row."""
-        return cls(
-            row=row,
-            key=row.id,
-            file_name=row.file_name,
-            status=BatchStatus(row.status),
-            rows_uploaded=row.rows_uploaded,
-            rows_processed=row.rows_processed,
-            rows_with_missing_values=row.rows_with_missing_values,
-            rows_classified_with_missing_values=row.rows_classified_with_missing_values,
-            rows_invalid=row.rows_invalid,
-            rows_duplicated=row.rows_duplicated,
-            rows_classified=row.rows_classified,
-            rows_uncertain=row.rows_uncertain,
-            min_confidence=row.min_confidence,
-            problem_count=row.problem_count,
-            created_at=row.created_at,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            waiting_reason=row.waiting_reason,
-            results_until=row.results_until,
-            songs_superseded=row.songs_superseded,
-            error=row.error,
-        )
+        return cls(row=row, key=row.id)
 
-    @strawberry.field(
-        description="The invalid values found in the file, ordered by line. Only the first 100 are kept."
-    )
+    @field(description="The invalid values found in the file, ordered by line. Only the first 100 are kept.")
     async def problems(self, info: Info, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
         rows = await info.context.batches.problems(self.row.id, DEFAULT_PROBLEMS if first is None else first)
         return [SongFileProblem.of_row(row) for row in rows]
 
-    @strawberry.field(
+    @field(
         description=(
             "The stored songs that this batch was the last to classify, ordered by title. Songs that a "
             "later batch classified again are counted in `songsSuperseded` instead."
@@ -151,14 +121,14 @@ class Batch(relay.Node):
     async def songs(self, info: Info, first: First = DEFAULT_SONGS, after: After = None) -> SongConnection:
         return await song_connection(info, SongFilter(batch_id=self.row.id), first, after)
 
-    @strawberry.field(description="The genres predicted, ordered by name.")
+    @field(description="The genres predicted, ordered by name.")
     def genres(self) -> list[BatchGenre]:
         return [
             BatchGenre(genre=Genre(name=genre), song_count=count)
             for genre, count in sorted(self.row.genre_counts.items())
         ]
 
-    @strawberry.field(
+    @field(
         description=(
             "How much the songs differ from the model's training songs, by feature group. Null until the"
             " batch succeeds."
@@ -175,9 +145,7 @@ class Batch(relay.Node):
             for group, count in counts
         ]
 
-    @strawberry.field(
-        description="The model used. Null if it was recorded in a format this release cannot read."
-    )
+    @field(description="The model used. Null if it was recorded in a format this release cannot read.")
     async def model(self, info: Info) -> Model | None:
         manifest = await info.context.loaders.manifest.load(self.row.model_version)
         if manifest is None:
@@ -228,24 +196,24 @@ async def known_batch(info: Info, batch_id: relay.GlobalID | None) -> uuid.UUID 
 
 @strawberry.type(description="A batch and its cursor.")
 class BatchEdge:
-    cursor: str = strawberry.field(description="Pass as `after` to return the batches after this one.")
-    node: Batch = strawberry.field(description="The batch.")
+    cursor: str = field(description="Pass as `after` to return the batches after this one.")
+    node: Batch = field(description="The batch.")
 
 
 @strawberry.type(description="A page of batches, newest first.")
 class BatchConnection:
     page: strawberry.Private[Page[BatchRow]]
-    page_info: relay.PageInfo = strawberry.field(description="Information about this page.")
+    page_info: relay.PageInfo = field(description="Information about this page.")
 
-    @strawberry.field(description="The batches on this page with their cursors.")
+    @field(description="The batches on this page with their cursors.")
     def edges(self) -> list[BatchEdge]:
         return [BatchEdge(cursor=batch_cursor(row), node=Batch.of(row)) for row in self.page.rows]
 
-    @strawberry.field(description="The batches on this page.")
+    @field(description="The batches on this page.")
     def nodes(self) -> list[Batch]:
         return [Batch.of(row) for row in self.page.rows]
 
-    @strawberry.field(description="The total number of batches. Computed only when requested.")
+    @field(description="The total number of batches. Computed only when requested.")
     async def total_count(self, info: Info) -> int:
         return await info.context.batches.count(info.context.caller)
 

@@ -1,4 +1,4 @@
-"""The model and its scores."""
+"""The model, its scores, and its accuracy on verified songs."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from datetime import datetime
 from typing import Self
 
 import strawberry
+from strawberry import field
 
+from app.catalogue import accuracy
 from ml.model.manifest import Manifest
 
 
 @strawberry.type(description="The model's scores for one genre, on songs of artists it has not seen.")
 class GenreScore:
-    genre: str = strawberry.field(description="The name of the genre.")
-    recall: float = strawberry.field(description="The recall, from 0 to 1.")
-    precision: float = strawberry.field(description="The precision, from 0 to 1.")
-    support: int = strawberry.field(description="The number of labelled songs scored.")
+    genre: str = field(description="The name of the genre.")
+    recall: float = field(description="The recall, from 0 to 1.")
+    precision: float = field(description="The precision, from 0 to 1.")
+    support: int = field(description="The number of labelled songs scored.")
 
 
 @strawberry.type(
     description="The model's accuracy on its most confident predictions, for songs of new artists."
 )
 class Coverage:
-    coverage: float = strawberry.field(
-        description="The share of songs covered, most confident first, from 0 to 1."
-    )
-    accuracy: float = strawberry.field(description="The accuracy on those songs.")
-    min_confidence: float = strawberry.field(
+    coverage: float = field(description="The share of songs covered, most confident first, from 0 to 1.")
+    accuracy: float = field(description="The accuracy on those songs.")
+    min_confidence: float = field(
         description="The lowest confidence among them. Used as `minConfidence`, it gives about this coverage."
     )
 
@@ -38,41 +38,39 @@ class Coverage:
     )
 )
 class Model:
-    version: str = strawberry.field(description="The version, derived from the model's content.")
-    trained_at: datetime = strawberry.field(description="When the model was trained.")
-    genres: list[str] = strawberry.field(description="The genres the model predicts, ordered by name.")
-    accuracy: float = strawberry.field(description="The accuracy in random 4-fold cross-validation.")
-    macro_f1: float = strawberry.field(
+    version: str = field(description="The version, derived from the model's content.")
+    trained_at: datetime = field(description="When the model was trained.")
+    genres: list[str] = field(description="The genres the model predicts, ordered by name.")
+    accuracy: float = field(description="The accuracy in random 4-fold cross-validation.")
+    macro_f1: float = field(
         name="macroF1", description="The macro-averaged F1 score in random 4-fold cross-validation."
     )
-    grouped_accuracy: float = strawberry.field(
-        description="The accuracy in artist-grouped 4-fold cross-validation."
-    )
-    grouped_macro_f1: float = strawberry.field(
+    grouped_accuracy: float = field(description="The accuracy in artist-grouped 4-fold cross-validation.")
+    grouped_macro_f1: float = field(
         name="groupedMacroF1",
         description="The macro-averaged F1 score in artist-grouped 4-fold cross-validation.",
     )
-    large_groups_accuracy: float | None = strawberry.field(
+    large_groups_accuracy: float | None = field(
         description=(
             "The accuracy in folds of larger groups of similar songs, which are harder than new artists;"
             " null if the training songs' artists are known."
         )
     )
-    large_groups_macro_f1: float | None = strawberry.field(
+    large_groups_macro_f1: float | None = field(
         name="largeGroupsMacroF1",
         description="The macro-averaged F1 score in folds of larger groups; null likewise.",
     )
-    grouped_calibration_error: float = strawberry.field(
+    grouped_calibration_error: float = field(
         description=(
             "The expected calibration error in grouped folds: the mean gap between confidence and accuracy."
         )
     )
-    coverages: list[Coverage] = strawberry.field(
+    coverages: list[Coverage] = field(
         description="The accuracy in grouped folds when only the most confident predictions are kept."
     )
-    genre_scores: list[GenreScore] = strawberry.field(description="The scores by genre in grouped folds.")
-    training_songs: int = strawberry.field(description="The number of labelled training songs.")
-    features: list[str] = strawberry.field(description="The names of the features used.")
+    genre_scores: list[GenreScore] = field(description="The scores by genre in grouped folds.")
+    training_songs: int = field(description="The number of labelled training songs.")
+    features: list[str] = field(description="The names of the features used.")
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -100,4 +98,77 @@ class Model:
             ],
             training_songs=sum(manifest.training_data.rows_per_genre.values()),
             features=list(manifest.features),
+        )
+
+
+@strawberry.type(description="The accuracy of the predicted genres on a set of verified songs.")
+class Accuracy:
+    songs: int = field(description="The number of songs.")
+    correct: int = field(description="The number of songs whose predicted genre is the verified one.")
+    share: float | None = field(
+        description="`correct` divided by `songs`, from 0 to 1. Null if there are no songs."
+    )
+    lower: float = field(description="The lower bound of the 95 % confidence interval (Wilson) of the share.")
+    upper: float = field(description="The upper bound of the 95 % confidence interval of the share.")
+
+    @classmethod
+    def of(cls, found: accuracy.Accuracy) -> Self:
+        """Create it from the counts of the catalogue."""
+        lower, upper = found.interval
+        return cls(songs=found.songs, correct=found.correct, share=found.share, lower=lower, upper=upper)
+
+
+@strawberry.type(description="The accuracy on songs of one genre.")
+class GenreAccuracy:
+    genre: str = field(description="The name of the verified genre.")
+    accuracy: Accuracy = field(description="The accuracy on the songs of this genre.")
+
+
+@strawberry.type(description="The accuracy on songs in a range of confidence.")
+class ConfidenceAccuracy:
+    min_confidence: float = field(description="The lower bound of the range, inclusive.")
+    max_confidence: float = field(
+        description="The upper bound of the range, exclusive except for the last range."
+    )
+    accuracy: Accuracy = field(description="The accuracy on the songs in this range.")
+
+
+@strawberry.type(
+    description=(
+        "The current model's accuracy on verified songs that it was not trained on. If the least confident "
+        "songs are verified first, `overall` is lower than the accuracy on the whole catalogue; "
+        "`byConfidence` is not affected."
+    )
+)
+class AccuracyOnVerified:
+    model_version: str = field(description="The version of the current model. Only its predictions count.")
+    songs_verified: int = field(
+        description="The number of all verified songs, including those that do not count."
+    )
+    overall: Accuracy = field(description="The accuracy on all songs that count.")
+    by_genre: list[GenreAccuracy] = field(description="The accuracy by verified genre, ordered by name.")
+    by_confidence: list[ConfidenceAccuracy] = field(
+        description="The accuracy by confidence, in equal ranges from 0 to 1."
+    )
+
+    @classmethod
+    def of(cls, found: accuracy.VerifiedAccuracy) -> Self:
+        """Create it from the counts of the catalogue."""
+        bins = found.by_confidence
+        return cls(
+            model_version=found.model_version,
+            songs_verified=found.songs_verified,
+            overall=Accuracy.of(found.overall),
+            by_genre=[
+                GenreAccuracy(genre=genre, accuracy=Accuracy.of(part))
+                for genre, part in found.by_genre.items()
+            ],
+            by_confidence=[
+                ConfidenceAccuracy(
+                    min_confidence=place / len(bins),
+                    max_confidence=(place + 1) / len(bins),
+                    accuracy=Accuracy.of(part),
+                )
+                for place, part in enumerate(bins)
+            ],
         )

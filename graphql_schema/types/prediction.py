@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from typing import Annotated, Self
 
 import strawberry
+from strawberry import field
 
 from app.batches.explanations import MAX_FEATURES, SongExplanations
 from app.batches.receive import PredictedSongs as Predicted
-from graphql_schema.paging import checked_first
-from graphql_schema.types.genre import Genre, GenreProbability
+from graphql_schema.inputs import checked_first
 from graphql_schema.types.problem import InvalidSongs
-from graphql_schema.types.song import DEFAULT_FEATURES, FeatureContribution, FirstFeatures
+from graphql_schema.types.song import (
+    DEFAULT_FEATURES,
+    FeatureContribution,
+    FirstFeatures,
+    Genre,
+    GenreProbability,
+)
+from ml.model.explanation import FeatureContribution as Contribution
 from ml.model.manifest import Manifest
 
 
@@ -21,38 +28,36 @@ class PredictedSong:
     place: strawberry.Private[int]
     explanations: strawberry.Private[SongExplanations]
     by_genre: strawberry.Private[Sequence[tuple[str, float]]]
-    track_id: strawberry.ID = strawberry.field(description="The track ID, as sent.")
-    title: str = strawberry.field(description="The title, as sent.")
-    genre: Genre = strawberry.field(description="The most likely genre.")
-    confidence: float = strawberry.field(description="The probability of that genre, from 0 to 1.")
-    confident: bool = strawberry.field(description="Whether the confidence reaches `minConfidence`.")
+    track_id: strawberry.ID = field(description="The track ID, as sent.")
+    title: str = field(description="The title, as sent.")
+    genre: Genre = field(description="The most likely genre.")
+    confidence: float = field(description="The probability of that genre, from 0 to 1.")
+    confident: bool = field(description="Whether the confidence reaches `minConfidence`.")
 
-    @strawberry.field(description="The probability of every genre the model predicts, highest first.")
+    @field(description="The probability of every genre the model predicts, highest first.")
     def probabilities(self) -> list[GenreProbability]:
         return GenreProbability.ranked(self.by_genre)
 
-    @strawberry.field(description="The features contributing most to the genre, strongest first.")
-    async def explanation(self, first: FirstFeatures = DEFAULT_FEATURES) -> list[FeatureContribution]:
+    @field(
+        description="The features contributing most to the genre, strongest first.",
+        graphql_type=list[FeatureContribution],
+    )
+    async def explanation(self, first: FirstFeatures = DEFAULT_FEATURES) -> list[Contribution]:
         wanted = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES)
-        explanation = await self.explanations.of(self.place)
-        return [FeatureContribution.of(found) for found in explanation.strongest(wanted)]
+        return (await self.explanations.of(self.place)).strongest(wanted)
 
 
 @strawberry.type(description="Songs sent as JSON, classified but not stored.")
 class PredictedSongs:
-    songs: list[PredictedSong] = strawberry.field(
-        description="The songs in the order sent, without skipped ones."
-    )
-    model_version: str = strawberry.field(description="The version of the model used.")
-    rows_with_missing_values: int = strawberry.field(
+    songs: list[PredictedSong] = field(description="The songs in the order sent, without skipped ones.")
+    model_version: str = field(description="The version of the model used.")
+    rows_with_missing_values: int = field(
         description="The number of songs skipped because of a missing value."
     )
-    rows_classified_with_missing_values: int = strawberry.field(
+    rows_classified_with_missing_values: int = field(
         description="The number of songs classified despite missing values."
     )
-    rows_invalid: int = strawberry.field(
-        description="The number of songs skipped because of an invalid value."
-    )
+    rows_invalid: int = field(description="The number of songs skipped because of an invalid value.")
 
     @classmethod
     def of(cls, predicted: Predicted, manifest: Manifest, min_confidence: float) -> Self:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import strawberry
+from strawberry import argument, field
 
 from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
 from graphql_schema.enums import SongFileProblemKind
+from graphql_schema.inputs import checked_first
 from graphql_schema.operations import note_refusal, note_rows
-from graphql_schema.paging import checked_first
+from graphql_schema.plain_fields import kept
 from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, InvalidSongsError, TooManyRowsError
 from ml.songs.problems import SongFileProblem as FileProblem
 
@@ -34,39 +36,29 @@ class ErrorCode(Enum):
 
 DEFAULT_PROBLEMS = 20
 
-First = Annotated[
-    int | None, strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_PROBLEMS}.")
-]
+First = Annotated[int | None, argument(f"The maximum number to return, from 0 to {MAX_PROBLEMS}.")]
 
 
 @strawberry.interface(description="An expected error that a client can act on.")
 class Error:
-    message: str = strawberry.field(description="A human-readable description of the error.")
-    code: ErrorCode = strawberry.field(description="A machine-readable error code.")
+    exception: strawberry.Private[Any]
+    message: str = field(description="A human-readable description of the error.")
+    code: ErrorCode = field(description="A machine-readable error code.")
 
 
 @strawberry.type(description="A problem in a song file.")
 class SongFileProblem:
-    kind: SongFileProblemKind = strawberry.field(description="The kind of problem.")
-    line: int | None = strawberry.field(
+    """Has the attributes of the reader's problems, which resolvers return as they are."""
+
+    kind: SongFileProblemKind = field(description="The kind of problem.")
+    line: int | None = field(
         description="The line number; the header is line 1. Null if the problem is not specific to a line."
     )
-    column: str | None = strawberry.field(
+    column: str | None = field(
         description="The name of the column. Null if the problem is not specific to a column."
     )
-    value: str | None = strawberry.field(description="The invalid value, truncated to 100 characters.")
-    message: str = strawberry.field(description="A description of the problem and what is expected.")
-
-    @classmethod
-    def of(cls, problem: FileProblem) -> Self:
-        """Create it from a problem found by the reader."""
-        return cls(
-            kind=problem.kind,
-            line=problem.line,
-            column=problem.column,
-            value=problem.value,
-            message=problem.message,
-        )
+    value: str | None = field(description="The invalid value, truncated to 100 characters.")
+    message: str = field(description="A description of the problem and what is expected.")
 
     @classmethod
     def of_row(cls, row: BatchProblemRow) -> Self:
@@ -82,114 +74,72 @@ class SongFileProblem:
 
 @strawberry.type(description="A problem in a song sent as JSON.")
 class SongProblem:
-    kind: SongFileProblemKind = strawberry.field(description="The kind of problem.")
-    index: int = strawberry.field(description="The zero-based index of the song in the list.")
-    column: str | None = strawberry.field(description="The name of the corresponding column in a song file.")
-    value: str | None = strawberry.field(description="The invalid value, truncated to 100 characters.")
-    message: str = strawberry.field(description="A description of the problem and what is expected.")
-
-    @classmethod
-    def of(cls, problem: FileProblem) -> Self:
-        """Create it from a problem in a list of songs, whose line is the index in the list."""
-        return cls(
-            kind=problem.kind,
-            index=problem.line or 0,
-            column=problem.column,
-            value=problem.value,
-            message=problem.message,
-        )
+    kind: SongFileProblemKind = field(description="The kind of problem.")
+    index: int = kept("line", "The zero-based index of the song in the list.")
+    column: str | None = field(description="The name of the corresponding column in a song file.")
+    value: str | None = field(description="The invalid value, truncated to 100 characters.")
+    message: str = field(description="A description of the problem and what is expected.")
 
 
 @strawberry.type(description="A refused song file. Nothing was stored.")
 class InvalidSongFile(Error):
-    found: strawberry.Private[list[FileProblem]]
-    problem_count: int = strawberry.field(description="The number of problems. The first 100 are listed.")
+    problem_count: int = kept(
+        "exception.report.problem_count", "The number of problems. The first 100 are listed."
+    )
 
-    @strawberry.field(description="The problems, ordered by line.")
-    def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongFileProblem]:
-        return [
-            SongFileProblem.of(problem)
-            for problem in self.found[: checked_first(first, DEFAULT_PROBLEMS, MAX_PROBLEMS)]
-        ]
+    @field(description="The problems, ordered by line.", graphql_type=list[SongFileProblem])
+    def problems(self, first: First = DEFAULT_PROBLEMS) -> list[FileProblem]:
+        return _first_problems(self.exception, first)
 
 
 @strawberry.type(description="A song file with too many rows. Nothing was stored.")
 class SongFileTooLarge(Error):
-    max_rows: int = strawberry.field(description="The maximum number of rows in a file.")
+    max_rows: int = kept("exception.max_rows", "The maximum number of rows in a file.")
 
 
 @strawberry.type(description="Refused songs. Nothing was stored.")
 class InvalidSongs(Error):
-    found: strawberry.Private[list[FileProblem]]
-    problem_count: int = strawberry.field(description="The number of problems. The first 100 are listed.")
+    problem_count: int = kept(
+        "exception.report.problem_count", "The number of problems. The first 100 are listed."
+    )
 
-    @strawberry.field(description="The problems, ordered by position in the list.")
-    def problems(self, first: First = DEFAULT_PROBLEMS) -> list[SongProblem]:
-        return [
-            SongProblem.of(problem)
-            for problem in self.found[: checked_first(first, DEFAULT_PROBLEMS, MAX_PROBLEMS)]
-        ]
+    @field(description="The problems, ordered by position in the list.", graphql_type=list[SongProblem])
+    def problems(self, first: First = DEFAULT_PROBLEMS) -> list[FileProblem]:
+        return _first_problems(self.exception, first)
 
 
 @strawberry.type(description="Songs that are not stored. Nothing was changed.")
 class UnknownSongs(Error):
-    track_ids: list[strawberry.ID] = strawberry.field(description="The track IDs, in the order sent.")
+    track_ids: list[strawberry.ID] = kept("exception.track_ids", "The track IDs, in the order sent.")
 
 
-class InvalidSongFileHandler(strawberry.ExceptionHandler[InvalidSongFileError, InvalidSongFile]):
-    """Returns an invalid file as a union member."""
-
-    def handle(self, exception: InvalidSongFileError, **_: object) -> InvalidSongFile:
-        """Return the problems."""
-        note_rows(exception.report.rows)
-        return InvalidSongFile(
-            **_refusal(ErrorCode.INVALID_SONG_FILE, exception),
-            problem_count=exception.report.problem_count,
-            found=exception.report.problems,
-        )
+def _first_problems(error: InvalidSongFileError | InvalidSongsError, first: int | None) -> list[FileProblem]:
+    return error.report.problems[: checked_first(first, DEFAULT_PROBLEMS, MAX_PROBLEMS)]
 
 
-class SongFileTooLargeHandler(strawberry.ExceptionHandler[TooManyRowsError, SongFileTooLarge]):
-    """Returns a file with too many rows as a union member."""
-
-    def handle(self, exception: TooManyRowsError, **_: object) -> SongFileTooLarge:
-        """Return the limit."""
-        return SongFileTooLarge(
-            **_refusal(ErrorCode.SONG_FILE_TOO_LARGE, exception), max_rows=exception.max_rows
-        )
+Refused = TypeVar("Refused", bound=Exception)
+Member = TypeVar("Member", bound=Error)
 
 
-class InvalidSongsHandler(strawberry.ExceptionHandler[InvalidSongsError, InvalidSongs]):
-    """Returns invalid songs as a union member."""
+class Refusal(strawberry.ExceptionHandler[Refused, Member]):
+    """Returns an exception as a member of a result's union."""
 
-    def handle(self, exception: InvalidSongsError, **_: object) -> InvalidSongs:
-        """Return the problems."""
-        note_rows(exception.report.rows)
-        return InvalidSongs(
-            **_refusal(ErrorCode.INVALID_SONGS, exception),
-            problem_count=exception.report.problem_count,
-            found=exception.report.problems,
-        )
+    def __init__(self, exception_type: type[Refused], error_type: type[Member], code: ErrorCode) -> None:
+        self.exception_type = exception_type
+        self.error_type = error_type
+        self._code = code
 
-
-class UnknownSongsHandler(strawberry.ExceptionHandler[UnknownSongsError, UnknownSongs]):
-    """Returns unknown track IDs as a union member."""
-
-    def handle(self, exception: UnknownSongsError, **_: object) -> UnknownSongs:
-        """Return the track IDs."""
-        track_ids = [strawberry.ID(str(track_id)) for track_id in exception.track_ids]
-        return UnknownSongs(**_refusal(ErrorCode.UNKNOWN_SONGS, exception), track_ids=track_ids)
-
-
-def _refusal(code: ErrorCode, exception: Exception) -> dict[str, Any]:
-    """Record the refusal, and return the fields that all errors have."""
-    note_refusal(code.name)
-    return {"code": code, "message": str(exception)}
+    def handle(self, exception: Refused, **_: object) -> Member:
+        """Record the refusal, and return the member."""
+        note_refusal(self._code.name)
+        if isinstance(exception, InvalidSongFileError | InvalidSongsError):
+            note_rows(exception.report.rows)
+        return self.error_type(exception=exception, message=str(exception), code=self._code)
 
 
 EXCEPTION_HANDLERS = (
-    InvalidSongFileHandler(),
-    SongFileTooLargeHandler(),
-    InvalidSongsHandler(),
-    UnknownSongsHandler(),
+    Refusal(InvalidSongFileError, InvalidSongFile, ErrorCode.INVALID_SONG_FILE),
+    Refusal(TooManyRowsError, SongFileTooLarge, ErrorCode.SONG_FILE_TOO_LARGE),
+    Refusal(InvalidSongsError, InvalidSongs, ErrorCode.INVALID_SONGS),
+    Refusal(UnknownSongsError, UnknownSongs, ErrorCode.UNKNOWN_SONGS),
 )

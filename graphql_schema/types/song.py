@@ -1,13 +1,15 @@
-"""Classified songs and pages of them."""
+"""Songs, their genres, and pages of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
 from operator import methodcaller
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 
 import strawberry
-from strawberry import relay
+from strawberry import argument, field, relay
 
 from app.batches.explanations import (
     MAX_FEATURES,
@@ -18,22 +20,20 @@ from app.batches.explanations import (
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.context import Info
+from graphql_schema.inputs import DEFAULT_SONGS, After, First, checked_first
 from graphql_schema.operations import selects_any
-from graphql_schema.paging import DEFAULT_SONGS, checked_first, page_info
-from graphql_schema.plain_fields import kept
-from graphql_schema.types.genre import Genre, GenreProbability
-from ml.model import explanation
+from graphql_schema.plain_fields import READ_UNLESS_NONE, kept
+from ml.model.explanation import FeatureContribution as Contribution
 from ml.songs.contract import MAX_TRACK_ID
 
 if TYPE_CHECKING:
     from graphql_schema.types.batch import Batch
 
+Row = TypeVar("Row")
 
 DEFAULT_FEATURES = 5
 
-FirstFeatures = Annotated[
-    int | None, strawberry.argument(description=f"The maximum number to return, from 0 to {MAX_FEATURES}.")
-]
+FirstFeatures = Annotated[int | None, argument(f"The maximum number to return, from 0 to {MAX_FEATURES}.")]
 
 _OF_WHOLE_ROWS: Final = frozenset(
     {
@@ -44,6 +44,52 @@ _OF_WHOLE_ROWS: Final = frozenset(
 """Fields of songs that need columns which pages do not read by default."""
 
 
+@strawberry.type(description="A music genre.")
+class Genre:
+    name: str = field(description="The name of the genre, such as `metal`.")
+    known_count: strawberry.Private[int | None] = None
+
+    @classmethod
+    @lru_cache(256)
+    def named(cls, name: str) -> Self:
+        """Return the shared object for a genre name."""
+        return cls(name=name)
+
+    @field(
+        description="The number of stored songs of this genre.", metadata={READ_UNLESS_NONE: "known_count"}
+    )
+    async def song_count(self, info: Info) -> int:
+        if self.known_count is not None:
+            return self.known_count
+        return await info.context.loaders.genre_song_count.load(self.name)
+
+    @field(description="The songs of this genre, ordered by title, then track ID.")
+    async def songs(self, info: Info, first: First = DEFAULT_SONGS, after: After = None) -> SongConnection:
+        return await song_connection(info, SongFilter(genre=self.name), first, after)
+
+
+@strawberry.type(description="The predicted probability of a genre.")
+class GenreProbability:
+    genre: str = field(description="The name of the genre.")
+    probability: float = field(
+        description="The probability, from 0 to 1. A song's probabilities add up to 1."
+    )
+
+    @classmethod
+    def ranked(cls, by_genre: Iterable[tuple[str, float]]) -> list[Self]:
+        """Return probabilities, highest first."""
+        return [
+            cls(genre=genre, probability=probability)
+            for genre, probability in sorted(by_genre, key=lambda pair: -pair[1])
+        ]
+
+
+@strawberry.type(description="A genre and the number of songs in a batch predicted to belong to it.")
+class BatchGenre:
+    genre: Genre = field(description="The genre. Its own `songCount` counts all stored songs.")
+    song_count: int = field(description="The number of songs in the batch with this genre.")
+
+
 @strawberry.type(
     description=(
         "The contribution of a feature, or of a group of audio features, to a song's genre. All "
@@ -52,30 +98,17 @@ _OF_WHOLE_ROWS: Final = frozenset(
     )
 )
 class FeatureContribution:
-    feature: str = strawberry.field(
+    feature: str = field(
         description="The name of the feature, such as `share_spanish`, or of the feature group."
     )
-    label: str = strawberry.field(description="A human-readable name, such as `Spanish words`.")
-    value: float | None = strawberry.field(
+    label: str = field(description="A human-readable name, such as `Spanish words`.")
+    value: float | None = field(
         description="The song's value of the feature. Null if missing, and for feature groups."
     )
-    contribution: float = strawberry.field(
+    contribution: float = field(
         description="The amount added to the genre's log-odds. Negative values count against the genre."
     )
-    text: str = strawberry.field(
-        description="The contribution in words, such as `few Spanish words: against pop`."
-    )
-
-    @classmethod
-    def of(cls, found: explanation.FeatureContribution) -> Self:
-        """Create it from the model's contribution."""
-        return cls(
-            feature=found.feature,
-            label=found.label,
-            value=found.value,
-            contribution=found.contribution,
-            text=found.text,
-        )
+    text: str = field(description="The contribution in words, such as `few Spanish words: against pop`.")
 
 
 @strawberry.type(description="A verification of a song's genre.")
@@ -86,9 +119,7 @@ class Verification:
         "row.verified_model_version", "The version of the model that had predicted the genre at that time."
     )
 
-    @strawberry.field(
-        description="The client that verified it. Only admins see other clients; null otherwise."
-    )
+    @field(description="The client that verified it. Only admins see other clients; null otherwise.")
     def verified_by(self, info: Info) -> str | None:
         client_id = self.row.verified_by
         return client_id if client_id is not None and info.context.caller.may_see(client_id) else None
@@ -126,30 +157,31 @@ class Song(relay.Node):
         """The predicted genre."""
         return Genre.named(self.row.predicted_genre)
 
-    @strawberry.field(description="The genre set with `verifySongs`. Null if the song is not verified.")
+    @field(description="The genre set with `verifySongs`. Null if the song is not verified.")
     def verified_genre(self) -> Genre | None:
         return None if self.row.verified_genre is None else Genre.named(self.row.verified_genre)
 
-    @strawberry.field(description="Who verified the genre, and when. Null if the song is not verified.")
+    @field(description="Who verified the genre, and when. Null if the song is not verified.")
     def verification(self) -> Verification | None:
         return None if self.row.verified_genre is None else Verification(row=self.row)
 
-    @strawberry.field(description="The probability of every genre the model predicts, highest first.")
+    @field(description="The probability of every genre the model predicts, highest first.")
     async def probabilities(self, info: Info) -> list[GenreProbability]:
         manifest = await info.context.loaders.manifest.load(self.row.model_version)
         if manifest is None:
             return []
         return GenreProbability.ranked(zip(manifest["genres"], self.row.probabilities, strict=True))
 
-    @strawberry.field(
+    @field(
         description=(
             "The features contributing most to `predictedGenre`, strongest first. Null if another model "
             "classified the song or its features are not stored."
-        )
+        ),
+        graphql_type=list[FeatureContribution] | None,
     )
     async def explanation(
         self, info: Info, first: FirstFeatures = DEFAULT_FEATURES
-    ) -> list[FeatureContribution] | None:
+    ) -> list[Contribution] | None:
         wanted, row = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES), self.row
         explanation: SongExplanation | None
         if self.explanations is not None:
@@ -157,13 +189,9 @@ class Song(relay.Node):
         else:
             song = SongToExplain(row.track_id, row.batch_id, row.predicted_genre, row.model_version)
             explanation = await info.context.loaders.explanation.load(song)
-        if explanation is None:
-            return None
-        return [FeatureContribution.of(found) for found in explanation.strongest(wanted)]
+        return None if explanation is None else explanation.strongest(wanted)
 
-    @strawberry.field(
-        description="The batch that last classified the song. Null if it belongs to another client."
-    )
+    @field(description="The batch that last classified the song. Null if it belongs to another client.")
     async def batch(
         self, info: Info
     ) -> Annotated[Batch, strawberry.lazy("graphql_schema.types.batch")] | None:
@@ -185,7 +213,7 @@ class Song(relay.Node):
 class SongEdge:
     order: strawberry.Private[SongOrder]
     cursor: str = kept("place", "Pass as `after` to return the songs after this one.")
-    node: Song = strawberry.field(description="The song.")
+    node: Song = field(description="The song.")
 
     @property
     def place(self) -> str:
@@ -198,7 +226,7 @@ class SongConnection:
     wanted: strawberry.Private[SongFilter]
     order: strawberry.Private[SongOrder]
     page: strawberry.Private[Page[StoredSong]]
-    page_info: relay.PageInfo = strawberry.field(description="Information about this page.")
+    page_info: relay.PageInfo = field(description="Information about this page.")
     edges: list[SongEdge] = kept("songs_with_cursors", "The songs on this page with their cursors.")
     nodes: list[Song] = kept("songs", "The songs on this page.")
 
@@ -212,7 +240,7 @@ class SongConnection:
         """The edges of this page."""
         return [SongEdge(node=song, order=self.order) for song in self.songs]
 
-    @strawberry.field(description="The total number of songs. Computed only when requested.")
+    @field(description="The total number of songs. Computed only when requested.")
     async def total_count(self, info: Info) -> int:
         return await info.context.catalogue.song_count(self.wanted)
 
@@ -237,4 +265,14 @@ async def song_connection(
         order=order,
         page=page,
         page_info=page_info(page, after, methodcaller("cursor", order)),
+    )
+
+
+def page_info(page: Page[Row], after: str | None, cursor: Callable[[Row], str]) -> relay.PageInfo:
+    """Return the PageInfo of a forward page that starts after `after`."""
+    return relay.PageInfo(
+        has_next_page=page.has_next_page,
+        has_previous_page=after is not None,
+        start_cursor=cursor(page.rows[0]) if page.rows else None,
+        end_cursor=cursor(page.rows[-1]) if page.rows else None,
     )

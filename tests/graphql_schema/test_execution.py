@@ -21,7 +21,7 @@ from strawberry import Schema, relay
 from strawberry.extensions import ParserCache, ValidationCache
 
 from graphql_schema.execution import CompiledExecutor
-from graphql_schema.plain_fields import READ_FROM
+from graphql_schema.plain_fields import READ_FROM, READ_UNLESS_NONE, kept
 
 
 @strawberry.enum
@@ -95,13 +95,14 @@ class Thing:
     person: Person | None
     kept_note: strawberry.Private[str | None]
     kept_labels: strawberry.Private[list[Label] | None]
+    plain_note: str | None = kept("kept_note", "The note as it is kept.")
     known_note: str = strawberry.field(
         resolver=lambda self: "made" if self.kept_note is None else self.kept_note,
-        metadata={READ_FROM: "kept_note"},
+        metadata={READ_UNLESS_NONE: "kept_note"},
     )
     known_labels: list[Label] = strawberry.field(
         resolver=lambda self: [] if self.kept_labels is None else self.kept_labels,
-        metadata={READ_FROM: "kept_labels"},
+        metadata={READ_UNLESS_NONE: "kept_labels"},
     )
 
     @strawberry.field(metadata={READ_FROM: "label.text"})  # type: ignore[untyped-decorator]
@@ -302,6 +303,7 @@ SELECTIONS: dict[str, dict[str, str | None]] = {
         "named": "Named",
         "either": "Either",
         "person": "Person",
+        "plainNote": None,
         "knownNote": None,
         "knownLabels": "Label",
         "labelText": None,
