@@ -7,7 +7,6 @@ within a row, so that sums have a fixed order and a song's features depend on no
 from __future__ import annotations
 
 import graphlib
-from array import array
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -25,8 +24,7 @@ class Vocabulary:
             ValueError: they are not unique, in lower case, without commas and surrounding whitespace.
         """
         self.words: tuple[str, ...] = tuple(words)
-        self._columns = _Columns((word, column) for column, word in enumerate(self.words))
-        if len(self._columns) != len(self.words) or any(_words(word) != [word] for word in self.words):
+        if len(set(self.words)) != len(self.words) or any(_words(word) != [word] for word in self.words):
             raise ValueError(
                 "words of a vocabulary must be unique, not empty, in lower case, without spaces and commas"
             )
@@ -58,28 +56,17 @@ class Vocabulary:
 
         Whitespace around words, case, empty words and words outside the vocabulary are ignored.
         """
-        # Hot loop: one dictionary lookup for each of a file's 600,000 words.
-        find = self._columns.__getitem__
-        found = array("i")
-        ends = [0]
-        for text in tags:
-            separator = ", " if text.count(", ") == text.count(",") else ","
-            found.extend(map(find, text.lower().split(separator)))
-            ends.append(len(found))
-        columns = np.array(found, np.int32)
-        known = columns >= 0
-        starts = np.append(0, np.cumsum(known))[ends].astype(np.int32)
-        words = sp.csr_array((np.ones(starts[-1]), columns[known], starts), shape=(len(tags), len(self)))
-        words.sum_duplicates()  # also sorts the columns
-        words.data[:] = 1.0
-        return words
+        from pyarrow import array, compute  # noqa: PLC0415 - slow to import, and not needed at startup
 
-
-class _Columns(dict[str, int]):
-    """Columns by word, also with surrounding whitespace; -1 for unknown words."""
-
-    def __missing__(self, word: str) -> int:
-        return self.get(word.strip(), -1)
+        words = compute.split_pattern(array([text.lower() for text in tags], "string"), ",")
+        found = compute.index_in(compute.utf8_trim_whitespace(words.flatten()), array(self.words))
+        known = found.is_valid().to_numpy(zero_copy_only=False)
+        starts = np.append(0, np.cumsum(known))[words.offsets.to_numpy()].astype(np.int32)
+        columns = np.array(found.drop_null())
+        matrix = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(len(tags), len(self)))
+        matrix.sum_duplicates()  # also sorts the columns
+        matrix.data[:] = 1.0
+        return matrix
 
 
 def _words(text: str) -> list[str]:
