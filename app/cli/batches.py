@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -50,8 +50,6 @@ def batches(
 ) -> None:
     """List your batches, newest first; admins see all clients' batches.
 
-    Exit codes: 0 listed, 1 refused, 2 usage error, 3 unreachable or access denied.
-
     Examples:
       genregraph batches
       genregraph batches --first 1 --json
@@ -83,8 +81,6 @@ def batch(  # noqa: PLR0913, PLR0917 - the options of the command
 ) -> None:
     """Show, follow, cancel or delete a batch.
 
-    Exit codes: 0 done, 1 no such batch or it failed, 2 usage error, 3 unreachable or access denied.
-
     Examples:
       genregraph batch QmF0Y2g6…
       genregraph batch QmF0Y2g6… --follow
@@ -104,15 +100,16 @@ def batch(  # noqa: PLR0913, PLR0917 - the options of the command
 
 def _show(client: Service, batch_id: str, *, follow: bool, as_json: bool) -> None:
     from app.cli.results import Outcome, print_outcome
-    from app.cli.sending import BATCH_BY_ID, MAX_PROBLEMS, FileProgress, wait_for
+    from app.cli.sending import BATCH_BY_ID, FileProgress, wait_for
 
-    found = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})["batch"]
+    found = client.execute(BATCH_BY_ID, {"id": batch_id})["batch"]
     if found is None:
         fail(f"there is no batch {batch_id}")
-    outcome = Outcome(Path(found["fileName"] or "songs"), found)
-    if follow and outcome.waiting:
-        with FileProgress(outcome.path, hidden=as_json) as progress:
-            outcome = Outcome(outcome.path, wait_for(client, batch_id, progress))
+    name = Path(found["fileName"] or "songs")
+    if follow:
+        with FileProgress(name, hidden=as_json) as progress:
+            found = wait_for(client, found, progress)
+    outcome = Outcome(name, found)
     print_outcome(outcome, as_json=as_json)
     if follow and not outcome.stored:
         raise typer.Exit(FAILED)
@@ -128,8 +125,6 @@ def download(
     """Download a batch's results: each song's genre, confidence and probabilities.
 
     The results stay as they were, even if later batches classify the same songs.
-
-    Exit codes: 0 written, 1 no such batch or results expired, 2 usage error, 3 unreachable or access denied.
 
     Examples:
       genregraph download QmF0Y2g6… -o genres.csv
@@ -176,15 +171,13 @@ def save_results(client: Service, batch_id: str, output: Path, form: ResultForma
 
 RECLASSIFY = """
 mutation ReclassifySongs(
-  $batchId: ID, $genre: String, $modelVersion: String, $all: Boolean, $minConfidence: Float!, $problems: Int!
+  $batchId: ID, $genre: String, $modelVersion: String, $all: Boolean, $minConfidence: Float!
 ) {
   reclassifySongs(
     batchId: $batchId, genre: $genre, modelVersion: $modelVersion, all: $all, minConfidence: $minConfidence
   ) { __typename ...batch }
 }
 """
-
-NAME = Path("stored songs")
 
 
 @for_service
@@ -207,8 +200,6 @@ def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
     Songs must match every filter. A worker classifies them in the background and resumes after interruptions.
     Songs whose features were not kept (GENREGRAPH_KEEP_FEATURES) are unchanged.
 
-    Exit codes: 0 done, 1 failed, 2 usage error, 3 unreachable or access denied.
-
     Examples:
       genregraph reclassify --all
       genregraph reclassify --genre metal --no-wait
@@ -216,15 +207,16 @@ def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
     filters = {"batchId": batch, "genre": genre, "modelVersion": model_version}
     if all_songs != all(value is None for value in filters.values()):
         fail("use --batch, --genre or --model-version, or --all", USAGE)
-    from app.cli.results import UNFINISHED, Outcome, print_outcome
-    from app.cli.sending import BATCH, MAX_PROBLEMS, FileProgress, wait_for
+    from app.cli.results import Outcome, print_outcome
+    from app.cli.sending import BATCH, FileProgress, wait_for
 
-    variables = {**filters, "all": all_songs, "minConfidence": min_confidence, "problems": MAX_PROBLEMS}
-    with FileProgress(NAME, hidden=as_json) as progress:
-        result: dict[str, Any] = client.execute(RECLASSIFY + BATCH, variables)["reclassifySongs"]
-        if wait and result["status"] in UNFINISHED:
-            result = wait_for(client, result["id"], progress)
-    outcome = Outcome(NAME, result)
+    name = Path("stored songs")
+    variables = {**filters, "all": all_songs, "minConfidence": min_confidence}
+    with FileProgress(name, hidden=as_json) as progress:
+        result = client.execute(RECLASSIFY + BATCH, variables)["reclassifySongs"]
+        if wait:
+            result = wait_for(client, result, progress)
+    outcome = Outcome(name, result)
     print_outcome(outcome, as_json=as_json)
     if not (outcome.stored or outcome.waiting):
         raise typer.Exit(FAILED)

@@ -18,9 +18,9 @@ from app.cli.options import (
     WaitOption,
     for_service,
     output_option,
+    song_paths,
 )
 from app.cli.output import FAILED, INTERRUPTED, USAGE, fail, print_json
-from app.cli.song_paths import song_paths
 from app.cli.songs import song_nodes
 from ml.songs.problems import OnMissingValue
 
@@ -77,8 +77,6 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
 ) -> None:
     """Upload song files to a running service and print what it stored.
 
-    Exit codes: 0 all stored, 1 file rejected, 2 usage error, 3 service unreachable or access denied.
-
     Examples:
       genregraph classify songs.csv
       genregraph classify 'songs/*.csv' --skip-invalid-rows --json
@@ -101,8 +99,6 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     }
     from app.cli.sending import upload
 
-    paths = [Path(file) for file in files]
-
     def send(path: Path) -> dict[str, Any]:
         result = upload(client, path, options, wait=wait, quiet=as_json)
         if explain and result.get("status") == "SUCCEEDED":
@@ -110,7 +106,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
             result["songs"] = list(explained)
         return result
 
-    outcomes = _send_all(paths, send, as_json=as_json, err=output == STANDARD_OUTPUT)
+    outcomes = _send_all([*map(Path, files)], send, as_json=as_json, err=output == STANDARD_OUTPUT)
     if output is not None:
         save_results(client, outcomes[0].result["id"], output, form)
 
@@ -126,7 +122,7 @@ def _send_all(
         NotReachedError: see `GraphQLClient`.
     """
     from app.cli.client import NotReachedError, RefusedError
-    from app.cli.results import Outcome, print_reasons, print_result, print_summary
+    from app.cli.results import Outcome, print_outcome, print_reasons, print_summary
 
     outcomes: list[Outcome] = []
     unreached: NotReachedError | None = None
@@ -145,7 +141,7 @@ def _send_all(
             outcome = Outcome.of_error(path, f"cannot be read: {error.strerror}", "NOT_READ")
         outcomes.append(outcome)
         if not as_json:
-            print_result(outcome, err=err)
+            print_outcome(outcome, err=err)
             print_reasons(outcome.result, err=err)
     if as_json:
         print_json([outcome.to_json() for outcome in outcomes])

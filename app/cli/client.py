@@ -28,6 +28,7 @@ LONGEST_ASKED_PAUSE_SECONDS = 300.0
 UNAVAILABLE = frozenset({429, 502, 503})
 """Status codes of a service or proxy that is overloaded or temporarily unavailable."""
 
+_DENIED = frozenset({401, 403})
 _NO_ENDPOINT = frozenset({404, 405})
 """Status codes of a server whose GraphQL endpoint has another path."""
 
@@ -64,70 +65,49 @@ class GraphQLClient:
 
     Failed requests (no connection, a lost one, 429, 502, 503) are retried with exponential backoff and
     jitter, or when the service says. Uploads can be retried safely: songs are stored once.
+
+    Its methods raise `NotReachedError` without a connection or for wrong credentials, and `RefusedError` if
+    the reply has errors.
     """
 
     def __init__(self, http: httpx.Client, url: str, retries: int) -> None:
-        """Make a client.
-
-        Args:
-            http: the HTTP client, with the credentials.
-            url: the GraphQL endpoint.
-            retries: maximum retries per request.
-        """
+        """Make a client of the GraphQL endpoint at `url`, with an HTTP client that has the credentials."""
         self._http = http
         self._url = url
         self._attempts = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(retries + 1),
             wait=_pause,
-            retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, NotReachedError) and error.retriable
-            ),
+            retry=tenacity.retry_if_exception(lambda error: getattr(error, "retriable", False)),
             before_sleep=_tell_retry,
             reraise=True,
         )
 
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Run an operation and return its `data`.
-
-        Raises:
-            NotReachedError: no connection, or wrong credentials.
-            RefusedError: the reply has errors.
-        """
+        """Run an operation and return its `data`."""
         return self._attempts(self._send, json={"query": query, "variables": variables or {}})
 
     def upload(
-        self, query: str, variables: Mapping[str, Any], *, variable: str, file: BinaryIO, name: str
+        self, query: str, variables: Mapping[str, Any], *, file: BinaryIO, name: str
     ) -> dict[str, Any]:
-        """Run an operation with a file in one of its variables and return its `data`.
+        """Run an operation with a file in its variable `file` and return its `data`.
 
         The file is streamed, from the start with each retry.
 
         Raises:
-            NotReachedError, RefusedError: as for `execute`.
             OSError: the file cannot be read.
         """
-        operations = {"query": query, "variables": {**variables, variable: None}}
+        operations = {"query": query, "variables": {**variables, "file": None}}
         return self._attempts(
             self._send,
             headers={"graphql-preflight": "1"},
-            data={
-                "operations": json.dumps(operations),
-                "map": json.dumps({"file": [f"variables.{variable}"]}),
-            },
+            data={"operations": json.dumps(operations), "map": json.dumps({"file": ["variables.file"]})},
             files={"file": (name, file, "text/csv")},
         )
 
     def download(self, batch_id: str, extension: str, file: BinaryIO) -> None:
-        """Stream the results of a batch to a file.
-
-        Args:
-            batch_id: `Batch.id`, or the UUID in it.
-            extension: csv, jsonl or parquet.
-            file: open for writing.
+        """Stream the results of a batch to a file, in the format of an extension: csv, jsonl or parquet.
 
         Raises:
-            NotReachedError: no connection, wrong credentials, or an interrupted download.
-            RefusedError: the batch does not exist, or its results have expired.
             OSError: the file cannot be written.
         """
         url = httpx.URL(self._url).join(f"batches/{quote(batch_id, safe='')}/songs.{extension}")
@@ -153,11 +133,11 @@ class GraphQLClient:
         except httpx.HTTPError as error:
             raise _not_reached(self._url, error) from error
         try:
-            return _answer(response)
+            return _answer(response, "GraphQL")
         except RefusedError as error:
             if response.status_code not in _NO_ENDPOINT:
                 raise
-            raise NotReachedError(f"{self._url}: {error}", retriable=False) from error
+            raise NotReachedError(f"{self._url}: {error}") from error
 
 
 @contextmanager
@@ -190,21 +170,19 @@ _backoff = tenacity.wait_exponential_jitter(
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.after if isinstance(error, NotReachedError) else None
+    asked = getattr(state.outcome and state.outcome.exception(), "after", None)
     return max(_backoff(state), min(asked or 0.0, LONGEST_ASKED_PAUSE_SECONDS))
 
 
 def _tell_retry(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
+    error = state.outcome and state.outcome.exception()
     message = plain(str(error)).removesuffix(".")
     typer.echo(f"genregraph: {message}; trying again in {state.upcoming_sleep:.1f} s", err=True)
 
 
-def _answer(response: httpx.Response, expected: str = "GraphQL") -> dict[str, Any]:
-    """Return the `data` of a reply."""
-    status = response.status_code
-    unavailable = status in UNAVAILABLE
+def _answer(response: httpx.Response, expected: str) -> dict[str, Any]:
+    """Return the `data` of a GraphQL reply."""
+    unavailable = response.status_code in UNAVAILABLE
     after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
     try:
         body = response.json()
@@ -213,17 +191,17 @@ def _answer(response: httpx.Response, expected: str = "GraphQL") -> dict[str, An
     if not _is_graphql(body):
         elsewhere = response.headers.get("location")
         raise NotReachedError(
-            f"{response.url} responded with status {status} instead of {expected}"
+            f"{response.url} responded with status {response.status_code} instead of {expected}"
             + (f"; it redirects to {elsewhere}" if elsewhere else ""),
             retriable=unavailable,
             after=after,
         )
-    try:
-        return _data(body)
-    except RefusedError as error:
-        if unavailable or status in {401, 403}:
-            raise NotReachedError(str(error), retriable=unavailable, after=after) from error
-        raise
+    if errors := body.get("errors"):
+        message = "; ".join(error["message"] for error in errors)
+        if unavailable or response.status_code in _DENIED:
+            raise NotReachedError(message, retriable=unavailable, after=after)
+        raise RefusedError(message, (errors[0].get("extensions") or {}).get("code"))
+    return _Data(body["data"])
 
 
 def _not_reached(url: httpx.URL | str, error: httpx.HTTPError, *, retriable: bool = True) -> NotReachedError:
@@ -241,13 +219,6 @@ def _is_graphql(body: object) -> bool:
         and all(isinstance(error, dict) and isinstance(error.get("message"), str) for error in errors)
         and (bool(errors) or isinstance(body.get("data"), dict))
     )
-
-
-def _data(body: Mapping[str, Any]) -> dict[str, Any]:
-    if errors := body.get("errors"):
-        code = (errors[0].get("extensions") or {}).get("code")
-        raise RefusedError("; ".join(error["message"] for error in errors), code)
-    return _Data(body["data"])
 
 
 class _Data(dict[str, Any]):

@@ -1,10 +1,11 @@
-"""`genregraph database` and `migrate`."""
+"""`genregraph database`, `migrate` and `schema`."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -66,3 +67,20 @@ def migrate() -> None:
         fail("set GENREGRAPH_DATABASE_URL; the embedded database is migrated at each start", USAGE)
     revision = migrate_or_fail(settings.database_url.get_secret_value())
     typer.echo(f"The database is at revision {revision}.")
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option(help="File to write instead of standard output.")] = None,
+) -> None:
+    """Print the GraphQL schema in SDL.
+
+    Examples:
+      genregraph schema --out schema.graphql
+    """
+    from graphql_schema.schema import build_schema
+
+    sdl = build_schema().as_str().rstrip() + "\n"
+    if out is None:
+        typer.echo(sdl, nl=False)
+    else:
+        out.write_text(sdl, encoding="utf-8")

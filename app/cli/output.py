@@ -1,8 +1,9 @@
-"""Print rows as tables, CSV or JSON, and errors; escape control characters."""
+"""Print rows as tables, CSV or JSON, and errors, to streams that never end a command."""
 
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -14,7 +15,7 @@ from functools import reduce
 from importlib.util import find_spec
 from itertools import chain
 from operator import getitem
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import typer
 
@@ -87,13 +88,9 @@ def print_rows(
     as_json: bool = False,
     as_csv: bool = False,
 ) -> None:
-    """Print nodes of a response as a table, as CSV or as a JSON list; the latter two as they arrive.
+    """Print nodes of a response, one per row, as a table, or as CSV or a JSON list as they arrive.
 
-    Args:
-        columns: names, and the field of each: `genre.name` is a nested field.
-        nodes: one per row.
-        as_json: print a list of objects.
-        as_csv: print CSV with a header.
+    `columns` are names with the field of each: `genre.name` is a nested field.
     """
     if as_json and as_csv:
         fail("--json and --csv cannot be combined", USAGE)
@@ -115,13 +112,9 @@ def print_rows(
 def print_table(
     columns: Iterable[str | Column], rows: Iterable[Iterable[object]], *, err: bool = False, **style: Any
 ) -> None:
-    """Print a table with numbers right-aligned.
+    """Print a table with numbers right-aligned; cells can also be Rich renderables.
 
-    Args:
-        columns: names, or Rich columns.
-        rows: cells, each a text, number, bool, None or Rich renderable.
-        err: print to standard error.
-        style: attributes of the Rich table.
+    `style` are attributes of the Rich table.
     """
     from rich.console import Console
     from rich.table import Table
@@ -172,3 +165,55 @@ def _json(value: Any) -> str:
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     text = json.dumps(value, ensure_ascii=ascii_only, indent=2, default=datetime.isoformat)
     return _HARMFUL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class _Stream(io.FileIO):
+    """A file descriptor whose writes never fail, even if it is closed; `error` says why they were lost."""
+
+    error: OSError | None = None
+
+    def write(self, data: object) -> int:
+        """Write bytes, and always report all as written."""
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except OSError as error:
+            self.error = self.error or error
+            return len(memoryview(data))  # type: ignore[arg-type]
+
+
+class Output:
+    """The standard streams of a command, which replace Python's."""
+
+    def __init__(self) -> None:
+        """Replace the streams. Open the null device for closed descriptors, so that no other file gets them.
+
+        It is opened for reading, so writes fail as if the descriptor were still closed.
+        """
+        for descriptor in range(3):
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.open(os.devnull, os.O_RDONLY)
+        if sys.stdin is None:
+            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process
+        self._written = _Stream(1, "w", closefd=False)
+        sys.stdout = _text(self._written, sys.stdout)
+        sys.stderr = _text(_Stream(2, "w", closefd=False), sys.stderr, line_buffering=True)
+
+    def lost(self) -> str | None:
+        """Return why output was lost; None if it was not, or if the reader of a pipe ended early."""
+        sys.stdout.flush()
+        error = self._written.error
+        if error is None or error.errno == errno.EPIPE:
+            return None
+        return "standard output is closed" if error.errno == errno.EBADF else error.strerror
+
+
+def _text(stream: _Stream, before: TextIO | None, *, line_buffering: bool = False) -> io.TextIOWrapper:
+    """Return a stream like the previous one that escapes characters outside its encoding."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(stream),
+        encoding="utf-8" if before is None else before.encoding,
+        errors="backslashreplace",
+        line_buffering=line_buffering or stream.isatty(),
+    )

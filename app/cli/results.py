@@ -10,14 +10,23 @@ from typing import Any
 from rich.table import Column
 from rich.text import Text
 
+from app.cli.options import STANDARD_INPUT, named
 from app.cli.output import counted, print_error, print_json, print_line, print_table
-from app.cli.song_paths import STANDARD_INPUT, named
 
 MOST_PRINTED = 10
 """Maximum problems printed per file; JSON contains all that the service returned."""
 
-STORED = "SUCCEEDED"
 UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
+
+COUNTS = {
+    "rows": "rowsUploaded",
+    "stored": "rowsClassified",
+    "missing values": "rowsWithMissingValues",
+    "invalid": "rowsInvalid",
+    "repeated": "rowsDuplicated",
+    "uncertain": "rowsUncertain",
+}
+"""Columns of the summary table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +36,15 @@ class Outcome:
     path: Path
     result: Mapping[str, Any]
 
-    @property
-    def file(self) -> Path:
-        """The path as the user gave it."""
-        return named(self.path)
-
     @classmethod
     def of_error(cls, path: Path, message: str, code: str | None) -> Outcome:
         """Return the outcome of a file that has no result."""
         return cls(path, {"__typename": "Error", "message": message, "code": code})
+
+    @property
+    def file(self) -> Path:
+        """The path as the user gave it."""
+        return named(self.path)
 
     @property
     def name(self) -> str:
@@ -43,48 +52,33 @@ class Outcome:
         return "standard input" if self.file == STANDARD_INPUT else self.path.name
 
     @property
-    def is_batch(self) -> bool:
-        """Whether the service created a batch."""
-        return bool(self.result["__typename"] == "Batch")
-
-    @property
     def stored(self) -> bool:
         """Whether the songs are stored."""
-        return self.is_batch and self.result["status"] == STORED
+        return self.result.get("status") == "SUCCEEDED"
 
     @property
     def waiting(self) -> bool:
         """Whether the batch continues in the background."""
-        return self.is_batch and self.result["status"] in UNFINISHED
-
-    @property
-    def state(self) -> str | Text:
-        """The state in the summary table."""
-        return "stored" if self.stored else "waiting" if self.waiting else Text("refused", "red")
+        return self.result.get("status") in UNFINISHED
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON: `batch` or `error`; the other is null."""
         result = {name: value for name, value in self.result.items() if name != "__typename"}
+        is_batch = self.result["__typename"] == "Batch"
         return {
             "file": str(self.file),
             "stored": self.stored,
-            "batch": result if self.is_batch else None,
-            "error": None if self.is_batch else result,
+            "batch": result if is_batch else None,
+            "error": None if is_batch else result,
         }
 
 
-def print_outcome(outcome: Outcome, *, as_json: bool = False) -> None:
-    """Print the outcome of a command with one file."""
+def print_outcome(outcome: Outcome, *, as_json: bool = False, err: bool = False) -> None:
+    """Print counts and genres of a file, or its problems to standard error; or JSON."""
+    name, result = outcome.name, outcome.result
     if as_json:
         print_json([outcome.to_json()])
-    else:
-        print_result(outcome)
-
-
-def print_result(outcome: Outcome, *, err: bool = False) -> None:
-    """Print counts and genres of a file, or its problems to standard error."""
-    name, result = outcome.name, outcome.result
-    if outcome.waiting:
+    elif outcome.waiting:
         print_line(f"{name}: {_waiting(result)}", err=err)
     elif outcome.stored:
         print_line(f"{name}: {_stored(result)}", err=err)
@@ -107,39 +101,28 @@ def _waiting(result: Mapping[str, Any]) -> str:
 
 
 def _stored(result: Mapping[str, Any]) -> str:
-    counts = (
+    text = (
         f"{counted(result['rowsUploaded'], 'row')}, {counted(result['rowsClassified'], 'song')} stored "
         f"({counted(result['rowsWithMissingValues'], 'row')} with missing values, "
-        f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)"
+        f"{result['rowsInvalid']:,} invalid, {result['rowsDuplicated']:,} repeated)\nbatch {result['id']}"
     )
-    lines = [counts, f"batch {result['id']}"]
-    if result["rowsClassifiedWithMissingValues"]:
-        despite = counted(result["rowsClassifiedWithMissingValues"], "row")
-        lines.append(f"{despite} classified despite missing values")
-    if result["minConfidence"] > 0:
-        lines.append(
-            f"{result['rowsUncertain']:,} of them uncertain (confidence below {result['minConfidence']:g})"
-        )
-    return "\n".join(lines)
+    if despite := result["rowsClassifiedWithMissingValues"]:
+        text += f"\n{counted(despite, 'row')} classified despite missing values"
+    if (least := result["minConfidence"]) > 0:
+        text += f"\n{result['rowsUncertain']:,} of them uncertain (confidence below {least:g})"
+    return text
 
 
 def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
     """Print a table with a row per file, if there are several."""
     if len(outcomes) < 2:  # noqa: PLR2004 - several
         return
-    counts = {
-        "rows": "rowsUploaded",
-        "stored": "rowsClassified",
-        "missing values": "rowsWithMissingValues",
-        "invalid": "rowsInvalid",
-        "repeated": "rowsDuplicated",
-        "uncertain": "rowsUncertain",
-    }
-    rows = (
-        (str(one.file), one.state, *(one.result[count] if one.stored else None for count in counts.values()))
-        for one in outcomes
-    )
-    print_table(("file", "", *counts), rows, err=err)
+    rows = []
+    for one in outcomes:
+        state = "stored" if one.stored else "waiting" if one.waiting else Text("refused", "red")
+        counts = (one.result[count] if one.stored else None for count in COUNTS.values())
+        rows.append((str(one.file), state, *counts))
+    print_table(("file", "", *COUNTS), rows, err=err)
 
 
 def print_reasons(result: Mapping[str, Any], *, err: bool = False) -> None:

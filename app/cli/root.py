@@ -12,15 +12,13 @@ from app.cli.batches import batch, batches, download, reclassify
 from app.cli.bulk import bulk
 from app.cli.classify import classify
 from app.cli.clients import clients
-from app.cli.database import database, migrate
+from app.cli.database import database, migrate, schema
 from app.cli.demo import demo
 from app.cli.evaluate import evaluate
 from app.cli.help import Command, QuickGroup
-from app.cli.output import FAILED, INTERRUPTED, fail
-from app.cli.schema import schema
+from app.cli.output import FAILED, INTERRUPTED, Output, fail
 from app.cli.serve import serve
 from app.cli.songs import genres, labels, song, songs
-from app.cli.streams import Output
 from app.cli.training import learn, sample_data, train, tune
 from app.cli.verify import verify
 from app.cli.worker import worker

@@ -24,34 +24,26 @@ fragment batch on Batch {
   rowsClassified rowsClassifiedWithMissingValues
   minConfidence model { version }
   genres { genre { name } songCount }
-  problemCount problems(first: $problems) { line column value message }
+  problemCount problems(first: 100) { line column value message }
 }
 """
 
 CLASSIFY_BATCH = (
     """
-mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions, $problems: Int!) {
+mutation ClassifyBatch($file: Upload!, $options: ClassifyBatchOptions) {
   classifyBatch(file: $file, options: $options) {
     __typename
     ... on Batch { ...batch }
     ... on Error { message code }
-    ... on InvalidSongFile { problemCount problems(first: $problems) { line column value message } }
+    ... on InvalidSongFile { problemCount problems(first: 100) { line column value message } }
   }
 }
 """
     + BATCH
 )
 
-BATCH_BY_ID = (
-    """
-query Batch($id: ID!, $problems: Int!) {
-  batch(id: $id) { __typename ...batch }
-}
-"""
-    + BATCH
-)
+BATCH_BY_ID = "query Batch($id: ID!) { batch(id: $id) { __typename ...batch } }" + BATCH
 
-MAX_PROBLEMS = 100
 POLL_SECONDS = 0.5
 
 
@@ -72,11 +64,13 @@ class FileProgress(Progress):
             disable=hidden or not console.is_terminal,
         )
         self._name = shown(path.name)
+        self.add_task("", total=None, amount="")
 
     def uploaded(self, sent: int, size: int) -> None:
         """Show how many bytes were sent; after the last, show that the file is being classified."""
-        self._show("uploading", sent, size, f"{decimal(sent)} of {decimal(size)}")
-        if sent >= size:
+        if sent < size:
+            self._show("uploading", sent, size, f"{decimal(sent)} of {decimal(size)}")
+        else:
             self._show("classifying", 0, None, "")
 
     def classified(self, batch: Mapping[str, Any]) -> None:
@@ -85,12 +79,9 @@ class FileProgress(Progress):
         self._show("classifying", rows, of or None, f"{rows:,} of {of:,} rows" if of else "")
 
     def _show(self, doing: str, done: int, total: int | None, amount: str) -> None:
-        description = f"{doing} {self._name}"
-        if not self.tasks or self.tasks[0].description != description:
-            for task in self.task_ids:
-                self.remove_task(task)
-            self.add_task(description, total=None, amount="")
-        self.update(self.task_ids[0], completed=done, total=total, amount=amount)
+        (task,) = self.tasks
+        task.total = total  # `update` takes None for no change
+        self.update(task.id, description=f"{doing} {self._name}", completed=done, amount=amount)
 
 
 class _WatchedFile(io.FileIO):
@@ -99,7 +90,9 @@ class _WatchedFile(io.FileIO):
     def __init__(self, path: Path, progress: FileProgress) -> None:
         super().__init__(path)
         self._size = path.stat().st_size
-        self._file_progress = progress
+        self._progress = progress
+        progress.uploaded(0, self._size)
+        progress.refresh()
 
     def read(self, size: int | None = -1) -> bytes:
         """Read bytes.
@@ -111,64 +104,52 @@ class _WatchedFile(io.FileIO):
         at = self.tell()
         if at > self._size or (not data and at < self._size):
             raise OSError(errno.EIO, "it changed while it was being sent")
-        self._file_progress.uploaded(at, self._size)
+        self._progress.uploaded(at, self._size)
         return data
 
 
 def upload(
     client: GraphQLClient, path: Path, options: Mapping[str, Any], *, wait: bool = True, quiet: bool = False
 ) -> dict[str, Any]:
-    """Upload a file, show its progress, and return the mutation's result.
+    """Upload a file with `ClassifyBatchOptions`, show its progress, and return the mutation's result.
 
-    Args:
-        client: the client of the service.
-        path: the file.
-        options: `ClassifyBatchOptions`.
-        wait: wait until a background batch ends.
-        quiet: show no progress.
+    With `wait`, wait until a background batch ends.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient`.
         OSError: the file cannot be read.
     """
+    # The service gets replacement characters for invalid UTF-8.
+    name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     with FileProgress(path, hidden=quiet) as progress, _WatchedFile(path, progress) as file:
-        data = client.upload(
-            CLASSIFY_BATCH,
-            {"options": options, "problems": MAX_PROBLEMS},
-            variable="file",
-            file=file,
-            name=readable_name(path),
-        )
+        data = client.upload(CLASSIFY_BATCH, {"options": options}, file=file, name=name)
         result: dict[str, Any] = data["classifyBatch"]
-        if wait and result["__typename"] == "Batch" and result["status"] in UNFINISHED:
-            return wait_for(client, result["id"], progress)
-    return result
+        return wait_for(client, result, progress) if wait else result
 
 
-def readable_name(path: Path) -> str:
-    """Return a file's name with replacement characters for invalid UTF-8."""
-    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def wait_for(client: GraphQLClient, batch: dict[str, Any], progress: FileProgress) -> dict[str, Any]:
+    """Follow a batch until it ends, and return it; return a refusal unchanged.
 
-
-def wait_for(client: GraphQLClient, batch_id: str, progress: FileProgress) -> dict[str, Any]:
-    """Follow a batch until it ends, and return it. On Ctrl-C, print how to continue, and end the command.
+    On Ctrl-C, print how to continue, and end the command.
 
     Raises:
         NotReachedError, RefusedError: see `GraphQLClient`.
     """
     try:
-        while True:
-            batch = client.execute(BATCH_BY_ID, {"id": batch_id, "problems": MAX_PROBLEMS})["batch"]
-            if batch is None:
+        while batch.get("status") in UNFINISHED:
+            batch_id = batch["id"]
+            found = client.execute(BATCH_BY_ID, {"id": batch_id})["batch"]
+            if found is None:
                 raise RefusedError(f"the service does not know the batch {batch_id} any more")
+            batch = found
             progress.classified(batch)
-            if batch["status"] not in UNFINISHED:
-                return dict(batch)
-            time.sleep(POLL_SECONDS)
+            if batch["status"] in UNFINISHED:
+                time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         fail(
             f"interrupted; the batch continues in the background.\n"
-            f"Follow it: genregraph batch {batch_id} --follow\n"
-            f"Stop it:   genregraph batch {batch_id} --cancel",
+            f"Follow it: genregraph batch {batch['id']} --follow\n"
+            f"Stop it:   genregraph batch {batch['id']} --cancel",
             INTERRUPTED,
         )
+    return batch

@@ -89,8 +89,6 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
 ) -> None:
     """List stored songs. Songs must match every filter.
 
-    Exit codes: 0 listed, 1 refused, 2 usage error, 3 unreachable or access denied.
-
     Examples:
       genregraph songs --genre metal --first 10
       genregraph songs --order confidence --max-confidence 0.4
@@ -138,8 +136,6 @@ def song_nodes(
 def genres(client: Service, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """List the genres of stored songs with counts.
 
-    Exit codes: 0 listed, 1 refused, 2 usage error, 3 unreachable or access denied.
-
     Examples:
       genregraph genres
       genregraph genres --csv > genres.csv
@@ -169,8 +165,6 @@ def song(
     as_json: JsonOption = False,
 ) -> None:
     """Show a stored song, its genre probabilities and, on request, why.
-
-    Exit codes: 0 shown, 1 no such song, 2 usage error, 3 unreachable or access denied.
 
     Examples:
       genregraph song 12345
@@ -229,8 +223,6 @@ def labels(client: Service, as_json: JsonOption = False) -> None:
     """Print all songs whose genre a person verified, as CSV.
 
     `genre` is the verified one. `genregraph verify` reads the file, on this service or another.
-
-    Exit codes: 0 printed, 1 refused, 2 usage error, 3 unreachable or access denied.
 
     Examples:
       genregraph labels > labels.csv

@@ -11,9 +11,8 @@ from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
-from app.cli.options import Service, for_service
+from app.cli.options import Service, for_service, named, song_path
 from app.cli.output import USAGE, counted, fail, print_line
-from app.cli.song_paths import named, song_path
 
 VERIFY_SONGS = """
 mutation VerifySongs($input: [VerifiedSongInput!]!) {
@@ -60,8 +59,6 @@ def verify(
 
     The file has a header with trackID and genre; other columns are ignored. It is sent in parts of 1,000
     songs; each part is stored as a whole or not at all. The same file can be sent again.
-
-    Exit codes: 0 stored, 1 refused, 2 usage error, 3 unreachable or access denied.
 
     Examples:
       genregraph verify labels.csv
