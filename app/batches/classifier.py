@@ -67,7 +67,7 @@ class ClassifiedChunk(Generic[Result]):
 class SongClassifier:
     """Reads and classifies songs with one model.
 
-    Uses threads, not processes: pandas, numpy and LightGBM release the GIL while they work (see
+    Uses threads, not processes: numpy and LightGBM release the GIL while they work (see
     `docs/performance.md`).
     """
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -139,8 +138,6 @@ def _serve(
 def _begin(settings: Settings, known: str | None, place: Place | None, server: GracefulServer) -> None:
     """Run once the process listens: print the banner, and watch the parent."""
     loop = asyncio.get_running_loop()
-    # Only the first file needs pandas.
-    loop.run_in_executor(None, import_module, "pandas")
     if place is not None:
         place.ready()
 

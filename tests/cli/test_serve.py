@@ -108,6 +108,24 @@ def test_songs_in_the_embedded_database_survive_a_stop_and_a_crash(serve: Serve)
     assert "Traceback" not in errors
 
 
+def test_it_serves_without_the_packages_of_training(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an installation for serving only, as of `make run`
+    (tmp_path / "pandas.py").write_text("raise ModuleNotFoundError('pandas')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    service = serve()
+    service.wait_until_ready()
+    # when
+    with ApiClient(service.url) as api:
+        api.classify(song_csv(song_rows(5)))
+    service.process.send_signal(signal.SIGTERM)
+    code, errors = service.end()
+    # then
+    assert code == 0
+    assert "Traceback" not in service.output + errors
+
+
 def assert_songs(service: Service, count: int) -> None:
     with ApiClient(service.url) as api:
         assert api.execute("{ songs { totalCount } }") == {"songs": {"totalCount": count}}
