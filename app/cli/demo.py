@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import LOCAL_CLIENT, Service, songs_option
-from app.cli.output import FAILED, print_table
+from app.cli.output import FAILED, print_line, print_table, program
 
 SONGS_BY_GENRE = """
 query SongsByGenre {
@@ -52,6 +52,10 @@ def demo(
             typer.echo(f"Serving on {url}, with its own PostgreSQL.")
             with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:
                 _show(client, path)
+    print_line(
+        f"Next: run `make run`, or `{program()} serve` if the package is installed. Its page has these "
+        "sample songs; correct ten under Review, and the model can learn from them."
+    )
 
 
 def _show(client: Service, path: Path) -> None:

@@ -15,6 +15,8 @@ from functools import reduce
 from importlib.util import find_spec
 from itertools import chain
 from operator import getitem
+from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import typer
@@ -56,7 +58,16 @@ def require_extra(*packages: str, extra: str) -> None:
     """End the command with one line if a package of an optional extra is not installed."""
     for package in packages:
         if find_spec(package) is None:
-            fail(f"this needs {package}, of the extra {extra}: pip install 'genregraph[{extra}]'")
+            fail(
+                f"this needs {package}, of the extra {extra}: pip install 'genregraph[{extra}]', or in a "
+                "checkout: make setup"
+            )
+
+
+def program() -> str:
+    """Return how to call genregraph again: by its name if that is on the PATH, else as it was called."""
+    called = sys.argv[0]
+    return called if Path(called).name == "genregraph" and not which("genregraph") else "genregraph"
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ from app.cli.options import (
     SeedOption,
     file_option,
 )
-from app.cli.output import INTERRUPTED, counted, fail, print_line, print_table, require_extra
+from app.cli.output import INTERRUPTED, counted, fail, print_line, print_table, program, require_extra
 
 if TYPE_CHECKING:
     from app.batches.stored_songs import VerifiedRows
@@ -73,8 +73,9 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
 def learn(out: ModelOption = Path("learned-model")) -> None:
     """Improve the model with the verified songs of the database.
 
-    The model of GENREGRAPH_MODEL_DIR is not changed. The new one is written only if it is no worse on the
-    verified songs, out of fold. Serve it by GENREGRAPH_MODEL_DIR, then run `genregraph reclassify --all`.
+    Verify at least ten songs, under Review on the page or with `genregraph verify`. The model in use is not
+    changed. The new one is written only if it is no worse on the verified songs, out of fold; the command
+    then prints how to use it, and how to return to the previous model.
 
     Exit codes: 0 written, 1 not written.
 
@@ -96,7 +97,10 @@ def learn(out: ModelOption = Path("learned-model")) -> None:
     ensemble = model_or_fail(settings)
     rows = on_database(settings, verified_rows)
     if rows.until is None:
-        fail("no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true")
+        fail(
+            "no verified song has kept features. Verify songs under Review on the page or with `genregraph "
+            "verify`, and keep GENREGRAPH_KEEP_FEATURES=true."
+        )
     with writing_model(out) as show:
         verified = VerifiedSongs(rows.songs, rows.genres, rows.until)
         report = learn_from(ensemble, verified, out, progress=show)
@@ -108,8 +112,11 @@ def learn(out: ModelOption = Path("learned-model")) -> None:
     print_left_out(too_few | {"songs whose features are not kept": rows.without_features})
     print_line(
         f"Model {report.manifest.model_version} is in {out}. It learned from "
-        f"{sum(learned.rows_per_genre.values()):,} songs. Use it:\n"
-        f"  GENREGRAPH_MODEL_DIR={out} genregraph serve\n  genregraph reclassify --all"
+        f"{sum(learned.rows_per_genre.values()):,} songs. Next:\n"
+        "  1. Stop the service (Ctrl-C), and start it with this model: "
+        f"GENREGRAPH_MODEL_DIR={out} {program()} serve\n"
+        f"  2. Apply it to all stored songs, in another terminal: {program()} reclassify --all\n"
+        "To return to the previous model, start the service as before, and reclassify again."
     )
 
 

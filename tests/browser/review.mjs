@@ -66,6 +66,7 @@ export async function reviewByKeys({ url, file, first }) {
 
     // what becomes of it
     const note = page.locator('.review-next');
+    await note.getByText('3 songs to go').waitFor();
     await note.getByText('genregraph learn', { exact: true }).waitFor();
     await note.getByRole('button', { name: 'Copy commands' }).click();
     await note.getByRole('status').getByText('Copied').waitFor();

@@ -63,7 +63,8 @@ def test_learning_from_verified_songs_improves_the_catalogue(
     # then
     assert code == 0, said
     manifest = read_manifest(out)
-    assert f"Model {manifest.model_version} is in {out}. It learned from 100 songs." in said
+    assert f"Model {manifest.model_version} is in {out}. It learned from 100 songs. Next:" in said
+    assert f"GENREGRAPH_MODEL_DIR={out} genregraph serve\n" in said
     assert "new folk" in manifest.genres
     # and a service with the new model classifies the other songs better
     learned = start_service(clients=clients, model_dir=out)
@@ -81,7 +82,10 @@ def test_without_verified_songs_it_says_what_to_do(
     # when
     answer = run("learn", "--out", tmp_path / "out", **settings)
     # then
-    advice = "no verified song has kept features: verify songs, and keep GENREGRAPH_KEEP_FEATURES=true"
+    advice = (
+        "no verified song has kept features. Verify songs under Review on the page or with `genregraph "
+        "verify`, and keep GENREGRAPH_KEEP_FEATURES=true."
+    )
     assert answer == (1, f"genregraph: {advice}\n")
     # and the same if their features are not kept
     verify(api, {"1": "polka", "2": "polka"})

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { counted } from '../shared/format';
 
 /** As in docs/operations.md, "Learning from corrections". */
 const COMMANDS = `genregraph learn --out learned-model
@@ -6,17 +7,42 @@ GENREGRAPH_MODEL_DIR=learned-model genregraph serve
 genregraph reclassify --all
 `;
 
-/** What becomes of verified genres. */
-export function LearningNote() {
+/** As in ml/training/learn.py. */
+const MIN_SONGS = 10;
+
+interface Props {
+  /** How many songs are verified in total; null if unknown. */
+  verified: number | null;
+}
+
+/** What becomes of verified genres, and what to do next. */
+export function LearningNote({ verified }: Props) {
   const [copied, setCopied] = useState(false);
   async function copy() {
     await navigator.clipboard.writeText(COMMANDS);
     setCopied(true);
   }
+  const missing = MIN_SONGS - (verified ?? 0);
   return (
-    <p className="review-next quiet">
-      With at least 10 verified songs, <code>genregraph learn</code> trains a new model. Serve it,
-      then <code>genregraph reclassify</code> applies it to all songs.{' '}
+    <div className="review-next quiet">
+      <p>
+        {missing > 0
+          ? `The model can learn from ${MIN_SONGS} verified songs: ${counted(missing, 'song')} to go. Then, `
+          : 'The model can learn from these songs now; more teach it more. Next, '}
+        in a terminal (in a checkout, <code>.venv/bin/genregraph</code>):
+      </p>
+      <ol>
+        <li>
+          <code>genregraph learn</code> trains a new model.
+        </li>
+        <li>
+          Stop the service, and <code>genregraph serve</code> with the new model. Without it, the
+          previous model serves again.
+        </li>
+        <li>
+          <code>genregraph reclassify</code> applies the model to all songs.
+        </li>
+      </ol>
       {/* Browsers have no clipboard for pages of other hosts without TLS. */}
       {navigator.clipboard && (
         <button type="button" className="link" onClick={copy}>
@@ -24,6 +50,6 @@ export function LearningNote() {
         </button>
       )}{' '}
       <span role="status">{copied && 'Copied'}</span>
-    </p>
+    </div>
   );
 }

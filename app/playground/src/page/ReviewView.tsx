@@ -107,7 +107,7 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
         </div>
       )}
       {review.accuracy && <Accuracy accuracy={review.accuracy} />}
-      <LearningNote />
+      <LearningNote verified={review.accuracy?.songsVerified ?? null} />
     </section>
   );
 }
