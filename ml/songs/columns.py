@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from ml.songs.contract import AUDIO_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TITLE, TRACK_ID
+from ml.songs.contract import AUDIO_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID
 from ml.songs.problems import SongFileProblem, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 
 _SONG_COLUMNS = frozenset(SONG_COLUMNS)
+_REQUIRED = frozenset({TRACK_ID, TITLE})
 _AUDIO_NUMBERS = {column.name: number for number, column in enumerate(AUDIO_COLUMNS, 1)}
 _NO_BREAK_SPACES = frozenset("\u00a0\u2007\u202f")
 
@@ -71,9 +72,12 @@ def column_problems(
     others = [name for name in names if name not in _SONG_COLUMNS]
     spelled = {_folded(name): name for name in reversed(others)}
     missing = [column for column in SONG_COLUMNS if not counts[column]]
-    if not all_needed and len(missing) < len(SONG_COLUMNS) - 2:
-        needed = {TRACK_ID, TITLE}
-        missing = [column for column in missing if column in needed or _folded(column) in spelled]
+    if not all_needed:
+        absent = len(missing)
+        missing = [column for column in missing if column in _REQUIRED or _folded(column) in spelled]
+        if not missing and absent == len(SONG_COLUMNS) - len(_REQUIRED):
+            message = f"{subject} has only {TRACK_ID} and {TITLE}. Add {TAGS} or a number column."
+            return [SongFileProblem(Kind.MISSING_COLUMN, message, line)]
     found = [(_label(run), _nearest(run, spelled, others if len(run) == 1 else ())) for run in _runs(missing)]
     problems = list(_missing_problems(found, subject, line))
     repeated = [column for column in SONG_COLUMNS if counts[column] > 1]
