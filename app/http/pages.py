@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,19 @@ class PageFile:
         if not compressed.is_file():
             return FileResponse(self.path, headers=headers)
         headers["vary"] = "accept-encoding"
-        if "gzip" not in accept_encoding.lower():
+        if not _accepts_gzip(accept_encoding):
             return FileResponse(self.path, headers=headers)
         headers["content-encoding"] = "gzip"
         media_type, _ = mimetypes.guess_type(self.path.name)
         return FileResponse(compressed, headers=headers, media_type=media_type)
+
+
+def _accepts_gzip(accept_encoding: str) -> bool:
+    for coding in accept_encoding.lower().replace(" ", "").split(","):
+        name, _, quality = coding.partition(";q=")
+        if name == "gzip":
+            return re.fullmatch(r"0(\.0*)?", quality) is None
+    return False
 
 
 def page_files(sources: Path = SOURCES) -> dict[str, PageFile]:

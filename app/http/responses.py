@@ -53,10 +53,11 @@ def unless_known(response: Response, if_none_match: str) -> Response:
     """
     if response.status_code != _OK:
         return response
-    tag = f'W/"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
-    if tag in {known.strip() for known in if_none_match.split(",")}:
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
+    tag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
+    headers = {"etag": f"W/{tag}"}
+    if if_none_match == "*" or tag in {known.strip().removeprefix("W/") for known in if_none_match.split(",")}:
+        return Response(status_code=304, headers={**headers, "vary": "Accept-Encoding"})
+    response.headers.update(headers)
     return response
 
 

@@ -128,7 +128,18 @@ def test_assets_are_immutable_and_no_other_files_are_served(stranger: httpx.Clie
         assert stranger.get(path, headers=BROWSER).status_code == 401, path
 
 
-@pytest.mark.parametrize(("accepted", "encoding"), [("gzip, br", "gzip"), ("br", None), ("", None)])
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, br", "gzip"),
+        ("br;q=1.0, GZIP ; q=0.5", "gzip"),
+        ("br", None),
+        ("", None),
+        ("gzip;q=0, br", None),
+        ("br, gzip; q=0.000", None),
+        ("x-gzipped", None),
+    ],
+)
 @pytest.mark.usefixtures("built")
 def test_assets_are_compressed_if_the_browser_accepts_it(
     stranger: httpx.Client, accepted: str, encoding: str | None
