@@ -35,6 +35,9 @@ INTERRUPTED = 130
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, bidirectional overrides, and surrogates, which stand for invalid UTF-8."""
 
+_UNLIMITED = 1_000_000
+"""Width of tables that are not printed on a terminal."""
+
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun in the singular or plural."""
@@ -73,6 +76,11 @@ def program() -> str:
 def plain(text: str) -> str:
     """Return a text with control characters escaped."""
     return _HARMFUL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """Return a text with line breaks and tabs escaped, which would break a table or pretend to be output."""
+    return text.replace("\n", "\\n").replace("\t", "\\t")
 
 
 def shown(text: object) -> str:
@@ -125,18 +133,25 @@ def print_table(
 ) -> None:
     """Print a table with numbers right-aligned; cells can also be Rich renderables.
 
+    No text is cut. It is wrapped at the width of a terminal, if it is printed on one.
+
     `style` are attributes of the Rich table.
     """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, **style)
+    for column in table.columns:
+        column.overflow = "fold"
     for row in rows:
         for column, cell in zip(table.columns, row, strict=True):
             if isinstance(cell, int | float) and not isinstance(cell, bool):
                 column.justify = "right"
         table.add_row(*map(_cell, row))
-    Console(stderr=err).print(table)
+    console = Console(stderr=err)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(table)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
@@ -159,7 +174,7 @@ def _cell(value: object) -> RenderableType:
         case float():
             return f"{value:.2f}"
         case str():
-            return shown(value)
+            return shown(one_line(value))
         case _:
             return cast("RenderableType", value)
 

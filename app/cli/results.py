@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Column
 from rich.text import Text
 
 from app.cli.options import STANDARD_INPUT, named
-from app.cli.output import counted, print_error, print_json, print_line, print_table
+from app.cli.output import counted, one_line, print_error, print_json, print_line, print_table, shown
 
 MOST_PRINTED = 10
 """Maximum problems printed per file; JSON contains all that the service returned."""
@@ -49,7 +50,7 @@ class Outcome:
     @property
     def name(self) -> str:
         """The name of the file in messages."""
-        return "standard input" if self.file == STANDARD_INPUT else self.path.name
+        return "standard input" if self.file == STANDARD_INPUT else one_line(self.path.name)
 
     @property
     def stored(self) -> bool:
@@ -144,10 +145,10 @@ def print_reasons(result: Mapping[str, Any], *, err: bool = False) -> None:
         print_line(f"The first {len(songs):,} of {stored:,} songs; --songs {stored} prints all.", err=err)
 
 
-def _reasons(explanation: Sequence[Mapping[str, Any]] | None) -> str:
+def _reasons(explanation: Sequence[Mapping[str, Any]] | None) -> RenderableType:
     if explanation is None:
         return "none: the service does not keep features"
-    return "\n".join(f"{reason['contribution']:+.2f} {reason['text']}" for reason in explanation)
+    return Group(*(shown(f"{reason['contribution']:+.2f} {reason['text']}") for reason in explanation))
 
 
 def _print_problems(result: Mapping[str, Any], *, err: bool) -> None:

@@ -45,6 +45,9 @@ class _Commands(QuickGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's, which Typer keeps
+            raise
         except UserError as error:
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:

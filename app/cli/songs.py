@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.options import CsvOption, JsonOption, Service, for_service, output_option, probability_option
-from app.cli.output import fail, print_json, print_line, print_rows, print_table
+from app.cli.output import fail, one_line, print_json, print_line, print_rows, print_table
 
 LARGEST_PAGE = 1_000
 
@@ -180,10 +180,10 @@ def song(
     genre = f"{found['predictedGenre']['name']} ({found['confidence']:.2f}{certainty})"
     if (verified := found["verifiedGenre"]) is not None:
         genre = f"{verified['name']}, verified; predicted was {genre}"
-    print_line(f"{found['title']}: {genre}")
+    print_line(f"{one_line(found['title'])}: {genre}")
     print_line(f"classified {found['classifiedAt']} by model {found['modelVersion']}")
     if (batch := found["batch"]) is not None:
-        print_line(f"batch {batch['id']}" + (f", {batch['fileName']}" if batch["fileName"] else ""))
+        print_line(f"batch {batch['id']}" + (f", {one_line(batch['fileName'])}" if batch["fileName"] else ""))
     print_rows({"genre": "genre", "probability": "probability"}, found["probabilities"])
     if not explain:
         return

@@ -55,7 +55,9 @@ def unless_known(response: Response, if_none_match: str) -> Response:
         return response
     tag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
     headers = {"etag": f"W/{tag}"}
-    if if_none_match == "*" or tag in {known.strip().removeprefix("W/") for known in if_none_match.split(",")}:
+    if if_none_match == "*" or tag in {
+        known.strip().removeprefix("W/") for known in if_none_match.split(",")
+    }:
         return Response(status_code=304, headers={**headers, "vary": "Accept-Encoding"})
     response.headers.update(headers)
     return response

@@ -126,6 +126,7 @@ def test_a_verified_genre_is_shown_with_the_predicted_one(api: ApiClient) -> Non
         (("song", "x"), 1, "trackId: must be a whole number, 0 or more"),
         (("songs", "--genre", "polka"), 1, "Unknown genre 'polka'."),
         (("songs", "--min-confidence", "2"), 2, "must be from 0 to 1, not 2"),
+        (("songs", "--order", "x"), 2, "Invalid value for '--order': 'x' is not one of 'title',"),
         (("songs", "--json", "--csv"), 2, "--json and --csv cannot be combined"),
         (("batch", "U29uZzox"), 1, "id: is not a batch ID; pass `Batch.id`"),
         (("batch", "x", "--follow", "--cancel"), 2, "use only one of --follow, --cancel and --delete"),
@@ -163,6 +164,22 @@ def test_batches_are_listed_and_shown(api: ApiClient, batch: dict[str, Any]) -> 
     assert printed(api, "batch", batch["id"], "--follow") == shown
     (outcome,) = json.loads(printed(api, "batch", batch["id"], "--json"))
     assert outcome["batch"]["rowsClassified"] == 30
+
+
+def test_piped_tables_contain_every_row_on_one_line(api: ApiClient) -> None:
+    title = f"{'long ' * 40}\n2 | forged\trow"
+    batch = api.classify(song_csv([song_row(trackID="1", title=title)]))
+    assert batch["id"] in printed(api, "batches")
+    escaped = title.replace("\n", "\\n").replace("\t", "\\t")
+    assert any(f" {escaped} " in line for line in printed(api, "songs").splitlines())
+    assert printed(api, "song", "1").startswith(f"{escaped}: ")
+
+
+def test_tables_on_a_narrow_terminal_wrap_texts_but_do_not_cut_them() -> None:
+    batch = {"id": "q" * 56, "fileName": "z" * 99, "status": "QUEUED", "rowsUploaded": 1, "rowsClassified": 0}
+    screen = _on_terminal({"batches": {"nodes": [{**batch, "createdAt": "2026"}]}}, ("batches",), columns=60)
+    assert (screen.count("q"), screen.count("z")) == (56, 99)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in screen
 
 
 @pytest.mark.parametrize(("options", "left"), [((), 30), (("--with-songs",), 0)])
@@ -307,21 +324,27 @@ def test_control_characters_in_responses_are_escaped(arguments: tuple[str, ...])
         "batches": {"nodes": [{**batch, "createdAt": "now"}]},
         "genres": [{"name": WILD, "songCount": 1}],
     }
+    screen = _on_terminal(data, arguments, columns=300)
+    assert "owned" in screen
+    assert not set("\x07\x9b\N{RIGHT-TO-LEFT OVERRIDE}") & set(screen)
+    assert "\x1b]0" not in screen
+    assert "\x1b[31m" not in screen
+
+
+def _on_terminal(data: dict[str, Any], arguments: tuple[str, ...], *, columns: int) -> str:
+    """Return what a command prints on a terminal when the service responds with some data."""
     with scripted_server(Answer(body={"data": data})) as server:
         ours, theirs = pty.openpty()
         process: subprocess.Popen[bytes] = subprocess.Popen(
             [*PROGRAM, *arguments],
-            env={**os.environ, "GENREGRAPH_URL": server.url, "TERM": "xterm", "COLUMNS": "300"},
+            env={**os.environ, "GENREGRAPH_URL": server.url, "TERM": "xterm", "COLUMNS": str(columns)},
             stdout=theirs,
             stderr=theirs,
         )
         os.close(theirs)
         screen = _all_of(ours)
         assert process.wait(timeout=30) == 0
-    assert "owned" in screen
-    assert not set("\x07\x9b\N{RIGHT-TO-LEFT OVERRIDE}") & set(screen)
-    assert "\x1b]0" not in screen
-    assert "\x1b[31m" not in screen
+    return screen
 
 
 def _all_of(terminal: int) -> str:

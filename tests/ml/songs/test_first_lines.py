@@ -244,7 +244,10 @@ class TestClassifyingWithMissingValues:
             ("title,tags", "Line 1: the header has no column trackID."),
             ("trackID,title,vect77", "Line 1: the header has no column vect_77; it has 'vect77': rename it."),
             ("trackID,title", "Line 1: the header has only trackID and title. Add tags or a number column."),
-            ("trackID,title,x", "Line 1: the header has only trackID and title. Add tags or a number column."),
+            (
+                "trackID,title,x",
+                "Line 1: the header has only trackID and title. Add tags or a number column.",
+            ),
         ],
     )
     def test_columns_that_may_be_absent_are_not_reported(self, header: str, message: str) -> None:
