@@ -16,11 +16,7 @@ __all__ = ["EmbeddedPostgresError", "local_postgres"]
 def local_postgres(data_dir: Path, *, join: bool = False) -> Iterator[Callable[[], str]]:
     """Run a server in this context; yield a function that waits until it is ready and returns its URL.
 
-    Call this from the main thread: on Linux the server stops with the thread that started it.
-
-    Args:
-        data_dir: the data folder.
-        join: use the server that another process already runs on this folder, if any.
+    With `join`, use the server that another process already runs on this folder, if any.
 
     Raises:
         EmbeddedPostgresError: the server cannot run. The yielded function may raise it too.

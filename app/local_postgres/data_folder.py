@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.local_postgres.binaries import Binaries
 from app.local_postgres.errors import EmbeddedPostgresError, explain_output
-from app.local_postgres.location import Account, as_account
+from app.local_postgres.location import Account, as_account, data_version
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -90,7 +90,7 @@ def check_version(data: Path, binaries: Binaries) -> None:
     Raises:
         EmbeddedPostgresError: it does not.
     """
-    made_by = (data / "PG_VERSION").read_text().strip()
+    made_by = data_version(data)
     if made_by != binaries.major_version:
         raise EmbeddedPostgresError(
             f"{data} was created by PostgreSQL {made_by}, but this is version {binaries.version}; move the "

@@ -20,13 +20,7 @@ ERROR_MARKERS = ("FATAL", "PANIC", "error:")
 
 
 def explain_output(output: str, folder: Path, log: Path | None = None) -> str:
-    """Return a message for a PostgreSQL program that failed.
-
-    Args:
-        output: its complete output.
-        folder: its working folder.
-        log: its log file, if any.
-    """
+    """Return a message for a PostgreSQL program that failed in a folder, from its output."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     for line in lines:
         # A full /dev/shm is not a full disk.
@@ -42,12 +36,7 @@ def explain_output(output: str, folder: Path, log: Path | None = None) -> str:
 
 
 def explain_os_error(error: OSError, folder: Path) -> str:
-    """Return a message for an operating system error.
-
-    Args:
-        error: the error.
-        folder: the folder to name if the error has no path.
-    """
+    """Return a message for an operating system error at its path, or in a folder."""
     path = Path(str(error.filename)) if error.filename else folder
     if path.is_relative_to(folder):  # the user only knows the folder
         path = folder

@@ -86,13 +86,7 @@ NOTE_NAME = "WHERE-THE-DATA-IS.txt"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A server's data folder and account.
-
-    Attributes:
-        requested: the configured folder.
-        data: the server's data folder.
-        account: None for the account of this process.
-    """
+    """The configured folder, the server's data folder, and its account; None is that of this process."""
 
     requested: Path
     data: Path
@@ -102,16 +96,6 @@ class Place:
     def is_elsewhere(self) -> bool:
         """Whether the data is outside the requested folder."""
         return self.data.parent != self.requested
-
-    @property
-    def has_data(self) -> bool:
-        """Whether there is a complete data folder."""
-        return _has_data(self.data)
-
-    @property
-    def data_version(self) -> str | None:
-        """The major version of PostgreSQL that created the data; None without data."""
-        return (self.data / "PG_VERSION").read_text().strip() if self.has_data else None
 
     def make(self) -> None:
         """Create missing folders; existing ones are not changed."""
@@ -123,7 +107,7 @@ class Place:
 
     def is_abandoned(self) -> bool:
         """Return whether the user has deleted the requested folder since the data was created."""
-        return self.is_elsewhere and self.has_data and not (self.requested / NOTE_NAME).exists()
+        return self.is_elsewhere and has_data(self.data) and not (self.requested / NOTE_NAME).exists()
 
     def write_note(self) -> None:
         """Write a note to the requested folder that says where the data is."""
@@ -142,7 +126,7 @@ def choose_place(requested: Path) -> Place:
         EmbeddedPostgresError: the server cannot reach the data, or it belongs to another folder.
     """
     inside = requested / "postgres"
-    if _has_data(inside):
+    if has_data(inside):
         account = owner_account(inside)
         if account is not None and not account.reaches(requested):
             raise EmbeddedPostgresError(
@@ -156,7 +140,7 @@ def choose_place(requested: Path) -> Place:
     digest = hashlib.sha256(str(requested).encode()).hexdigest()[:16]
     elsewhere = REACHABLE_HOME / "data" / digest / "postgres"
     _refuse_note_of_another_folder(requested, elsewhere)
-    if _has_data(elsewhere):
+    if has_data(elsewhere):
         return Place(requested, elsewhere, owner_account(elsewhere))
     return Place(requested, inside if account.reaches(requested) else elsewhere, account)
 
@@ -173,8 +157,14 @@ def make_passable(folder: Path) -> None:
             path.chmod(0o755)
 
 
-def _has_data(data: Path) -> bool:
+def has_data(data: Path) -> bool:
+    """Return whether a data folder is complete."""
     return (data / "PG_VERSION").is_file()
+
+
+def data_version(data: Path) -> str:
+    """Return the major version of PostgreSQL that created a data folder."""
+    return (data / "PG_VERSION").read_text().strip()
 
 
 def _refuse_note_of_another_folder(requested: Path, elsewhere: Path) -> None:
@@ -183,7 +173,7 @@ def _refuse_note_of_another_folder(requested: Path, elsewhere: Path) -> None:
     if not note.is_file():
         return
     noted = Path(note.read_text().strip().rpartition("\n")[2])
-    if noted != elsewhere and _has_data(noted):
+    if noted != elsewhere and has_data(noted):
         raise EmbeddedPostgresError(
             f"{requested} was moved or copied, but its data in {noted} belongs to the old path; move it "
             f"back, or delete {note} to start with no data"

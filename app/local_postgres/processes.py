@@ -42,12 +42,7 @@ class Watchdog:
 
 @dataclass(frozen=True, slots=True)
 class LockFile:
-    """What a server's own lock file, `postmaster.pid`, says.
-
-    Attributes:
-        pid: the server's process id.
-        port: its port; None unless it accepts connections.
-    """
+    """A server's process id and, if it accepts connections, its port, by its own `postmaster.pid`."""
 
     pid: int
     port: int | None

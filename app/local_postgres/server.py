@@ -24,7 +24,7 @@ from app.local_postgres.data_folder import (
     set_aside,
 )
 from app.local_postgres.errors import EmbeddedPostgresError, explain_os_error, explain_output
-from app.local_postgres.location import Place, as_account, choose_place
+from app.local_postgres.location import Place, as_account, choose_place, data_version, has_data
 from app.local_postgres.processes import LockFile, Watchdog, stop_leftover_server
 
 START_SECONDS = 300.0
@@ -42,7 +42,8 @@ class EmbeddedPostgres:
     """A PostgreSQL server with its own data folder; a context manager that returns its URL.
 
     The server listens on a random port of 127.0.0.1 and requires a password, kept in a file that only
-    this account can read. It stops when this process ends.
+    this account can read. It stops when this process ends. Methods raise `EmbeddedPostgresError` if it cannot
+    run.
     """
 
     def __init__(
@@ -62,8 +63,7 @@ class EmbeddedPostgres:
         # Resolve links now: the server's account may not be able to follow them.
         self._folder = data_dir.resolve()
         self._settings = dict(settings or {})
-        self._given_binaries = binaries
-        self._binaries: Binaries | None = None
+        self._binaries = binaries
         self._place: Place | None = None
         self._password = ""
         self._port = 0
@@ -90,19 +90,11 @@ class EmbeddedPostgres:
 
     @property
     def data_path(self) -> Path:
-        """The server's data folder: in the requested folder, or where its account can reach it.
-
-        Raises:
-            EmbeddedPostgresError: the data cannot be reached, or belongs to another folder.
-        """
+        """The server's data folder: in the requested folder, or where its account can reach it."""
         return (self._place or choose_place(self._folder)).data
 
     def running_url(self) -> str | None:
-        """Return the URL of the server that another process runs on this folder; None if none is ready.
-
-        Raises:
-            EmbeddedPostgresError: the folder or its password cannot be read.
-        """
+        """Return the URL of the server that another process runs on this folder; None if none is ready."""
         place = choose_place(self._folder)
         found = LockFile.read(place.data)
         if found is None or found.port is None:
@@ -116,22 +108,12 @@ class EmbeddedPostgres:
         self.stop()
 
     def start(self) -> str:
-        """Start the server, create its data and database if missing, and return its URL.
-
-        If the server already runs, only return the URL.
-
-        Raises:
-            EmbeddedPostgresError: the server cannot run.
-        """
+        """Start the server unless it runs, create its data and database if missing, and return its URL."""
         self.launch()
         return self.wait()
 
     def launch(self) -> None:
-        """Start the server process, and create its data if missing, without waiting until it is ready.
-
-        Raises:
-            EmbeddedPostgresError: the server cannot run.
-        """
+        """Start the server process, and create its data if missing, without waiting until it is ready."""
         if self._process is not None and self._process.poll() is None:
             return
         if sys.platform == "win32":
@@ -144,11 +126,7 @@ class EmbeddedPostgres:
             self._launch()
 
     def wait(self) -> str:
-        """Wait until the launched server accepts connections, create its database, and return its URL.
-
-        Raises:
-            EmbeddedPostgresError: the server cannot run.
-        """
+        """Wait until the launched server accepts connections, create its database, and return its URL."""
         if self._url is None:
             with self._stopped_on_failure():
                 self._wait_until_ready()
@@ -190,8 +168,8 @@ class EmbeddedPostgres:
     def _prepare(self) -> None:
         """Lock the folder, and create the data if it is missing."""
         place = self._place = choose_place(self._folder)
-        existing = None if place.is_abandoned() else place.data_version
-        binaries = self._given_binaries or find_binaries(existing)
+        keeps = has_data(place.data) and not place.is_abandoned()
+        binaries = self._binaries or find_binaries(data_version(place.data) if keeps else None)
         place.make()
         # Lock the data, not the requested folder: copies of that may refer to the same data.
         self._lock = lock_folder(place.data.parent, shown=self._folder)
@@ -202,7 +180,7 @@ class EmbeddedPostgres:
         if place.is_abandoned():
             set_aside(place.data)
         place.write_note()
-        if not place.has_data:
+        if not has_data(place.data):
             durable = self._settings.get("fsync") != "off"
             make_data_folder(place.data, self._password_file, self._binaries, place.account, durable=durable)
         check_version(place.data, self._binaries)
