@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from app.cli.help import Command, QuickGroup
+from app.cli.help import Command, group
 from app.cli.options import JsonOption
 from app.cli.output import USAGE, fail, print_json, print_table
 from app.clients.roles import Role
@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-clients = typer.Typer(
+clients = group(
     name="clients",
     help="""Manage clients. Running services notice changes within seconds.
 
@@ -32,10 +32,6 @@ Examples:
   genregraph clients add nightly > nightly.secret
   genregraph clients list
 """,
-    cls=QuickGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
     add_completion=False,
 )
 
@@ -108,18 +104,13 @@ def list_(as_json: JsonOption = False) -> None:
             + [{"name": one.client_id, "role": one.role, "source": source} for source, one in configured]
         )
         return
-    rows = [
-        (
-            *(account.name, account.role.value, "database", _day(account.created_at)),
-            *(_day(account.last_used_at) or "never", _secrets(account)),
-        )
-        for account in accounts
-    ]
-    rows += [
-        (one.client_id, one.role.value, source, "", "", "valid while configured")
-        for source, one in configured
-    ]
-    print_table(("client", "role", "kept in", "added", "last used", "secrets"), rows)
+    table: list[tuple[str, ...]] = []
+    for account in accounts:
+        added, used = _day(account.created_at), _day(account.last_used_at) or "never"
+        table.append((account.name, account.role.value, "database", added, used, _secrets(account)))
+    for source, one in configured:
+        table.append((one.client_id, one.role.value, source, "", "", "valid while configured"))
+    print_table(("client", "role", "kept in", "added", "last used", "secrets"), table)
 
 
 def _duration(text: str) -> timedelta:
@@ -140,16 +131,14 @@ def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answe
 
 async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
     """Return the clients in the settings, each with the name of its setting."""
-    from app.clients.directory import FileClients, SettingsClients
+    from app.clients.directory import CredentialSource, FileClients, SettingsClients
 
-    found: list[tuple[str, Credential]] = []
+    sources: dict[str, CredentialSource] = {}
     if settings.clients is not None:
-        known = await SettingsClients(settings.clients.get_secret_value()).read()
-        found += [("GENREGRAPH_CLIENTS", one) for one in known]
+        sources["GENREGRAPH_CLIENTS"] = SettingsClients(settings.clients.get_secret_value())
     if settings.clients_file is not None:
-        known = await FileClients(settings.clients_file).read()
-        found += [("GENREGRAPH_CLIENTS_FILE", one) for one in known]
-    return found
+        sources["GENREGRAPH_CLIENTS_FILE"] = FileClients(settings.clients_file)
+    return [(name, one) for name, source in sources.items() for one in await source.read()]
 
 
 def _secrets(account: ClientAccount) -> str:

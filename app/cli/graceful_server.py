@@ -39,8 +39,7 @@ class GracefulServer(uvicorn.Server):
             config: uvicorn's configuration.
             on_listening: called once, when the port is known.
             on_signal: called once, at the first signal.
-            delay_seconds: how long it accepts connections after SIGTERM. SIGINT or a second signal ends the
-                delay.
+            delay_seconds: how long it serves on after SIGTERM, unless SIGINT or a second signal arrives.
         """
         super().__init__(config)
         self._on_listening = on_listening

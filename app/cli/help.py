@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 _EXAMPLES = "\n\nExamples:\n"
@@ -60,3 +62,13 @@ class Command(_WithExamples, TyperCommand):
         for name in sorted(groups, key=lambda name: _PLACES.get(name, 1)):
             with formatter.section(name):
                 formatter.write_dl(groups[name])
+
+
+group = partial(
+    typer.Typer,
+    cls=QuickGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+"""A group of commands."""

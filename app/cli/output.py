@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import typer
 
+from ml.errors import UserError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, ProgressColumn
@@ -45,9 +47,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Print an error to standard error, and end the command with an exit code."""
-    print_error(f"genregraph: {message}")
-    raise typer.Exit(code)
+    """End the command with an error and an exit code."""
+    error = UserError(message)
+    error.exit_code = code
+    raise error
+
+
+def print_failure(error: UserError) -> None:
+    """Print the error that ends the command."""
+    print_error(f"genregraph: {error}")
 
 
 def print_error(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,7 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from multiprocessing.context import ForkProcess
+from typing import Final, cast
 
 import structlog
 
@@ -46,7 +48,7 @@ class Place:
 class _Child:
     number: int
     sockets: list[socket.socket]
-    pid: int = 0
+    process: ForkProcess | None = None
     started: float = 0.0
     pause: float = 0.0
     due: float = 0.0
@@ -62,18 +64,15 @@ class Processes:
     def __init__(
         self, count: int, host: str, port: int, serve: Callable[[Place], int], *, stop_seconds: float
     ) -> None:
-        """Listen without serving.
+        """Listen without serving, on a free port if it is 0.
 
-        Args:
-            count: the number of processes.
-            host: an address or host name.
-            port: 0 for a free port.
-            serve: serves in a process until a signal arrives, and returns the exit code.
-            stop_seconds: how long a process may take to stop before it is killed.
+        `serve` serves in a process until a signal arrives, and returns the exit code. It is killed if it then
+        takes more than `stop_seconds`.
 
         Raises:
             OSError: the port is not available.
         """
+        self._fork = multiprocessing.get_context("fork")
         self._serve = serve
         self._stop_seconds = stop_seconds
         self._signals: list[int] = []
@@ -87,9 +86,12 @@ class Processes:
             for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
+            ready, report = self._fork.Pipe(duplex=False)
             first, *others = self._children
-            if (code := self._start_first(first)) is not None:
-                return code
+            process = self._start(first, partial(report.send, None))
+            while not (self._signals or ready.poll(LOOK_SECONDS)):
+                if not process.is_alive():
+                    return process.exitcode or 1
             for child in others:
                 self._start(child)
             while not self._signals:
@@ -101,74 +103,39 @@ class Processes:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _start_first(self, child: _Child) -> int | None:
-        """Start the first process and wait until it serves; return its exit code if it fails."""
-        readable, writable = os.pipe()
-        os.set_blocking(readable, False)
-        self._start(child, writable)
-        os.close(writable)
-        try:
-            while not self._signals:
-                try:
-                    if os.read(readable, 1):
-                        return None
-                except BlockingIOError:
-                    time.sleep(LOOK_SECONDS)
-                    continue
-                _, status = os.waitpid(child.pid, 0)
-                child.pid = 0
-                return os.waitstatus_to_exitcode(status) or 1
-            return 0
-        finally:
-            os.close(readable)
-
-    def _start(self, child: _Child, ready: int | None = None) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    def _start(self, child: _Child, ready: Callable[[], None] = lambda: None) -> ForkProcess:
         child.started = time.monotonic()
-        child.pid = os.fork()
-        if child.pid:
-            return
-        code = 1
-        try:
-            os.close(self._life)
-            # Ctrl-C in a terminal goes to the parent, which forwards it.
-            os.setpgid(0, 0)
-            for other in self._children:
-                for listener in other.sockets if other is not child else ():
-                    listener.close()
+        child.process = self._fork.Process(target=self._run_child, args=(child, ready))
+        child.process.start()
+        return child.process
 
-            def report_ready() -> None:
-                if ready is not None:
-                    os.write(ready, b"1")
-                    os.close(ready)
-
-            code = self._serve(Place(child.number, child.sockets, self._lifeline, report_ready))
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)  # without the parent's cleanup
+    def _run_child(self, child: _Child, ready: Callable[[], None]) -> None:
+        os.close(self._life)
+        # Ctrl-C in a terminal goes to the parent, which forwards it.
+        os.setpgid(0, 0)
+        for other in self._children:
+            for listener in other.sockets if other is not child else ():
+                listener.close()
+        sys.exit(self._serve(Place(child.number, child.sockets, self._lifeline, ready)))
 
     def _look_after_children(self) -> None:
         now = time.monotonic()
         for child in self._children:
-            if not child.pid:
+            if child.process is None:
                 if now >= child.due:
                     self._start(child)
-                continue
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if not pid:
-                continue
-            steady = now - child.started > STEADY_SECONDS
-            child.pause = 0.0 if steady else min(max(FIRST_PAUSE_SECONDS, 2 * child.pause), MAX_PAUSE_SECONDS)
-            child.due = now + child.pause
-            log.error(
-                "a process has died and is restarted",
-                pid=pid,
-                exit_code=os.waitstatus_to_exitcode(status),
-                pause_seconds=child.pause,
-            )
-            child.pid = 0
+            elif not child.process.is_alive():
+                steady = now - child.started > STEADY_SECONDS
+                pause = min(max(FIRST_PAUSE_SECONDS, 2 * child.pause), MAX_PAUSE_SECONDS)
+                child.pause = 0.0 if steady else pause
+                child.due = now + child.pause
+                log.error(
+                    "a process has died and is restarted",
+                    pid=child.process.pid,
+                    exit_code=child.process.exitcode,
+                    pause_seconds=child.pause,
+                )
+                child.process = None
 
     def _stop(self) -> None:
         """Close the listeners, and forward signals until all processes have finished their requests."""
@@ -176,19 +143,18 @@ class Processes:
             for listener in child.sockets:
                 listener.close()
         deadline = time.monotonic() + self._stop_seconds
-        passed_on = 0
+        forwarded = 0
         if not self._signals:
             self._signals.append(signal.SIGTERM)
-        while running := [child for child in self._children if child.pid]:
-            number = self._signals[passed_on] if passed_on < len(self._signals) else None
-            passed_on += number is not None
+        processes = [child.process for child in self._children if child.process is not None]
+        while running := [process for process in processes if process.is_alive()]:
+            numbers = self._signals[forwarded:]
+            forwarded += len(numbers)
             if time.monotonic() > deadline:
-                number = signal.SIGKILL
-            for child in running:
-                if number is not None:
-                    os.kill(child.pid, number)
-                if os.waitpid(child.pid, os.WNOHANG)[0]:
-                    child.pid = 0
+                numbers = [signal.SIGKILL]
+            for process in running:
+                for number in numbers:
+                    os.kill(cast("int", process.pid), number)
             time.sleep(LOOK_SECONDS)
         os.close(self._life)
         os.close(self._lifeline)

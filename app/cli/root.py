@@ -15,13 +15,12 @@ from app.cli.clients import clients
 from app.cli.database import database, migrate, schema
 from app.cli.demo import demo
 from app.cli.evaluate import evaluate
-from app.cli.help import Command, QuickGroup
-from app.cli.output import FAILED, INTERRUPTED, Output, fail
-from app.cli.serve import serve
+from app.cli.help import Command, QuickGroup, group
+from app.cli.output import FAILED, INTERRUPTED, Output, print_failure
+from app.cli.serve import serve, worker
 from app.cli.songs import genres, labels, song, songs
 from app.cli.training import learn, sample_data, train, tune
 from app.cli.verify import verify
-from app.cli.worker import worker
 from ml.errors import UserError
 
 COMMANDS = (
@@ -49,12 +48,14 @@ class _Commands(QuickGroup):
             error.message = error.message.removeprefix("Value error, ")  # pydantic's, which Typer keeps
             raise
         except UserError as error:
-            fail(str(error), error.exit_code)
+            print_failure(error)
+            raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            fail("interrupted", INTERRUPTED)
+            print_failure(UserError("interrupted"))
+            raise typer.Exit(INTERRUPTED) from None
 
 
-cli = typer.Typer(
+cli = group(
     name="genregraph",
     help="""Song genres over GraphQL: upload a CSV of songs, get each song's genre back.
 
@@ -65,9 +66,6 @@ Examples:
   genregraph COMMAND --help
 """,
     cls=_Commands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 
 for command in COMMANDS:

@@ -1,14 +1,28 @@
-"""`genregraph serve`."""
+"""`genregraph serve` and `worker`."""
 
 from __future__ import annotations
 
 import gc
 import signal
+import socket
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from app.cli.output import fail
+
+if TYPE_CHECKING:
+    from app.observability.metrics import Metrics
+    from app.observability.tracing import Tracing
+    from app.settings import Settings
+    from ml.model.ensemble import Ensemble
+
+TIDYING_AND_METRICS: Final = 2
+"""Connections reserved for tidying and metrics, so that a busy worker does not look like a lost database."""
 
 
 def serve(
@@ -39,3 +53,97 @@ def serve(
         code = run_serve(settings, url)
     if code:
         raise typer.Exit(code)
+
+
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Batches to process at once.")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, help="Port on GENREGRAPH_HOST for /metrics and /livez, without authentication."
+        ),
+    ] = None,
+) -> None:
+    """Process background batches, in addition to the workers inside `serve`, on any machine.
+
+    Examples:
+      genregraph worker
+      genregraph worker --concurrency 4 --metrics-port 9100
+    """
+    import asyncio
+
+    from app import __version__
+    from app.cli.startup import migrate_or_fail, model_or_fail, settings_or_fail
+    from app.observability.logs import configure_logs
+    from app.observability.metrics import Metrics
+    from app.observability.tracing import tracing
+
+    settings = settings_or_fail(worker_concurrency=concurrency)
+    configure_logs(settings.effective_log_format)
+    if settings.database_url is None:
+        fail(
+            "a worker needs GENREGRAPH_DATABASE_URL; with the embedded database, `genregraph serve` runs one"
+        )
+    migrate_or_fail(settings.database_url.get_secret_value())
+    ensemble = model_or_fail(settings)
+    metrics = Metrics()
+    metrics.describe("worker", __version__, ensemble.manifest.model_version, ensemble.genres)
+    listener = None if metrics_port is None else _listener(settings.host, metrics_port)
+    with tracing() as traces:
+        asyncio.run(_work(settings, ensemble, metrics, traces, listener))
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    import structlog
+
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port}: {error.strerror}")
+    structlog.get_logger(__name__).info("metrics", url=f"http://{host}:{listener.getsockname()[1]}/metrics")
+    return listener
+
+
+async def _work(
+    settings: Settings,
+    ensemble: Ensemble,
+    metrics: Metrics,
+    traces: Tracing,
+    listener: socket.socket | None,
+) -> None:
+    import asyncio
+
+    from app.batches.classifier import SongClassifier
+    from app.batches.queue import WorkWaiting
+    from app.batches.worker import make_worker, run_until_stopped
+    from app.catalogue.models import model_registered
+    from app.database.connect import Database
+    from app.database.engine import create_engine, create_session_factory
+    from app.database.pools import WORKER_CONNECTIONS
+    from app.http.servers import answering
+
+    assert settings.database_url is not None
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    database = Database(settings.database_url.get_secret_value())
+    engine = create_engine(
+        database,
+        size=WORKER_CONNECTIONS * settings.worker_concurrency + TIDYING_AND_METRICS,
+        on_wait=partial(metrics.record_pool_wait, "work"),
+    )
+    traces.statements([engine])
+    sessions = create_session_factory(engine)
+    classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
+    waiting = WorkWaiting(sessions, metrics)
+    answered = nullcontext() if listener is None else answering(listener, metrics, waiting)
+    async with model_registered(sessions, ensemble.manifest), metrics.health.measured(), answered:
+        await run_until_stopped(
+            make_worker(settings, database, sessions, classifier, metrics, traces), stopped
+        )
+    classifier.close()
+    await engine.dispose()

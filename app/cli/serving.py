@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from app import __version__
 from app.cli.graceful_server import GracefulServer
 from app.cli.options import LOCAL_CLIENT
-from app.cli.output import fail
+from app.cli.output import fail, print_failure
 from app.cli.processes import Place, Processes
 from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail, using_model
 from app.clients.credentials import parse_clients
@@ -31,6 +31,7 @@ from app.main import create_app
 from app.observability.logs import configure_logs
 from app.observability.tracing import tracing
 from app.settings import Environment, LogFormat, Settings
+from ml.errors import UserError
 
 LOCAL_CLIENTS: Final = f"{LOCAL_CLIENT}:{LOCAL_CLIENT}:admin"
 """The well-known client, which only the embedded database gets."""
@@ -48,12 +49,7 @@ log = structlog.get_logger(__name__)
 
 
 def run_serve(settings: Settings, url: DatabaseUrl) -> int:
-    """Serve until a signal arrives, and return the exit code.
-
-    Args:
-        settings: the settings.
-        url: waits for the database and returns its URL.
-    """
+    """Serve until a signal arrives, and return the exit code."""
     configure_logs(settings.effective_log_format)
     known = _known_client(settings)
     ready = _with_database(settings, url)
@@ -90,13 +86,9 @@ def _with_database(settings: Settings, url: DatabaseUrl, *, start_empty: bool = 
 def _serve(
     settings: Settings, known: str | None, place: Place | None = None, siblings: Path | None = None
 ) -> int:
-    """Serve in this process, and return its exit code.
+    """Serve in this process, which may have a place among several, and return its exit code.
 
-    Args:
-        settings: the settings, with a database.
-        known: the well-known client, if it is allowed.
-        place: the place of this process among several; None if there is only one.
-        siblings: the folder that the processes share.
+    `known` is the well-known client, if it is allowed, and `siblings` the folder that the processes share.
     """
     with tracing() as traces:
         with using_model(settings):
@@ -155,15 +147,14 @@ def _serve_together(settings: Settings, known: str | None) -> int:
     with TemporaryDirectory(prefix="genregraph-") as siblings:
 
         def serve_in(place: Place) -> int:
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: sys.exit(0))
             own = settings if place.number == 0 else settings.model_copy(update={"worker_concurrency": 0})
             try:
                 return _serve(own, known, place, Path(siblings))
-            except typer.Exit as failed:
-                return failed.exit_code
-            except SystemExit:
-                return 0
+            except UserError as error:
+                print_failure(error)
+                return error.exit_code
 
         stopping = settings.shutdown_delay_seconds + settings.shutdown_grace_seconds + STOP_MARGIN_SECONDS
         try:

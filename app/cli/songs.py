@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import partial
+from math import inf
 from typing import Annotated, Any
 
 import typer
@@ -105,31 +106,23 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
         "maxConfidence": max_confidence,
         "orderBy": order.name,
     }
-    nodes = song_nodes(client, SONGS, variables, None if all_songs else first)
+    nodes = song_nodes(client, SONGS, variables, inf if all_songs else first)
     print_rows(COLUMNS, nodes, as_json=as_json, as_csv=as_csv)
 
 
 def song_nodes(
-    client: Service, query: str, variables: Mapping[str, Any], most: int | None, *, page: int = LARGEST_PAGE
+    client: Service, query: str, variables: Mapping[str, Any], most: float, *, page: int = LARGEST_PAGE
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield songs, page by page.
-
-    Args:
-        client: the client of the service.
-        query: queries `songs` with the variables `first` and `after`.
-        variables: its other variables.
-        most: the maximum number; None for all.
-        page: the maximum number per request.
-    """
+    """Yield at most `most` songs of a query of `songs` with the variables `first` and `after`, by page."""
     after, left = None, most
-    while True:
-        size = page if left is None else min(left, page)
+    while left > 0:
+        size = int(min(left, page))
         found = client.execute(query, {**variables, "first": size, "after": after})["songs"]
         yield from found["nodes"]
-        left = None if left is None else left - size
-        if left == 0 or not found["pageInfo"]["hasNextPage"]:
+        if not found["pageInfo"]["hasNextPage"]:
             return
         after = found["pageInfo"]["endCursor"]
+        left -= size
 
 
 @for_service
@@ -227,5 +220,5 @@ def labels(client: Service, as_json: JsonOption = False) -> None:
     Examples:
       genregraph labels > labels.csv
     """
-    songs = song_nodes(client, VERIFIED_SONGS, {}, None)
+    songs = song_nodes(client, VERIFIED_SONGS, {}, inf)
     print_rows(LABEL_COLUMNS, songs, as_json=as_json, as_csv=not as_json)

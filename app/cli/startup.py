@@ -70,9 +70,7 @@ def weak_secrets(settings: Settings) -> list[str]:
 def database_starting(settings: Settings, *, join: bool = False) -> Iterator[DatabaseUrl]:
     """Yield the database of the settings; without one, run an embedded PostgreSQL in this context.
 
-    Args:
-        settings: with or without a database.
-        join: use the embedded server of another process, if there is one.
+    With `join`, use the embedded server of another process, if there is one.
 
     Raises:
         EmbeddedPostgresError: the embedded server cannot run.
@@ -113,11 +111,7 @@ def on_database(settings: Settings, work: Callable[[SessionFactory], Awaitable[R
 
 
 def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | None:
-    """Migrate the database and return its revision, or end the command with the reason.
-
-    Args:
-        database_url: the database.
-        start_empty: delete all data first.
+    """Migrate the database, emptied first on request, and return its revision, or end the command.
 
     Raises:
         DatabaseUrlError: the URL is wrong.

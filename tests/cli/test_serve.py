@@ -223,6 +223,13 @@ def test_invalid_settings_fail_with_one_line(folder: Path, settings: dict[str, s
     assert "hunter2" not in output
 
 
+def test_several_processes_report_invalid_settings(serve: Serve, database_url: str) -> None:
+    code, errors = serve(database_url=database_url, clients="nobody", processes="2").end()
+    assert code == 1
+    (line,) = errors.splitlines()
+    assert line.startswith("genregraph: GENREGRAPH_CLIENTS: Entry 1 is not of the form client-id:")
+
+
 def test_a_port_in_use_is_reported(serve: Serve, database_url: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -50,7 +50,7 @@ class Program:
         """
         self.log_path = log
         self._process: ForkServerProcess = _CONTEXT.Process(
-            target=_run, args=(arguments, {**os.environ, **environment}, log, before), daemon=True
+            target=_run, args=(arguments, {**os.environ, **environment}, log, before)
         )
         self._process.start()
 
