@@ -47,7 +47,7 @@ from app.http.endpoint import GraphQLView
 from app.http.gate import Gate
 from app.http.limits import ClientQuotas
 from app.http.monitoring import health_routes, metrics_route
-from app.http.responses import http_error, internal_server_error
+from app.http.responses import RefusedRequestError, http_error, internal_server_error, refused
 from app.http.uploads import Spool
 from app.observability.metrics import Metrics, Operation
 from app.observability.siblings import Siblings
@@ -138,8 +138,14 @@ def create_app(
             *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
             *_metrics_routes(settings, pools.sessions, accuracy, metrics, others),
         ],
-        middleware=[Middleware(Gate, settings, authenticator, metrics, quotas, known_client)],
-        exception_handlers={HTTPException: http_error, Exception: internal_server_error},
+        middleware=[
+            Middleware(Gate, settings, authenticator, metrics, quotas, known_client, stopping.is_set)
+        ],
+        exception_handlers={
+            RefusedRequestError: refused,
+            HTTPException: http_error,
+            Exception: internal_server_error,
+        },
         lifespan=lifespan,
     )
     app.state.stop = stop

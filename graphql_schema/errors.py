@@ -6,10 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from graphql import ExecutionResult as GraphQLExecutionResult
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.schema.exceptions import CannotGetOperationTypeError
-from strawberry.types import ExecutionResult
 
 from app.catalogue.errors import (
     ForbiddenError,
@@ -64,41 +62,26 @@ class RefusedOperationError(CannotGetOperationTypeError):
     as_http_error_reason = __str__
 
 
-def note_codes(errors: Iterable[GraphQLError], *, suggestions: bool) -> None:
-    """Add the code to each error, remove suggestions of names unless allowed, and log unexpected errors."""
+def prepare_errors(errors: Iterable[GraphQLError], *, suggestions: bool) -> None:
+    """Add codes to errors that are about to be sent, and remove suggestions of names unless allowed.
+
+    Unexpected errors are logged and masked, because their messages may contain anything.
+    """
     for error in errors:
-        if not suggestions and isinstance(error.original_error, GraphQLError | None):
+        cause = error.original_error
+        if not suggestions and isinstance(cause, GraphQLError | None):
             # Strawberry does not remove suggestions for arguments, input fields, values and types.
             error.message = _SUGGESTION.sub("", error.message)
         if error.message.startswith(_NO_GLOBAL_ID):
             error.message = "The value is not an ID of this API. Pass the `id` of a `Batch` or `Song`."
         code = code_of(error)
-        error.extensions = {"code": code, **(error.extensions or {})}
         if code is Code.INTERNAL_SERVER_ERROR:
-            log.error("unexpected error", path=_place(error), exc_info=error.original_error)
+            log.error("unexpected error", path=_place(error), exc_info=cause)
+            error.message, error.extensions = code.message, {}
         elif code.message:
-            log.warning("operation failed", code=code, path=_place(error), error=repr(error.original_error))
-            read_only = error.original_error is not None and is_read_only(error.original_error)
-            error.message = _READ_ONLY if read_only else code.message
-
-
-def mask_unexpected(result: object) -> None:
-    """Mask unexpected errors in a result, because their messages may contain anything."""
-    if isinstance(result, GraphQLExecutionResult | ExecutionResult) and result.errors:
-        result.errors = [_masked(error) for error in result.errors]
-
-
-def _masked(error: GraphQLError) -> GraphQLError:
-    if code_of(error) is not Code.INTERNAL_SERVER_ERROR:
-        return error
-    return GraphQLError(
-        Code.INTERNAL_SERVER_ERROR.message,
-        nodes=error.nodes,
-        source=error.source,
-        positions=error.positions,
-        path=error.path,
-        extensions={"code": Code.INTERNAL_SERVER_ERROR},
-    )
+            log.warning("operation failed", code=code, path=_place(error), error=repr(cause))
+            error.message = _READ_ONLY if cause is not None and is_read_only(cause) else code.message
+        error.extensions = {"code": code, **(error.extensions or {})}
 
 
 def _place(error: GraphQLError) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import strawberry
 from graphql import GraphQLError, ValueNode
 from starlette.datastructures import UploadFile
-from strawberry import argument, field
+from strawberry import argument, field, relay
 
 from app.batches.batch import BatchOptions
 from app.catalogue.errors import InvalidArgumentError
@@ -34,6 +34,7 @@ After = Annotated[
     str | None,
     argument("Return items after this cursor: `pageInfo.endCursor` of the previous page."),
 ]
+BatchId = Annotated[relay.GlobalID, argument("`Batch.id`.")]
 
 
 @strawberry.input(description="How to classify a file.")
@@ -51,16 +52,6 @@ class ClassifyBatchOptions:
             "Queue the file and return immediately. Files too large for one request are always queued."
         ),
     )
-
-    def to_options(self) -> BatchOptions:
-        """Return the options for the services.
-
-        Raises:
-            InvalidArgumentError: an option is out of range.
-        """
-        return BatchOptions(self.on_invalid_row, self.on_missing_value, self.min_confidence).checked(
-            "options"
-        )
 
 
 @strawberry.input(
@@ -86,14 +77,7 @@ class SongInput:
 
     def to_record(self) -> SongRecord:
         """Return the song as a record in the order of the song contract."""
-        metadata = (
-            self.loudness,
-            self.tempo,
-            self.time_signature,
-            self.key,
-            self.mode,
-            self.duration,
-        )
+        metadata = (self.loudness, self.tempo, self.time_signature, self.key, self.mode, self.duration)
         return SongRecord(
             track_id=str(self.track_id),
             title=self.title,
@@ -114,14 +98,6 @@ class ClassifySongsInput:
     )
     min_confidence: float = field(default=0.0, description=MIN_CONFIDENCE)
 
-    def to_options(self) -> BatchOptions:
-        """Return the options for the services.
-
-        Raises:
-            InvalidArgumentError: an option is out of range.
-        """
-        return BatchOptions(self.on_invalid_row, self.on_missing_value, self.min_confidence).checked("input")
-
     def to_records(self) -> list[SongRecord]:
         """Return the songs.
 
@@ -131,6 +107,20 @@ class ClassifySongsInput:
         if not 1 <= len(self.songs) <= MAX_SONGS:
             raise InvalidArgumentError("input.songs", f"must contain 1 to {MAX_SONGS:,} songs")
         return [song.to_record() for song in self.songs]
+
+
+SongsToClassify = Annotated[ClassifySongsInput, argument("The songs and classification options.")]
+
+
+def batch_options(argument: str, chosen: ClassifyBatchOptions | ClassifySongsInput) -> BatchOptions:
+    """Return the options for the services.
+
+    Raises:
+        InvalidArgumentError: an option of `argument` is out of range.
+    """
+    return BatchOptions(chosen.on_invalid_row, chosen.on_missing_value, chosen.min_confidence).checked(
+        argument
+    )
 
 
 @strawberry.input(description="A verified genre for a stored song.")

@@ -18,9 +18,11 @@ from graphql_schema.context import Info
 from graphql_schema.inputs import (
     MAX_SONGS,
     MIN_CONFIDENCE,
+    BatchId,
     ClassifyBatchOptions,
-    ClassifySongsInput,
+    SongsToClassify,
     VerifiedSongInput,
+    batch_options,
     track_id_of,
     verified_genres,
 )
@@ -94,7 +96,7 @@ class Mutation:
         row = await info.context.classification.classify_file(
             uploaded.file,
             name=uploaded.filename or "",
-            options=chosen.to_options(),
+            options=batch_options("options", chosen),
             background=chosen.background,
             client_id=info.context.client_id,
         )
@@ -111,7 +113,7 @@ class Mutation:
     async def cancel_batch(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, argument("`Batch.id`.")],
+        id: BatchId,
     ) -> Batch:
         require(Role.WRITER, info)
         row = await info.context.background.cancel(batch_uuid("id", id), info.context.caller)
@@ -122,12 +124,12 @@ class Mutation:
     async def classify_songs(
         self,
         info: Info,
-        input: Annotated[ClassifySongsInput, argument("The songs and classification options.")],
+        input: SongsToClassify,
     ) -> ClassifySongsResult:
         require(Role.WRITER, info)
         classified = await info.context.classification.classify_songs(
             input.to_records(),
-            options=input.to_options(),
+            options=batch_options("input", input),
             client_id=info.context.client_id,
         )
         note_rows(classified.batch.rows_uploaded)
@@ -166,7 +168,7 @@ class Mutation:
     async def delete_batch(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, argument("`Batch.id`.")],
+        id: BatchId,
         songs: Annotated[
             bool, argument("Also delete the songs that this batch was the last to classify.")
         ] = False,

@@ -20,7 +20,7 @@ from app.errors import Code
 from app.observability import metrics
 from graphql_schema.complexity import too_complex
 from graphql_schema.documents import INVALID, PARSE_OPTIONS, Document, Operation
-from graphql_schema.errors import RefusedOperationError, mask_unexpected
+from graphql_schema.errors import RefusedOperationError
 from graphql_schema.execution import provided_operation_name
 
 OK: Final = "ok"
@@ -144,17 +144,6 @@ class OperationRunner(SchemaExtensionsRunner):
         """Validate the document in place of Strawberry."""
         self.execution_context.pre_execution_errors = self.validate()
         yield
-
-    @asynccontextmanager
-    async def on_stream_result(self, result: object) -> AsyncIterator[None]:  # type: ignore[override]
-        """Mask errors in a result that is about to be sent."""
-        mask_unexpected(result)
-        yield
-
-    async def get_extensions_results(self, ctx: ExecutionContext) -> dict[str, object]:
-        """Return nothing."""
-        del ctx
-        return {}
 
 
 @asynccontextmanager

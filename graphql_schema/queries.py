@@ -13,7 +13,15 @@ from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import SongFilter
 from graphql_schema.context import Info
 from graphql_schema.enums import SongOrder
-from graphql_schema.inputs import DEFAULT_BATCHES, DEFAULT_SONGS, After, ClassifySongsInput, First
+from graphql_schema.inputs import (
+    DEFAULT_BATCHES,
+    DEFAULT_SONGS,
+    After,
+    BatchId,
+    First,
+    SongsToClassify,
+    batch_options,
+)
 from graphql_schema.operations import note_rows
 from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid, known_batch
 from graphql_schema.types.model import AccuracyOnVerified, Model
@@ -87,9 +95,9 @@ class Query:
     async def predict_songs(
         self,
         info: Info,
-        input: Annotated[ClassifySongsInput, argument("The songs and classification options.")],
+        input: SongsToClassify,
     ) -> PredictSongsResult:
-        options = input.to_options()
+        options = batch_options("input", input)
         predicted = await info.context.classification.predict(input.to_records(), options)
         note_rows(predicted.report.rows)
         return PredictedSongs.of(predicted, info.context.manifest, options.min_confidence)
@@ -137,7 +145,7 @@ class Subscription:
     async def batch_progress(
         self,
         info: Info,
-        id: Annotated[relay.GlobalID, argument("`Batch.id`.")],
+        id: BatchId,
     ) -> AsyncGenerator[Batch, None]:
         rows_of = info.context.following.follow(batch_uuid("id", id), info.context.caller)
         async with aclosing(rows_of) as rows:

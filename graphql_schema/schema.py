@@ -19,7 +19,7 @@ from strawberry.types.graphql import OperationType
 from app.catalogue.paging import MAX_PAGE_SIZE
 from graphql_schema.answers import Answers
 from graphql_schema.documents import ShapeRule, document_cache
-from graphql_schema.errors import mask_unexpected, note_codes
+from graphql_schema.errors import prepare_errors
 from graphql_schema.execution import CompiledExecutor, core_schema, executed
 from graphql_schema.inputs import UPLOAD
 from graphql_schema.mutations import Mutation
@@ -68,8 +68,7 @@ class OurSchema(strawberry.Schema):
         async with runner.operation():
             result = await self._executed(context, runner)
             if result.errors:
-                self._process_errors(result.errors, context)
-                mask_unexpected(result)
+                self.process_errors(result.errors)
             context.result = result
         return result
 
@@ -91,9 +90,9 @@ class OurSchema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Add codes to errors; Strawberry calls this before masking."""
+        """Prepare errors to be sent; Strawberry calls this for streams."""
         del execution_context
-        note_codes(errors, suggestions=not self.config.disable_field_suggestions)
+        prepare_errors(errors, suggestions=not self.config.disable_field_suggestions)
 
 
 def build_schema(

@@ -26,7 +26,6 @@ from app.cli.processes import Place, Processes
 from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail, using_model
 from app.clients.credentials import parse_clients
 from app.http.http_protocol import CONNECTION_LIMITS
-from app.http.servers import Draining
 from app.main import create_app
 from app.observability.logs import configure_logs
 from app.observability.tracing import tracing
@@ -97,15 +96,8 @@ def _serve(
         # and stop every thread for 0.1 s.
         gc.freeze()
         gc.enable()
-        draining = Draining(traces.requests(app))
-
-        def stop() -> None:
-            # At once, because subscriptions would delay the shutdown.
-            app.state.stop()
-            draining.begin()
-
         config = uvicorn.Config(
-            draining,
+            traces.requests(app),
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -117,7 +109,7 @@ def _serve(
         server = GracefulServer(
             config,
             on_listening=partial(_begin, settings, known, place),
-            on_signal=stop,
+            on_signal=app.state.stop,  # at once, because subscriptions would delay the shutdown
             delay_seconds=settings.shutdown_delay_seconds,
         )
         try:

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from strawberry.relay import GlobalID
 
 from app.batches.service import Batches, Results, ResultsGoneError
 from app.batches.song_parts import SongPart
@@ -26,7 +26,7 @@ from app.clients.roles import Caller
 from app.database.errors import is_outage
 from app.database.tables import BatchRow, BatchStatus
 from app.errors import Code
-from app.http.responses import RefusedRequestError, graphql_error
+from app.http.responses import RefusedRequestError
 from app.http.result_files import CsvWriter, JsonLinesWriter, ParquetWriter, ResultColumns, Writer
 
 _GONE = "The results of this batch are no longer kept. Its songs are in the catalogue."
@@ -58,14 +58,12 @@ def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue)
                 )
                 data = _bytes(results.parts(batch), catalogue, make_writer, columns)
                 first = await anext(data)  # an error up to here can still become an error response
-            except RefusedRequestError as error:
-                return error.response()
             except ResultsGoneError:
-                return graphql_error(Code.RESULTS_GONE, _GONE)
+                raise RefusedRequestError(Code.RESULTS_GONE, _GONE) from None
             except Exception as error:
-                if not is_outage(error):
-                    raise
-                return graphql_error(Code.UNAVAILABLE)
+                if is_outage(error):
+                    raise RefusedRequestError(Code.UNAVAILABLE) from error
+                raise
             return StreamingResponse(
                 _all_of(first, data),
                 media_type=media_type,
@@ -100,15 +98,12 @@ async def _batch(text: str, batches: Batches, caller: Caller) -> BatchRow:
 
 
 def _batch_id(text: str) -> uuid.UUID | None:
-    try:
+    with suppress(ValueError):
         return uuid.UUID(text)
-    except ValueError:
-        pass
-    try:
-        kind, _, key = base64.b64decode(text, validate=True).decode().partition(":")
-        return uuid.UUID(key) if kind == "Batch" else None
-    except (binascii.Error, ValueError):
-        return None
+    with suppress(ValueError):
+        global_id = GlobalID.from_id(text)
+        return uuid.UUID(global_id.node_id) if global_id.type_name == "Batch" else None
+    return None
 
 
 async def _bytes(
@@ -118,11 +113,17 @@ async def _bytes(
     columns: ResultColumns,
 ) -> AsyncGenerator[bytes, None]:
     writer = await anyio.to_thread.run_sync(make_writer, columns)
+
+    def encoded(rows: Iterator[tuple[Any, ...]]) -> bytes:
+        writer.write(rows)
+        return writer.taken()
+
     async for part, left_out in parts:
         verified = await catalogue.verified_genres(part.track_ids.tolist())
-        if data := await anyio.to_thread.run_sync(writer.write, columns.rows(part, left_out, verified)):
+        if data := await anyio.to_thread.run_sync(encoded, columns.rows(part, left_out, verified)):
             yield data
-    yield await anyio.to_thread.run_sync(writer.end)
+    await anyio.to_thread.run_sync(writer.end)
+    yield writer.taken()
 
 
 async def _all_of(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -35,15 +35,14 @@ from app.http.requests import (
     read_body,
     read_json,
     read_url,
+    stream_for,
 )
 from app.http.responses import (
     RefusedRequestError,
     answer,
     encoded,
-    graphql_error,
     unless_known,
 )
-from app.http.streams import stream_for
 from app.http.uploads import Spool, operations_with_file, read_form
 from app.http.websockets import WebSocketHandler
 from app.observability.tracing import step
@@ -102,12 +101,10 @@ class GraphQLView(GraphQL[Any, None]):
             return await self._respond(request)
         except ClientDisconnect:
             return None
-        except RefusedRequestError as error:
-            return error.response()
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            return graphql_error(Code.INSUFFICIENT_STORAGE)
+            raise RefusedRequestError(Code.INSUFFICIENT_STORAGE) from error
 
     async def _respond(self, request: Request) -> Response:
         check_head(request)

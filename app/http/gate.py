@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -21,17 +23,21 @@ from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.clients.roles import Caller
 from app.errors import Code
 from app.http.access_log import log_end
-from app.http.headers import REQUEST_ID_HEADER, is_request_id, with_security_headers
 from app.http.limits import ClientQuotas, RequestLimits
 from app.http.monitoring import HEALTH_CHECK_PATH, LIVENESS_PATH, METRICS_PATH
 from app.http.pages import Pages
 from app.http.requests import PREFLIGHT_HEADERS
-from app.http.responses import GRAPHQL_RESPONSE, graphql_error
+from app.http.responses import GRAPHQL_RESPONSE, REQUEST_ID_HEADER, graphql_error, with_security_headers
 from app.observability.metrics import Metrics
 from app.settings import Environment, MetricsAccess, Settings
 
 MIN_COMPRESSED_BYTES: Final = 1024
 """Minimum size: smaller responses fit into one packet anyway."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Request ids accepted from clients."""
+
+_CLOSE: Final = (b"connection", b"close")
 
 
 class Gate:
@@ -49,8 +55,14 @@ class Gate:
         metrics: Metrics,
         quotas: ClientQuotas,
         known_client: str | None,
+        is_stopping: Callable[[], bool],
     ) -> None:
-        """Initialize the gate; the pages fill in `known_client`."""
+        """Initialize the gate; the pages fill in `known_client`.
+
+        Once `is_stopping`, each connection is closed with its next response. Otherwise a client or proxy
+        could send a request just as the server closes the connection, and not know whether it was processed.
+        """
+        self._is_stopping = is_stopping
         self._authenticator = authenticator
         self._metrics = metrics
         self._limits = RequestLimits(app, settings, quotas)
@@ -66,7 +78,7 @@ class Gate:
             self._log,
             header_name=REQUEST_ID_HEADER,
             update_request_header=False,
-            validator=is_request_id,
+            validator=lambda sent: _REQUEST_ID.fullmatch(sent) is not None,
             transformer=None,
         )
 
@@ -86,6 +98,8 @@ class Gate:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = with_security_headers(message.get("headers", ()), https=https)
+                if self._is_stopping():
+                    message["headers"].append(_CLOSE)
             elif message["type"] == "websocket.close":
                 status = message.get("code")
             await send(message)

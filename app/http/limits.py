@@ -15,8 +15,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Code
+from app.http.requests import stream_for
 from app.http.responses import RefusedRequestError
-from app.http.streams import stream_for
 from app.settings import Settings
 
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024

@@ -6,13 +6,13 @@ import mimetypes
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import __version__
-from app.http.headers import PAGE_POLICY, PLAYGROUND_POLICY
 from app.resources import resource
 from app.settings import Settings
 
@@ -22,6 +22,17 @@ PAGE_PATH = "/"
 PLAYGROUND_PATH = "/graphql"
 CONFIGURATION_PATH = "/assets/configuration.json"
 SAMPLE_PATH = "/assets/songs.csv"
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""For the main page, the plain form and all assets."""
+
+PLAYGROUND_POLICY: Final = (
+    PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; worker-src 'self'"
+)
+"""For the playground: Monaco adds <style> elements without a nonce; its workers are our files."""
 
 REVALIDATE = "no-cache"
 COMPRESSED = ".gz"

@@ -1,15 +1,16 @@
-"""Validate requests to the GraphQL endpoint."""
+"""Validate requests to the GraphQL endpoint, and choose how to stream their responses."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from strawberry.http.parse_content_type import parse_content_type
+from strawberry.http.streaming import HTTPStreamTransport, MultipartSubscriptionTransport, SSETransport
 
 from app.catalogue.errors import FORBIDDEN_MESSAGE
 from app.clients.roles import Role
@@ -40,7 +41,11 @@ _MAX_SHOWN: Final = 100
 
 def media_type(request: Request) -> str:
     """Return the media type of a request's body, in lower case and without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return _without_parameters(request.headers.get("content-type", "").lower())
+
+
+def _without_parameters(media_type: str) -> str:
+    return media_type.partition(";")[0].strip()
 
 
 def check_head(request: Request) -> None:
@@ -180,3 +185,56 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def _shown(value: str) -> str:
     return value if len(value) <= _MAX_SHOWN else f"{value[:_MAX_SHOWN]}…"
+
+
+class EventStream(SSETransport):
+    """Strawberry's server-sent events, with LF line endings.
+
+    urql only recognizes LF as the end of a line.
+    """
+
+    def accepts(self, accept: str) -> bool:
+        """Return whether an `Accept` header lists event streams before JSON."""
+        return any(_without_parameters(part) == "text/event-stream" for part in _before_json(accept))
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        """Encode one event."""
+        return super().encode_event(event, data).replace("\r\n", "\n")
+
+    def encode_comment(self, comment: str) -> str:
+        """Encode a keep-alive comment."""
+        return super().encode_comment(comment).replace("\r\n", "\n")
+
+
+class MultipartStream(MultipartSubscriptionTransport):
+    """Strawberry's multipart subscriptions."""
+
+    def accepts(self, accept: str) -> bool:
+        """Return whether an `Accept` header lists multipart subscriptions before JSON."""
+        return any(
+            _without_parameters(part) == "multipart/mixed"
+            and self.accepts_content_type(*parse_content_type(part))
+            for part in _before_json(accept)
+        )
+
+
+_TRANSPORTS: Final = (EventStream(), MultipartStream())
+
+
+def stream_for(accept: str) -> HTTPStreamTransport | None:
+    """Return the transport that an `Accept` header requests; None for an ordinary response."""
+    lowered = accept.lower()
+    if "event-stream" not in lowered and "multipart" not in lowered:
+        return None  # the usual case
+    return next((transport for transport in _TRANSPORTS if transport.accepts(accept)), None)
+
+
+def _before_json(accept: str) -> Iterator[str]:
+    """Yield the media types of an `Accept` header, with parameters, up to the first JSON type.
+
+    urql lists event streams last for every operation, but wants JSON for simple queries.
+    """
+    for part in accept.lower().split(","):
+        if _without_parameters(part).endswith("json"):
+            return
+        yield part.strip()

@@ -1,10 +1,10 @@
-"""Responses in GraphQL's format: media type, status, JSON, and errors outside of execution."""
+"""Responses in GraphQL's format: media type, status, JSON, errors outside of execution; security headers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -15,10 +15,31 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.errors import Code
-from app.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
 
 JSON: Final = "application/json"
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+
+API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+"""For responses that are not pages, in case a browser shows one."""
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "content-security-policy": API_POLICY,
+    "cache-control": "no-store",
+}
+"""Defaults; the pages override their policy and caching."""
+
+_ENCODED: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+_STRICT_TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+"""Only over HTTPS and in production."""
 
 _OK: Final = 200
 
@@ -93,6 +114,12 @@ def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | No
     )
 
 
+async def refused(_request: Request, error: Exception) -> Response:
+    """Respond to a rejected request."""
+    assert isinstance(error, RefusedRequestError)
+    return error.response()
+
+
 async def http_error(request: Request, error: Exception) -> Response:
     """Respond to an unknown path or a wrong method."""
     assert isinstance(error, HTTPException)
@@ -107,3 +134,11 @@ async def internal_server_error(_request: Request, _error: Exception) -> Respons
     """Respond to an unexpected error; Starlette runs this outside of all middleware."""
     headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: correlation_id.get() or ""}
     return graphql_error(Code.INTERNAL_SERVER_ERROR, headers=headers)
+
+
+def with_security_headers(sent: Iterable[tuple[bytes, bytes]], *, https: bool) -> list[tuple[bytes, bytes]]:
+    """Return a response's headers with the security headers that it does not set itself."""
+    headers = list(sent)
+    own = {name.lower() for name, _ in headers}
+    added = [header for header in _ENCODED if header[0] not in own]
+    return [*headers, *added, *([_STRICT_TRANSPORT_SECURITY] if https else ())]

@@ -9,12 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.batches.song_parts import SongPart
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 """Characters that start a formula in spreadsheets, or are skipped before one; includes full-width signs."""
@@ -66,28 +63,38 @@ class ResultColumns:
 class Writer(ABC):
     """Encodes rows as a file, incrementally."""
 
-    @abstractmethod
-    def write(self, rows: Iterator[tuple[Any, ...]]) -> bytes:
-        """Encode rows and return the bytes that are ready."""
+    def __init__(self, columns: ResultColumns) -> None:
+        """Start the file."""
+        self._columns = columns.names
+        self._file = io.BytesIO()
 
-    def end(self) -> bytes:
-        """Return the remaining bytes."""
-        return b""
+    @abstractmethod
+    def write(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Add the rows of a part."""
+
+    def end(self) -> None:  # noqa: B027 - most files need no end
+        """Complete the file."""
+
+    def taken(self) -> bytes:
+        """Return the bytes since the last call, if any are ready."""
+        data = self._file.getvalue()
+        self._file.seek(0)
+        self._file.truncate()
+        return data
 
 
 class CsvWriter(Writer):
     """Writes CSV that is safe for spreadsheets."""
 
     def __init__(self, columns: ResultColumns) -> None:
-        self._header: list[Sequence[object]] = [[spreadsheet_safe(name) for name in columns.names]]
+        super().__init__(columns)
+        text = io.TextIOWrapper(self._file, encoding="utf-8", newline="", write_through=True)
+        self._writer = csv.writer(text, lineterminator="\n")
+        self._writer.writerow([spreadsheet_safe(name) for name in self._columns])
 
-    def write(self, rows: Iterator[tuple[Any, ...]]) -> bytes:
-        """Return the lines of rows; the first call adds the header."""
-        return self._lines([self._cells(row) for row in rows])
-
-    def end(self) -> bytes:
-        """Return the header, if nothing was written."""
-        return self._lines([])
+    def write(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Add one line per row."""
+        self._writer.writerows(map(self._cells, rows))
 
     def _cells(self, row: tuple[Any, ...]) -> list[object]:
         track_id, title, genre, verified, confidence, confident, *probabilities, version, moment = row
@@ -96,26 +103,15 @@ class CsvWriter(Writer):
             *(confidence, "true" if confident else "false", *probabilities, version, moment.isoformat()),
         ]
 
-    def _lines(self, rows: list[list[object]]) -> bytes:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([*self._header, *rows])
-        self._header = []
-        return text.getvalue().encode()
-
 
 class JsonLinesWriter(Writer):
     """Writes one JSON object per line."""
 
-    def __init__(self, columns: ResultColumns) -> None:
-        self._columns = columns.names
-
-    def write(self, rows: Iterator[tuple[Any, ...]]) -> bytes:
-        """Return the lines of rows."""
-        columns = self._columns
-        return b"".join(
-            json.dumps(dict(zip(columns, (*row[:-1], row[-1].isoformat()), strict=True))).encode() + b"\n"
-            for row in rows
-        )
+    def write(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Add one line per row."""
+        for *values, moment in rows:
+            line = dict(zip(self._columns, (*values, moment.isoformat()), strict=True))
+            self._file.write(json.dumps(line).encode() + b"\n")
 
 
 class ParquetWriter(Writer):
@@ -125,61 +121,34 @@ class ParquetWriter(Writer):
         import pyarrow as pa  # noqa: PLC0415 - slow to import, and not needed at startup
         from pyarrow import parquet  # noqa: PLC0415
 
+        super().__init__(columns)
         types = (pa.int64(), *(pa.string(),) * 3, pa.float64(), pa.bool_())
         probabilities = (pa.float64(),) * len(columns.genres)
         last = (pa.string(), pa.timestamp("us", tz="UTC"))
-        fields = zip(columns.names, (*types, *probabilities, *last), strict=True)
+        fields = zip(self._columns, (*types, *probabilities, *last), strict=True)
         self._table = pa.table
         self._schema = pa.schema(list(fields))
-        self._sink = _Sink()
-        self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink), self._schema)
+        self._writer = parquet.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema)
         self._rows: list[tuple[Any, ...]] = []
         self._parts = 0
 
-    def write(self, rows: Iterator[tuple[Any, ...]]) -> bytes:
-        """Return the bytes of completed row groups, often none."""
+    def write(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Keep the rows until their row group is complete."""
         self._rows += rows
         self._parts += 1
         if self._parts % _PARTS_PER_ROW_GROUP == 0:
             self._write_rows()
-        return self._sink.taken()
 
-    def end(self) -> bytes:
-        """Return the last row group and the footer."""
+    def end(self) -> None:
+        """Write the last row group and the footer."""
         self._write_rows()
         self._writer.close()
-        return self._sink.taken()
 
     def _write_rows(self) -> None:
         if self._rows:
             columns = [list(values) for values in zip(*self._rows, strict=True)]
             self._writer.write_table(self._table(columns, schema=self._schema))
             self._rows = []
-
-
-class _Sink(io.RawIOBase):
-    """A writable file whose bytes can be taken out at any time."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-        self._size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._size
-
-    def write(self, data: ReadableBuffer) -> int:
-        written = bytes(data)
-        self._written.append(written)
-        self._size += len(written)
-        return len(written)
-
-    def taken(self) -> bytes:
-        data = b"".join(self._written)
-        self._written = []
-        return data
 
 
 def spreadsheet_safe(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Run uvicorn servers in a thread or in a worker's event loop, and close connections before one stops."""
+"""Run uvicorn servers in a thread or in a worker's event loop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from app.batches.queue import WorkWaiting
 from app.http.http_protocol import CONNECTION_LIMITS
@@ -75,32 +74,3 @@ async def answering(listener: socket.socket, metrics: Metrics, waiting: WorkWait
         server.should_exit = True
         await serving
         listener.close()
-
-
-class Draining:
-    """Adds `Connection: close` to each response after `begin` was called.
-
-    Otherwise a client or proxy could send its next request just as the server closes the connection, without
-    knowing whether it was processed.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._begun = False
-
-    def begin(self) -> None:
-        """Close each connection after its next response."""
-        self._begun = True
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request; add the header if draining."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_and_close(message: Message) -> None:
-            if self._begun and message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["connection"] = "close"
-            await send(message)
-
-        await self._app(scope, receive, send_and_close)
