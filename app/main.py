@@ -28,7 +28,7 @@ from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
 from app.catalogue.models import model_registered
 from app.catalogue.service import Catalogue
 from app.catalogue.verification import Verification
-from app.clients.authentication import Authenticator
+from app.clients.authentication import Authenticator, LoginLimiter
 from app.clients.directory import (
     ClientDirectory,
     CredentialSource,
@@ -36,7 +36,6 @@ from app.clients.directory import (
     SettingsClients,
     StoredClients,
 )
-from app.clients.login_limiter import LoginLimiter
 from app.clients.roles import Caller
 from app.database.connect import Database
 from app.database.engine import SessionFactory

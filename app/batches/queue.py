@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from app.database.engine import SessionFactory
 from app.database.tables import BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
-from app.observability.database_gauges import DatabaseGauges
+from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics, WaitingWork
 
 CLASSIFY_BATCH = "classify_batch"

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.catalogue.repository import CatalogueRepository
 from app.database.read_pool import Fetch
-from app.observability.database_gauges import DatabaseGauges
+from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics
 
 BINS: Final = 5

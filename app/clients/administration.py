@@ -130,7 +130,7 @@ class ClientAccounts:
 
     async def _new_secret(self, clients: ClientRepository, name: str, now: datetime) -> str:
         secret = new_secret()
-        await clients.add_secret(
+        await clients.add(
             ClientSecretRow(
                 id=uuid.uuid4(), client_name=name, secret_hash=hash_secret(secret), created_at=now
             )

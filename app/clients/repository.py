@@ -18,14 +18,9 @@ class ClientRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, client: ClientRow) -> None:
-        """Insert a client."""
-        self._session.add(client)
-        await self._session.flush()
-
-    async def add_secret(self, secret: ClientSecretRow) -> None:
-        """Insert a secret."""
-        self._session.add(secret)
+    async def add(self, row: ClientRow | ClientSecretRow) -> None:
+        """Insert a client or a secret."""
+        self._session.add(row)
         await self._session.flush()
 
     async def locked(self, name: str) -> ClientRow | None:
@@ -45,33 +40,24 @@ class ClientRepository:
 
     async def valid_secrets(self, now: datetime) -> Sequence[tuple[str, str, bytes, datetime | None]]:
         """Return name, role, hash and expiry of the secrets valid at a time."""
+        expires_at = col(ClientSecretRow.expires_at)
         query = (
-            select(
-                col(ClientRow.name),
-                col(ClientRow.role),
-                col(ClientSecretRow.secret_hash),
-                col(ClientSecretRow.expires_at),
-            )
+            select(col(ClientRow.name), col(ClientRow.role), col(ClientSecretRow.secret_hash), expires_at)
             .join(ClientSecretRow, col(ClientSecretRow.client_name) == col(ClientRow.name))
-            .where(
-                col(ClientRow.revoked_at).is_(None),
-                or_(col(ClientSecretRow.expires_at).is_(None), col(ClientSecretRow.expires_at) > now),
-            )
+            .where(col(ClientRow.revoked_at).is_(None), or_(expires_at.is_(None), expires_at > now))
         )
         rows = await self._session.execute(query)
         return [(name, role, digest, expires_at) for name, role, digest, expires_at in rows]
 
     async def expire_secrets(self, name: str, moment: datetime) -> None:
         """Expire a client's secrets at a time, unless they expire sooner."""
-        statement = (
+        expires_at = col(ClientSecretRow.expires_at)
+        lasting = or_(expires_at.is_(None), expires_at > moment)
+        await self._session.execute(
             update(ClientSecretRow)
-            .where(
-                col(ClientSecretRow.client_name) == name,
-                or_(col(ClientSecretRow.expires_at).is_(None), col(ClientSecretRow.expires_at) > moment),
-            )
+            .where(col(ClientSecretRow.client_name) == name, lasting)
             .values(expires_at=moment)
         )
-        await self._session.execute(statement)
 
     async def remove_secrets_expired_before(self, moment: datetime) -> None:
         """Delete the secrets that expired before a time."""

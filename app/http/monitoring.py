@@ -21,7 +21,7 @@ from app.batches.queue import QueueRepository
 from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import known_revisions
-from app.observability.database_gauges import DatabaseGauges
+from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics
 
 LIVENESS_PATH: Final = "/livez"

@@ -2,61 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from app.settings import LogFormat
 
-Renderer = Callable[[dict[str, object]], str]
-"""Renders a line."""
-
 
 @dataclass
-class _Lines:
-    """How per-request lines bypass structlog's slower processing; without a handler, they do not."""
+class _Direct:
+    """A logger that writes to the same stream as a handler, without the standard library's processing."""
 
-    handler: logging.StreamHandler[TextIO] | None = None
-    render: Renderer = json.dumps
+    handler: logging.Handler | None = None
+    logger: Any = None
 
 
-_LINES: Final = _Lines()
+_DIRECT: Final = _Direct()
 
 
 def write_line(log: Any, name: str, level: int, event: str, facts: Mapping[str, object]) -> None:
-    """Log an event without a traceback, ten times faster than structlog, in the same format.
+    """Log an event without a traceback, three times faster than `log`, in the same format.
 
-    The fields in `facts` are strings or numbers. `log`, of this name, is used if the log has other handlers.
+    `log`, of this name, is used if the log has other handlers.
     """
-    handler, root = _LINES.handler, logging.getLogger()
-    if handler is None or root.handlers != [handler]:
+    if logging.getLogger().handlers == [_DIRECT.handler]:
+        _DIRECT.logger.log(level, event, logger=name, **facts)
+    else:
         log.log(level, event, **facts)
-    elif root.isEnabledFor(level):
-        line = {
-            **structlog.contextvars.get_contextvars(),
-            **facts,
-            "event": event,
-            "level": logging.getLevelName(level).lower(),
-            "logger": name,
-            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        }
-        text = _LINES.render(line)
-        with handler.lock or nullcontext():
-            handler.stream.write(f"{text}\n")
-            handler.flush()
-
-
-def _console_line(line: dict[str, object]) -> str:
-    begin = f"{line.pop('timestamp')} [{line.pop('level'):<9}] {line.pop('event'):<30} [{line.pop('logger')}]"
-    return " ".join([begin, *(f"{key}={line[key]}" for key in sorted(line))])
 
 
 def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
@@ -97,9 +74,17 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    coloured = log_format is LogFormat.CONSOLE and sys.stderr.isatty()
-    _LINES.handler = None if coloured else handler
-    _LINES.render = json.dumps if log_format is LogFormat.JSON else _console_line
+    _DIRECT.handler = handler
+    _DIRECT.logger = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderers[-1],
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    ).bind()
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers = []

@@ -15,8 +15,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from app.observability.confidence import ConfidenceHistogram
-from app.observability.process_health import ProcessHealth
+from app.observability.collectors import ConfidenceHistogram, ProcessHealth
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 """Upper bounds of durations in seconds, from a cached query to a large upload."""

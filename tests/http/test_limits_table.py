@@ -38,7 +38,7 @@ NOT_OF_CLIENTS = {
     "app.batches.claims.MAX_ATTEMPTS",
     "app.catalogue.models.RETRY_SECONDS",
     "app.clients.directory.NOTE_USE_SECONDS",
-    "app.clients.login_limiter.WINDOW_SECONDS",
+    "app.clients.authentication.WINDOW_SECONDS",
     "app.clients.directory.READ_SECONDS",
     "app.clients.directory.REFRESH_SECONDS",
     "app.clients.directory.UNKNOWN_REFRESH_SECONDS",
