@@ -13,9 +13,6 @@ def not_installed(*packages: str) -> Iterator[None]:
 
     Some libraries import whatever they could work with: LightGBM alone takes scikit-learn, which takes longer
     than all else that the service imports. Afterwards the packages can be imported as ever.
-
-    Args:
-        packages: their names.
     """
     hidden = [name for name in packages if name not in sys.modules]
     for name in hidden:

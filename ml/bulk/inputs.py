@@ -17,12 +17,7 @@ _PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """An input file, readable by any process with access to the same storage.
-
-    Attributes:
-        url: its URL, with a protocol.
-        size: its size in bytes.
-    """
+    """An input file, by its URL, for any process with access to the same storage; `size` is in bytes."""
 
     url: str
     size: int

@@ -54,7 +54,7 @@ class Run:
             client: the client of the cluster.
             files: the files.
             model: the model.
-            on_invalid_row: whether an invalid row makes the run fail.
+            on_invalid_row: whether an invalid row refuses the whole run.
             on_missing_value: what to do with rows with missing values.
             keeps_features: whether results include the features of the songs.
             range_bytes: approximate size of the parts of a CSV file.

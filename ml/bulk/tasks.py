@@ -51,13 +51,7 @@ def _load(model: Model) -> Ensemble:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A part of an input file.
-
-    Attributes:
-        file: the file.
-        size: its size in bytes, approximately.
-        rows: its rows.
-    """
+    """Some rows of an input file, and their approximate size in bytes."""
 
     file: InputFile
     size: int
@@ -94,8 +88,8 @@ def classify_part(
         part: the part.
         model: the model.
         on_missing_value: what to do with rows with missing values.
-        keeps_features: whether the result includes the features of the songs.
-        check_only: only check, because nothing of this run will be written.
+        keeps_features: whether the result includes the songs with their features.
+        check_only: classify nothing, because nothing of this run will be written.
 
     Raises:
         BulkError: the file is unreadable or has changed, or the model is unusable.

@@ -58,7 +58,10 @@ def load_ensemble(folder: Path) -> Ensemble:
         ArtifactError: the artifact is incomplete, damaged, or has another format or other columns.
     """
     manifest = read_manifest(folder)
-    files = {name: _read_checked(folder / name, digest) for name, digest in sorted(manifest.files.items())}
+    files = {name: _read(folder / name) for name in sorted(manifest.files)}
+    for name, content in files.items():
+        if hashlib.sha256(content).hexdigest() != manifest.files[name]:
+            raise ArtifactError(f"{folder / name} is damaged: its hash differs from the manifest's")
     try:
         ensemble = _decode(manifest, files)
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile, lgb.basic.LightGBMError) as error:
@@ -176,13 +179,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _read_checked(path: Path, digest: str) -> bytes:
-    content = _read(path)
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ArtifactError(f"{path} is damaged: its hash differs from the manifest's")
-    return content
 
 
 def _decode(manifest: Manifest, files: Mapping[str, bytes]) -> Ensemble:

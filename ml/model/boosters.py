@@ -18,11 +18,9 @@ __all__ = ["Classifier", "lgb", "softmax"]
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Predicts genre probabilities from features, with boosters and a temperature.
+    """Predicts genre probabilities from features, with boosters of the same features and genres.
 
-    Attributes:
-        boosters: boosters with the same features and genres.
-        temperature: divisor of the mean log-odds; above 1 it lowers confidence.
+    `temperature` divides the mean log-odds; above 1 it lowers confidence.
     """
 
     boosters: tuple[lgb.Booster, ...]
@@ -53,20 +51,15 @@ class Classifier:
         LightGBM's contributions are Shapley values of the trees (Lundberg et al., Nature Machine
         Intelligence, 2020); their mean over boosters gives the contributions to the mean log-odds.
 
-        Args:
-            features: shape (n, features).
-            genres: shape (n,), the column of each song's genre.
-
-        Returns:
-            Shape (n, features + 1); the last column is the base value.
+        `features` have shape (n, features); `genres`, shape (n,), are the columns of the songs' genres. The
+        result has shape (n, features + 1); its last column is the base value.
         """
         n, width = features.shape[0], features.shape[1] + 1
         total = np.zeros((n, width))
         for booster in self.boosters:
-            found = np.asarray(booster.predict(features, pred_contrib=True, num_threads=1)).reshape(
-                n, -1, width
-            )
-            total += found[np.arange(n), genres] - found.mean(axis=1)
+            found = np.asarray(booster.predict(features, pred_contrib=True, num_threads=1))
+            by_genre = found.reshape(n, -1, width)
+            total += by_genre[np.arange(n), genres] - by_genre.mean(axis=1)
         return np.asarray(total / (len(self.boosters) * self.temperature), np.float64)
 
 

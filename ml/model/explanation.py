@@ -50,10 +50,9 @@ class FeatureContribution:
     """The contribution of a feature, or of a group of audio features, to a song's genre.
 
     Attributes:
-        feature: the name of the feature in the model, or of the group.
-        label: its readable name.
+        label: the readable name.
         value: the song's value; None if it is missing or this is a group.
-        contribution: its effect on the genre's log-odds, relative to the mean of all genres.
+        contribution: the effect on the genre's log-odds, relative to the mean of all genres.
         text: a description such as "few Spanish words: against pop".
     """
 
@@ -66,11 +65,9 @@ class FeatureContribution:
 
 @dataclass(frozen=True, slots=True)
 class Explanations:
-    """Explanations of the genres of n songs.
+    """Explanations of the genres of n songs by k features and groups.
 
     Attributes:
-        features: names of k features and groups.
-        genres: n names.
         values: shape (n, k), the songs' values; NaN if missing and for groups.
         medians: shape (k,), the training songs' medians.
         contributions: shape (n, k), to the log-odds of the songs' genres.

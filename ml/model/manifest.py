@@ -17,8 +17,7 @@ class TrainingData(Frozen):
     """A model's training data.
 
     Attributes:
-        files_sha256: hashes of the training files: "features", "labels" and optionally "lyrics" and
-            "further".
+        files_sha256: hashes of the files "features", "labels" and optionally "lyrics" and "further".
         rows: number of rows used from each file.
         rows_per_genre, further_rows_per_genre: number of labelled and further songs by genre.
         groups: the groups of grouped folds: "artists" from the labels file, or "pseudo-artists".
@@ -82,8 +81,7 @@ class Manifest(Frozen):
         columns: the song columns of the model, in the contract's order.
         features: names of the features, in column order.
         temperature: divisor of log-odds, fitted on the grouped folds.
-        verified_until: the time of the latest verification that the model was trained on, or None. It has not
-            seen the genres of songs first verified later.
+        verified_until: the time of the latest verification that the model was trained on, or None.
         learned: what it learned from verified songs, or None. `training_data`, `metrics` and `parameters` are
             those of the base model then.
         files: SHA-256 of the other files, by name.

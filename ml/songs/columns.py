@@ -35,11 +35,10 @@ def clean_name(name: str) -> str:
 
 
 class ColumnPositions:
-    """The positions of song columns in a file.
+    """The positions of song columns in a file whose columns have these cleaned names.
 
     Attributes:
-        names: cleaned names of the file's columns, including track id and title.
-        of: positions by song column.
+        of: positions by song column, always with track id and title.
         present: indices of the `NUMBER_COLUMNS` in the file.
         numbers: their positions.
     """

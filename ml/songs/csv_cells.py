@@ -46,7 +46,7 @@ def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissin
 def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read:
     """Parse a block cell by cell, and report all problems."""
     found = [_split(block, index, columns) for index in range(len(block))]
-    records = [cells for cells in found if not isinstance(cells, SongFileProblem)]
+    records = [cells for cells in found if isinstance(cells, list)]
     rows = SongRows(
         "Line",
         [line for line, cells in zip(block.lines, found, strict=True) if isinstance(cells, list)],
@@ -124,14 +124,11 @@ def _parse(block: Block, columns: ColumnPositions) -> SongRows | None:
     texts = [columns.of[name] for name in (TRACK_ID, TITLE, TAGS) if name in columns.of]
     types = {str(position): pa.string() for position in texts}
     types |= {str(position): pa.float64() for position in columns.numbers}
+    names = [str(position) for position in range(len(columns.names))]
     try:
         table = csv.read_csv(
             pa.BufferReader(data),
-            csv.ReadOptions(
-                use_threads=False,
-                block_size=len(data) + 1,
-                column_names=[str(position) for position in range(len(columns.names))],
-            ),
+            csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
             csv.ParseOptions(newlines_in_values=True),
             csv.ConvertOptions(
                 check_utf8=False, column_types=types, include_columns=list(types), null_values=_MARKERS
@@ -147,12 +144,5 @@ def _parse(block: Block, columns: ColumnPositions) -> SongRows | None:
     if np.isnan(numbers[:, columns.present]).sum() != missing:  # pyarrow reads `nan(x)` as NaN
         return None
     track_ids, titles, *tags = (column.to_pylist() for column in table.columns[: len(texts)])
-    return SongRows(
-        "Line",
-        block.lines,
-        track_ids,
-        titles,
-        tags[0] if tags else [None] * len(block),
-        numbers,
-        shown=lambda _row, _column: "",
-    )
+    tags_or_none = tags[0] if tags else [None] * len(block)
+    return SongRows("Line", block.lines, track_ids, titles, tags_or_none, numbers, lambda _row, _column: "")

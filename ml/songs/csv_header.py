@@ -31,11 +31,11 @@ def read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
     if is_separator_line(text):
         separator_line = line, text
         line, text = _next_line(records)
+    names, undoubled = list[str](), None
     try:
         names = [clean_name(name) for name in split_cells(text)]
-        undoubled = None
     except UndoubledQuoteError as error:
-        names, undoubled = [], error
+        undoubled = error
     if len(names) > MAX_COLUMNS:
         message = f"Line {line}: the header has {len(names):,} columns; the limit is {MAX_COLUMNS:,}."
         raise UnreadableFileError(SongFileProblem(Kind.TOO_MANY_COLUMNS, message, line))

@@ -24,12 +24,10 @@ STEP_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class CsvRange:
-    """Consecutive whole records of a song CSV.
+    """Consecutive whole records of a song CSV, and in a file's first range its header.
 
-    Attributes:
-        start: the start of the first record or, in a file's first range, of the header.
-        size: the number of bytes; None for a range that becomes unreadable before the end of the file.
-        header: the column names; None in a file's first range.
+    `size` is the number of bytes; None for a range that becomes unreadable before the end of the file.
+    `header` are the column names; None in the first range.
     """
 
     start: FilePosition = START

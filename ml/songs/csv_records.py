@@ -134,7 +134,9 @@ class RecordReader:
                 is_open, is_regular = _read_quotes(line, is_open)
                 regular &= is_regular
             if size + len(line) > MAX_RECORD_BYTES and size + len(line.rstrip(_LINE_END)) > MAX_RECORD_BYTES:
-                raise self._unclosed_quote() if is_open else self._too_long()
+                if is_open:
+                    break
+                raise self._bad_row(Kind.ROW_TOO_LONG, f"is longer than {MAX_RECORD_BYTES // 2**20} MiB")
             if not line.isascii():
                 self._check_encoding(line, size, self._line + len(lines))
             lines.append(line)
@@ -142,7 +144,7 @@ class RecordReader:
             if not is_open:
                 break
         if is_open:
-            raise self._unclosed_quote()
+            raise self._bad_row(Kind.UNCLOSED_QUOTE, "has a quote that is never closed")
         self._offset += size
         self._line += len(lines)
         return b"".join(lines), regular
@@ -191,13 +193,9 @@ class RecordReader:
             problem = SongFileProblem(Kind.ENCODING, message, line, value=byte)
             raise UnreadableFileError(problem) from None
 
-    def _unclosed_quote(self) -> UnreadableFileError:
-        message = f"The row that starts on line {self._line} has a quote that is never closed."
-        return UnreadableFileError(SongFileProblem(Kind.UNCLOSED_QUOTE, message, self._line))
-
-    def _too_long(self) -> UnreadableFileError:
-        message = f"The row that starts on line {self._line} is longer than {MAX_RECORD_BYTES // 2**20} MiB."
-        return UnreadableFileError(SongFileProblem(Kind.ROW_TOO_LONG, message, self._line))
+    def _bad_row(self, kind: Kind, what: str) -> UnreadableFileError:
+        message = f"The row that starts on line {self._line} {what}."
+        return UnreadableFileError(SongFileProblem(kind, message, self._line))
 
 
 def _read_quotes(line: bytes, is_open: bool) -> tuple[bool, bool]:

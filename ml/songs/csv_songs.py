@@ -38,10 +38,7 @@ MAX_FILE_NAME_LENGTH = 255
 class SongFileState:
     """The progress of reading a song file: enough to resume in another process.
 
-    Attributes:
-        position: the start of the next row.
-        header: the file's column names; None before they were read.
-        report: the report so far.
+    `header` are the file's column names; None before they were read.
     """
 
     position: FilePosition = START
@@ -60,11 +57,7 @@ class SongFileState:
 
     @classmethod
     def from_json(cls, document: Any) -> SongFileState:
-        """Return the state from the result of `to_json`.
-
-        Raises:
-            pydantic.ValidationError: the document is not a state.
-        """
+        """Return the state from the result of `to_json`; pydantic.ValidationError if it is none."""
         return _STATE.validate_python(document)
 
 
@@ -151,12 +144,10 @@ class SongFile:
         Raises:
             InvalidSongFileError: the name or header is invalid.
         """
+        all_needed = self._on_missing_value is OnMissingValue.SKIP_ROW
         try:
             self._check_name()
-            if self._header is None:
-                self._header = read_header(
-                    self._records, all_needed=self._on_missing_value is OnMissingValue.SKIP_ROW
-                )
+            self._header = self._header or read_header(self._records, all_needed=all_needed)
         except UnreadableFileError as error:
             raise self._unreadable(error) from None
         return self._header
@@ -183,14 +174,14 @@ class SongFile:
         return InvalidSongFileError(self.report)
 
     def _check_name(self) -> None:
+        name = shortened(self._name.encode(errors="backslashreplace").decode())
         if not self._name.lower().endswith(".csv"):
-            name = shortened(self._name)
             message = f"The name of a song file must end in .csv; this one is {name!r}."
-            raise UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name))
-        if len(self._name) > MAX_FILE_NAME_LENGTH or not is_storable(self._name):
-            name = shortened(self._name.encode(errors="backslashreplace").decode())
+        elif len(self._name) > MAX_FILE_NAME_LENGTH or not is_storable(self._name):
             message = (
                 f"The name of a song file must be text of at most {MAX_FILE_NAME_LENGTH} characters; it "
                 f"has {len(self._name):,}: {name!r}."
             )
-            raise UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name))
+        else:
+            return
+        raise UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name))

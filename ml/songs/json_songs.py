@@ -17,12 +17,8 @@ from ml.songs.problems import SongFileProblemKind as Kind
 class SongRecord:
     """A song as received; None is a missing value.
 
-    Attributes:
-        track_id: a decimal integer.
-        title: the title.
-        tags: comma-separated stemmed words.
-        metadata: loudness, tempo, time signature, key, mode and duration.
-        audio: the 148 audio features, or the first of them; None if all are missing.
+    `metadata` are loudness, tempo, time signature, key, mode and duration; `audio` the 148 audio features,
+    or the first of them, or None if all are missing.
     """
 
     track_id: str

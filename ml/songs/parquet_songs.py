@@ -17,13 +17,7 @@ from ml.songs.checks import SongRows, WrongCellError, check_rows
 from ml.songs.columns import column_problems
 from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.songs.csv_songs import DEFAULT_CHUNK_ROWS
-from ml.songs.problems import (
-    InvalidSongFileError,
-    OnMissingValue,
-    SongFileProblem,
-    SongFileReport,
-    shortened,
-)
+from ml.songs.problems import InvalidSongFileError, OnMissingValue, SongFileProblem, SongFileReport, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 
 RANGE_ROWS = 4_000
@@ -78,12 +72,9 @@ def find_parquet_ranges(
 
 @dataclass(slots=True)
 class ParquetSongs:
-    """The songs in a range of a seekable Parquet file whose columns were checked.
+    """The songs in a range of a seekable Parquet file whose columns were checked, and a report.
 
-    Attributes:
-        chunk_rows: maximum number of rows per chunk.
-        on_missing_value: whether rows with missing values are skipped or returned as they are.
-        report: the report so far; a problem's line is the row number, from 1.
+    A chunk has at most `chunk_rows` rows. `report` grows as chunks are read; lines are row numbers, from 1.
     """
 
     file: BinaryIO

@@ -51,14 +51,9 @@ class SongFileProblemKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SongFileProblem:
-    """A problem in a song file.
+    """A problem in a song file: the message, for people, includes line, column and value.
 
-    Attributes:
-        kind: the kind, for programs.
-        message: what is wrong and what is expected, for people; includes line, column and value.
-        line: the first line of the row, from 1; None for the whole file.
-        column: the column, if the problem has one.
-        value: the invalid value, cut to 100 characters, if the problem has one.
+    `line` is the first line of the row, from 1; None for the whole file. `value` is cut to 100 characters.
     """
 
     kind: SongFileProblemKind

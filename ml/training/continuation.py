@@ -6,6 +6,7 @@ artist-like group of verified songs on one side.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -65,13 +66,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """The result of continued training.
+    """The classifier trained on all songs with a number of further rounds, and predictions out of fold.
 
-    Attributes:
-        classifier: the classifier trained on all songs.
-        rounds: the number of added rounds.
-        probabilities: shape (n, genres). Each song is predicted by boosters that saw no song of its group;
-            rounds and temperature are chosen without it, too.
+    `probabilities`, shape (n, genres), are of boosters, rounds and temperature without any song of the group.
     """
 
     classifier: Classifier
@@ -89,12 +86,8 @@ def continue_from(
 ) -> Continued:
     """Continue training with verified songs, and predict each of them out of fold.
 
-    Args:
-        start: the model, with all genres of the songs.
-        features: shape (n, features).
-        labels: shape (n,), positions in the genres.
-        groups: shape (n,), artist-like groups; at least 4.
-        before_fold: called before each fold.
+    `start` has all genres of the songs. `features` have shape (n, features); `labels` and `groups`, shape
+    (n,), are the indices of the songs' genres and artist-like groups, of which there must be 4.
     """
     folds = grouped_folds(strata(labels), groups, seed=start.parameters.seed)
     logits = np.empty((len(ROUNDS), len(labels), len(start.genres)))
@@ -117,7 +110,7 @@ def continue_from(
 def _further_rounds(
     start: Start, features: npt.NDArray[np.float32], labels: Integers, rounds: int
 ) -> tuple[lgb.Booster, ...]:
-    """Train each booster for more rounds, with all songs."""
+    """Train each booster for more rounds with these songs."""
     nothing = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
     examples = Examples(start.names, start.genres, features, labels, *nothing)
     parameters = start.parameters.model_copy(update=_LEARNING | {"rounds": rounds})
@@ -196,15 +189,9 @@ def with_genres(
         constant = _CONSTANT.format(value=0.0 if number else score)
         bodies = {genre: tree[tree.index("\n") :] for genre, tree in zip(genres, trees_of_round, strict=True)}
         made += [bodies.get(genre, constant) for genre in wanted]
-    lines = [_changed(line, len(wanted)) for line in header.split("\n")]
+    classes = r"^(num_class=|num_tree_per_iteration=|objective=multiclass num_class:)\d+"
+    header = re.sub(classes, rf"\g<1>{len(wanted)}", header, flags=re.MULTILINE)
+    # Without their sizes, LightGBM searches for the trees.
+    header = re.sub("^tree_sizes=.*", "", header, flags=re.MULTILINE)
     numbered = (f"{number}{body}" for number, body in enumerate(made))
-    return lgb.Booster(model_str=_TREE.join(["\n".join(lines), *numbered]) + end + rest)
-
-
-def _changed(line: str, classes: int) -> str:
-    name = line.partition("=")[0]
-    if name in ("num_class", "num_tree_per_iteration"):
-        return f"{name}={classes}"
-    if name == "objective":
-        return f"objective=multiclass num_class:{classes}"
-    return "" if name == "tree_sizes" else line  # without sizes, LightGBM searches for the trees
+    return lgb.Booster(model_str=_TREE.join([header, *numbered]) + end + rest)

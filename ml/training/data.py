@@ -45,7 +45,7 @@ class TrainingDataError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class LyricsCorpus:
-    """Lyrics of n songs with any kind of genres; no tag list is empty."""
+    """Lyrics of songs with any kind of genres; no tag list is empty."""
 
     tags: tuple[str, ...]
     genres: tuple[str, ...]
@@ -66,6 +66,9 @@ class FurtherSongs:
     artists: tuple[str, ...] | None
 
 
+NO_FURTHER_SONGS = FurtherSongs(np.empty((0, len(NUMBER_NAMES)), np.float32), (), None)
+
+
 def read_labels(path: Path) -> pd.DataFrame:
     """Return genre and, if the file has it, artist ("" if unknown), indexed by track id.
 
@@ -75,7 +78,8 @@ def read_labels(path: Path) -> pd.DataFrame:
     table = _read_table(path, needed=(TRACK_ID, GENRE), optional=(ARTIST,))
     if table.empty:
         raise TrainingDataError(f"{path} has no rows: give each song a row with its trackID and genre")
-    valid = table[TRACK_ID].map(_is_track_id)
+    ids = table[TRACK_ID].str.strip()
+    valid = ids.map(lambda cell: cell.isascii() and cell.isdigit() and int(cell) <= MAX_TRACK_ID)
     _check_cells(path, table[TRACK_ID], valid, f"an integer from 0 to {MAX_TRACK_ID}")
     _check_genres(path, table[GENRE])
     labels = table.map(str.strip).astype({TRACK_ID: np.int64})
@@ -106,9 +110,7 @@ def read_lyrics(path: Path) -> LyricsCorpus:
 
 
 def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
-    """Read a CSV with the column genre, any numeric columns, and optionally artist.
-
-    Each row must have one of `genres`, those of the labelled songs.
+    """Read a CSV with the column genre, one of these, any numeric columns, and optionally artist.
 
     Raises:
         TrainingDataError: a missing file, no numeric column, an invalid cell, or no rows.
@@ -182,21 +184,16 @@ def _check_genres(path: Path, cells: pd.Series[str]) -> None:
     _check_cells(path, cells, valid.astype(bool), f"a name of 1 to {MAX_GENRE_LENGTH} characters")
 
 
-def _is_track_id(cell: str) -> bool:
-    text = cell.strip()
-    return text.isascii() and text.isdigit() and int(text) <= MAX_TRACK_ID
-
-
 @dataclass(frozen=True, slots=True)
 class LabelledSongs:
-    """Songs and their genres.
+    """Songs and their genres, and how many were skipped.
 
     Attributes:
         groups: shape (n,), the index of each song's artist or pseudo-artist.
         groups_are_artists: whether groups come from the labels file.
-        songs_without_label: number of complete songs skipped because they have no genre.
-        labels_without_song: number of labels whose song is missing or incomplete in the song file.
-        rows_with_missing_values: number of skipped rows of the song file.
+        songs_without_label: number of complete songs without a genre.
+        labels_without_song: number of labels whose song is missing or incomplete.
+        rows_with_missing_values: number of incomplete rows.
     """
 
     songs: Songs

@@ -18,7 +18,7 @@ from ml.model.ensemble import Ensemble
 from ml.model.scores import Scores
 from ml.songs.contract import Songs
 from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, read_labelled_songs
-from ml.training.evaluation import permutation_importance, score
+from ml.training.evaluation import score_model
 from ml.training.reports import GROUPED_FOLDS, RANDOM_FOLDS, EvaluationReport
 
 _FINGERPRINT_LENGTH = 12
@@ -77,17 +77,16 @@ def _check_genres(data: LabelledSongs, genres: tuple[str, ...], labels: Path) ->
 
 
 def _score(ensemble: Ensemble, data: LabelledSongs, rows: npt.NDArray[np.intp], name: str) -> Scores:
-    numbers = np.array([ensemble.genres.index(data.genres[row]) for row in rows], np.int64)
-    features = ensemble.extractor.transform(data.songs.take(rows))
-    classify = ensemble.classifier.probabilities
+    labels = np.array([ensemble.genres.index(data.genres[row]) for row in rows], np.int64)
     left_out = len(data.genres) - len(rows)
-    return score(
-        classify(features),
-        numbers,
+    return score_model(
+        ensemble.classifier.probabilities,
+        ensemble.extractor.transform(data.songs.take(rows)),
+        ensemble.extractor.names,
+        labels,
         ensemble.genres,
         data.groups[rows],
         split=f"{name}: {len(rows)} songs that the model was not trained on, though it may know their "
         f"artists; intervals over {len(np.unique(data.groups[rows]))} groups, each one {data.group_name}"
         + (f"; left out: {left_out} songs that it was trained on" if left_out else ""),
-        importance=permutation_importance(classify, features, numbers, ensemble.extractor.names),
     )

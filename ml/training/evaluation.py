@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Predict = Callable[[npt.NDArray[np.float32]], Floats]
+"""Returns probabilities, shape (n, genres), of features, shape (n, features)."""
 
 COVERAGES = (1.0, 0.8, 0.6)
 """Shares of the most confident songs whose accuracy is reported."""
@@ -25,14 +27,24 @@ _RESAMPLES = 1_000
 _SHUFFLES = 5
 
 
-def score(  # noqa: PLR0913 - the members of the scores
-    probabilities: Floats,
+def score_model(  # noqa: PLR0913, PLR0917 - passed on
+    predict: Predict,
+    features: npt.NDArray[np.float32],
+    names: Sequence[str],
     labels: Integers,
     genres: Sequence[str],
     groups: Integers,
     *,
     split: str,
-    importance: Mapping[str, float] | None = None,
+) -> Scores:
+    """Score predictions from features; arguments as for `score` and `permutation_importance`."""
+    scores = score(predict(features), labels, genres, groups, split=split)
+    importance = permutation_importance(predict, features, labels, names)
+    return scores.model_copy(update={"importance": importance})
+
+
+def score(
+    probabilities: Floats, labels: Integers, genres: Sequence[str], groups: Integers, *, split: str
 ) -> Scores:
     """Score predictions.
 
@@ -42,7 +54,6 @@ def score(  # noqa: PLR0913 - the members of the scores
         genres: names of genres.
         groups: shape (n,), the index of each song's artist or pseudo-artist.
         split: description of how the songs relate to the training songs.
-        importance: the result of `permutation_importance`.
     """
     positions = range(len(genres))
     predicted = probabilities.argmax(axis=1)
@@ -60,7 +71,6 @@ def score(  # noqa: PLR0913 - the members of the scores
         coverage_accuracy=tuple(coverage_score(probabilities, labels, coverage) for coverage in COVERAGES),
         confusion=tuple(map(tuple, metrics.confusion_matrix(labels, predicted, labels=positions).tolist())),
         reliability=reliability(probabilities, labels),
-        importance=dict(importance or {}),
     )
 
 
@@ -141,35 +151,24 @@ def feature_group(name: str) -> str:
 
 
 def permutation_importance(
-    predict: Callable[[npt.NDArray[np.float32]], Floats],
-    features: npt.NDArray[np.float32],
-    labels: Integers,
-    names: Sequence[str],
+    predict: Predict, features: npt.NDArray[np.float32], labels: Integers, names: Sequence[str]
 ) -> dict[str, float]:
     """Return the increase of the log-loss when a feature group is shuffled, by group.
 
     Single features are not shuffled, because each of the 148 audio statistics is redundant. The increases, in
-    nats per song, are means of five shuffles, largest first.
-
-    Args:
-        predict: predicts probabilities from features; not trained on these songs.
-        features: shape (n, features).
-        labels: shape (n,).
-        names: the features' names.
+    nats per song, are means of five shuffles, largest first. `predict` must not be trained on these songs,
+    whose features have shape (n, features) and these names.
     """
     random = np.random.default_rng(0)
     group_of = np.array([feature_group(name) for name in names])
-
-    def loss(changed: npt.NDArray[np.float32]) -> float:
-        return log_loss(predict(changed), labels)
-
-    before = loss(features)
+    before = log_loss(predict(features), labels)
     rises = {}
     for group in dict.fromkeys(group_of.tolist()):
         losses = []
         for _ in range(_SHUFFLES):
             shuffled = features[random.permutation(len(features))]
-            losses.append(loss(np.where(group_of == group, shuffled, features)))
+            changed = np.where(group_of == group, shuffled, features)
+            losses.append(log_loss(predict(changed), labels))
         rises[group] = _rounded(float(np.mean(losses)) - before)
     return dict(sorted(rises.items(), key=lambda item: -item[1]))
 

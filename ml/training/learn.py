@@ -18,14 +18,13 @@ from ml.errors import UserError
 from ml.model.artifact import FOLDS, check_replaceable, encode_model
 from ml.model.ensemble import Ensemble
 from ml.model.manifest import Learned, Manifest
-from ml.model.scores import Scores
 from ml.songs.contract import NUMBER_NAMES, Songs
-from ml.training.continuation import Continued, Start, continue_from
+from ml.training.continuation import Start, continue_from
 from ml.training.evaluate import fingerprints
 from ml.training.evaluation import score
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
-from ml.training.train import Progress, write_model
+from ml.training.train import Progress, no_progress, write_model
 
 MIN_SONGS = 10
 MIN_SONGS_OF_NEW_GENRE = 5
@@ -60,22 +59,12 @@ class LearningReport:
     left_out: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    """Verified songs as arrays, and the model to continue from."""
-
-    start: Start
-    features: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-    groups: npt.NDArray[np.int64]
-
-
 def learn(
     ensemble: Ensemble,
     verified: VerifiedSongs,
     out: Path,
     *,
-    progress: Progress = lambda _done, _total, _what: None,
+    progress: Progress = no_progress,
 ) -> LearningReport:
     """Continue training with verified songs, and write the model unless it is worse on them out of fold.
 
@@ -97,21 +86,38 @@ def learn(
     progress(0, STEPS, "read the songs")
     before = _start(ensemble)
     rows, left_out = _rows(verified.genres, before.genres)
-    songs, genres = verified.songs.take(rows), [verified.genres[row] for row in rows]
+    songs, names = verified.songs.take(rows), [verified.genres[row] for row in rows]
+    features = ensemble.extractor.transform(songs)
+    genres = tuple(sorted({*before.genres, *names}))
+    labels = np.array([genres.index(name) for name in names], np.int64)
     with threadpool_limits(limits=1):  # the number of threads changes BLAS's order of summing
-        lesson = _lesson(ensemble, before, songs, genres)
+        groups = _groups(songs, labels, ensemble.medians)
         continued = continue_from(
-            lesson.start,
-            lesson.features,
-            lesson.labels,
-            lesson.groups,
+            before.with_genres(genres, score=before.typical_score(features)),
+            features,
+            labels,
+            groups,
             before_fold=lambda fold: progress(1 + fold, STEPS, f"score fold {fold + 1}"),
         )
     progress(FOLDS + 1, STEPS, "compare with the model before")
-    learned = _compare(ensemble.manifest, before, lesson, continued, songs)
+    was = _probabilities(before, features, genres)
+    _check_no_worse(was, continued.probabilities, labels, np.isin(genres, before.genres))
+    split = f"{len(labels)} verified songs in {len(np.unique(groups))} groups of similar ones; "
+    folds = f"{FOLDS} folds, no group in two of them"
+    earlier = ensemble.manifest.learned
+    learned = Learned(
+        rows_per_genre=dict(sorted(Counter(names).items())),
+        song_fingerprints=tuple(sorted(fingerprints(songs))),
+        rounds=continued.rounds,
+        base_version=earlier.base_version if earlier else ensemble.manifest.model_version,
+        base_genres=before.genres,
+        base_temperature=before.classifier.temperature,
+        before=score(was, labels, genres, groups, split=split + "the model before"),
+        after=score(continued.probabilities, labels, genres, groups, split=split + folds),
+    )
     progress(FOLDS + 2, STEPS, "write the model")
     update = {
-        "genres": lesson.start.genres,
+        "genres": genres,
         "temperature": continued.classifier.temperature,
         "verified_until": verified.until,
         "learned": learned,
@@ -148,18 +154,13 @@ def _rows(genres: tuple[str, ...], known: tuple[str, ...]) -> tuple[list[int], d
     return rows, left_out
 
 
-def _lesson(ensemble: Ensemble, before: Start, songs: Songs, names: list[str]) -> _Lesson:
-    features = ensemble.extractor.transform(songs)
-    genres = tuple(sorted({*before.genres, *names}))
-    labels = np.array([genres.index(name) for name in names], np.int64)
-    medians = np.nan_to_num(ensemble.medians[: len(NUMBER_NAMES)])
-    complete = replace(songs, numbers=np.where(np.isnan(songs.numbers), medians, songs.numbers))
-    return _Lesson(
-        start=before.with_genres(genres, score=before.typical_score(features)),
-        features=features,
-        labels=labels,
-        groups=pseudo_artists(complete, labels, size=group_size(labels)),
-    )
+def _groups(
+    songs: Songs, labels: npt.NDArray[np.int64], medians: npt.NDArray[np.float32]
+) -> npt.NDArray[np.int64]:
+    """Return the songs' pseudo-artists; the medians of the features replace missing numbers."""
+    typical = np.nan_to_num(medians[: len(NUMBER_NAMES)])
+    complete = replace(songs, numbers=np.where(np.isnan(songs.numbers), typical, songs.numbers))
+    return pseudo_artists(complete, labels, size=group_size(labels))
 
 
 def group_size(labels: npt.NDArray[np.int64]) -> int:
@@ -172,55 +173,39 @@ def group_size(labels: npt.NDArray[np.int64]) -> int:
     return int(np.clip(size, 1, SONGS_PER_PSEUDO_ARTIST))
 
 
-def _compare(
-    manifest: Manifest, before: Start, lesson: _Lesson, continued: Continued, songs: Songs
-) -> Learned:
-    """Score both models on the verified songs.
+def _probabilities(
+    before: Start, features: npt.NDArray[np.float32], genres: tuple[str, ...]
+) -> npt.NDArray[np.float64]:
+    """Return the previous model's probabilities of all genres, almost 0 for those that it does not know."""
+    probabilities = np.full((len(features), len(genres)), _UNKNOWN)
+    probabilities[:, np.isin(genres, before.genres)] = before.classifier.probabilities(features)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return probabilities
 
-    The previous model does not know new genres, so log-loss only covers songs of known genres.
+
+def _check_no_worse(
+    before: npt.NDArray[np.float64],
+    after: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    known: npt.NDArray[np.bool_],
+) -> None:
+    """Compare the probabilities of both models, shape (n, genres).
+
+    Log-loss only covers songs of the genres that the previous model knows.
 
     Raises:
         LearningError: accuracy falls, or the mean log-loss rises by more than its standard error.
     """
-    genres, labels = lesson.start.genres, lesson.labels
-    of_before = np.isin(genres, before.genres)
-    old = np.full((len(labels), len(genres)), _UNKNOWN)
-    old[:, of_before] = before.classifier.probabilities(lesson.features)
-    old /= old.sum(axis=1, keepdims=True)
-    was = _scores(old, lesson, "the model before")
-    now = _scores(continued.probabilities, lesson, f"{FOLDS} folds, no group in two of them")
-    losses = _losses(old, labels, of_before)
-    losses_now = _losses(continued.probabilities, labels, of_before)
+    both = before, after
+    accuracy, accuracy_now = ((of.argmax(axis=1) == labels).mean() for of in both)
+    rows = np.arange(len(labels))
+    losses, losses_now = (
+        np.where(known[labels], np.log(of[:, known].sum(axis=1) / of[rows, labels]), 0.0) for of in both
+    )
     rises = losses_now - losses
-    standard_error = rises.std() / np.sqrt(len(rises))
-    if now.accuracy < was.accuracy or rises.mean() > standard_error:
+    if accuracy_now < accuracy or rises.mean() > rises.std() / np.sqrt(len(rises)):
         raise LearningError(
             f"Nothing was written: out of fold, the model would be worse on the {len(labels):,} verified "
-            f"songs (accuracy {was.accuracy:.3f} before, {now.accuracy:.3f} after; log-loss "
+            f"songs (accuracy {accuracy:.3f} before, {accuracy_now:.3f} after; log-loss "
             f"{losses.mean():.3f} before, {losses_now.mean():.3f} after). Verify more songs."
         )
-    earlier = manifest.learned
-    return Learned(
-        rows_per_genre=dict(sorted(Counter(genres[label] for label in labels).items())),
-        song_fingerprints=tuple(sorted(fingerprints(songs))),
-        rounds=continued.rounds,
-        base_version=manifest.model_version if earlier is None else earlier.base_version,
-        base_genres=before.genres,
-        base_temperature=before.classifier.temperature,
-        before=was,
-        after=now,
-    )
-
-
-def _losses(
-    probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Return each song's log-loss over the known genres, 0 for songs of others."""
-    own = probabilities[np.arange(len(labels)), labels]
-    return np.where(known[labels], np.log(probabilities[:, known].sum(axis=1) / own), 0.0)
-
-
-def _scores(probabilities: npt.NDArray[np.float64], lesson: _Lesson, how: str) -> Scores:
-    groups = len(np.unique(lesson.groups))
-    split = f"{len(lesson.labels)} verified songs in {groups} groups of similar ones; {how}"
-    return score(probabilities, lesson.labels, lesson.start.genres, lesson.groups, split=split)

@@ -25,14 +25,11 @@ class ParametersError(UserError):
 
 
 class Parameters(BaseModel):
-    """The training parameters, stored with the model.
+    """The training parameters, stored with the model; those that are not explained here are LightGBM's.
 
     Attributes:
-        seed: the random seed.
         further_weight: average weight of a further song; a labelled song has 1.
         rounds: boosting rounds of each booster.
-        learning_rate, num_leaves, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l2, max_bin:
-            LightGBM's.
         audio_columns: number of `vect` columns to use, from the first. Further songs lack the others, and a
             few hundred labelled songs are not enough to learn from them.
         lexical_c: inverse regularisation of the lexical genre scores.
@@ -82,8 +79,6 @@ def read_parameters(path: Path) -> Parameters:
 
 def write_parameters(path: Path, parameters: Parameters, **origin: Any) -> None:
     """Write training parameters, with informative JSON values about their origin.
-
-    An existing file is replaced; its folder is created if needed.
 
     Raises:
         OSError: writing failed.

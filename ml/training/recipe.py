@@ -39,13 +39,8 @@ _COLDEST, _HOTTEST = 0.2, 20.0
 class Examples:
     """Features and labels of n labelled and m further songs.
 
-    Attributes:
-        names: the features' names.
-        genres: sorted names.
-        features: shape (n, features).
-        labels: shape (n,), indices into `genres`; a genre may be absent.
-        further_features: shape (m, features); NaN where missing.
-        further_labels: shape (m,).
+    `names` are those of the features, which are NaN where missing, shape (n, features) and (m, features).
+    Labels, shape (n,) and (m,), are indices into the sorted `genres`, of which some may be absent.
     """
 
     names: tuple[str, ...]
@@ -111,7 +106,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
 
     Args:
         examples: n labelled songs and m further ones.
-        parameters: the training parameters.
+        parameters: the training parameters, except the seed.
         seed: the booster's random seed.
         weights: shape (n + m,), weights of labelled and further songs; by default the recipe's.
         settings: LightGBM parameters that override the recipe's, for experiments.
@@ -168,20 +163,17 @@ def predict_random(
     """Predict each song, at this temperature, with a classifier trained on random folds of the others."""
     folds = random_folds(examples.labels, seed=parameters.seed)
     classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
-    n = len(examples.labels)
-    split = f"{FOLDS} random folds of {n} songs, artists on both sides"
-    return OutOfFold(folds, classifiers, np.full(n, temperature), temperature, split)
+    temperatures = np.full(len(examples.labels), temperature)
+    split = f"{FOLDS} random folds of {len(temperatures)} songs, artists on both sides"
+    return OutOfFold(folds, classifiers, temperatures, temperature, split)
 
 
 def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
     """Return the temperature, from 0.2 to 20, that minimizes the log-loss of these log-odds.
 
     A model trained on few artists is overconfident on new ones. Temperature scaling on held-out artists
-    corrects that without changing the most probable genre (Guo et al., ICML 2017).
-
-    Args:
-        logits: shape (n, genres), log-odds of songs that the model was not trained on.
-        labels: shape (n,), the true genres.
+    corrects that without changing the most probable genre (Guo et al., ICML 2017). The model must not be
+    trained on these songs; `logits` have shape (n, genres), `labels` shape (n,).
     """
     found = minimize_scalar(
         lambda power: log_loss(softmax(logits / np.exp(power)), labels),

@@ -23,11 +23,9 @@ RANDOM_FOLDS = "random folds"
 
 
 class EvaluationReport(Frozen):
-    """The evaluation of a model on labelled songs.
+    """The evaluation of a model on labelled songs; files are named without their folder.
 
     Attributes:
-        features_file: name of the song file, without its folder.
-        labels_file: name of the file of genres, without its folder.
         out_of_fold: whether the model was trained on these songs, so that the scores are the out-of-fold
             scores of its training; otherwise the model itself predicted them.
         songs_left_out: number of songs not scored because the model was trained on them.
@@ -46,10 +44,7 @@ class EvaluationReport(Frozen):
 
 
 def write_reports(report: EvaluationReport, figures: Mapping[str, bytes], model: Path, folder: Path) -> None:
-    """Write metrics and figures to a reports folder and, if that is the model's own, update its card.
-
-    The folder is created if needed; other files in it are kept. `figures` are the contents of PNG files by
-    name.
+    """Write metrics and figures (PNG, by name) to a folder and, if it is the model's own, update its card.
 
     Raises:
         ArtifactError: the model cannot be read.
@@ -78,11 +73,7 @@ DEVELOPMENT_SONGS_SHA256 = "75273363f459c70a7cde612ad20aa6627dd105e39d88c3a5fdbc
 
 
 def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
-    """Return a model's card as Markdown.
-
-    The card shows the report, with figures in the folder `reports` next to it, unless it is None or of
-    another model.
-    """
+    """Return a model's card as Markdown, with the report and its figures unless it is of another model."""
     if report is not None and report.model_manifest_sha256 != manifest.manifest_sha256:
         report = None
     environment = Environment(
@@ -108,9 +99,9 @@ def _confusions(scores: Scores) -> list[tuple[int, str, str]]:
     """Return the three most frequent mistakes: count, true genre, predicted genre."""
     genres = list(scores.per_genre)
     mistakes = [
-        (count, genres[row], genres[column])
-        for row, counts in enumerate(scores.confusion)
-        for column, count in enumerate(counts)
-        if row != column and count
+        (count, genre, predicted)
+        for genre, counts in zip(genres, scores.confusion, strict=True)
+        for predicted, count in zip(genres, counts, strict=True)
+        if genre != predicted and count
     ]
     return sorted(mistakes, key=lambda mistake: (-mistake[0], *mistake[1:]))[:3]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,15 @@ from scipy.special import ndtr
 from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.training.sample_statistics import INTEGER_COLUMNS, QUANTILES, REAL_COLUMNS, SampleStatistics
 
+Rows = npt.NDArray[np.intp]
+"""The index of each song's genre or artist."""
+
 LABELLED_SONGS = 1_200
 UNLABELLED_ROWS = 428
-ROWS_WITH_MISSING_VALUES = 12
-REPEATED_ROWS = 2
-
-FIRST_LABELLED_ID = 1_000_001
-FIRST_UNLABELLED_ID = 2_000_001
+_ROWS_WITH_MISSING_VALUES = 12
+_REPEATED_ROWS = 2
+_FIRST_LABELLED_ID = 1_000_001
+_FIRST_UNLABELLED_ID = 2_000_001
 
 _SONGS_PER_ARTIST = 6
 _SEPARATION = 0.55
@@ -44,7 +46,6 @@ fifty songs would separate genres far too well."""
 
 _SPANISH_GENRES = ("pop",)
 """Genres that are almost entirely in Spanish in the real songs."""
-
 
 _TITLES = ("{adjective} {noun}", "{verb} the {noun}", "The {adjective} {noun}", "{noun} and {noun}, {verb}")
 _TITLE_WORDS = {
@@ -72,16 +73,14 @@ class SampleData:
     """Labelled and unlabelled synthetic songs, with different artists and track ids.
 
     Attributes:
-        labelled: the labelled songs.
-        genres: shape (n,): their genres.
-        artists: shape (n,): indices of their invented artists; not written to any file.
+        genres, artists: shape (n,), of the labelled songs; artists are not written to any file.
         unlabelled: rows to classify, two of which repeat an earlier track id.
         missing: empty cells of the unlabelled rows: row and column name.
     """
 
     labelled: Songs
     genres: npt.NDArray[np.str_]
-    artists: npt.NDArray[np.intp]
+    artists: Rows
     unlabelled: Songs
     missing: tuple[tuple[int, str], ...]
 
@@ -90,22 +89,16 @@ def generate(seed: int = 0) -> SampleData:
     """Generate 1,200 labelled songs and 428 unlabelled rows, deterministically by seed."""
     random = np.random.default_rng(seed)
     statistics = SampleStatistics.load()
-    labelled, genres, artists = _songs(random, statistics, LABELLED_SONGS, FIRST_LABELLED_ID)
-    distinct, _, _ = _songs(random, statistics, UNLABELLED_ROWS - REPEATED_ROWS, FIRST_UNLABELLED_ID)
-    # Repeated track ids have another title, which shows the row that won.
+    labelled, genres, artists = _songs(random, statistics, LABELLED_SONGS, _FIRST_LABELLED_ID)
+    distinct, _, _ = _songs(random, statistics, UNLABELLED_ROWS - _REPEATED_ROWS, _FIRST_UNLABELLED_ID)
     rows = random.permutation(len(distinct))
-    repeated, missing_rows = rows[:REPEATED_ROWS], rows[REPEATED_ROWS:][:ROWS_WITH_MISSING_VALUES]
-    unlabelled = distinct.take(np.concatenate([np.arange(len(distinct)), repeated]))
-    titles = list(unlabelled.titles)
-    titles[len(distinct) :] = [f"{title} (Live)" for title in titles[len(distinct) :]]
-    numbers = random.choice(NUMBER_NAMES, ROWS_WITH_MISSING_VALUES - 2, replace=False).tolist()
-    return SampleData(
-        labelled=labelled,
-        genres=genres,
-        artists=artists,
-        unlabelled=Songs(unlabelled.track_ids, titles, unlabelled.tags, unlabelled.numbers),
-        missing=tuple(zip(np.sort(missing_rows).tolist(), [TITLE, TAGS, *numbers], strict=True)),
-    )
+    repeated = distinct.take(rows[:_REPEATED_ROWS])
+    # Repeated track ids have another title, which shows the row that won.
+    repeated = replace(repeated, titles=[f"{title} (Live)" for title in repeated.titles])
+    missing_rows = np.sort(rows[_REPEATED_ROWS:][:_ROWS_WITH_MISSING_VALUES]).tolist()
+    numbers = random.choice(NUMBER_NAMES, _ROWS_WITH_MISSING_VALUES - 2, replace=False).tolist()
+    missing = tuple(zip(missing_rows, [TITLE, TAGS, *numbers], strict=True))
+    return SampleData(labelled, genres, artists, Songs.concatenated([distinct, repeated]), missing)
 
 
 def write_sample_data(folder: Path, seed: int = 0) -> None:
@@ -127,7 +120,7 @@ def write_sample_data(folder: Path, seed: int = 0) -> None:
 
 def _songs(
     random: np.random.Generator, statistics: SampleStatistics, n: int, first_id: int
-) -> tuple[Songs, npt.NDArray[np.str_], npt.NDArray[np.intp]]:
+) -> tuple[Songs, npt.NDArray[np.str_], Rows]:
     """Generate n songs in random order, with their genres and artist indices."""
     shares = np.array(statistics.songs) / sum(statistics.songs)
     # Genres keep their shares, and artists have about the same number of songs.
@@ -147,10 +140,7 @@ def _songs(
 
 
 def _numbers(
-    random: np.random.Generator,
-    statistics: SampleStatistics,
-    genre: npt.NDArray[np.intp],
-    artist: npt.NDArray[np.intp],
+    random: np.random.Generator, statistics: SampleStatistics, genre: Rows, artist: Rows
 ) -> npt.NDArray[np.float64]:
     """Sample the numeric columns of songs, shape (n, 154)."""
     factors, own = np.array(statistics.factors), np.array(statistics.own)
@@ -177,12 +167,7 @@ def _numbers(
     return numbers
 
 
-def _tags(
-    random: np.random.Generator,
-    statistics: SampleStatistics,
-    genre: npt.NDArray[np.intp],
-    artist: npt.NDArray[np.intp],
-) -> list[str]:
+def _tags(random: np.random.Generator, statistics: SampleStatistics, genre: Rows, artist: Rows) -> list[str]:
     """Sample the words of songs, with probabilities from their frequency in the genre."""
     words = np.array(statistics.words)
     counts = np.array(statistics.word_songs)
@@ -218,13 +203,10 @@ def _title(random: np.random.Generator, genre: str) -> str:
 
 def _song_rows(songs: Songs, missing: Iterable[tuple[int, str]] = ()) -> list[list[object]]:
     """Return the rows of a song file, with these cells left empty: row and column name."""
-    columns = {TRACK_ID: songs.track_ids, TITLE: songs.titles, TAGS: songs.tags}
-    columns |= {
-        name: [np.format_float_positional(number, trim="-") for number in column]
-        for name, column in zip(NUMBER_NAMES, songs.numbers.T, strict=True)
-    }
+    texts = zip(songs.track_ids, songs.titles, songs.tags, strict=True)  # the first of the SONG_COLUMNS
     rows: list[list[object]] = [
-        list(cells) for cells in zip(*(columns[name] for name in SONG_COLUMNS), strict=True)
+        [*cells, *(np.format_float_positional(number, trim="-") for number in numbers)]
+        for cells, numbers in zip(texts, songs.numbers, strict=True)
     ]
     for row, name in missing:
         rows[row][SONG_COLUMNS.index(name)] = ""

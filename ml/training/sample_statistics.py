@@ -1,7 +1,7 @@
 """Statistics of real songs, from which `ml.training.sample_data` generates synthetic songs.
 
-The Million Song Dataset's terms allow redistributing statistics, but not rows. The package contains a small
-file of rounded statistics, made by `notebooks/sample_statistics.py`.
+The Million Song Dataset's terms allow redistributing statistics, but not rows. These were made by
+`notebooks/sample_statistics.py`.
 
 Each audio column is transformed to a normal distribution by ranks. On this scale, genres differ by their
 means, and songs of a genre vary by a few factors shared by all columns, plus independent noise per column.
@@ -29,7 +29,6 @@ class SampleStatistics:
     """Statistics of songs by genre; r = 151 real columns, g genres, k = 12 factors, w words.
 
     Attributes:
-        genres: the g genres, by name.
         songs: number of songs of each genre.
         quantiles: shape (r, 15): values of each real column at `QUANTILES`, over all genres.
         means: shape (g, r): each genre's mean on the normal scale.
@@ -37,7 +36,7 @@ class SampleStatistics:
         own: shape (r,): standard deviation of each column's residual.
         integers: by column and genre, the number of songs with each value: `{"key": [[...], ...]}`.
         tags: shape (g, 15): number of tags of a song at `QUANTILES`, by genre.
-        words: the w words in the order of the vocabulary.
+        words: in the order of the vocabulary.
         word_songs: shape (g, w): number of songs of a genre with each word.
     """
 

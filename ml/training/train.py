@@ -23,6 +23,7 @@ from ml.model.manifest import FORMAT_VERSION, Manifest, Metrics, TrainingData
 from ml.model.scores import Scores, Totals
 from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS
 from ml.training.data import (
+    NO_FURTHER_SONGS,
     LabelledSongs,
     check_trainable,
     file_sha256,
@@ -31,7 +32,7 @@ from ml.training.data import (
     read_lyrics,
 )
 from ml.training.evaluate import fingerprints
-from ml.training.evaluation import permutation_importance, score, totals
+from ml.training.evaluation import score_model, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
@@ -41,9 +42,12 @@ from ml.training.reports import model_card
 Progress = Callable[[int, int, str], None]
 """Called with the number of completed steps, the total, and the next step's description."""
 
+
+def no_progress(_done: int, _total: int, _what: str) -> None:
+    """Ignore the progress."""
+
+
 STEPS = 3 * FOLDS + 4
-WITHOUT_AUDIO = "vect_25 … vect_148"
-WITHOUT_TAGS = "tags"
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
 
@@ -71,12 +75,11 @@ class TrainingFiles:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFiles:
-    """The loaded training files, with the number of rows used by file."""
+    """The loaded training files."""
 
     data: LabelledSongs
     extractor: FeatureExtractor
     examples: Examples
-    rows: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +99,17 @@ def load(files: TrainingFiles, parameters: Parameters) -> LoadedFiles:
     data = read_labelled_songs(files.features, files.labels)
     genres = check_trainable(data, files.labels)
     lyrics = None if files.lyrics is None else read_lyrics(files.lyrics)
-    further = None if files.further is None else read_further(files.further, genres)
+    further = NO_FURTHER_SONGS if files.further is None else read_further(files.further, genres)
     extractor = fit_extractor(data.songs.tags, lyrics, parameters)
-    numbers = np.empty((0, len(NUMBER_NAMES)), np.float32) if further is None else further.numbers
-    further_genres = () if further is None else further.genres
-    return LoadedFiles(
-        data=data,
-        extractor=extractor,
-        examples=Examples(
-            names=extractor.names,
-            genres=genres,
-            features=extractor.transform(data.songs),
-            labels=np.array([genres.index(genre) for genre in data.genres], np.int64),
-            further_features=extractor.features(numbers, [""] * len(numbers)),
-            further_labels=np.array([genres.index(genre) for genre in further_genres], np.int64),
-        ),
-        rows={"features": len(data.genres), "labels": len(data.genres)}
-        | ({} if lyrics is None else {"lyrics": len(lyrics.tags)})
-        | ({} if further is None else {"further": len(further.genres)}),
+    examples = Examples(
+        names=extractor.names,
+        genres=genres,
+        features=extractor.transform(data.songs),
+        labels=np.array([genres.index(genre) for genre in data.genres], np.int64),
+        further_features=extractor.features(further.numbers, [""] * len(further.genres)),
+        further_labels=np.array([genres.index(genre) for genre in further.genres], np.int64),
     )
+    return LoadedFiles(data, extractor, examples)
 
 
 def train(
@@ -122,7 +117,7 @@ def train(
     out: Path,
     *,
     parameters: Parameters | None = None,
-    progress: Progress = lambda _done, _total, _what: None,
+    progress: Progress = no_progress,
 ) -> TrainingReport:
     """Train a model, score its recipe by cross-validation, and write its artifact.
 
@@ -131,7 +126,7 @@ def train(
     Args:
         files: the training files.
         out: the artifact's folder; an existing model is replaced.
-        parameters: the training parameters, by default the shipped model's.
+        parameters: by default the shipped model's.
         progress: called before each step and after the last.
 
     Raises:
@@ -207,17 +202,9 @@ def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progr
 
 
 def _score(loaded: LoadedFiles, predicted: OutOfFold) -> Scores:
-    examples = loaded.examples
-    return score(
-        predicted.predict(examples.features),
-        examples.labels,
-        examples.genres,
-        loaded.data.groups,
-        split=predicted.split,
-        importance=permutation_importance(
-            predicted.predict, examples.features, examples.labels, examples.names
-        ),
-    )
+    features, names = loaded.examples.features, loaded.examples.names
+    songs = loaded.examples.labels, loaded.examples.genres, loaded.data.groups
+    return score_model(predicted.predict, features, names, *songs, split=predicted.split)
 
 
 def _score_missing(loaded: LoadedFiles, grouped: OutOfFold) -> dict[str, Totals]:
@@ -225,20 +212,24 @@ def _score_missing(loaded: LoadedFiles, grouped: OutOfFold) -> dict[str, Totals]
     columns = np.arange(len(loaded.examples.names))
     tags = columns >= TAG_COUNT
     audio = (columns >= NUMBER_NAMES.index("vect_25")) & ~tags
-    missing = {WITHOUT_AUDIO: audio, WITHOUT_TAGS: tags, f"{WITHOUT_AUDIO} and {WITHOUT_TAGS}": audio | tags}
+    what = "vect_25 … vect_148"
+    missing = {what: audio, "tags": tags, f"{what} and tags": audio | tags}
     features, labels = loaded.examples.features, loaded.examples.labels
     return {
-        what: totals(grouped.predict(np.where(gone, np.float32(np.nan), features)), labels)
-        for what, gone in missing.items()
+        name: totals(grouped.predict(np.where(gone, np.float32(np.nan), features)), labels)
+        for name, gone in missing.items()
     }
 
 
 def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:
-    genres = loaded.examples.genres
+    genres, hashes = loaded.examples.genres, files.sha256()
     further = Counter(loaded.examples.further_labels.tolist())
+    songs = len(loaded.data.genres)
+    rows = {"features": songs, "labels": songs, "lyrics": loaded.extractor.corpus_songs}
+    rows |= {"further": further.total()}
     return TrainingData(
-        files_sha256=files.sha256(),
-        rows=loaded.rows,
+        files_sha256=hashes,
+        rows={name: rows[name] for name in hashes},
         rows_per_genre=dict(sorted(Counter(loaded.data.genres).items())),
         further_rows_per_genre={genres[label]: count for label, count in sorted(further.items())},
         groups="artists" if loaded.data.groups_are_artists else "pseudo-artists",
@@ -250,8 +241,7 @@ def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:
 def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) -> Manifest:
     """Write a model's artifact, and return its manifest with version, day, library versions and hashes.
 
-    The day is that on which `out` was first trained if it is the same model. `contents` are those of the
-    other files, by name.
+    `contents` are those of the other files, by name.
 
     Raises:
         ArtifactError: `out` contains something other than a model.
@@ -268,7 +258,7 @@ def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) ->
 
 
 def _with_first_day(manifest: Manifest, out: Path) -> Manifest:
-    """Return the manifest with the day of the model in `out`, if that is the same model."""
+    """Return the manifest with the day on which the model in `out` was trained, if that is the same."""
     with suppress(ArtifactError):
         old = read_manifest(out)
         if (old.model_version, old.library_versions) == (manifest.model_version, manifest.library_versions):

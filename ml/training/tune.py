@@ -11,7 +11,6 @@ Songs that were not used in any trial show by how much.
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -31,7 +30,7 @@ from ml.errors import UserError
 from ml.training.evaluation import totals
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
-from ml.training.train import LoadedFiles, Progress, TrainingFiles, load
+from ml.training.train import LoadedFiles, Progress, TrainingFiles, load, no_progress
 
 STUDY_NAME = "genregraph"
 
@@ -53,15 +52,9 @@ class TuningError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class TuningResult:
-    """The result of a study.
+    """The best of all trials of a study, and the first, with the shipped parameters.
 
-    Attributes:
-        study: its name.
-        trials: total number of trials, including earlier runs.
-        best_trial: index of the best trial, which `parameters`, `log_loss` and `accuracy` are of.
-        split: description of the scored songs.
-        shipped_log_loss, shipped_accuracy: of the first trial, with the shipped parameters.
-        interrupted: whether the run was stopped early.
+    `split` describes the scored songs; `interrupted` is whether the run was stopped early.
     """
 
     study: str
@@ -87,9 +80,9 @@ def tune(  # noqa: PLR0913 - the tuning command's options
     *,
     storage: str,
     trials: int,
+    shipped: Parameters,
     study: str = STUDY_NAME,
-    shipped: Parameters | None = None,
-    progress: Progress = lambda _done, _total, _what: None,
+    progress: Progress = no_progress,
 ) -> TuningResult:
     """Search for parameters with a lower grouped log-loss, or continue a search.
 
@@ -99,8 +92,8 @@ def tune(  # noqa: PLR0913 - the tuning command's options
         files: the training files.
         storage: path of a journal file, or URL of a database supported by Optuna.
         trials: total number of trials, including earlier runs.
-        study: its name in the storage.
         shipped: parameters of the first trial, and values of parameters that are not searched.
+        study: its name in the storage.
         progress: called before the first trial and after each.
 
     Returns:
@@ -112,7 +105,6 @@ def tune(  # noqa: PLR0913 - the tuning command's options
         KeyboardInterrupt: interrupted before any trial was complete.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # or it logs a traceback on Ctrl-C
-    shipped = shipped or Parameters()
     with threadpool_limits(limits=1), ExitStack() as opened:  # one thread, as in training
         loaded = load(files, shipped)
         origin = files.sha256() | {"shipped parameters": shipped.model_dump(mode="json")}
@@ -190,14 +182,7 @@ def _run_trial(study: Study, loaded: LoadedFiles, shipped: Parameters, number: i
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Defer Ctrl-C to the end of this context.
-
-    KeyboardInterrupt while Optuna locks, renames and unlinks its journal could leave it corrupt. Outside the
-    main thread, which gets the signals, this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Defer Ctrl-C to the end of this context, since it could leave Optuna's journal corrupt."""
     received: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _frame: received.append(number))
     try:
