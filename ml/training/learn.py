@@ -60,11 +60,7 @@ class LearningReport:
 
 
 def learn(
-    ensemble: Ensemble,
-    verified: VerifiedSongs,
-    out: Path,
-    *,
-    progress: Progress = no_progress,
+    ensemble: Ensemble, verified: VerifiedSongs, out: Path, *, progress: Progress = no_progress
 ) -> LearningReport:
     """Continue training with verified songs, and write the model unless it is worse on them out of fold.
 

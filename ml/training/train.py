@@ -42,14 +42,13 @@ from ml.training.reports import model_card
 Progress = Callable[[int, int, str], None]
 """Called with the number of completed steps, the total, and the next step's description."""
 
-
-def no_progress(_done: int, _total: int, _what: str) -> None:
-    """Ignore the progress."""
-
-
 STEPS = 3 * FOLDS + 4
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
+
+
+def no_progress(_done: int, _total: int, _what: str) -> None:
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +224,11 @@ def _training_data(loaded: LoadedFiles, files: TrainingFiles) -> TrainingData:
     genres, hashes = loaded.examples.genres, files.sha256()
     further = Counter(loaded.examples.further_labels.tolist())
     songs = len(loaded.data.genres)
-    rows = {"features": songs, "labels": songs, "lyrics": loaded.extractor.corpus_songs}
-    rows |= {"further": further.total()}
+    lyrics = loaded.extractor.corpus_songs  # without a file of lyrics, all songs
+    rows = {"features": songs, "labels": songs, "lyrics": lyrics, "further": further.total()}
     return TrainingData(
         files_sha256=hashes,
-        rows={name: rows[name] for name in hashes},
+        rows={file: rows[file] for file in hashes},
         rows_per_genre=dict(sorted(Counter(loaded.data.genres).items())),
         further_rows_per_genre={genres[label]: count for label, count in sorted(further.items())},
         groups="artists" if loaded.data.groups_are_artists else "pseudo-artists",

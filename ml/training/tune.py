@@ -86,18 +86,16 @@ def tune(  # noqa: PLR0913 - the tuning command's options
 ) -> TuningResult:
     """Search for parameters with a lower grouped log-loss, or continue a search.
 
-    The same files, seed and number of trials try the same parameters, in one run or several.
+    The same files, seed and number of trials try the same parameters, in one run or several. Ctrl-C
+    (KeyboardInterrupt) ends the search with the best trial so far.
 
     Args:
         files: the training files.
         storage: path of a journal file, or URL of a database supported by Optuna.
         trials: total number of trials, including earlier runs.
         shipped: parameters of the first trial, and values of parameters that are not searched.
-        study: its name in the storage.
+        study: the study's name in the storage.
         progress: called before the first trial and after each.
-
-    Returns:
-        The best of all trials, also after Ctrl-C (KeyboardInterrupt) if at least one is complete.
 
     Raises:
         TrainingDataError: a file cannot be used.
