@@ -59,7 +59,7 @@ class Vocabulary:
         from pyarrow import array, compute  # noqa: PLC0415 - slow to import, and not needed at startup
 
         words = compute.split_pattern(array([text.lower() for text in tags], "string"), ",")
-        found = compute.index_in(compute.utf8_trim_whitespace(words.flatten()), array(self.words))
+        found = compute.index_in(compute.utf8_trim_whitespace(words.flatten()), array(self.words, "string"))
         known = found.is_valid().to_numpy(zero_copy_only=False)
         starts = np.append(0, np.cumsum(known))[words.offsets.to_numpy()].astype(np.int32)
         columns = np.array(found.drop_null())

@@ -190,6 +190,10 @@ def test_encoding_no_songs_gives_an_empty_matrix() -> None:
     assert Vocabulary(["a", "b"]).encode([]).shape == (0, 2)
 
 
+def test_encoding_without_known_words_gives_a_matrix_without_columns() -> None:
+    assert Vocabulary([]).encode(["love", ""]).shape == (2, 0)
+
+
 def test_encoding_skips_unknown_words() -> None:
     encoded = Vocabulary(["a", "b"]).encode(["b, a, x, x", "y", "a ,x"])
 
