@@ -12,6 +12,9 @@ from app.database.url import DatabaseUrl, DatabaseUrlError
 APPLICATION: Final = "genregraph"
 """The default `application_name` of connections."""
 
+CLOSE_SECONDS: Final = 5.0
+"""Time limit for closing a connection."""
+
 _SESSION: Final = {
     # A lost client must not hold locks for the default of two hours.
     "tcp_keepalives_idle": "10",
@@ -39,6 +42,11 @@ class Database:
         pool = await asyncpg.create_pool(connect=database.connect, reset=do_nothing, min_size=0, max_size=8)
 
     `reset` is a coroutine function of the connection; asyncpg's own would reset the session's settings.
+
+    Attributes:
+        shown: database, host and port, for messages.
+        is_one_server: whether all connections reach the same server, so that no read is older than an
+            earlier one.
     """
 
     def __init__(self, url: str) -> None:
@@ -48,17 +56,9 @@ class Database:
             DatabaseUrlError: the URL is invalid or not supported.
         """
         self._url = DatabaseUrl.parse(url)
+        self.shown = self._url.shown
+        self.is_one_server = self._url.is_one_server
         self._prepares = self._url.prepares
-
-    @property
-    def shown(self) -> str:
-        """Database, host and port, for messages."""
-        return self._url.shown
-
-    @property
-    def is_one_server(self) -> bool:
-        """Whether all connections reach the same server, so that no read is older than an earlier one."""
-        return self._url.is_one_server
 
     async def prepares(self) -> bool:
         """Return whether prepared statements can be reused: not through a transaction pooler.
@@ -123,8 +123,8 @@ class Database:
 
 
 async def close(connection: asyncpg.Connection) -> None:
-    """Close a connection; terminate it if that takes longer than two seconds."""
+    """Close a connection, cancelling its statement; terminate it if that fails or takes too long."""
     try:
-        await connection.close(timeout=2)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.close(timeout=CLOSE_SECONDS)
+    except Exception:  # noqa: BLE001 - it is discarded anyway
         connection.terminate()
