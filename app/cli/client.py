@@ -18,6 +18,8 @@ from app.cli.output import FAILED, NOT_REACHED, plain
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from ml.errors import UserError
 
+GRAPHQL = "GraphQL"
+
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -133,7 +135,7 @@ class GraphQLClient:
         except httpx.HTTPError as error:
             raise _not_reached(self._url, error) from error
         try:
-            return _answer(response, "GraphQL")
+            return _answer(response)
         except RefusedError as error:
             if response.status_code not in _NO_ENDPOINT:
                 raise
@@ -180,15 +182,15 @@ def _tell_retry(state: tenacity.RetryCallState) -> None:
     typer.echo(f"genregraph: {message}; trying again in {state.upcoming_sleep:.1f} s", err=True)
 
 
-def _answer(response: httpx.Response, expected: str) -> dict[str, Any]:
-    """Return the `data` of a GraphQL reply."""
+def _answer(response: httpx.Response, expected: str = GRAPHQL) -> dict[str, Any]:
+    """Return the `data` of a GraphQL reply; one to a request of something else can only have errors."""
     unavailable = response.status_code in UNAVAILABLE
     after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
     try:
         body = response.json()
     except ValueError:
         body = None
-    if not _is_graphql(body):
+    if not _is_graphql(body) or (expected != GRAPHQL and not body.get("errors")):
         elsewhere = response.headers.get("location")
         raise NotReachedError(
             f"{response.url} responded with status {response.status_code} instead of {expected}"
