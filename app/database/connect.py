@@ -29,8 +29,6 @@ _SESSION: Final = {
 }
 """Session settings, unless the URL or its `options` set them. Poolers reject them."""
 
-_NOTHING: Final[Mapping[str, str]] = {}
-
 
 class Database:
     """A database to connect to.
@@ -98,9 +96,9 @@ class Database:
         return await self._open(application_name, session=self._session(), **options)
 
     async def _open(
-        self, application_name: str | None = None, session: Mapping[str, str] = _NOTHING, **options: Any
+        self, application_name: str | None = None, session: Mapping[str, str] | None = None, **options: Any
     ) -> asyncpg.Connection:
-        settings = {"application_name": APPLICATION, **session, **self._url.server_settings}
+        settings = {"application_name": APPLICATION, **(session or {}), **self._url.server_settings}
         if application_name is not None:
             settings["application_name"] = application_name
         try:
