@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { credentials } from './credentials';
-import { follow } from './subscriptions';
+import { follow, PING_MS, PONG_MS } from './subscriptions';
 
 const ENDPOINT = 'http://localhost/graphql';
 const OPERATION = { query: 'subscription { batchProgress(id: "1") { status } }' };
@@ -108,6 +108,29 @@ it('takes server-sent events where no WebSocket gets through', async () => {
     'client-id': 'me',
     'client-secret': 'secret',
   });
+});
+
+it.each([
+  [true, 'keeps a connection that answers'],
+  [false, 'gives up a connection that died without a word'],
+])('with pongs %s, %s', async (answers) => {
+  vi.useFakeTimers();
+  answer = (socket, { type, id }) => {
+    if (type === 'connect') socket.open();
+    if (type === 'connection_init') socket.tell({ type: 'connection_ack' });
+    if (type === 'subscribe') socket.tell({ type: 'next', id, payload: { data: { n: 1 } } });
+    if (type === 'ping' && answers) socket.tell({ type: 'pong' });
+  };
+  const ended = vi.fn();
+  const failed = followed().catch(ended);
+  await vi.advanceTimersByTimeAsync(PING_MS + PONG_MS + 100);
+  expect(sent).toContainEqual({ type: 'ping' });
+  expect(ended).toHaveBeenCalledTimes(answers ? 0 : 1);
+  if (!answers) {
+    await failed;
+    expect(ended.mock.calls[0]?.[0]).toMatchObject({ kind: 'unreachable' });
+  }
+  vi.useRealTimers();
 });
 
 it('passes on what is wrong with the operation', async () => {

@@ -14,6 +14,10 @@ const NOT_LET_IN = new Set([4401, 4403]);
 /** Some proxies open a WebSocket and pass nothing on. */
 const ACKNOWLEDGEMENT_MS = 10_000;
 
+/** A connection may die without a word: how often to ask whether it lives, and how long to wait. */
+export const PING_MS = 10_000;
+export const PONG_MS = 5_000;
+
 /**
  * Follow a subscription until it ends or the signal says stop.
  *
@@ -43,11 +47,20 @@ function overWebSocket(
   signal: AbortSignal,
   next: Next,
 ): Promise<void> {
+  let unanswered: ReturnType<typeof setTimeout>;
   const client: Client = createClient({
     url: endpoint.replace(/^http/, 'ws'),
     connectionParams: () => credentialHeaders(credentials.get()),
     retryAttempts: 0,
     connectionAckWaitTimeout: ACKNOWLEDGEMENT_MS,
+    keepAlive: PING_MS,
+    on: {
+      ping: (received) => {
+        if (!received) unanswered = setTimeout(() => client.terminate(), PONG_MS);
+      },
+      pong: () => clearTimeout(unanswered),
+      closed: () => clearTimeout(unanswered),
+    },
   });
   return new Promise<void>((resolve, reject) => {
     const stop = client.subscribe(payload(operation), {
