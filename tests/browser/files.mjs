@@ -124,6 +124,7 @@ export async function missingColumns({ url }) {
     const refused = page.locator('.notice.bad');
     await refused.getByText('vect_1 … vect_148').first().waitFor();
     equal(await refused.getByRole('button', { name: /^Skip/ }).count(), 0, 'offers to skip rows');
+    equal(await refused.getByRole('columnheader').allInnerTexts(), ['Problem', 'Lines'], 'columns with content');
     await checkAccessible(page);
     await screenshot(page, 'page-missing-columns-desktop');
     const download = page.waitForEvent('download');
@@ -236,6 +237,7 @@ export async function queuedFile({ url, file, rows, way }) {
   const asked = { sockets: 0, streams: 0 };
   await inBrowser(url, DESKTOP, async (page) => {
     if (way === 'socket') page.on('websocket', () => { asked.sockets += 1; });
+    else if (way === 'silence') await silentAfterFirstNews(page, () => { asked.sockets += 1; });
     else await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
     await page.route('**/graphql', (route) => {
       const stream = route.request().headers().accept === 'text/event-stream';
@@ -253,8 +255,25 @@ export async function queuedFile({ url, file, rows, way }) {
     equal(await page.locator('.facts dd').first().innerText(), String(rows), 'rows');
     await settled(page);
   }, { allowed: REFUSED_REQUEST });
-  equal([asked.sockets > 0, asked.streams > 0], [way === 'socket', way !== 'socket'], 'ways taken');
+  const overSocket = way === 'socket' || way === 'silence';
+  equal([asked.sockets > 0, asked.streams > 0], [overSocket, !overSocket], 'ways taken');
 }
+
+/** A connection that dies without a word, as in a tunnel, once there was news of the batch. */
+const silentAfterFirstNews = (page, onSilence) =>
+  page.routeWebSocket(/\/graphql$/, (socket) => {
+    const server = socket.connectToServer();
+    let silent = false;
+    server.onMessage((message) => {
+      if (silent) return;
+      socket.send(message);
+      if (JSON.parse(message).type === 'next') {
+        silent = true;
+        onSilence();
+      }
+    });
+    socket.onMessage((message) => silent || server.send(message));
+  });
 
 export async function cancelledFile({ url, file }) {
   await inBrowser(url, PHONE, async (page) => {
@@ -302,6 +321,7 @@ export async function waitingFile({ url, file }) {
     await page.getByText('The disk is full.').first().waitFor();
     await page.getByRole('button', { name: 'Files 1 being classified' }).click();
     await page.locator('.files').getByText('Waiting', { exact: true }).waitFor();
+    equal(await page.getByText('You can close this page').count(), 1, 'what people who wait want to know');
     await checkAccessible(page);
     await page.unrouteAll({ behavior: 'ignoreErrors' }); // it asks each second
   }, { allowed: REFUSED_REQUEST });

@@ -101,6 +101,9 @@ export async function phone({ url, file }) {
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
     await checkAccessible(page);
     await checkTouchTargets(page);
+    await page.getByText('Track ID').scrollIntoViewIfNeeded();
+    const { y } = await page.getByRole('button', { name: 'Close' }).boundingBox();
+    equal(y > 0 && y < PHONE.viewport.height, true, 'the way out of a long dialog is in view');
   });
 }
 
@@ -262,6 +265,7 @@ export async function address({ url, file }) {
     await page.reload();
     await page.locator('.skeleton').first().waitFor();
     equal(await page.locator('.intro.small').count(), 1, 'layout while loading');
+    equal(await page.getByLabel('Confidence', { exact: true }).count(), 0, 'filters that go after loading');
     release();
     await page.unrouteAll({ behavior: 'wait' });
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
@@ -303,6 +307,7 @@ export async function address({ url, file }) {
     await page.goto(`${url}/?file=${btoa('Batch:00000000-0000-0000-0000-000000000000')}`);
     await page.getByText('This file does not exist.').waitFor();
     equal(await page.locator('.songs').count(), 0, 'lists of no songs');
+    equal(await page.getByLabel('Songs of').locator('option:checked').innerText(), 'No such file', 'choice');
     await checkAccessible(page);
     await page.getByRole('button', { name: 'Show all songs' }).click();
     await settled(page);
@@ -316,7 +321,9 @@ export async function confidenceRange({ url, file, above }) {
     await upload(page, file);
     await page.getByLabel('Order').selectOption('most-confident');
     const lowest = page.getByLabel('Lowest confidence');
+    const before = await lowest.boundingBox();
     await lowest.fill('50');
+    equal(await lowest.boundingBox(), before, 'place of what is dragged');
     await page.getByText(`50–100%: ${above} songs`).waitFor();
     await page.getByText(`of ${above}`, { exact: false }).last().waitFor();
     const shares = (await column(page, 3)).map(Number.parseFloat);
@@ -324,6 +331,7 @@ export async function confidenceRange({ url, file, above }) {
     await screenshot(page, 'page-range-desktop');
     await page.getByRole('button', { name: 'Reset' }).click();
     equal(await lowest.inputValue(), '0', 'lowest confidence after a reset');
+    await focused(page, '[aria-label="Lowest confidence"]'); // the button is gone
 
     // why a song is of its genre, in words
     await page.locator('.list .link').first().click();
@@ -367,6 +375,16 @@ export async function narrow({ url, file, bad_file: badFile }) {
     await page.getByRole('button', { name: 'Files', exact: true }).click();
     await page.getByRole('button', { name: /^Delete/ }).first().waitFor();
     await look('files');
+  });
+  await inBrowser(url, { viewport: { width: 1024, height: 560 } }, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    const heights = await page.locator('.list tbody tr').evaluateAll((rows) =>
+      rows.map((row) => Math.round(row.getBoundingClientRect().height)));
+    equal(new Set(heights).size, 1, `heights of the rows, ${heights}: titles that wrap`);
+    const { height } = await page.locator('.genres').boundingBox();
+    equal(height <= 560, true, 'the card that stays in view fits into it');
+    await checkAccessible(page);
   });
   await inBrowser(url, { ...DESKTOP, forcedColors: 'active' }, async (page) => {
     await signIn(page, url);

@@ -141,6 +141,12 @@ export async function playground({ url, file, rows, genre }) {
     await page.locator('.graphiql-doc-explorer').getByRole('link', { name: 'Mutation' }).click();
     await page.locator('.graphiql-doc-explorer').getByText('classifyBatch').first().waitFor();
     await checkAccessible(page);
+    const clipped = await page.locator('.graphiql-doc-explorer-search input').evaluate((input) => {
+      const pen = document.createElement('canvas').getContext('2d');
+      pen.font = getComputedStyle(input).font;
+      return pen.measureText(input.placeholder).width - input.clientWidth;
+    });
+    equal(clipped <= 0, true, `${clipped} pixels of the shortcut are clipped`);
     await page.getByLabel('Show History').click();
     await page.locator('.graphiql-history').getByText('ModelCard').first().waitFor();
     await checkAccessible(page);
@@ -225,6 +231,22 @@ export async function playgroundOnAPhone({ url, file, rows }) {
     for (const part of ['.top', '.graphiql-sidebar', '.graphiql-session-header', '.graphiql-toolbar']) {
       await checkTouchTargets(page, part);
     }
+    // a tap on a tab chooses it, wherever it hits
+    const tabs = page.locator('.graphiql-tab');
+    for (const name of ['Genres', 'ModelCard', 'ClassifyBatch']) {
+      const tab = tabs.getByRole('button', { name, exact: true });
+      await tab.scrollIntoViewIfNeeded();
+      const { width, height } = await tab.boundingBox();
+      await tab.tap({ position: { x: width - 8, y: height / 2 } });
+      await page.locator('.graphiql-tab-active').getByRole('button', { name, exact: true }).waitFor();
+    }
+    equal(await tabs.count(), READY_TABS.length, 'tabs after taps');
+    const covered = await page.locator('.graphiql-tab-active').evaluate((tab) => {
+      const text = document.createRange();
+      text.selectNodeContents(tab.querySelector('.graphiql-tab-button'));
+      return text.getBoundingClientRect().right - tab.querySelector('.graphiql-tab-close').getBoundingClientRect().left;
+    });
+    equal(covered <= 0, true, `${covered} pixels of the tab's name are covered`);
     await drop(page, '.picker', basename(file), await readFile(file, 'utf8'));
     await run(page);
     await answered(page, `"rowsUploaded": ${rows}`);

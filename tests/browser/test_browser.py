@@ -62,6 +62,12 @@ def run() -> Run:
     return run
 
 
+def in_table(problem: dict[str, Any]) -> list[str]:
+    """The problem in the page's table: column, problem, value and line, each said once."""
+    expected = problem["message"].split(": ", 1)[1].split(", found ", 1)[0]
+    return [problem["column"], expected, problem["value"], str(problem["line"])]
+
+
 @pytest.fixture
 def bad_file(tmp_path: Path) -> Path:
     rows = [song_row(trackID=str(number)) for number in range(1, 6)]
@@ -197,12 +203,7 @@ def test_a_refused_file_is_explained_by_line_and_column(run: Run, api: ApiClient
         "refusedFile",
         api,
         bad_file=str(bad_file),
-        problem=[
-            problem["column"],
-            problem["message"].split(": ", 1)[1],
-            problem["value"],
-            str(problem["line"]),
-        ],
+        problem=in_table(problem),
     )
     assert (problem["line"], problem["column"], problem["value"]) == (4, "tempo", "asd")
 
@@ -235,7 +236,7 @@ def test_a_large_file_is_followed_through_a_reload(run: Run, api: ApiClient, lar
     assert names == [{"fileName": "large.csv", "status": "SUCCEEDED"}]
 
 
-@pytest.mark.parametrize("way", ["socket", "events", "polls"])
+@pytest.mark.parametrize("way", ["socket", "silence", "events", "polls"])
 def test_a_queued_file_is_followed_whatever_a_proxy_lets_through(
     run: Run, start_service: StartService, way: str
 ) -> None:
@@ -262,12 +263,7 @@ def test_a_queued_file_that_fails_is_explained_by_line_and_column(
         "failedFile",
         start_service(max_sync_rows=2),
         bad_file=str(bad_file),
-        problem=[
-            problem["column"],
-            problem["message"].split(": ", 1)[1],
-            problem["value"],
-            str(problem["line"]),
-        ],
+        problem=in_table(problem),
     )
 
 

@@ -18,26 +18,34 @@ export function Activity({ queue, unfinished, followed }: Props) {
   const uploads = useStore(queue.uploads);
   if (uploads.length === 0 && unfinished.length === 0) return null;
   return (
-    <ul className="activity" aria-label="Files being classified">
-      {unfinished.map((file) => (
-        <li key={file.id}>
-          <p className="activity-name">
-            <strong>{nameOf(file)}</strong>
-          </p>
-          <BatchProgress file={file} following={followed[file.id]} />
-        </li>
-      ))}
-      {uploads.map((upload) => (
-        <li key={upload.key}>
-          {upload.state.step === 'refused' || upload.state.step === 'failed' ? (
-            <RefusedUpload upload={upload} queue={queue} />
-          ) : (
-            <Sending upload={upload} queue={queue} />
-          )}
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="activity" aria-label="Files being classified">
+        {unfinished.map((file) => (
+          <li key={file.id}>
+            <p className="activity-name">
+              <strong>{nameOf(file)}</strong>
+            </p>
+            <BatchProgress file={file} following={followed[file.id]} />
+          </li>
+        ))}
+        {uploads.map((upload) => (
+          <li key={upload.key}>
+            {upload.state.step === 'refused' || upload.state.step === 'failed' ? (
+              <RefusedUpload upload={upload} queue={queue} />
+            ) : (
+              <Sending upload={upload} queue={queue} />
+            )}
+          </li>
+        ))}
+      </ul>
+      {unfinished.length > 0 && <Continues />}
+    </>
   );
+}
+
+/** What people who wait want to know. */
+export function Continues() {
+  return <p className="quiet continues">You can close this page; classification continues.</p>;
 }
 
 function Sending({ upload, queue }: { upload: Upload; queue: UploadQueue }) {

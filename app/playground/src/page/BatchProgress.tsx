@@ -62,7 +62,6 @@ export function BatchProgress({ file, following }: Props) {
           {failure.message}
         </p>
       )}
-      <p className="quiet">You can close this page; classification continues.</p>
     </>
   );
 }

@@ -1,3 +1,4 @@
+import { useRef } from 'react';
 import { counted } from '../shared/format';
 import type { SongRow } from './songs';
 import { histogram } from './songsInMemory';
@@ -20,20 +21,26 @@ export function ConfidenceRange({ songs, from, to, selected, onChange }: Props) 
   const bins = histogram(songs ?? []);
   const highest = Math.max(1, ...bins);
   const all = from === 0 && to === 100;
+  const lowest = useRef<HTMLInputElement>(null);
   return (
     <fieldset className="range">
       <legend>
         Confidence{' '}
         <span className="quiet number">
-          {all
-            ? 'any'
-            : `${from}–${to}%${selected === null ? '' : `: ${counted(selected, 'song')}`}`}
+          {all ? 'any' : `${from}–${to}%`}
+          {!all && selected !== null && <span>: {counted(selected, 'song')}</span>}
         </span>
-        {!all && (
-          <button type="button" className="link" onClick={() => onChange({ from: 0, to: 100 })}>
-            Reset
-          </button>
-        )}
+        {/* It keeps its place: the thumbs must not move away from who drags them. */}
+        <button
+          type="button"
+          className={all ? 'link hidden' : 'link'}
+          onClick={() => {
+            onChange({ from: 0, to: 100 });
+            lowest.current?.focus();
+          }}
+        >
+          Reset
+        </button>
       </legend>
       <div className={songs ? 'bins' : 'bins flat'} aria-hidden="true">
         {bins.map((value, index) => (
@@ -48,6 +55,7 @@ export function ConfidenceRange({ songs, from, to, selected, onChange }: Props) 
       </div>
       <div className="thumbs">
         <input
+          ref={lowest}
           type="range"
           aria-label="Lowest confidence"
           aria-valuetext={`${from}%`}

@@ -1,4 +1,6 @@
+import { Continues } from './Activity';
 import { FileRow } from './FileRow';
+import { isUnfinished } from './followBatch';
 import type { FileFragment } from './operations.generated';
 import type { Following } from './useFollowing';
 
@@ -21,6 +23,7 @@ export function FilesView({ files, followed, loading, onAccepted, onChange, onMo
         <h2 className="card-title" id="files-title" tabIndex={-1}>
           Files
         </h2>
+        {files.some(isUnfinished) && <Continues />}
       </header>
       {files.length === 0 && <p className="empty">No files yet. Drop one above.</p>}
       {files.length > 0 && (

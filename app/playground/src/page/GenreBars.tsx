@@ -1,4 +1,4 @@
-import { count, counted, percent } from '../shared/format';
+import { count, counted, percent, portion } from '../shared/format';
 import { genreClass } from './palette';
 
 export interface GenreCount {
@@ -25,7 +25,6 @@ export function GenreBars({ genres, others, order, selected, onSelect }: Props) 
   const counts = new Map(genres.map(({ name, songCount }) => [name, songCount]));
   const total = sum(genres);
   const highest = Math.max(...own.values(), ...other.values());
-  const width = (share = 0) => ({ width: `${(share / highest) * 100}%` });
   return (
     <fieldset className="genre-bars">
       <legend className="unseen">Show songs of</legend>
@@ -51,27 +50,30 @@ export function GenreBars({ genres, others, order, selected, onSelect }: Props) 
               {name}
             </span>
             <span className="bars" aria-hidden="true">
-              <span className="bar-track">
-                <span className="fill" style={width(own.get(name))} />
-              </span>
-              {others && (
-                <span className="bar-track other">
-                  <span className="fill" style={width(other.get(name))} />
-                </span>
-              )}
+              <Bar length={(own.get(name) ?? 0) / highest} />
+              {others && <Bar className="other" length={(other.get(name) ?? 0) / highest} />}
             </span>
             <span className="number">
               {count(songCount)}
               <span className="unseen">{songCount === 1 ? ' song' : ' songs'}</span>
             </span>
             <span className="number quiet">
-              {percent(own.get(name) ?? 0)}
-              {others && ` / ${percent(other.get(name) ?? 0)}`}
+              {portion(own.get(name) ?? 0)}
+              {others && ` / ${portion(other.get(name) ?? 0)}`}
             </span>
           </button>
         );
       })}
     </fieldset>
+  );
+}
+
+/** A bar, with a length from 0 to 1. */
+function Bar({ length, className = '' }: { length: number; className?: string }) {
+  return (
+    <span className={`bar-track ${className}`}>
+      {length > 0 && <span className="fill" style={{ width: `${length * 100}%` }} />}
+    </span>
   );
 }
 
@@ -86,5 +88,5 @@ function shares(genres: readonly GenreCount[]): Map<string, number> {
 
 function tooltip(name: string, songs: number, total: number, other: number | null): string {
   const own = `${name}: ${counted(songs, 'song')} of ${count(total)}`;
-  return other === null ? own : `${own}; ${percent(other)} of the other file`;
+  return other === null ? own : `${own}; ${portion(other)} of the other file`;
 }

@@ -1,4 +1,4 @@
-import { counted, percent, when } from '../shared/format';
+import { counted, portion, when } from '../shared/format';
 import { nameOf } from './files';
 import type { OverviewQuery } from './operations.generated';
 import { genreClass } from './palette';
@@ -49,7 +49,7 @@ export function GenreHistory({
   );
 }
 
-const share = (batch: Batch, songs: number) => percent(songs / batch.rowsClassified);
+const share = (batch: Batch, songs: number) => portion(songs / batch.rowsClassified);
 
 const inWords = (batch: Batch) =>
   [...batch.genres]

@@ -88,7 +88,7 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
         <p className="empty" tabIndex={-1} ref={heading}>
           {genres.length > 0
             ? 'Nothing left to review.'
-            : 'Nothing to review yet. Classify a file.'}
+            : 'Nothing to review yet. Classify a file first.'}
         </p>
       )}
       {(song || review.undo) && (

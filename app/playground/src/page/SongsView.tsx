@@ -61,7 +61,7 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
           <h2 className="card-title" id="genres-title" tabIndex={-1} ref={heading}>
             Genres
           </h2>
-          <FileChoice overview={overview} batch={batch} file={file} />
+          <FileChoice overview={overview} batch={batch} file={file} missing={missing} />
         </header>
         {request.failure && (
           <p className="notice bad" role="alert">
@@ -152,9 +152,10 @@ interface ChoiceProps {
   overview: OverviewQuery;
   batch: BatchFragment | null;
   file: string | null;
+  missing: boolean;
 }
 
-function FileChoice({ overview, batch, file }: ChoiceProps) {
+function FileChoice({ overview, batch, file, missing }: ChoiceProps) {
   const recent = overview.batches.nodes.filter(({ status }) => status === 'SUCCEEDED');
   const listed = batch && !recent.some(({ id }) => id === batch.id) ? [batch, ...recent] : recent;
   return (
@@ -164,7 +165,9 @@ function FileChoice({ overview, batch, file }: ChoiceProps) {
       onChange={(event) => go({ ...NO_FILTERS, compare: null, file: event.target.value || null })}
     >
       <option value="">All stored songs</option>
-      {file && !listed.some(({ id }) => id === file) && <option value={file}>…</option>}
+      {file && !listed.some(({ id }) => id === file) && (
+        <option value={file}>{missing ? 'No such file' : '…'}</option>
+      )}
       {listed.map((one) => (
         <option key={one.id} value={one.id}>
           {nameOf(one)}, {when(one.createdAt)} ({counted(one.rowsClassified, 'song')})

@@ -37,6 +37,13 @@ it('leaves out the line and the column, which have columns of their own', () => 
   ]);
 });
 
+it('leaves out the value, which has a column of its own', () => {
+  const message = `Line 9, column loudness: expected a number from -100 to 50 (dB), found '1e99'.`;
+  expect(
+    groupProblems([{ ...problem('OUT_OF_RANGE', 9, 'loudness', '1e99'), message }]),
+  ).toMatchObject([{ summary: 'expected a number from -100 to 50 (dB)', values: ['1e99'] }]);
+});
+
 it('counts the rows to leave out, where that helps', () => {
   expect(rowsToSkip([...tempo, problem('OUT_OF_RANGE', 9, 'key')])).toBe(3);
   expect(rowsToSkip([...tempo, problem('MISSING_COLUMN', 1, 'key')])).toBeNull();

@@ -38,7 +38,7 @@ export function groupProblems(problems: readonly ProblemFragment[]): ProblemGrou
     const kind = ROW_KINDS[first.kind];
     return {
       column: first.column,
-      summary: kind && all.length > 1 ? kind : withoutPlace(first.message),
+      summary: kind && all.length > 1 ? kind : withoutPlace(first),
       lines: all.flatMap(({ line }) => (line === null ? [] : [line])),
       values: [...new Set(all.flatMap(({ value }) => value ?? []))].slice(0, VALUES),
       problems: all,
@@ -46,8 +46,11 @@ export function groupProblems(problems: readonly ProblemFragment[]): ProblemGrou
   });
 }
 
-/** The line and the column have columns of their own. */
-const withoutPlace = (message: string) => message.replace(/^Line [\d,]+(?:, column [^:]+)?: /, '');
+/** The line, the column and the value have columns of their own. */
+const withoutPlace = ({ message, value }: ProblemFragment) => {
+  const summary = message.replace(/^Line [\d,]+(?:, column [^:]+)?: /, '');
+  return value === null ? summary : summary.replace(/, found (['"]).*\1\.$/s, '');
+};
 
 /** How many rows would have to be left out; null if that is no remedy. */
 export function rowsToSkip(problems: readonly ProblemFragment[]): number | null {

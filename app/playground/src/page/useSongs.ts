@@ -45,7 +45,7 @@ export function useSongs(
   const small = expected !== null && expected <= IN_MEMORY;
   const inMemory = useInMemory(shown, small, answersKept, key);
   const paged = usePaged(shown, expected !== null && !small, key);
-  if (expected === null) return { ...paged, total: null, loading: true };
+  if (expected === null) return { ...inMemory, total: null, loading: true };
   return small ? inMemory : paged;
 }
 
@@ -59,8 +59,8 @@ function useInMemory(shown: Route, active: boolean, answersKept: boolean, key: s
   );
   const filterKey = JSON.stringify({ ...shown, song: null, view: null });
   const [page, setPage] = useState({ of: '', number: 0 });
-  const ofAnyConfidence = request.value ? matching(request.value, shown) : null;
-  const all = ofAnyConfidence && sorted(withinRange(ofAnyConfidence, shown), shown.sort);
+  const matched = request.value ? matching(request.value, shown) : null;
+  const all = matched && sorted(withinRange(matched, shown), shown.sort);
   const number = page.of === filterKey ? page.number : 0;
   const from = number * PAGE;
   const turn = (to: number) => () => setPage({ of: filterKey, number: to });
@@ -68,7 +68,7 @@ function useInMemory(shown: Route, active: boolean, answersKept: boolean, key: s
     rows: all?.slice(from, from + PAGE) ?? [],
     from,
     total: request.loading ? null : (all?.length ?? null),
-    ofAnyConfidence,
+    ofAnyConfidence: matched ?? [], // the filters have the same room before the songs are here
     all,
     loading: request.loading,
     failure: request.failure,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { percentRange } from './format';
+import { percentRange, portion } from './format';
 
 it('shows a range of shares, lowest first', () => {
   expect(percentRange(0.637778, 0.533333)).toBe('53–64%');
@@ -7,4 +7,8 @@ it('shows a range of shares, lowest first', () => {
 
 it('shows one share if both are the same after rounding', () => {
   expect(percentRange(0.637778, 0.642)).toBe('64%');
+});
+
+it('does not call a small part nothing', () => {
+  expect([0, 0.0002, 0.006, 1].map(portion)).toEqual(['0%', '<1%', '1%', '100%']);
 });

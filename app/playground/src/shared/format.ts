@@ -13,6 +13,9 @@ const moment = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyl
 
 export const count = (value: number): string => whole.format(value);
 export const percent = (value: number): string => share.format(value);
+/** Like `percent`, but a small part is not nothing. */
+export const portion = (value: number): string =>
+  value > 0 && value < 0.005 ? '<1%' : percent(value);
 /** "53–64%", or "64%" if the rounded values are the same. */
 export function percentRange(...values: number[]): string {
   const [low, high] = [Math.min(...values), Math.max(...values)].map(percent) as [string, string];
