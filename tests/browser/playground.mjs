@@ -143,10 +143,15 @@ export async function playground({ url, file, rows, genre }) {
     await checkAccessible(page);
     const clipped = await page.locator('.graphiql-doc-explorer-search input').evaluate((input) => {
       const pen = document.createElement('canvas').getContext('2d');
-      pen.font = getComputedStyle(input).font;
+      const { fontSize, fontFamily } = getComputedStyle(input);
+      pen.font = `${fontSize} ${fontFamily}`;
       return pen.measureText(input.placeholder).width - input.clientWidth;
     });
     equal(clipped <= 0, true, `${clipped} pixels of the shortcut are clipped`);
+    await page.locator('.graphiql-doc-explorer-search input').fill('song');
+    await page.getByRole('option', { name: 'classifySongs', exact: true }).waitFor();
+    await checkAccessible(page);
+    await page.keyboard.press('Escape');
     await page.getByLabel('Show History').click();
     await page.locator('.graphiql-history').getByText('ModelCard').first().waitFor();
     await checkAccessible(page);

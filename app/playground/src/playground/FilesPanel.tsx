@@ -64,7 +64,7 @@ function Picker({ variable }: { variable: UploadVariable }) {
             }}
           />
         </label>{' '}
-        or drop {variable.list ? 'them' : 'it'} here
+        <span>or drop {variable.list ? 'them' : 'it'} here</span>
       </p>
       <ul aria-live="polite">
         {files.map((file) => (
