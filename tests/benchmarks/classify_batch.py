@@ -1,14 +1,13 @@
-"""Whole classifyBatch requests beside the floor of the same work, and a background batch beside requests.
+"""Measure classifyBatch requests relative to the minimum work, and a background batch relative to requests.
 
-    python -m tests.benchmarks.classify_batch [SONGS_IN_BACKGROUND]
+    python -m tests.benchmarks.classify_batch [BACKGROUND_SONGS]
 
-The floor does in one process what nobody can leave out: pandas parses the file, LightGBM predicts with
-the shipped boosters on rows as wide as their features, and asyncpg copies ids, titles and genres into a
-table. A second service keeps no features (`GENREGRAPH_KEEP_FEATURES=false`). All sides take turns in one run
-on one machine, so that their ratios mean something; the seconds do not travel. Ratios of processor time hold
-on a busy machine too.
+The floor is the minimum work, in one process: pandas parses the file, the model's LightGBM trees predict,
+and asyncpg copies ids, titles and genres into a table without indexes. A second service stores no features
+(`GENREGRAPH_KEEP_FEATURES=false`). All take turns in one run, so their ratios are comparable; absolute times
+differ between machines. Ratios of CPU time hold on a busy machine too.
 
-It uses the real songs of ../shared/data if they are there, else the synthetic sample.
+Uses the real songs in ../shared/data, or else the synthetic sample songs.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import asyncpg
 import httpx
@@ -36,28 +33,26 @@ from app.local_postgres.server import EmbeddedPostgres
 from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.songs.contract import NUMBER_NAMES
-from tests.benchmarks.meanwhile import Meanwhile
+from tests.benchmarks.probe import Probe
 from tests.benchmarks.service import (
     cpu_seconds,
     peak_memory,
     service,
     song_file,
-    song_file_blocks,
     source_name,
+    write_song_file,
 )
-from tests.benchmarks.throughput import upload
+from tests.benchmarks.throughput import upload, wait_until_classified
 from tests.support.client import ApiClient
-from tests.support.waiting import finished
+from tests.support.folders import open_folder
 
 SIZES = (428, 8_128)
 ROUNDS = 7
-"""Turns of each side; the median counts."""
-
-SONGS_IN_BACKGROUND = 1_000_000
+BACKGROUND_SONGS = 1_000_000
 
 
 class Floor:
-    """Parse, predict and copy, with nothing around them."""
+    """Parse, predict and copy, and nothing else."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
@@ -65,11 +60,9 @@ class Floor:
         self._loop = asyncio.new_event_loop()
         self._connection = self._loop.run_until_complete(self._connect())
 
-    def seconds(self, file: bytes) -> float:
-        """Do the work once and return how long it took."""
-        before = time.perf_counter()
-        self._loop.run_until_complete(self._run(file))
-        return time.perf_counter() - before
+    def classify(self, file: bytes) -> None:
+        """Classify a file and store the result."""
+        self._loop.run_until_complete(self._classify(file))
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,13 +74,13 @@ class Floor:
         await connection.execute("CREATE TABLE floor (track_id bigint, title text, genre text)")
         return connection
 
-    async def _run(self, file: bytes) -> None:
+    async def _classify(self, file: bytes) -> None:
         frame = pd.read_csv(io.BytesIO(file))
         numbers = frame[list(NUMBER_NAMES)].to_numpy(np.float64)
-        wide = np.zeros((len(frame), len(self._ensemble.manifest.features)))
-        wide[:, : numbers.shape[1]] = numbers
+        features = np.zeros((len(frame), len(self._ensemble.manifest.features)))
+        features[:, : numbers.shape[1]] = numbers
         total = sum(
-            np.asarray(booster.predict(wide, raw_score=True, num_threads=os.cpu_count()))
+            np.asarray(booster.predict(features, raw_score=True, num_threads=os.cpu_count()))
             for booster in self._ensemble.classifier.boosters
         )
         genres = np.array(self._ensemble.genres)[np.asarray(total).argmax(axis=1)]
@@ -96,118 +89,126 @@ class Floor:
 
 
 @dataclass
-class Turns:
-    """Seconds, and seconds of processor time, of one side's turns."""
+class Timings:
+    """The duration and CPU time of each round in seconds."""
 
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
-    def take(self, work: Callable[[], object], pid: int) -> None:
-        """Do the work once more; `pid` does it."""
+    def measure(self, work: Callable[[], object], pid: int) -> None:
+        """Measure one round of work, done by the process `pid`."""
         cpu, before = cpu_seconds(pid), time.perf_counter()
         work()
         self.seconds.append(time.perf_counter() - before)
         self.cpu.append(cpu_seconds(pid) - cpu)
 
-    def ratios(self, other: Turns) -> tuple[str, str]:
-        """Return median times in those of the other side, and processor time in the other's."""
+    def relative_to(self, other: Timings) -> str:
+        """Return the ratio of the median durations and that of the CPU times."""
         seconds = statistics.median(self.seconds) / statistics.median(other.seconds)
-        return f"{seconds:.2f}", f"{sum(self.cpu) / sum(other.cpu):.2f}"
+        return f"{seconds:.2f}, {sum(self.cpu) / sum(other.cpu):.2f}"
 
 
 @dataclass(frozen=True)
-class Served:
-    """A service to send files to."""
+class Service:
+    """A service in its own process."""
 
     api: ApiClient
     pid: int
 
     def classify(self, file: bytes, songs: int) -> None:
-        """Have a file classified in a request."""
+        """Classify a file in a request."""
         batch = self.api.classify(file)
         if batch["rowsClassified"] != songs:
-            raise RuntimeError(f"the service answered {batch}")
-
-    def classify_in_background(self, path: Path, songs: int) -> None:
-        """Have a file classified by the worker inside the service."""
-        queued = upload(self.api, path)
-        batch = finished(self.api, queued["id"], seconds=3_600, pause=0.5)
-        if batch["rowsClassified"] != songs:
-            raise RuntimeError(f"the service answered {batch}")
+            raise RuntimeError(f"the service returned {batch}")
 
 
-def requests(floor: Floor, kept: Served, bare: Served, songs: int) -> tuple[list[str], Turns]:
-    """Return a row of the table, and the turns of the service that keeps features."""
+def measure_requests(floor: Floor, full: Service, bare: Service, songs: int) -> tuple[list[str], Timings]:
+    """Return a row of the table, and the timings of the service that stores features."""
     file = song_file(songs)
-    sides: dict[str, tuple[Callable[[], object], int]] = {
-        "floor": (lambda: floor.seconds(file), os.getpid()),
-        "kept": (lambda: kept.classify(file, songs), kept.pid),
+    variants: dict[str, tuple[Callable[[], object], int]] = {
+        "floor": (lambda: floor.classify(file), os.getpid()),
+        "full": (lambda: full.classify(file, songs), full.pid),
         "bare": (lambda: bare.classify(file, songs), bare.pid),
     }
-    for work, _ in sides.values():  # warms caches and is not counted
+    for work, _ in variants.values():  # warm up
         work()
-    turns = {side: Turns() for side in sides}
+    timings = {name: Timings() for name in variants}
     for _ in range(ROUNDS):
-        for side, (work, pid) in sides.items():
-            turns[side].take(work, pid)
+        for name, (work, pid) in variants.items():
+            timings[name].measure(work, pid)
     with (
-        httpx.Client(base_url=kept.api.http.base_url) as other,
-        Meanwhile(lambda: other.get("/livez"), pause=0.005) as alive,
+        httpx.Client(base_url=full.api.http.base_url) as client,
+        Probe(lambda: client.get("/livez"), pause=0.005) as liveness,
     ):
         for _ in range(3):
-            kept.classify(file, songs)
-    request, bottom = (statistics.median(turns[side].seconds) for side in ("kept", "floor"))
+            full.classify(file, songs)
+    request, minimum = (statistics.median(timings[name].seconds) for name in ("full", "floor"))
     row = [
-        *(f"{songs:,}", f"{request:.3f} s", f"{bottom:.3f} s"),
-        " / ".join(turns["kept"].ratios(turns["floor"])),
-        " / ".join(turns["kept"].ratios(turns["bare"])),
-        *(f"{songs / request:,.0f}", f"{peak_memory(kept.pid):.0f} MiB"),
-        f"{max(alive.waits) * 1000:.0f} ms of {len(alive.waits)}",
+        *(f"{songs:,}", f"{request:.3f} s", f"{minimum:.3f} s"),
+        timings["full"].relative_to(timings["floor"]),
+        timings["full"].relative_to(timings["bare"]),
+        *(f"{songs / request:,.0f}", f"{peak_memory(full.pid):.0f} MiB"),
+        f"{max(liveness.latencies) * 1000:.0f} ms of {len(liveness.latencies)}",
     ]
-    return row, turns["kept"]
+    return row, timings["full"]
+
+
+def measure_background(service: Service, songs: int) -> Timings:
+    """Return the timings of a background batch, including its upload."""
+    timings = Timings()
+    with open_folder() as folder:
+        path = folder / "songs.csv"
+        write_song_file(path, songs)
+
+        def classify() -> None:
+            wait_until_classified(service.api, upload(service.api, path)["id"], songs, pause=0.5)
+
+        timings.measure(classify, service.pid)
+    return timings
 
 
 def main() -> None:
     """Measure and print."""
-    in_background = int(sys.argv[1]) if sys.argv[1:] else SONGS_IN_BACKGROUND
+    background_songs = int(sys.argv[1]) if sys.argv[1:] else BACKGROUND_SONGS
     table = Table(
-        *("songs", "request", "floor", "request ÷ floor", "features ÷ none", "songs/s"),
-        *("peak memory", "longest /livez"),
+        *(
+            "songs",
+            "request",
+            "floor",
+            "request ÷ floor, by CPU time",
+            "with ÷ without features, by CPU time",
+        ),
+        *("songs per second", "peak memory", "slowest /livez"),
     )
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="genregraph-bench-")))
-        folder.chmod(0o755)
+        folder = stack.enter_context(open_folder())
 
-        def served(keep_features: str) -> Served:
+        def start(keep_features: str) -> Service:
             settings = {"GENREGRAPH_KEEP_FEATURES": keep_features}
-            started = service(folder / keep_features, settings=settings)
-            url, pid = stack.enter_context(started)
-            return Served(stack.enter_context(ApiClient(url)), pid)
+            url, pid = stack.enter_context(service(folder=folder / keep_features, settings=settings))
+            return Service(stack.enter_context(ApiClient(url)), pid)
 
-        kept, bare = served("true"), served("false")
+        full, bare = start("true"), start("false")
         floor = Floor(stack.enter_context(EmbeddedPostgres(folder / "floor")))
+        stack.callback(floor.close)
         for songs in SIZES:
-            row, request = requests(floor, kept, bare, songs)
+            row, requests = measure_requests(floor, full, bare, songs)
             table.add_row(*row)
-        floor.close()
-        path = folder / "songs.csv"
-        with path.open("wb") as file:
-            file.writelines(song_file_blocks(in_background))
-        background = Turns()
-        background.take(lambda: kept.classify_in_background(path, in_background), kept.pid)
-        memory = peak_memory(kept.pid)
-    rate = in_background / background.seconds[0]
-    share = rate / (SIZES[-1] / statistics.median(request.seconds))
-    cpu_share = sum(request.cpu) / (SIZES[-1] * ROUNDS) / (background.cpu[0] / in_background)
-    console = Console(width=120)
+        background = measure_background(full, background_songs)
+        memory = peak_memory(full.pid)
+    rate = background_songs / background.seconds[0]
+    share = rate / (SIZES[-1] / statistics.median(requests.seconds))
+    cpu_share = sum(requests.cpu) / (SIZES[-1] * ROUNDS) / (background.cpu[0] / background_songs)
+    console = Console(width=150)
     console.print(table)
     console.print(
-        f"{in_background:,} songs in the background: {rate:,.0f} songs/s with the upload, {share:.2f} of the "
-        f"rate in a request, by processor time {cpu_share:.2f}. Peak memory {memory:.0f} MiB."
+        f"{background_songs:,} songs in the background: {rate:,.0f} songs per second with the upload, "
+        f"{share:.2f} of the rate in a request, or {cpu_share:.2f} by CPU time. "
+        f"Peak memory: {memory:.0f} MiB."
     )
     console.print(
-        f"Medians of {ROUNDS} turns and, after the /, ratios of processor time, that of PostgreSQL included; "
-        f"{source_name()}, {os.cpu_count()} cores."
+        f"Medians of {ROUNDS} rounds; CPU time includes PostgreSQL's. "
+        f"{source_name().capitalize()}, {os.cpu_count()} cores."
     )
 
 

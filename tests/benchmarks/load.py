@@ -1,4 +1,4 @@
-"""A load of HTTP requests over some connections, each of which sends the next when it has its answer."""
+"""Generate HTTP load: each connection sends its next request when it has received a response."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import uvloop
 
 @dataclass
 class Load:
-    """What came of a load.
+    """The result of a load.
 
     Attributes:
-        seconds: how long it lasted.
-        latencies: of each answer, in seconds.
-        failures: answers whose status was not 200.
+        seconds: its duration.
+        latencies: the latency of each response in seconds.
+        failures: number of responses without status 200 and of lost connections.
     """
 
     seconds: float
@@ -27,17 +27,17 @@ class Load:
     failures: int = 0
 
     @property
-    def per_second(self) -> float:
-        """Answers a second."""
+    def throughput(self) -> float:
+        """Responses per second."""
         return len(self.latencies) / self.seconds
 
     def percentile(self, percent: int) -> float:
-        """Return the latency, in seconds, that so many percent of the answers did not exceed."""
+        """Return a percentile of the latencies in seconds."""
         return statistics.quantiles(self.latencies, n=100, method="inclusive")[percent - 1]
 
 
 def post(port: int, body: bytes) -> bytes:
-    """Return the bytes of a GraphQL request to a service on this machine."""
+    """Return the bytes of a GraphQL request to a local service."""
     head = (
         f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
         f"client-id: test\r\nclient-secret: test\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -46,13 +46,13 @@ def post(port: int, body: bytes) -> bytes:
 
 
 def run(port: int, request: bytes, *, connections: int, seconds: float) -> Load:
-    """Put a load on a service.
+    """Put load on a local service.
 
     Args:
-        port: where it is on this machine.
-        request: sent over and over.
-        connections: how many send it at once.
-        seconds: for how long.
+        port: its port.
+        request: sent repeatedly.
+        connections: number of concurrent connections.
+        seconds: duration.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(port, request, connections, seconds))

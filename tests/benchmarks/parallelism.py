@@ -1,10 +1,10 @@
-"""Threads against processes for reading and classifying a file, in one run.
+"""Compare threads with processes for reading and classifying a file.
 
     python -m tests.benchmarks.parallelism
 
-Three ways for the same 40,000 songs, none of which writes anything: one thread; the service's own way, a
-thread for each core; and a process for each core, given whole records to parse and classify, so that the
-parent only cuts the file. What comes back is the same list of songs ready to be stored.
+40,000 songs are classified in one thread, in one thread per core, which is the service's method, and in one
+process per core. The processes parse and classify complete records, so the parent process only splits the
+file. All return the same songs, ready to be stored; nothing is written.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ from tests.benchmarks.service import song_file, source_name
 SONGS = 40_000
 ROUNDS = 5
 
-_in_this_process: SongClassifier
+_pool_classifier: SongClassifier
 _pack = partial(pack_to_keep, keeps_features=True)
 
 
 def _load() -> None:
-    global _in_this_process  # noqa: PLW0603  (what a process pool's initializer is for)
-    _in_this_process = SongClassifier(load_ensemble(resource("model")), Metrics())
+    global _pool_classifier  # noqa: PLW0603 - set by the initializer of the process pool
+    _pool_classifier = SongClassifier(load_ensemble(resource("model")), Metrics())
 
 
 def _classify_records(header: bytes, records: bytes) -> list[PackedPart]:
     file = SongFile(io.BytesIO(header + records), name="songs.csv")
     parts: list[PackedPart] = []
     for chunk in file.chunks():
-        part, _ = _in_this_process._classify(chunk, 0, 1)  # noqa: SLF001  (the work itself)
+        part, _ = _pool_classifier._classify(chunk, 0, 1)  # noqa: SLF001 - without its threads
         parts.append(_pack(part))
     return parts
 
 
-def by_threads(classifier: SongClassifier, data: bytes) -> int:
-    """Classify a file the service's way, and return how many songs it has."""
+def classify_in_threads(classifier: SongClassifier, data: bytes) -> int:
+    """Classify a file with the service's method, and return the number of songs."""
 
     async def run() -> int:
         file = SongFile(io.BytesIO(data), name="songs.csv", chunk_rows=CHUNK_ROWS)
@@ -64,8 +64,8 @@ def by_threads(classifier: SongClassifier, data: bytes) -> int:
     return asyncio.run(run())
 
 
-def by_processes(pool: ProcessPoolExecutor, data: bytes) -> int:
-    """Classify a file in other processes, a few chunks of records ahead, and return how many songs it has."""
+def classify_in_processes(pool: ProcessPoolExecutor, data: bytes) -> int:
+    """Classify a file in a process pool, reading a few chunks ahead, and return the number of songs."""
     reader = RecordReader(io.BytesIO(data))
     header = reader.take(1)
     assert header is not None
@@ -86,27 +86,30 @@ def main() -> None:
     one.threads = 1
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), spawn, initializer=_load) as pool:
-        ways: dict[str, Callable[[], int]] = {
-            "one thread": lambda: by_threads(one, data),
-            f"{many.threads} threads": lambda: by_threads(many, data),
-            f"{os.cpu_count()} processes": lambda: by_processes(pool, data),
+        methods: dict[str, Callable[[], int]] = {
+            "one thread": lambda: classify_in_threads(one, data),
+            f"{many.threads} threads": lambda: classify_in_threads(many, data),
+            f"{os.cpu_count()} processes": lambda: classify_in_processes(pool, data),
         }
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
-        for turn in range(ROUNDS + 1):
-            for way, work in ways.items():
+        seconds: dict[str, list[float]] = {method: [] for method in methods}
+        for number in range(ROUNDS + 1):
+            for method, classify in methods.items():
                 before = time.perf_counter()
-                assert work() == SONGS
-                if turn:  # the first turn starts processes and fills caches
-                    seconds[way].append(time.perf_counter() - before)
-        children = sum(child.memory_info().rss for child in psutil.Process().children()) / 2**20
+                assert classify() == SONGS
+                if number:  # the first round starts processes and fills caches
+                    seconds[method].append(time.perf_counter() - before)
+        memory = sum(child.memory_info().rss for child in psutil.Process().children()) / 2**20
     table = Table("method", "seconds", "songs per second", "relative to one thread")
     single = statistics.median(seconds["one thread"])
-    for way, times in seconds.items():
-        median = statistics.median(times)
-        table.add_row(way, f"{median:.2f}", f"{SONGS / median:,.0f}", f"{single / median:.2f}")
+    for method, durations in seconds.items():
+        median = statistics.median(durations)
+        table.add_row(method, f"{median:.2f}", f"{SONGS / median:,.0f}", f"{single / median:.2f}")
     console = Console(width=100)
     console.print(table)
-    console.print(f"{SONGS:,} {source_name()}, {ROUNDS} rounds; the processes use {children:.0f} MiB more.")
+    console.print(
+        f"{SONGS:,} {source_name()}, medians of {ROUNDS} rounds. "
+        f"The processes use {memory:.0f} MiB more memory."
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long the shipped model takes for 10,000 songs in one thread: in all, and its boosters alone.
+"""Measure the shipped model in one thread: predictions, the boosters' share of them, and explanations.
 
 python -m tests.benchmarks.prediction
 """
@@ -23,8 +23,8 @@ EXPLAINED_SONGS = 1_000
 ROUNDS = 7
 
 
-def many_songs() -> Songs:
-    """Return 10,000 songs: the sample's, repeated."""
+def repeated_songs() -> Songs:
+    """Return the sample songs, repeated up to 10,000 songs."""
     path = resource("data") / "sample" / "songs.csv"
     with path.open("rb") as file:
         songs = next(iter(SongFile(file, name=path.name).chunks()))
@@ -32,18 +32,18 @@ def many_songs() -> Songs:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the median time of a piece of work."""
-    times = []
+    """Return the median duration of some work."""
+    durations = []
     for _ in range(ROUNDS):
-        start = time.perf_counter()
+        before = time.perf_counter()
         work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+        durations.append(time.perf_counter() - before)
+    return statistics.median(durations)
 
 
 def main() -> None:
-    """Measure and print medians."""
-    ensemble, songs = load_ensemble(resource("model")), many_songs()
+    """Measure and print."""
+    ensemble, songs = load_ensemble(resource("model")), repeated_songs()
     features = ensemble.extractor.transform(songs)
     some = songs.take(slice(EXPLAINED_SONGS))
     genres = [ensemble.genres[genre] for genre in ensemble.predict(some).argmax(axis=1)]
@@ -51,8 +51,8 @@ def main() -> None:
     boosters = seconds(lambda: ensemble.classifier.logits(features))
     explained = seconds(lambda: explain(ensemble, some, genres))
     Console().print(
-        f"One thread, medians of {ROUNDS}. {SONGS:,} songs: {whole:.3f} s, boosters {boosters:.3f} s of it. "
-        f"Explaining {EXPLAINED_SONGS:,} songs: {explained:.3f} s.",
+        f"One thread, medians of {ROUNDS} rounds. {SONGS:,} songs: {whole:.3f} s, of which "
+        f"{boosters:.3f} s for the boosters. Explaining {EXPLAINED_SONGS:,} songs: {explained:.3f} s.",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,47 +1,38 @@
-"""How fast reads are answered, beside what else could answer them.
+"""Measure queries against the service and against peers.
 
-    python -m tests.benchmarks.reads [--markdown] [--songs N] [--sizes N,N] [--turns N] [--seconds N]
+    python -m tests.benchmarks.reads [--markdown] [--songs N] [--sizes N,N] [--rounds N] [--seconds N]
 
-All answer the same queries from one database, with 8 connections to each in turn: the service as it is
-shipped, with its defaults, and without its cache; the floor, which is Starlette, asyncpg and orjson with
-the same SQL and no GraphQL; plain Strawberry; and, if npm is installed, mercurius and graphql-yoga on Node. A
-share of the floor is of one turn, so that whatever else the machine does meets all alike.
+All servers respond to the same queries from one database, with 8 connections each: the service with its
+defaults, and without its cache; the floor, which is Starlette, asyncpg and orjson with the same SQL and no
+GraphQL; plain Strawberry; and, if npm is installed, mercurius and graphql-yoga on Node. The servers take
+turns, and ratios are relative to the floor in the same round.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from app.database.migrate import migrate
-from app.local_postgres.server import EmbeddedPostgres
-from tests.benchmarks.contenders import (
+from tests.benchmarks.servers import (
     CONNECTIONS,
     FLOOR,
-    FLOOR_TOGETHER,
+    FLOOR_2,
     SERVICE,
-    TIMES_ONE_PROCESS,
+    SINGLE_PROCESS,
     UNCACHED,
+    Round,
     Server,
-    Turn,
-    names_here,
-    servers,
+    available_names,
+    running_servers,
 )
-from tests.benchmarks.growth import NTH_OF_GENRE, cursor_behind, store
-
-GENRE: Final = "classic pop and rock"
+from tests.benchmarks.stored_songs import GENRE, NTH_OF_GENRE, cursor_after, filled_database
 
 PAGE: Final = """query ($genre: String!, $first: Int!, $after: String) {
   songs(genre: $genre, first: $first, after: $after) {
@@ -51,194 +42,161 @@ PAGE: Final = """query ($genre: String!, $first: Int!, $after: String) {
 
 MANY_CONNECTIONS: Final = 200
 ALONE: Final = "alone: "
-"""Before the names of requests that one connection sends."""
+"""Prefix of the requests that are sent over one connection."""
+
+Rounds = dict[tuple[str, str], list[Round]]
+"""By name of the request and of the server."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """How services are measured: how many turns each has, and how many seconds each lasts."""
-
-    turns: int
-    seconds: float
-
-
-Turns = dict[tuple[str, str], list[Turn]]
-"""By request and name of the service."""
-
-
-def body_of(query: str, variables: Mapping[str, object] | None = None) -> bytes:
+def body_of(query: str, **variables: object) -> bytes:
     """Return the body of a request."""
     return json.dumps({"query": query, "variables": variables}).encode()
 
 
-def requests_of(database_url: str, songs: int) -> dict[str, bytes]:
-    """Return the body of each request: genres, a first page, and one behind nine tenths of its genre."""
-    deep = asyncio.run(cursor_behind(database_url, songs * 9 // 60, NTH_OF_GENRE))
-    first = {"genre": GENRE, "first": 100}
-    return {
-        "genres": body_of("{ genres { name songCount } }"),
-        "first page": body_of(PAGE, first),
-        "deep page": body_of(PAGE, {**first, "after": deep}),
-    }
-
-
-ALONE_REQUESTS: Final = {
-    f"{ALONE}genres": body_of("{ genres { name songCount } }"),
-    f"{ALONE}page of 1,000": body_of(PAGE, {"genre": GENRE, "first": 1_000}),
+GENRES_BODY: Final = body_of("{ genres { name songCount } }")
+FIRST_PAGE_BODY: Final = body_of(PAGE, genre=GENRE, first=100)
+ALONE_BODIES: Final = {
+    f"{ALONE}genres": GENRES_BODY,
+    f"{ALONE}page of 1,000": body_of(PAGE, genre=GENRE, first=1_000),
 }
 
 
-def check_answers(running: Iterable[Server], bodies: Mapping[str, bytes]) -> None:
-    """Make sure that all but the floor, which knows no GraphQL, give the same answers, cached ones too.
+def request_bodies(database_url: str, songs: int) -> dict[str, bytes]:
+    """Return the body of each request: genres, a first page, and a page after 90 % of its genre."""
+    deep = cursor_after(database_url, songs * 9 // 60, NTH_OF_GENRE)
+    return {
+        "genres": GENRES_BODY,
+        "first page": FIRST_PAGE_BODY,
+        "deep page": body_of(PAGE, genre=GENRE, first=100, after=deep),
+    }
+
+
+def check_responses(servers: Iterable[Server], bodies: Mapping[str, bytes]) -> None:
+    """Check that all servers except for the floor return the same, also from their caches.
 
     Raises:
-        RuntimeError: one does not.
+        RuntimeError: a response has errors or is different.
     """
-    first, *others = (server for server in running if server.name not in {FLOOR, FLOOR_TOGETHER})
+    first, *others = (server for server in servers if server.name not in {FLOOR, FLOOR_2})
     for request, body in bodies.items():
-        expected = first.ask(body)
+        expected = first.send(body)
         if "errors" in expected:
             raise RuntimeError(f"{request}: {expected['errors']}")
         for other in others * 3:
-            if other.ask(body) != expected:
-                raise RuntimeError(f"{request}: {other.name} gives another answer than {first.name}")
+            if other.send(body) != expected:
+                raise RuntimeError(f"{request}: {other.name} and {first.name} return different responses")
 
 
-def measure(running: list[Server], bodies: Mapping[str, bytes], how: Measure) -> Turns:
-    """Let the services take turns; the first turn fills caches and does not count."""
-    taken: Turns = {(request, server.name): [] for request in bodies for server in running}
-    for number in range(how.turns + 1):
+def measure(servers: list[Server], bodies: Mapping[str, bytes], rounds: int, seconds: float) -> Rounds:
+    """Measure the servers alternately; a first, shorter round fills caches and does not count."""
+    measured: Rounds = {(request, server.name): [] for request in bodies for server in servers}
+    for number in range(rounds + 1):
         for request, body in bodies.items():
-            for server in running:
-                connections = 1 if request.startswith(ALONE) else CONNECTIONS
-                turn = server.turn(body, how.seconds if number else min(how.seconds, 1), connections)
+            connections = 1 if request.startswith(ALONE) else CONNECTIONS
+            for server in servers:
+                one = server.measure(body, seconds if number else min(seconds, 1), connections)
                 if number:
-                    taken[request, server.name].append(turn)
-    return taken
+                    measured[request, server.name].append(one)
+    return measured
 
 
-def compared(taken: Turns) -> Iterator[tuple[str, ...]]:
-    """Give the rows of the table of services."""
-    for (request, name), turns in taken.items():
-        floors = taken[request, FLOOR]
-        per_second = [turn.load.per_second for turn in turns]
-        shares = [mine / floor.load.per_second for mine, floor in zip(per_second, floors, strict=True)]
-        cheap = [floor.cpu / turn.cpu for turn, floor in zip(turns, floors, strict=True)]
-        p50, p99 = (statistics.median(turn.load.percentile(n) for turn in turns) for n in (50, 99))
+COLUMNS: Final = (
+    *("request", "service", "per second", "of the floor"),
+    *("p50", "p99", "p99 ÷ p50", "CPU per response", "of the floor by CPU"),
+)
+
+
+def rows_of(measured: Rounds) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the table."""
+    for (request, name), rounds in measured.items():
+        pairs = list(zip(rounds, measured[request, FLOOR], strict=True))
+        p50, p99 = (statistics.median(one.load.percentile(n) for one in rounds) for n in (50, 99))
         yield (
             request,
             name,
-            f"{statistics.median(per_second):,.0f}",
-            f"{statistics.median(shares):.2f}",
+            f"{statistics.median(one.load.throughput for one in rounds):,.0f}",
+            f"{statistics.median(one.load.throughput / floor.load.throughput for one, floor in pairs):.2f}",
             f"{p50 * 1000:.1f} ms",
             f"{p99 * 1000:.1f} ms",
             f"{p99 / p50:.1f}",
-            f"{statistics.median(turn.cpu for turn in turns) * 1000:.2f} ms",
-            f"{statistics.median(cheap):.2f}",
+            f"{statistics.median(one.cpu for one in rounds) * 1000:.2f} ms",
+            f"{statistics.median(floor.cpu / one.cpu for one, floor in pairs):.2f}",
         )
 
 
-def times_one_process(taken: Turns) -> Iterator[str]:
-    """Give what two processes answer, in times what one does: ours and the floor, for each request.
+def scaling(measured: Rounds) -> Iterator[str]:
+    """Yield the throughput of two processes relative to one, for the service and the floor.
 
-    On two cores it is at most twice the service's share of all processor time: the client and PostgreSQL take
-    the rest, which is more for a service that works less.
+    On two cores the maximum is twice the server's share of all CPU time, because the client and PostgreSQL
+    use the rest.
     """
-    for request, name in taken:
-        if name in TIMES_ONE_PROCESS:
-            twos, ones = taken[request, name], taken[request, TIMES_ONE_PROCESS[name]]
-            pairs = zip(twos, ones, strict=True)
-            times = statistics.median(two.load.per_second / one.load.per_second for two, one in pairs)
-            most = 2 * statistics.median(one.cpu / (one.cpu + one.others) for one in ones)
-            yield f"{request} {times:.2f} of at most {most:.2f} ({name})"
+    for request, name in measured:
+        if name in SINGLE_PROCESS:
+            singles = measured[request, SINGLE_PROCESS[name]]
+            pairs = zip(measured[request, name], singles, strict=True)
+            ratio = statistics.median(two.load.throughput / one.load.throughput for two, one in pairs)
+            limit = 2 * statistics.median(one.cpu / (one.cpu + one.other_cpu) for one in singles)
+            yield f"{request} {ratio:.2f} of at most {limit:.2f} ({name})"
 
 
-def many_connections(server: Server, body: bytes, seconds: float) -> str:
-    """Put many connections on a service, and return what came of it."""
+def many_connections(server: Server, seconds: float) -> str:
+    """Put load with many connections on a server, and return a summary."""
+    title = f"{MANY_CONNECTIONS} connections for {seconds:g} seconds, first page, {server.name}: "
     try:
-        server.turn(body, max(1, seconds / 6), MANY_CONNECTIONS)
+        server.measure(FIRST_PAGE_BODY, max(1, seconds / 6), MANY_CONNECTIONS)
         before = server.memory()
-        turn = server.turn(body, seconds, MANY_CONNECTIONS)
+        load = server.measure(FIRST_PAGE_BODY, seconds, MANY_CONNECTIONS).load
     except RuntimeError as error:
-        return f"{MANY_CONNECTIONS} connections for {seconds:g} seconds: {error}."
+        return f"{title}{error}."
     return (
-        f"{MANY_CONNECTIONS} connections for {seconds:g} seconds, first page, {server.name}: "
-        f"{len(turn.load.latencies):,} answers, none failed, {turn.load.per_second:,.0f} a second, "
-        f"p50 {turn.load.percentile(50) * 1000:.0f} ms, p99 {turn.load.percentile(99) * 1000:.0f} ms, "
+        f"{title}{len(load.latencies):,} responses, none failed, {load.throughput:,.0f} per second, "
+        f"p50 {load.percentile(50) * 1000:.0f} ms, p99 {load.percentile(99) * 1000:.0f} ms, "
         f"memory {before:.0f} MiB before and {server.memory():.0f} MiB after."
     )
 
 
-@contextmanager
-def filled(songs: int) -> Iterator[tuple[Path, str]]:
-    """Make a database of so many songs; gives a folder, and the database's URL."""
-    with TemporaryDirectory(prefix="genregraph-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with EmbeddedPostgres(folder, settings={"max_wal_size": "8GB"}) as database_url:
-            migrate(database_url)
-            asyncio.run(store(database_url, songs, searchable=False))
-            yield folder / "unused", database_url
-
-
-def at_size(songs: int, how: Measure) -> Iterator[tuple[str, ...]]:
-    """Measure the floor and the service without its cache among so many songs; gives rows of a table."""
-    with filled(songs) as (folder, database_url):
-        bodies = requests_of(database_url, songs)
-        with servers(folder, database_url, [FLOOR, UNCACHED]) as running:
-            taken = measure(running, bodies, how)
-    for row in compared(taken):
-        yield (f"{songs:,}", *row)
-
-
-COLUMNS: Final = (
-    "request",
-    "service",
-    "per second",
-    "of the floor",
-    "p50",
-    "p99",
-    "p99 ÷ p50",
-    "CPU each",
-    "of the floor by CPU",
-)
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Measure reads beside their peers.")
-    parser.add_argument("--songs", type=int, default=1_000_000, help="how many all services answer from")
+    parser = argparse.ArgumentParser(description="Measure queries against the service and against peers.")
+    parser.add_argument("--songs", type=int, default=1_000_000, help="number of songs for all servers")
     parser.add_argument("--sizes", default="10000,10000000", help="further numbers of songs; may be ''")
-    parser.add_argument("--turns", type=int, default=5, help="of each service with each request")
-    parser.add_argument("--seconds", type=float, default=2, help="how long a turn lasts")
-    parser.add_argument("--minute", type=float, default=60, help="seconds of 200 connections")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds per server and request")
+    parser.add_argument("--seconds", type=float, default=2, help="duration of a round")
+    parser.add_argument("--minute", type=float, default=60, help="duration of the load by 200 connections")
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
-    wanted = parser.parse_args()
-    how, console = Measure(wanted.turns, wanted.seconds), Console(width=200)
-    style = box.MARKDOWN if wanted.markdown else box.HEAVY_HEAD
+    options = parser.parse_args()
+    rounds, seconds = options.rounds, options.seconds
+    console = Console(width=200)
+    style = box.MARKDOWN if options.markdown else box.HEAVY_HEAD
     services, growth = Table(*COLUMNS, box=style), Table("songs", *COLUMNS, box=style)
-    with filled(wanted.songs) as (folder, database_url):
-        bodies = requests_of(database_url, wanted.songs)
-        with servers(folder, database_url, names_here()) as running:
-            check_answers(running, bodies)
-            taken = measure(running, bodies, how)
-            ours = [server for server in running if server.name in {FLOOR, SERVICE, UNCACHED}]
-            alone = measure(ours, ALONE_REQUESTS, Measure(how.turns, how.seconds / 2))
-            for row in (*compared(taken), *compared(alone)):
-                services.add_row(*row)
-                if row[1] in {FLOOR, UNCACHED} and not row[0].startswith(ALONE):
-                    growth.add_row(f"{wanted.songs:,}", *row)
-            console.print(services)
-            console.print(
-                f"{wanted.songs:,} songs, {CONNECTIONS} connections (alone: 1), medians of {how.turns} turns "
-                f"of {how.seconds:g} seconds (alone: half as long)."
-            )
-            console.print(f"Two processes, times one: {', '.join(times_one_process(taken))}.")
-            for server in ours[1:]:
-                console.print(many_connections(server, bodies["first page"], wanted.minute))
-    for size in filter(None, wanted.sizes.split(",")):
-        for row in at_size(int(size), how):
-            growth.add_row(*row)
+    with (
+        filled_database(options.songs, searchable=False) as database_url,
+        running_servers(database_url, available_names()) as servers,
+    ):
+        bodies = request_bodies(database_url, options.songs)
+        check_responses(servers, bodies)
+        measured = measure(servers, bodies, rounds, seconds)
+        some = [server for server in servers if server.name in {FLOOR, SERVICE, UNCACHED}]
+        alone = measure(some, ALONE_BODIES, rounds, seconds / 2)
+        for row in rows_of(measured | alone):
+            services.add_row(*row)
+            if row[1] in {FLOOR, UNCACHED} and not row[0].startswith(ALONE):
+                growth.add_row(f"{options.songs:,}", *row)
+        console.print(services)
+        console.print(
+            f"{options.songs:,} songs, {CONNECTIONS} connections (alone: 1), medians of {rounds} rounds "
+            f"of {seconds:g} seconds (alone: half as long)."
+        )
+        console.print(f"Two processes relative to one: {', '.join(scaling(measured))}.")
+        for server in some[1:]:
+            console.print(many_connections(server, options.minute))
+    for size in map(int, filter(None, options.sizes.split(","))):
+        with (
+            filled_database(size, searchable=False) as database_url,
+            running_servers(database_url, [FLOOR, UNCACHED]) as servers,
+        ):
+            for row in rows_of(measure(servers, request_bodies(database_url, size), rounds, seconds)):
+                growth.add_row(f"{size:,}", *row)
     console.print(growth)
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: files of any size, and the service as a process of its own."""
+"""Song files of any size, and servers in their own processes."""
 
 from __future__ import annotations
 
@@ -8,41 +8,50 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 from app.resources import resource
 from tests.support.ports import free_port
+from tests.support.real_songs import REAL_SONGS
 
-REAL_SONGS = Path(__file__).parents[3] / "shared" / "data" / "test.csv"
+GENREGRAPH = (sys.executable, "-m", "app.cli.root")
 
 BLOCK_ROWS = 10_000
 
+_REAL_SOURCE = REAL_SONGS / "test.csv"
+
 
 def source_name() -> str:
-    """Return what the files are made of."""
-    return "real songs" if REAL_SONGS.exists() else "synthetic sample songs"
+    """Return a description of the songs in the files."""
+    return "real songs" if _REAL_SOURCE.exists() else "synthetic sample songs"
 
 
 def song_file(rows: int) -> bytes:
-    """Return a CSV of this many songs: the source's, repeated under new ids."""
+    """Return a CSV file with this many songs: those of the source, repeated with new ids."""
     return b"".join(song_file_blocks(rows))
 
 
 def song_file_blocks(rows: int, first: int = 0) -> Iterator[bytes]:
-    """Give out the same, block by block, from the `first` of all songs on."""
-    source = REAL_SONGS if REAL_SONGS.exists() else resource("data") / "sample" / "songs.csv"
+    """Yield such a file in blocks; its songs are numbered from `first`."""
+    source = _REAL_SOURCE if _REAL_SOURCE.exists() else resource("data") / "sample" / "songs.csv"
     header, *songs = csv.reader(source.read_text(encoding="utf-8").splitlines())
-    songs = [song for song in songs if all(song)]
-    # Everything behind the id is written once a song, and the id put before it as often as it takes.
-    rests = [_line(song[1:]) for song in songs]
+    # Format everything after the id once per source song.
+    rests = [_line(song[1:]) for song in songs if all(song)]
     yield _line(header).encode()
     for start in range(0, rows, BLOCK_ROWS):
         numbers = range(first + start, first + min(start + BLOCK_ROWS, rows))
         yield "".join(f"{1_000_000 + number},{rests[number % len(rests)]}" for number in numbers).encode()
+
+
+def write_song_file(path: Path, rows: int, first: int = 0) -> None:
+    """Write such a file."""
+    with path.open("wb") as file:
+        file.writelines(song_file_blocks(rows, first))
 
 
 def _line(cells: list[str]) -> str:
@@ -52,42 +61,35 @@ def _line(cells: list[str]) -> str:
 
 
 @contextmanager
-def service(
-    folder: Path,
-    database_url: str | None = None,
-    *options: str,
-    settings: Mapping[str, str] | None = None,
-) -> Iterator[tuple[str, int]]:
-    """Run `genregraph serve` as a process of its own: its address and process id.
+def server(command: Sequence[str | Path], url: str, environment: Mapping[str, str]) -> Iterator[int]:
+    """Run a server until the end of the context, and wait until it responds; yields the process id.
 
     Args:
-        folder: of its embedded database.
-        database_url: of a database to use instead.
-        options: further options of the command.
-        settings: variables of its environment.
+        command: starts the server.
+        url: any response from it means that the server has started.
+        environment: variables in addition to this process's.
+
+    Raises:
+        RuntimeError: the server ended instead.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "app.cli.root", "serve", "--port", str(port), "--data-dir", str(folder)]
-    command += options
-    environment = dict(os.environ)
-    if database_url is not None:
-        environment |= {"GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_CLIENTS": "test:test"}
-    environment |= settings or {}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
     try:
-        while not answers(f"{url}/livez"):
+        while not _responds(url):
             if process.poll() is not None:
-                raise RuntimeError("the service did not start")
+                raise RuntimeError(f"did not start: {' '.join(map(str, command))}")
             time.sleep(0.05)
-        yield url, process.pid
+        yield process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def answers(url: str) -> bool:
-    """Tell whether anything at all is answered at a URL."""
+def _responds(url: str) -> bool:
     try:
         httpx.get(url)
     except httpx.TransportError:
@@ -95,30 +97,55 @@ def answers(url: str) -> bool:
     return True
 
 
+@contextmanager
+def service(
+    *options: str,
+    folder: Path | None = None,
+    database_url: str | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, int]]:
+    """Run `genregraph serve` on one of two databases; yields its URL and process id.
+
+    Args:
+        options: further options of the command.
+        folder: the folder of an embedded database.
+        database_url: the URL of another database.
+        settings: environment variables.
+    """
+    port = free_port()
+    environment = dict(settings or {})
+    if folder is not None:
+        options = (*options, "--data-dir", str(folder))
+    if database_url is not None:
+        environment = {
+            "GENREGRAPH_DATABASE_URL": database_url,
+            "GENREGRAPH_CLIENTS": "test:test",
+            **environment,
+        }
+    url = f"http://127.0.0.1:{port}"
+    with server((*GENREGRAPH, "serve", "--port", str(port), *options), f"{url}/livez", environment) as pid:
+        yield url, pid
+
+
 def peak_memory(pid: int) -> float:
-    """Return the most memory that a process has held so far, in MiB."""
+    """Return the peak resident memory of a process in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError("the system does not tell a process's peak memory")
+    raise RuntimeError("this system does not report the peak memory of a process")
+
+
+def process_tree(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the user and system time that a process and its children have used so far."""
-    ticks = 0
-    parents: dict[int, int] = {}
-    used: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            _, parent, *fields = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        number = int(path.parent.name)
-        parents[number] = int(parent)
-        used[number] = sum(map(int, fields[9:13]))  # also of children that ended
-    for number, spent in used.items():
-        ancestor = number
-        while ancestor not in (pid, 0):
-            ancestor = parents.get(ancestor, 0)
-        ticks += spent if ancestor == pid else 0
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time used so far by a process and its descendants, including ended ones."""
+    seconds = 0.0
+    for process in process_tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds

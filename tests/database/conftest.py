@@ -12,9 +12,10 @@ from pydantic import SecretStr
 from app.http.servers import running
 from app.main import create_app
 from app.settings import Settings
-from tests.conftest import NOT_DURABLE, open_folder
+from tests.conftest import NOT_DURABLE
 from tests.faults.postgres import Database, Postgres
 from tests.support.client import ApiClient
+from tests.support.folders import open_folder
 
 ServeOn = Callable[..., ApiClient]
 

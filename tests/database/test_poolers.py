@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.database.migrate import migrate
-from tests.conftest import open_folder
 from tests.database.conftest import ServeOn
 from tests.faults.postgres import Postgres
+from tests.support.folders import open_folder
 from tests.support.ports import free_port
 from tests.support.programs import on_path
 from tests.support.songs import song_csv, song_rows

@@ -19,8 +19,9 @@ import pytest
 from app.database.connect import Database
 from app.database.migrate import migrate
 from app.database.url import DatabaseUrlError
-from tests.conftest import NOT_DURABLE, open_folder
+from tests.conftest import NOT_DURABLE
 from tests.database.conftest import ServeOn
+from tests.support.folders import open_folder
 from tests.support.ports import free_port
 from tests.support.programs import make_certificate
 from tests.support.songs import song_csv, song_rows

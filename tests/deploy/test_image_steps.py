@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import open_folder
 from tests.deploy.dockerfile import Stage, stages
 from tests.deploy.replica import ROOT, Replica
 from tests.support.client import ApiClient
+from tests.support.folders import open_folder
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow

@@ -23,11 +23,12 @@ import psutil
 import pytest
 
 from app.local_postgres.binaries import find_binaries
-from tests.conftest import NOT_DURABLE, open_folder
+from tests.conftest import NOT_DURABLE
 from tests.deploy.alerts import RULES
 from tests.deploy.replica import ROOT, Replica, inherited, started
 from tests.faults.postgres import Postgres
 from tests.support.client import ApiClient
+from tests.support.folders import open_folder
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.programs import make_certificate, on_path

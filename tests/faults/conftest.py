@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import open_folder
 from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
+from tests.support.folders import open_folder
 from tests.support.ports import free_port
 
 

@@ -26,7 +26,8 @@ from app.local_postgres.binaries import copy_installation, find_binaries, inspec
 from app.local_postgres.location import NOTE_NAME
 from app.local_postgres.processes import Watchdog
 from app.local_postgres.server import EmbeddedPostgres
-from tests.conftest import NOT_DURABLE, open_folder
+from tests.conftest import NOT_DURABLE
+from tests.support.folders import open_folder
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = os.geteuid() == 0

@@ -1,1 +1,1 @@
-"""What the service's reads are compared with: the same answers from the same tables, by other means."""
+"""Other servers that respond to the same queries from the same tables."""

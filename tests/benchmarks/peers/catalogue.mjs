@@ -1,8 +1,8 @@
-// The schema, the SQL and the pool that the peers on Node share.
+// The schema, the SQL and the connection pool of the Node peers.
 
 import postgres from "postgres";
 
-// Without the parameters that this driver does not know.
+// This driver rejects the URL's parameters.
 const sql = postgres(process.env.DATABASE_URL.split("?")[0], { max: 8 });
 
 export const typeDefs = `

@@ -1,4 +1,4 @@
-"""The SQL and the pool that the Python peers share."""
+"""The SQL and the connection pool of the Python peers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 CONNECTIONS: Final = 8
-"""As many as the service reads with by default."""
+"""The service's default for reads."""
 
 GENRES: Final = "SELECT genre, song_count FROM genre_counts WHERE song_count > 0 ORDER BY genre"
 
@@ -22,25 +22,25 @@ _PAGE: Final = """
 
 
 class Catalogue:
-    """Reads songs and genres, from when `running` is entered on."""
+    """Reads songs and genres while `running` is open."""
 
     pool: asyncpg.Pool
 
     @asynccontextmanager
     async def running(self, _: object = None) -> AsyncIterator[None]:
-        """Connect to the database that `DATABASE_URL` names."""
+        """Connect to the database in `DATABASE_URL`."""
         async with asyncpg.create_pool(
             os.environ["DATABASE_URL"], min_size=CONNECTIONS, max_size=CONNECTIONS
         ) as self.pool:
             yield
 
     async def genres(self) -> list[asyncpg.Record]:
-        """Return each genre with its number of songs."""
+        """Return all genres with their numbers of songs."""
         rows: list[asyncpg.Record] = await self.pool.fetch(GENRES)
         return rows
 
     async def page(self, genre: str, first: int, after: str | None) -> tuple[list[asyncpg.Record], bool]:
-        """Return a page of songs of a genre, and whether more follow."""
+        """Return a page of a genre's songs, and whether there are more."""
         if after is None:
             sql = _PAGE.format(condition="genre = $1", limit="$2")
             rows = await self.pool.fetch(sql, genre, first + 1)
@@ -52,5 +52,5 @@ class Catalogue:
 
 
 def cursor(row: Any) -> str:
-    """Return the cursor of a song, which is the service's."""
+    """Return the cursor of a song in the service's format."""
     return base64.b64encode(f"TITLE\0{row['title']}\0{row['track_id']}".encode()).decode()

@@ -1,4 +1,4 @@
-// Fastify with mercurius, which compiles a query the second time that it comes.
+// Fastify with mercurius, which compiles each query when it is sent a second time.
 
 import Fastify from "fastify";
 import mercurius from "mercurius";

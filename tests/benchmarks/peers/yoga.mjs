@@ -1,4 +1,4 @@
-// graphql-yoga on Node's own HTTP server.
+// graphql-yoga on Node's HTTP server.
 
 import { createServer } from "node:http";
 

@@ -1,4 +1,4 @@
-"""Strawberry as it comes, on Starlette, with its own caches for documents and nothing else."""
+"""Strawberry with its own caches of parsed and validated documents, on Starlette."""
 
 from __future__ import annotations
 
