@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -24,12 +24,13 @@ from app.observability.logs import configure_logs
 from app.settings import LogFormat, Settings
 from tests.support.client import ApiClient
 from tests.support.databases import Databases, empty_database, execute
-from tests.support.services import quick_services
+from tests.support.folders import open_folder
+from tests.support.services import quick_services, workers_needed
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""A test's database need not survive a power cut."""
+"""The databases of tests need not survive a power cut."""
 
-# No limits on time: how long an example takes depends on what else the machine does.
+# No deadlines: the duration of an example depends on the load of the machine.
 settings.register_profile(
     "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
@@ -39,9 +40,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 CLIENTS = "test:test,nightly:first,nightly:second"
 
 
+def pytest_collection_finish() -> None:
+    """Exempt everything imported so far from garbage collection, which would scan it repeatedly."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
-    """Let the programs that tests start be interrupted: a shell's background jobs ignore SIGINT, for good."""
+    """Handle SIGINT: background jobs of a shell ignore it, and so would the programs that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -55,14 +62,6 @@ def _logs() -> None:
 def _quick_services() -> Iterator[None]:
     with quick_services():
         yield
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A folder that root's server account can reach; those of pytest's tmp_path are closed to it."""
-    with TemporaryDirectory(prefix="genregraph-test-") as path:
-        Path(path).chmod(0o755)
-        yield Path(path)
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ ExecuteSql = Callable[[str], None]
 
 @pytest.fixture
 def execute_sql(database_url: str) -> ExecuteSql:
-    """Run a statement on the test's database, behind the service's back."""
+    """Run an SQL statement on the test's database, without the service."""
     return lambda statement: execute(database_url, statement)
 
 
@@ -109,14 +108,23 @@ StartService = Callable[..., ApiClient]
 
 @pytest.fixture
 def start_service(database_url: str) -> Iterator[StartService]:
-    """Start the service on the test's database, with settings of the test's choice."""
+    """Start services on the test's database, with settings of the test's choice.
+
+    Their workers start when a batch is queued, when a test sets `worker_concurrency`, or with a second
+    service, which may have to continue what the first one has left.
+    """
+    workers_needed.clear()
     with ExitStack() as services:
+        started: list[ApiClient] = []
 
         def start(*, known_client: str | None = None, **settings: Any) -> ApiClient:
+            if started or settings.get("worker_concurrency"):
+                workers_needed.set()
             given = {"database_url": SecretStr(database_url), "clients": SecretStr(CLIENTS), **settings}
             app = create_app(Settings(_env_file=None, **given), known_client=known_client)
             port = services.enter_context(running(app))
-            return services.enter_context(ApiClient(f"http://127.0.0.1:{port}"))
+            started.append(services.enter_context(ApiClient(f"http://127.0.0.1:{port}")))
+            return started[-1]
 
         yield start
 
@@ -128,7 +136,7 @@ def api(start_service: StartService) -> ApiClient:
 
 @pytest.fixture(scope="module")
 def shared_api(databases: Databases) -> Iterator[ApiClient]:
-    """One service for all tests of a module, which leave nothing behind that the others mind."""
+    """One service for all tests of a module, which must not affect each other."""
     with databases.migrated() as url:
         settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr(CLIENTS))
         with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as client:
@@ -137,20 +145,20 @@ def shared_api(databases: Databases) -> Iterator[ApiClient]:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The SQL statements that the service sends, in order; not those about clients, sent now and then."""
+    """Record the SQL statements of services, except for the periodic ones about clients."""
     sent: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "api_clients" not in statement:
             sent.append(" ".join(statement.split()))
 
-    send = ReadPool._fetch  # noqa: SLF001 - services hold the public one already
+    send = ReadPool._fetch  # noqa: SLF001 - services already hold a reference to `fetch`
 
-    async def note_and_send(pool: ReadPool, sql: str, arguments: tuple[object, ...]) -> list[Any]:
+    async def record_and_send(pool: ReadPool, sql: str, arguments: tuple[object, ...]) -> list[Any]:
         sent.append(" ".join(sql.split()))
         return await send(pool, sql, arguments)
 
-    monkeypatch.setattr(ReadPool, "_fetch", note_and_send)
-    event.listen(Engine, "before_cursor_execute", note)
+    monkeypatch.setattr(ReadPool, "_fetch", record_and_send)
+    event.listen(Engine, "before_cursor_execute", record)
     yield sent
-    event.remove(Engine, "before_cursor_execute", note)
+    event.remove(Engine, "before_cursor_execute", record)

@@ -13,10 +13,15 @@ from app.settings import Settings
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
+from tests.support.waiting import eventually
 
 
-def test_the_health_check_shows_version_model_and_database_to_clients(api: ApiClient) -> None:
+def test_the_health_check_shows_version_model_database_and_worker_to_clients(
+    start_service: StartService,
+) -> None:
+    api = start_service(worker_concurrency=1)
     model = api.execute("{ model { version } }")["model"]["version"]
+    eventually(lambda: api.http.get("/healthcheck").json()["worker"] == "running", "the worker runs")
     response = api.http.get("/healthcheck")
     assert response.status_code == 200
     assert response.json() == {

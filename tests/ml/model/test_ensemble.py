@@ -29,6 +29,18 @@ def varied_songs(n: int, ensemble: Ensemble) -> Songs:
     return Songs(made.track_ids, made.titles, tags, made.numbers)
 
 
+@pytest.fixture(scope="module")
+def ten_thousand(ensemble: Ensemble) -> Songs:
+    return varied_songs(10_000, ensemble)
+
+
+@pytest.fixture(scope="module")
+def thousand(ten_thousand: Songs, ensemble: Ensemble) -> tuple[Songs, npt.NDArray[np.float64]]:
+    """A thousand songs and their predictions."""
+    batch = ten_thousand.take(slice(1_000))
+    return batch, ensemble.predict(batch)
+
+
 def of_genre(
     ensemble: Ensemble, probabilities: npt.NDArray[np.float64], genre: str
 ) -> npt.NDArray[np.float64]:
@@ -47,20 +59,20 @@ def test_each_genre_has_a_probability_and_they_sum_to_one(ensemble: Ensemble) ->
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_single_song_is_predicted_bit_for_bit_as_among_ten_thousand(
-    ensemble: Ensemble, threads: int
+    ensemble: Ensemble, ten_thousand: Songs, threads: int
 ) -> None:
-    batch = varied_songs(10_000, ensemble)
-    together = ensemble.predict(batch, threads=threads)
+    together = ensemble.predict(ten_thousand, threads=threads)
 
     for row in range(0, 10_000, 97):
-        alone = ensemble.predict(batch.take([row]), threads=threads)
+        alone = ensemble.predict(ten_thousand.take([row]), threads=threads)
         assert np.array_equal(alone[0], together[row])
 
 
 @pytest.mark.parametrize("size", [2, 7, 8, 199, 200, 400, 401])
-def test_predictions_do_not_depend_on_batch_size_or_threads(ensemble: Ensemble, size: int) -> None:
-    batch = varied_songs(1_000, ensemble)
-    expected = ensemble.predict(batch)
+def test_predictions_do_not_depend_on_batch_size_or_threads(
+    ensemble: Ensemble, thousand: tuple[Songs, npt.NDArray[np.float64]], size: int
+) -> None:
+    batch, expected = thousand
 
     for threads in (1, 2, 5):
         parts = [
@@ -70,16 +82,19 @@ def test_predictions_do_not_depend_on_batch_size_or_threads(ensemble: Ensemble, 
         assert np.array_equal(np.concatenate(parts), expected)
 
 
-def test_predictions_do_not_depend_on_the_order_of_songs(ensemble: Ensemble) -> None:
-    batch = varied_songs(500, ensemble)
-    order = np.random.default_rng(0).permutation(500)
+def test_predictions_do_not_depend_on_the_order_of_songs(
+    ensemble: Ensemble, thousand: tuple[Songs, npt.NDArray[np.float64]]
+) -> None:
+    batch, expected = thousand
+    order = np.random.default_rng(0).permutation(1_000)
 
-    assert np.array_equal(ensemble.predict(batch.take(order)), ensemble.predict(batch)[order])
+    assert np.array_equal(ensemble.predict(batch.take(order)), expected[order])
 
 
-def test_several_threads_can_predict_at_once(ensemble: Ensemble) -> None:
-    batch = varied_songs(600, ensemble)
-    expected = ensemble.predict(batch)
+def test_several_threads_can_predict_at_once(
+    ensemble: Ensemble, thousand: tuple[Songs, npt.NDArray[np.float64]]
+) -> None:
+    batch, expected = thousand
     slices = [slice(start, start + length) for start in range(0, 500, 50) for length in (1, 30, 600)]
 
     with ThreadPoolExecutor(8) as pool:
