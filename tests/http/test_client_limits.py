@@ -19,8 +19,8 @@ from tests.support.websocket import CREDENTIALS, PROGRESS, greeted, opened, rece
 
 
 @contextmanager
-def half_an_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
-    """Yield an upload of which a part has been sent, and the rest."""
+def partial_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
+    """Start an upload; yields its connection and the rest of its body."""
     request = httpx.Request(
         "POST",
         f"{api.url}/graphql",
@@ -36,8 +36,8 @@ def half_an_upload(api: ApiClient) -> Iterator[tuple[socket.socket, bytes]]:
         yield connection, body[500:]
 
 
-def answered(api: ApiClient, status: int) -> httpx.Response:
-    """Return the response to an upload, retried while one that just ended is still counted."""
+def upload_until(api: ApiClient, status: int) -> httpx.Response:
+    """Upload until a response has this status: an upload that just ended may still be counted."""
     answers: list[httpx.Response] = []
 
     def has_status() -> bool:
@@ -52,9 +52,9 @@ def test_an_upload_over_the_limit_gets_429_until_another_ends(start_service: Sta
     # given
     api = start_service(max_uploads_per_client=2)
     with ExitStack() as under_way:
-        (first, rest), _ = (under_way.enter_context(half_an_upload(api)) for _ in range(2))
+        (first, rest), _ = (under_way.enter_context(partial_upload(api)) for _ in range(2))
         # when
-        response = answered(api, 429)
+        response = upload_until(api, 429)
         # then
         assert response.headers["retry-after"] == "5"
         assert response.json() == {
@@ -72,14 +72,14 @@ def test_an_upload_over_the_limit_gets_429_until_another_ends(start_service: Sta
         # when
         first.sendall(rest)
         assert first.recv(12) == b"HTTP/1.1 200"
-        answered(api, 200)
+        upload_until(api, 200)
 
 
 def test_an_aborted_upload_releases_its_quota(start_service: StartService) -> None:
     api = start_service(max_uploads_per_client=1)
-    with half_an_upload(api):
-        answered(api, 429)
-    answered(api, 200)
+    with partial_upload(api):
+        upload_until(api, 429)
+    upload_until(api, 200)
 
 
 def subscribe(connection: Any, operation_id: str, batch_id: str) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def subscribe(connection: Any, operation_id: str, batch_id: str) -> dict[str, An
 
 @pytest.fixture
 def queued(start_service: StartService) -> tuple[ApiClient, str]:
-    """A service where a client can follow two batches, and a batch that stays queued."""
+    """A service with a limit of two subscriptions per client, and a batch that stays queued."""
     api = start_service(max_subscriptions_per_client=2, worker_concurrency=0)
     return api, str(api.classify(song_csv(song_rows(3)), background=True)["id"])
 
@@ -118,7 +118,7 @@ def test_the_subscription_limit_covers_all_websockets_of_a_client(queued: tuple[
         send(one, type="complete", id="1")
         send(one, type="ping")
         assert receive(one)["type"] == "pong"
-        eventually(lambda: subscribe(two, "3", batch)["type"] == "next", "another may begin")
+        eventually(lambda: subscribe(two, "3", batch)["type"] == "next", "another can start")
 
 
 def test_event_streams_over_the_subscription_limit_get_429(queued: tuple[ApiClient, str]) -> None:
@@ -139,7 +139,7 @@ def test_event_streams_over_the_subscription_limit_get_429(queued: tuple[ApiClie
             assert subscribe(connection, "1", batch)["type"] == "error"
 
 
-def is_let_in(api: ApiClient) -> bool:
+def is_accepted(api: ApiClient) -> bool:
     with opened(api) as connection:
         send(connection, type="connection_init", payload=CREDENTIALS)
         try:
@@ -161,7 +161,7 @@ def test_a_websocket_over_the_limit_is_closed(queued: tuple[ApiClient, str]) -> 
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4429, "Too many connections")
         with opened(api) as other:
             greeted(other, {"client-id": "nightly", "client-secret": "second"})
-    eventually(lambda: is_let_in(api), "another may come")
+    eventually(lambda: is_accepted(api), "another can connect")
 
 
 @pytest.mark.parametrize(

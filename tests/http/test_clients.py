@@ -70,11 +70,11 @@ def test_both_secrets_are_valid_during_the_grace_period(
     # when
     new = accounts(lambda them: them.rotate("script", timedelta(hours=24)))
     # then
-    eventually(lambda: status(api, "script", new) == 200, "the new one is valid")
+    eventually(lambda: status(api, "script", new) == 200, "the new secret is valid")
     assert status(api, "script", old) == 200
     # and a day later
     execute_sql("UPDATE api_client_secrets SET expires_at = now() WHERE expires_at IS NOT NULL")
-    eventually(lambda: status(api, "script", old) == 401, "the old one is not")
+    eventually(lambda: status(api, "script", old) == 401, "the old secret is not")
     assert status(api, "script", new) == 200
 
 
@@ -89,32 +89,32 @@ def test_a_secret_expires_even_if_clients_cannot_be_read(
         status(api, "nobody", "unknown")  # answered after the service has read all clients again
         return status(api, "script", secret) == 200
 
-    eventually(is_valid_for_now, "it is valid")
+    eventually(is_valid_for_now, "the secret is valid")
     # when
     execute_sql("ALTER TABLE api_clients RENAME TO away")
     # then
-    eventually(lambda: status(api, "script", secret) == 401, "it is not any more")
+    eventually(lambda: status(api, "script", secret) == 401, "the secret has expired")
     assert status(api, "test", "test") == 200
 
 
 def test_a_revoked_client_is_refused(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("script", Role.WRITER))
-    eventually(lambda: status(api, "script", secret) == 200, "it may call")
+    eventually(lambda: status(api, "script", secret) == 200, "the client can call")
 
     accounts(lambda them: them.revoke("script"))
 
-    eventually(lambda: status(api, "script", secret) == 401, "it may not")
+    eventually(lambda: status(api, "script", secret) == 401, "the client is refused")
 
 
 def test_an_open_websocket_of_a_revoked_client_is_refused(api: ApiClient, accounts: Accounts) -> None:
     # given
     secret = accounts(lambda them: them.add("script", Role.WRITER))
-    eventually(lambda: status(api, "script", secret) == 200, "it may call")
+    eventually(lambda: status(api, "script", secret) == 200, "the client can call")
     with greeted(api, "script", secret) as ask:
         assert ask("{ __typename }") == {"data": {"__typename": "Query"}}
         # when
         accounts(lambda them: them.revoke("script"))
-        eventually(lambda: status(api, "script", secret) == 401, "it may not call")
+        eventually(lambda: status(api, "script", secret) == 401, "the client is refused")
         # then
         (error,) = ask("{ genres { name } }")
         assert error["message"] == "Your credentials are no longer valid. Reconnect with valid credentials."
@@ -152,7 +152,7 @@ def test_a_changed_clients_file_is_read_again(start_service: StartService, tmp_p
     (tmp_path / "next").write_text("script:old\nscript:new:reader\n")
     (tmp_path / "next").replace(path)
     # then
-    eventually(lambda: status(api, "script", "new") == 200, "the new one is valid")
+    eventually(lambda: status(api, "script", "new") == 200, "the new secret is valid")
     assert status(api, "script", "old") == 200
     # and an unreadable file changes nothing
     path.write_text("script\n")
@@ -163,9 +163,9 @@ def test_a_changed_clients_file_is_read_again(start_service: StartService, tmp_p
 def test_the_last_use_of_a_client_is_stored(api: ApiClient, accounts: Accounts) -> None:
     secret = accounts(lambda them: them.add("script", Role.WRITER))
     accounts(lambda them: them.add("idle", Role.WRITER))
-    eventually(lambda: status(api, "script", secret) == 200, "it may call")
+    eventually(lambda: status(api, "script", secret) == 200, "the client can call")
 
-    def is_noted() -> bool:
+    def is_stored() -> bool:
         return [account.last_used_at is not None for account in accounts(ClientAccounts.all)] == [False, True]
 
-    eventually(is_noted, "its use is noted")
+    eventually(is_stored, "its use is stored")

@@ -223,7 +223,7 @@ def test_a_download_requires_credentials(api: ApiClient) -> None:
 def test_concurrent_batches_of_the_same_songs_keep_their_own_results(
     start_service: StartService,
 ) -> None:
-    """Each client sends its own file with the same track ids, and one that both send, also concurrently."""
+    """Each client uploads its own file and a shared one, concurrently and with the same track ids."""
     # given
     api = start_service(max_sync_rows=150)
 

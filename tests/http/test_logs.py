@@ -1,4 +1,4 @@
-"""Nothing that a client sends as a secret, as a song or as a query shows in what the service logs."""
+"""Secrets, songs and queries of clients do not appear in the logs."""
 
 from __future__ import annotations
 
@@ -178,6 +178,6 @@ def test_no_text_from_clients_is_logged(service: Logged, execute_sql: ExecuteSql
     # then
     found = {canary: line for canary in CANARIES for line in service.text.splitlines() if canary in line}
     assert found == {}
-    # and the log is not empty of what matters
+    # and the log has what operators need
     assert "unexpected error" in service.text
     assert "CheckViolation" in service.text

@@ -1,4 +1,4 @@
-"""`/metrics` counts what happened."""
+"""The metrics of a service at `/metrics`."""
 
 from __future__ import annotations
 
@@ -249,7 +249,10 @@ def test_pool_waits_spool_space_and_event_loop_lag_are_measured(api: ApiClient) 
     api.execute("{ genres { name } }")
     api.classify(song_csv(song_rows(3)))
     # when
-    eventually(lambda: value(scrape(api), "event_loop_lag_seconds_count") > 0, "the loop was looked at")
+    eventually(
+        lambda: value(scrape(api), "event_loop_lag_seconds_count") > 0,
+        "the lag of the event loop is measured",
+    )
     samples = scrape(api)
     # then
     for pool in ("reads", "others", "writes"):

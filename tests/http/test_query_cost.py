@@ -1,4 +1,4 @@
-"""What an operation may cost, told before it runs."""
+"""The cost limit of operations, which is checked before they run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LIMIT = Settings(_env_file=None).max_query_cost
 
 
 def refusal(api: ApiClient, query: str, **variables: Any) -> dict[str, Any]:
-    """The one error of an operation that must be refused for its cost."""
+    """Return the error of an operation that must exceed the cost limit."""
     response = api.post(query, variables)
     assert response.status_code == 400
     body = response.json()
@@ -41,7 +41,7 @@ def refusal(api: ApiClient, query: str, **variables: Any) -> dict[str, Any]:
 
 
 def cost(start_service: StartService, query: str, **variables: Any) -> int:
-    """What an operation costs, as a service that allows next to nothing tells."""
+    """Return the cost of an operation, as reported by a service with a low limit."""
     return int(refusal(start_service(max_query_cost=1_000), query, **variables)["extensions"]["cost"])
 
 
@@ -81,7 +81,7 @@ def test_the_queries_of_the_page_are_within_the_cost_limit(start_service: StartS
         # when
         content = {"query": document, "operationName": name, "variables": {"first": 1000, "count": True}}
         response = api.http.post("/graphql", json=content)
-        # then the ids that are missing are the only thing wrong
+        # then: only the missing ids are reported
         codes = {error["extensions"]["code"] for error in response.json().get("errors", [])}
         assert codes <= {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}, (name, response.text)
 
@@ -107,7 +107,7 @@ def test_a_page_costs_the_same_whether_first_is_a_literal_a_variable_or_a_defaul
 
 
 def test_the_cost_of_a_query_depends_on_its_variables(api: ApiClient) -> None:
-    # given a document whose validation is remembered
+    # given a document that has been validated and cached
     query = "query ($n: Int) { batches(first: $n) { nodes { songs(first: $n) { nodes { trackId } } } } }"
     assert "errors" not in api.post(query, {"n": 10}).json()
     # then
@@ -132,7 +132,7 @@ def test_the_cost_of_songs_sent_as_json_depends_on_their_number(start_service: S
 
 
 def spreading_twice(count: int, spread: str) -> str:
-    """Fragments of which each spreads the next one twice: followed naively, 2^count of them."""
+    """Return fragments that spread the next one twice each: expanded naively, they are 2^count."""
     fragments = [f"fragment F{n} on Query {{ {spread.format(n + 1) * 2} }}" for n in range(count)]
     return " ".join(["{ ...F0 }", *fragments, f"fragment F{count} on Query {{ genres {{ name }} }}"])
 

@@ -35,7 +35,7 @@ def connected(api: ApiClient) -> Iterator[socket.socket]:
         yield connection
 
 
-def all_of(connection: socket.socket) -> bytes:
+def received_until_closed(connection: socket.socket) -> bytes:
     """Return what arrives until the service closes or resets the connection."""
     parts = []
     with suppress(ConnectionResetError):
@@ -92,7 +92,7 @@ def test_a_slow_body_gets_408(start_service: StartService, kind: str) -> None:
 
         thread = threading.Thread(target=trickle)
         thread.start()
-        answer = all_of(connection)
+        answer = received_until_closed(connection)
         ended.set()
         thread.join()
     # then
@@ -164,7 +164,7 @@ def test_headers_that_never_end_get_408(api: ApiClient, monkeypatch: pytest.Monk
                 break
             time.sleep(0.05)
         try:
-            answer = all_of(connection)
+            answer = received_until_closed(connection)
         except ConnectionResetError:
             answer = b"HTTP/1.1 408 Request Timeout\r\n"  # it arrived before our last bytes were sent
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
@@ -174,7 +174,7 @@ def test_headers_that_never_end_get_408(api: ApiClient, monkeypatch: pytest.Monk
 def test_a_silent_connection_is_closed(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     with connected(api) as connection:
-        assert all_of(connection) == b""
+        assert received_until_closed(connection) == b""
 
 
 def test_each_request_on_a_connection_has_its_own_time_limit(
@@ -187,7 +187,7 @@ def test_each_request_on_a_connection_has_its_own_time_limit(
             assert next_response(connection)[0] == 200
             time.sleep(0.8)
         connection.sendall(ANSWERED[:10])
-        assert all_of(connection).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert received_until_closed(connection).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
 @pytest.mark.parametrize("start", [ANSWERED[:-2] + b"x: ", b"GET /livez?", ANSWERED[:-2] + b"x"])
@@ -197,7 +197,7 @@ def test_headers_over_64_kib_end_the_connection(api: ApiClient, start: bytes) ->
         try:
             for _ in range(200):
                 connection.sendall(b"y" * 1024)
-            answer = all_of(connection)
+            answer = received_until_closed(connection)
         except OSError:
             answer = b""
         # llhttp refuses some itself; what matters is that the connection ends

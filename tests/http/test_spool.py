@@ -27,21 +27,21 @@ def api(start_service: StartService) -> ApiClient:
 
 @pytest.fixture
 def spooled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the sizes of all parts of uploads that services have spooled."""
+    """Record the sizes of all spooled parts."""
     sizes: list[int] = []
     share = Spool.share
 
     @contextmanager
-    def noted(spool: Spool) -> Iterator[Callable[[int], None]]:
+    def recorded(spool: Spool) -> Iterator[Callable[[int], None]]:
         with share(spool) as take:
 
-            def take_and_note(size: int) -> None:
+            def take_and_record(size: int) -> None:
                 take(size)
                 sizes.append(size)
 
-            yield take_and_note
+            yield take_and_record
 
-    monkeypatch.setattr(Spool, "share", noted)
+    monkeypatch.setattr(Spool, "share", recorded)
     return sizes
 
 
@@ -104,13 +104,13 @@ def test_an_aborted_upload_releases_its_spool_space(api: ApiClient) -> None:
     request = request_of(api)
     for _ in range(3):
 
-        def breaking_off() -> Iterator[bytes]:
+        def aborted_body() -> Iterator[bytes]:
             yield request.content[:-100]
             raise ConnectionError
 
         headers = {**api.http.headers, "graphql-preflight": "1"}
         headers["content-type"] = request.headers["content-type"]
         with pytest.raises(ConnectionError):
-            httpx.post(f"{api.url}/graphql", headers=headers, content=breaking_off(), timeout=60)
+            httpx.post(f"{api.url}/graphql", headers=headers, content=aborted_body(), timeout=60)
     # then
-    eventually(lambda: api.upload(FILE).status_code == 200, "there is room")
+    eventually(lambda: api.upload(FILE).status_code == 200, "there is space")

@@ -1,4 +1,4 @@
-"""A query that takes too long is ended, in the database too."""
+"""Queries that exceed the time limit are cancelled, with their SQL statements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDED = {
 }
 
 
-def waiting_statements(database_url: str) -> list[str]:
+def blocked_statements(database_url: str) -> list[str]:
     async def ask() -> list[str]:
         connection = await asyncpg.connect(database_url)
         rows = await connection.fetch(
@@ -35,8 +35,10 @@ def waiting_statements(database_url: str) -> list[str]:
     return asyncio.run(ask())
 
 
-def assert_none_waits(database_url: str) -> None:
-    eventually(lambda: not waiting_statements(database_url), "no statement waits", seconds=LOCKED_SECONDS / 2)
+def assert_none_blocked(database_url: str) -> None:
+    eventually(
+        lambda: not blocked_statements(database_url), "no statement is blocked", seconds=LOCKED_SECONDS / 2
+    )
 
 
 def song_count(api: ApiClient) -> int | None:
@@ -62,7 +64,7 @@ def test_a_slow_query_is_cancelled_with_its_sql_statement(
         assert 0.4 < time.monotonic() - start < LOCKED_SECONDS / 2
         assert response.status_code == 504
         assert response.json() == {"errors": [ENDED]}
-        assert_none_waits(database_url)
+        assert_none_blocked(database_url)
     # and the next query is answered; a busy machine may need longer than the time limit
     eventually(lambda: song_count(api) == 3, "the songs are listed")
 
@@ -70,7 +72,7 @@ def test_a_slow_query_is_cancelled_with_its_sql_statement(
 def test_the_timeout_includes_data_loaders(api: ApiClient, database_url: str) -> None:
     with locked(database_url, "batches"):
         assert api.errors("{ songs { nodes { batch { fileName } } } }") == [ENDED]
-        assert_none_waits(database_url)
+        assert_none_blocked(database_url)
 
 
 def test_a_slow_query_over_a_websocket_is_cancelled(api: ApiClient, database_url: str) -> None:

@@ -363,7 +363,7 @@ def test_a_persisted_query_is_refused_with_apollos_error(
         response = api.http.get("/graphql", params=params)
     else:
         response = post(api, json.dumps(sent).encode())
-    # the words and the status that make Apollo Client and urql send the query itself
+    # with this message and status, Apollo Client and urql send the full query
     assert error(response, 200, "PERSISTED_QUERY_NOT_SUPPORTED") == "PersistedQueryNotSupported"
 
 

@@ -1,4 +1,4 @@
-"""Batches as their client follows, cancels and verifies them."""
+"""Operations on batches: follow, cancel, verify."""
 
 from __future__ import annotations
 

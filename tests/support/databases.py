@@ -1,4 +1,4 @@
-"""A server's databases for tests: each test gets an empty one, made once and emptied between tests."""
+"""Databases for tests, reused: each is emptied after its test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 TEMPLATE = "migrated_template"
 
-# A copy of a database keeps the template's object identifiers, so that any change of the schema shows.
+# A copied database has the template's object identifiers, so this detects any change of the schema.
 SCHEMA = """
 SELECT md5(string_agg(part, E'\n' ORDER BY part)) FROM (
     SELECT concat_ws(' ', 'class', oid, relname, relnamespace, relkind, relnatts, relchecks, relhasrules,
@@ -52,11 +52,11 @@ FROM pg_sequences WHERE last_value IS NOT NULL
 class Databases:
     """Migrated databases of one server.
 
-    Each keeps a connection, since a new one spends more on reading the catalogue than on emptying tables.
+    Each keeps a connection open, because opening one takes longer than emptying the tables.
     """
 
     def __init__(self, server_url: str) -> None:
-        """Create the template, migrated."""
+        """Create and migrate the template."""
         self._server_url = server_url
         self._runner = asyncio.Runner()
         self._free: list[tuple[str, asyncpg.Connection]] = []
@@ -67,7 +67,7 @@ class Databases:
 
     @contextmanager
     def migrated(self) -> Iterator[str]:
-        """Give a migrated database without content; emptied afterwards, or dropped if its schema changed."""
+        """Lend an empty, migrated database; yields its URL. It is dropped if a test changes its schema."""
         name, connection = self._free.pop() if self._free else self._runner.run(self._create())
         try:
             yield database_url(self._server_url, name)
@@ -88,7 +88,7 @@ class Databases:
         return name, await asyncpg.connect(database_url(self._server_url, name))
 
     async def _empty(self, connection: asyncpg.Connection) -> bool:
-        """Restore the template's content; close the connection and return False where that is impossible."""
+        """Restore the template's content; close the connection and return False if that is impossible."""
         try:
             await connection.execute(END_OTHERS)
             if await connection.fetchval(SCHEMA) == self._schema:
@@ -118,7 +118,7 @@ class Databases:
 
 @contextmanager
 def empty_database(server_url: str) -> Iterator[str]:
-    """Give a database without tables."""
+    """Create a database without tables; yields its URL."""
     name = create(server_url)
     try:
         yield database_url(server_url, name)
@@ -134,7 +134,7 @@ def create(server_url: str, options: str = "") -> str:
 
 
 def drop(server_url: str, name: str) -> None:
-    """Drop a database, whoever is connected."""
+    """Drop a database, and end its connections."""
     execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -153,7 +153,7 @@ def execute(url: str, statement: str) -> None:
 
 
 def on(url: str, work: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
-    """Run this with a connection to a database, and return its result."""
+    """Call a function with a connection to a database, and return its result."""
 
     async def run() -> Result:
         connection = await asyncpg.connect(url)
@@ -179,7 +179,7 @@ async def _rows(connection: asyncpg.Connection, table: str) -> str | None:
 
 
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:
-    """Return what a query finds in a database."""
+    """Return the rows of a query."""
 
     async def fetch(connection: asyncpg.Connection) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.fetch(query)]

@@ -16,7 +16,7 @@ LOCKED_SECONDS = 60
 
 @contextmanager
 def locked(database_url: str, *tables: str) -> Iterator[None]:
-    """Let every statement about these tables wait."""
+    """Block all statements on these tables."""
     ready, done = Event(), Event()
 
     async def hold() -> None:

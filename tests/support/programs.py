@@ -1,4 +1,4 @@
-"""System programs that tests run, and certificates made with one of them."""
+"""System programs used by tests, and certificates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 
 def on_path(name: str, package: str) -> str:
-    """Return a program's path; the test is skipped where it is not installed.
+    """Return a program's path; skip the test if it is not installed.
 
     Args:
         name: the program.
-        package: the command that installs it, for the reason.
+        package: the command that installs it.
     """
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if found is None:
@@ -24,7 +24,7 @@ def on_path(name: str, package: str) -> str:
 
 
 def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]:
-    """Make a self-signed certificate for a host; return its file and that of its key."""
+    """Create a self-signed certificate for a host; return the paths of the certificate and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     openssl = on_path("openssl", "apt-get install openssl")
     subprocess.run(

@@ -1,4 +1,4 @@
-"""The real songs, which are beside the checkout and not part of it."""
+"""The real songs, which are not part of the repository."""
 
 from __future__ import annotations
 

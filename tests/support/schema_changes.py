@@ -1,4 +1,4 @@
-"""Fail if schema.graphql breaks clients of an earlier commit and CHANGELOG.md has no new line that says so.
+"""Fail if schema.graphql has breaking changes since a commit that CHANGELOG.md does not mention.
 
     python -m tests.support.schema_changes COMMIT
 
@@ -21,29 +21,29 @@ def main(commit: str) -> int:
     """Compare the working tree with a commit, and return the exit code."""
     before = at(commit, "schema.graphql")
     if before is None:
-        say(f"{commit or 'nothing'} has no schema.graphql to compare with.")
+        report(f"{commit or 'nothing'} has no schema.graphql to compare with.")
         return 0
     old, new = build_schema(before), build_schema(Path("schema.graphql").read_text(encoding="utf-8"))
     for surprise in find_dangerous_changes(old, new):
-        say(f"May surprise clients: {surprise.description}")
+        report(f"May surprise clients: {surprise.description}")
     breaking = find_breaking_changes(old, new)
     for change in breaking:
-        say(f"Breaks clients: {change.description}")
+        report(f"Breaks clients: {change.description}")
     earlier = (at(commit, "CHANGELOG.md") or "").splitlines()
     lines = Path("CHANGELOG.md").read_text(encoding="utf-8").splitlines()
-    told = any(line.startswith(MARK) and line not in earlier for line in lines)
-    if breaking and not told:
-        say(f"Say so in CHANGELOG.md, in a line that begins with {MARK!r}.")
+    mentioned = any(line.startswith(MARK) and line not in earlier for line in lines)
+    if breaking and not mentioned:
+        report(f"Say so in CHANGELOG.md, in a line that begins with {MARK!r}.")
         return 1
     return 0
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
 def at(commit: str, path: str) -> str | None:
-    """Return a file as it was in a commit; None if it was not."""
+    """Return the content of a file in a commit; None if it is missing."""
     shown = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, text=True, check=False)
     return shown.stdout if shown.returncode == 0 else None
 

@@ -1,4 +1,4 @@
-"""The shipped model, and songs to try it with."""
+"""The shipped model, and variations of songs."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def song_row(**changes: str) -> dict[str, str]:
 
 
 def song_rows(n: int, seed: int = 0) -> list[dict[str, str]]:
-    """Return n valid rows with different track ids from 1 on and random contents, by seed."""
+    """Return n valid rows with track ids from 1, otherwise random by seed."""
     made = songs(n, seed)
     rows = []
     for index in range(n):
@@ -76,7 +76,7 @@ def _cell(text: str) -> str:
 
 
 def songs(n: int, seed: int = 0) -> Songs:
-    """Return n valid songs with track ids from 1 on, random in all else, by seed."""
+    """Return n valid songs with track ids from 1, otherwise random by seed."""
     random = np.random.default_rng(seed)
     numbers = np.empty((n, len(NUMBER_COLUMNS)))
     for position, column in enumerate(NUMBER_COLUMNS):
@@ -100,7 +100,7 @@ def songs(n: int, seed: int = 0) -> Songs:
 
 
 def song(**changes: Any) -> dict[str, Any]:
-    """The song of `song_row()` as JSON."""
+    """Return the song of `song_row()` as JSON input."""
     row = song_row()
     given = {
         "trackId": row["trackID"],

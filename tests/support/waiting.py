@@ -1,4 +1,4 @@
-"""Wait for a state instead of for a time."""
+"""Wait for a condition instead of a fixed time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ query ($id: ID!) {
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 DEADLINE_SECONDS = 120.0
-"""Long, because test machines are busy; nothing waits this long normally."""
+"""Long, because test machines may be busy; usually nothing waits this long."""
 
 
 PAUSE_SECONDS = 0.03
@@ -31,13 +31,13 @@ def eventually(
     seconds: float = DEADLINE_SECONDS,
     pause: float = PAUSE_SECONDS,
 ) -> None:
-    """Wait until a condition is not False; unavailable databases and services are retried.
+    """Wait until a condition is not False, even if the database or service is unavailable meanwhile.
 
     Args:
-        condition: looked at over and over.
-        what: happens then, for the message.
-        seconds: how long to wait.
-        pause: between two looks, in seconds.
+        condition: checked repeatedly.
+        what: describes the condition in the error message.
+        seconds: time limit.
+        pause: seconds between two checks.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -61,11 +61,11 @@ def finished(
     """Wait for the end of a batch, even through outages of the service.
 
     Args:
-        api: asked for the batch.
+        api: the client.
         batch_id: its id.
-        query: what to ask; its `batch` has a `status`.
-        seconds: how long to wait.
-        pause: between two questions, in seconds.
+        query: queries the batch with its `status`.
+        seconds: time limit.
+        pause: seconds between two queries.
     """
     batch: dict[str, Any] = {}
 
