@@ -98,6 +98,14 @@ class ClassificationService:
             TooManyRowsError: the file has too many rows for a background batch; nothing is stored.
         """
         created_at = datetime.now(UTC)
+        song_file = SongFile(
+            file,
+            name=name,
+            on_invalid_row=options.on_invalid_row,
+            on_missing_value=options.on_missing_value,
+            chunk_rows=CHUNK_ROWS,
+        )
+        song_file.check_name()  # before the batch is stored with it
         if background or await self.classifier.run(self._may_be_large, file):
             queued = await self.background.queue(
                 file,
@@ -108,13 +116,6 @@ class ClassificationService:
             )
             if queued is not None:
                 return queued
-        song_file = SongFile(
-            file,
-            name=name,
-            on_invalid_row=options.on_invalid_row,
-            on_missing_value=options.on_missing_value,
-            chunk_rows=CHUNK_ROWS,
-        )
         batch = new_batch(
             options, self.classifier.model_version, client_id, file_name=name, created_at=created_at
         )

@@ -145,8 +145,8 @@ class SongFile:
             InvalidSongFileError: the name or header is invalid.
         """
         all_needed = self._on_missing_value is OnMissingValue.SKIP_ROW
+        self.check_name()
         try:
-            self._check_name()
             self._header = self._header or read_header(self._records, all_needed=all_needed)
         except UnreadableFileError as error:
             raise self._unreadable(error) from None
@@ -173,7 +173,12 @@ class SongFile:
         self.report.add_first(*error.problems)
         return InvalidSongFileError(self.report)
 
-    def _check_name(self) -> None:
+    def check_name(self) -> None:
+        """Check the name of the file.
+
+        Raises:
+            InvalidSongFileError: it does not end in `.csv`, is too long, or cannot be stored.
+        """
         name = shortened(self._name.encode(errors="backslashreplace").decode())
         if not self._name.lower().endswith(".csv"):
             message = f"The name of a song file must end in .csv; this one is {name!r}."
@@ -184,4 +189,4 @@ class SongFile:
             )
         else:
             return
-        raise UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name))
+        raise self._unreadable(UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name)))

@@ -244,6 +244,18 @@ def test_a_file_name_can_be_sent_in_any_form(api: ApiClient, parameters: str, na
     assert (found["rowsClassified"], found["fileName"]) == (1, name)
 
 
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("parameter", ["filename*=UTF-8''a%00.csv", 'filename="a\0.csv"'])
+def test_a_file_name_that_cannot_be_stored_is_refused(
+    api: ApiClient, parameter: str, background: bool
+) -> None:
+    sent = operations(file=None, options={"background": background})
+    fields = [('form-data; name="operations"', sent.encode()), *FIELDS[1:]]
+    response = raw(api, *fields, (f'form-data; name="0"; {parameter}', FILE))
+    refused = response.json()["data"]["classifyBatch"]
+    assert (refused["__typename"], refused["problems"][0]["kind"]) == ("InvalidSongFile", "FILE_NAME")
+
+
 @pytest.mark.parametrize("value", ["nope''a.csv", "a.csv", "UTF-8''%FF.csv"])
 def test_an_invalid_extended_file_name_is_refused(api: ApiClient, value: str) -> None:
     message = refusal(raw(api, *FIELDS, (f'form-data; name="0"; filename*={value}', FILE)))
