@@ -126,6 +126,11 @@ export async function anotherClient({ url, file }) {
     const releaseUpload = await hold(page, isUpload);
     await drop(page, 'body', 'second.csv', csv);
     await drop(page, 'body', 'third.csv', csv);
+    // who closes the page meanwhile is asked whether to lose them
+    const question = page.waitForEvent('dialog');
+    await page.close({ runBeforeUnload: true });
+    equal((await question).type(), 'beforeunload', 'question');
+    await (await question).dismiss();
     await filesButton(page).click();
     await row(page, 'songs.csv').waitFor();
 

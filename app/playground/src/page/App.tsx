@@ -37,6 +37,13 @@ export function App({ configuration }: { configuration: Configuration }) {
     () => new UploadQueue(sender(configuration.maxUploadBytes)),
     [configuration.maxUploadBytes],
   );
+  useEffect(() => {
+    const ask = (event: BeforeUnloadEvent) => {
+      if (queue.isBusy()) event.preventDefault();
+    };
+    addEventListener('beforeunload', ask);
+    return () => removeEventListener('beforeunload', ask);
+  }, [queue]);
   const clientKey = client ? String(client.signIn) : '';
   const revision = `${clientKey} ${changes}`;
   const overview = useRequest(`${revision} ${files}`, async (signal) =>

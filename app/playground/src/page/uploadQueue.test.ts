@@ -41,6 +41,7 @@ it('sends one file after the other, and says which was the last', async () => {
   };
   queue.add([file('a.csv'), file('b.csv')], OPTIONS);
   expect(steps(queue)).toEqual(['a.csv classifying', 'b.csv waiting']);
+  expect(queue.isBusy()).toBe(true);
   calls[0]?.answer({ __typename: 'Batch', id: '1' });
   await settle();
   expect(steps(queue)).toEqual(['b.csv classifying']);
@@ -51,6 +52,7 @@ it('sends one file after the other, and says which was the last', async () => {
     ['2', true],
   ]);
   expect(steps(queue)).toEqual([]);
+  expect(queue.isBusy()).toBe(false);
 });
 
 it('keeps a refused file, to send it again with other options', async () => {

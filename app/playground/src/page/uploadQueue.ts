@@ -106,6 +106,13 @@ export class UploadQueue {
     if (sending?.key === key) this.#stop?.abort();
   }
 
+  /** Whether files are not with the service yet, or have no reply; they would be lost with the page. */
+  isBusy(): boolean {
+    return this.uploads
+      .get()
+      .some((upload) => upload.state.step === 'waiting' || isSending(upload));
+  }
+
   /** Take all uploads out, and stop the one under way. */
   clear(): void {
     this.uploads.set([]);
