@@ -55,19 +55,18 @@ def body_of(query: str, **variables: object) -> bytes:
 
 GENRES_BODY: Final = body_of("{ genres { name songCount } }")
 FIRST_PAGE_BODY: Final = body_of(PAGE, genre=GENRE, first=100)
-ALONE_BODIES: Final = {
-    f"{ALONE}genres": GENRES_BODY,
-    f"{ALONE}page of 1,000": body_of(PAGE, genre=GENRE, first=1_000),
-}
+LARGE_PAGE_BODY: Final = body_of(PAGE, genre=GENRE, first=1_000)
+ALONE_BODIES: Final = {f"{ALONE}genres": GENRES_BODY, f"{ALONE}page of 1,000": LARGE_PAGE_BODY}
 
 
 def request_bodies(database_url: str, songs: int) -> dict[str, bytes]:
-    """Return the body of each request: genres, a first page, and a page after 90 % of its genre."""
+    """Return the body of each request: genres, pages at the start of a genre, and one after 90 % of it."""
     deep = cursor_after(database_url, songs * 9 // 60, NTH_OF_GENRE)
     return {
         "genres": GENRES_BODY,
         "first page": FIRST_PAGE_BODY,
         "deep page": body_of(PAGE, genre=GENRE, first=100, after=deep),
+        "page of 1,000": LARGE_PAGE_BODY,
     }
 
 
