@@ -70,8 +70,8 @@ class LoginLimiter:
             self._limiter.hit(item, *key)
 
     def _limits(self, address: str, client_id: str) -> list[tuple[RateLimitItemPerMinute, tuple[str, ...]]]:
-        # Clients may send ids of any length.
-        digest = hashlib.sha256(client_id.encode()).hexdigest()
+        # Clients may send ids of any length and, in JSON, with lone surrogates.
+        digest = hashlib.sha256(client_id.encode(errors="surrogatepass")).hexdigest()
         return [(self._by_client, (address, digest)), (self._by_address, (address,))]
 
 

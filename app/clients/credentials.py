@@ -56,7 +56,8 @@ def new_secret() -> str:
 
 def hash_secret(secret: str) -> bytes:
     """Return the hash that is stored for a secret."""
-    return hashlib.sha256(secret.encode()).digest()
+    # JSON may contain lone surrogates.
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def parse_clients(entries: Iterable[str]) -> list[Credential]:

@@ -107,6 +107,14 @@ def test_the_connection_init_payload_can_be_null(shared_api: ApiClient) -> None:
         assert receive(connection) == {"type": "connection_ack"}
 
 
+@pytest.mark.parametrize("name", ["client-id", "client-secret"])
+@pytest.mark.parametrize("wrong", ["\ud800", "nul \0", "é"])
+def test_credentials_of_any_characters_are_refused(shared_api: ApiClient, name: str, wrong: str) -> None:
+    with opened(shared_api) as connection:
+        send(connection, type="connection_init", payload={**CREDENTIALS, name: wrong})
+        assert closed(connection) == (4403, "Forbidden")
+
+
 def test_a_null_connection_init_payload_is_not_authenticated(shared_api: ApiClient) -> None:
     with opened(shared_api) as connection:
         send(connection, type="connection_init", payload=None)
