@@ -26,10 +26,13 @@ Integers = npt.NDArray[np.int64]
 ROUNDS = (5, 10, 20, 40)
 """Numbers of additional rounds to try. More would overfit the verified songs' artists."""
 
+_ROUNDS_PER_SONG = 2
+"""More than this for fewer than 20 songs would turn songs of the genres that nobody verified."""
+
 _LEARNING = {
     "learning_rate": 0.1,
     "num_leaves": 4,
-    "min_data_in_leaf": 5,
+    "min_data_in_leaf": 1,  # 5 left no tree a split for fewer than 17 songs; lambda_l2 restrains it
     "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
     "lambda_l2": 5.0,
@@ -89,12 +92,13 @@ def continue_from(
     `start` has all genres of the songs. `features` have shape (n, features); `labels` and `groups`, shape
     (n,), are the indices of the songs' genres and artist-like groups, of which there must be 4.
     """
+    tried = [rounds for rounds in ROUNDS if rounds <= _ROUNDS_PER_SONG * len(labels)]
     folds = grouped_folds(strata(labels), groups, seed=start.parameters.seed)
-    logits = np.empty((len(ROUNDS), len(labels), len(start.genres)))
+    logits = np.empty((len(tried), len(labels), len(start.genres)))
     for number, (trained, scored) in enumerate(folds):
         before_fold(number)
-        boosters = _further_rounds(start, features[trained], labels[trained], max(ROUNDS))
-        for position, rounds in enumerate(ROUNDS):
+        boosters = _further_rounds(start, features[trained], labels[trained], max(tried))
+        for position, rounds in enumerate(tried):
             logits[position, scored] = Classifier(boosters).logits(
                 features[scored], rounds=start.parameters.rounds + rounds
             )
@@ -103,8 +107,8 @@ def continue_from(
         position, temperature = _choose(logits[:, trained], labels[trained], start.classifier.temperature)
         probabilities[scored] = softmax(logits[position, scored] / temperature)
     position, temperature = _choose(logits, labels, start.classifier.temperature)
-    boosters = _further_rounds(start, features, labels, ROUNDS[position])
-    return Continued(Classifier(boosters, temperature), ROUNDS[position], probabilities)
+    boosters = _further_rounds(start, features, labels, tried[position])
+    return Continued(Classifier(boosters, temperature), tried[position], probabilities)
 
 
 def _further_rounds(

@@ -70,6 +70,17 @@ def test_learning_improves_accuracy_on_a_catalogue_unlike_the_training_songs(
     assert np.allclose(learned.predict(others.songs).sum(axis=1), 1)
 
 
+def test_ten_songs_teach_what_they_have_in_common(base: Ensemble, tmp_path: Path) -> None:
+    # given songs that the model calls alike
+    genres, others = ("polka", "ballad"), catalogue(100, ("polka", "ballad"), seed=1)
+    assert accuracy(base, others) <= 0.5
+    # when
+    report = learn(base, catalogue(10, genres), tmp_path / "out")
+    # then
+    assert report.learned.after.accuracy > report.learned.before.accuracy
+    assert accuracy(load_ensemble(tmp_path / "out"), others) > 0.8
+
+
 def test_manifest_and_card_describe_what_was_learned(base: Ensemble, tmp_path: Path) -> None:
     manifest = learn(base, catalogue(45, ("polka", "ballad", "jig")), tmp_path / "out").manifest
 
