@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from app.catalogue.errors import check_confidence
+from app.catalogue.errors import InvalidArgumentError
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus, BatchUploadRow
 from app.observability.metrics import Metrics
 from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileProblem
@@ -44,7 +44,9 @@ class BatchOptions:
         Raises:
             InvalidArgumentError: `min_confidence` is out of range; the message names `argument`.
         """
-        check_confidence(f"{argument}.minConfidence", self.min_confidence)
+        if not 0 <= self.min_confidence <= 1:
+            problem = f"must be from 0 to 1, not {self.min_confidence:g}"
+            raise InvalidArgumentError(f"{argument}.minConfidence", problem)
         return self
 
 

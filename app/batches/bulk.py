@@ -16,7 +16,7 @@ from app.batches.batch import BatchOptions, drift_of, new_batch
 from app.batches.pipeline import BatchTransaction, Storage
 from app.batches.repository import BatchRepository
 from app.batches.song_parts import SongPart, pack_to_stage
-from app.catalogue.models import register_model
+from app.catalogue.models import ModelRepository
 from app.database.connect import Database
 from app.database.engine import SessionFactory, create_engine, create_session_factory
 from app.database.errors import DATABASE_ERRORS, is_outage, reason
@@ -109,7 +109,7 @@ class BulkStore:
 
         async def work(sessions: SessionFactory) -> BulkSummary:
             async with sessions.begin() as session:
-                await register_model(session, self._manifest)
+                await ModelRepository(session).register(self._manifest)
             async with sessions.begin() as session:
                 options = BatchOptions(min_confidence=min_confidence)
                 batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))

@@ -27,16 +27,6 @@ class InvalidArgumentError(InvalidRequestError):
         super().__init__(f"{argument}: {problem}")
 
 
-def check_confidence(argument: str, confidence: float) -> None:
-    """Check that a confidence is a probability.
-
-    Raises:
-        InvalidArgumentError: it is not.
-    """
-    if not 0 <= confidence <= 1:
-        raise InvalidArgumentError(argument, f"must be from 0 to 1, not {str(confidence).removesuffix('.0')}")
-
-
 class UnknownGenreError(InvalidRequestError):
     """Neither the catalogue nor the model has this genre."""
 

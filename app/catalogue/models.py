@@ -21,13 +21,19 @@ RETRY_SECONDS = 0.5
 log = structlog.get_logger(__name__)
 
 
-async def register_model(session: AsyncSession, manifest: Manifest) -> None:
-    """Register a model in the session's transaction unless its version is already registered."""
-    await session.execute(
-        insert(ModelRow)
-        .values(version=manifest.model_version, manifest=manifest.to_json(), registered_at=func.now())
-        .on_conflict_do_nothing()
-    )
+class ModelRepository:
+    """Writes models in the session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def register(self, manifest: Manifest) -> None:
+        """Register a model unless its version is already registered."""
+        await self._session.execute(
+            insert(ModelRow)
+            .values(version=manifest.model_version, manifest=manifest.to_json(), registered_at=func.now())
+            .on_conflict_do_nothing()
+        )
 
 
 @asynccontextmanager
@@ -41,7 +47,7 @@ async def model_registered(sessions: SessionFactory, manifest: Manifest) -> Asyn
     async def outage() -> Exception | None:
         try:
             async with sessions.begin() as session:
-                await register_model(session, manifest)
+                await ModelRepository(session).register(manifest)
         except Exception as error:
             if not is_outage(error):
                 raise

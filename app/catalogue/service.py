@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from app.catalogue.errors import InvalidArgumentError, UnknownGenreError, check_confidence
+from app.catalogue.errors import InvalidArgumentError, UnknownGenreError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
 from app.database.read_pool import Fetch
@@ -55,8 +55,13 @@ class Catalogue:
             UnknownGenreError: neither the catalogue nor the model has the genre.
         """
         check_page_size(first)
-        if wanted.title_contains is not None:
-            _check_text("titleContains", wanted.title_contains, MAX_SEARCH_LENGTH)
+        title_contains = wanted.title_contains
+        if title_contains is not None and (
+            len(title_contains) > MAX_SEARCH_LENGTH or not is_storable(title_contains)
+        ):
+            raise InvalidArgumentError(
+                "titleContains", f"must be text of at most {MAX_SEARCH_LENGTH} characters"
+            )
         _check_confidences(wanted.min_confidence, wanted.max_confidence)
         if wanted.model_version is not None:
             check_model_version(wanted.model_version)
@@ -78,10 +83,10 @@ class Catalogue:
 
 def _check_confidences(minimum: float | None, maximum: float | None) -> None:
     for name, confidence in (("minConfidence", minimum), ("maxConfidence", maximum)):
-        if confidence is not None:
-            check_confidence(name, confidence)
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise InvalidArgumentError(name, f"must be from 0 to 1, not {confidence:g}")
     if minimum is not None and maximum is not None and minimum > maximum:
-        raise InvalidArgumentError("maxConfidence", f"must be at least minConfidence ({minimum})")
+        raise InvalidArgumentError("maxConfidence", f"must be at least minConfidence ({minimum:g})")
 
 
 def check_model_version(version: str) -> None:
@@ -90,14 +95,8 @@ def check_model_version(version: str) -> None:
     Raises:
         InvalidArgumentError: the version is invalid.
     """
-    _check_text("modelVersion", version, MAX_VERSION_LENGTH)
-
-
-def _check_text(argument: str, text: str, max_length: int) -> None:
-    if len(text) > max_length:
-        raise InvalidArgumentError(argument, f"must be text of at most {max_length} characters")
-    if not is_storable(text):
-        raise InvalidArgumentError(argument, "must not contain null characters or lone surrogates")
+    if len(version) > MAX_VERSION_LENGTH or not is_storable(version):
+        raise InvalidArgumentError("modelVersion", f"must be text of at most {MAX_VERSION_LENGTH} characters")
 
 
 class CatalogueVersion:

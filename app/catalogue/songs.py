@@ -188,7 +188,11 @@ class SongRepository:
             batch_id: ID of the batch that classified them last.
             client_id: client whose batch classified them last.
         """
-        given: dict[str, Any] = {"track_ids": track_ids, "batch_id": batch_id, "client_id": client_id}
+        given: dict[str, Any] = {
+            "track_ids": None if track_ids is None else list(track_ids),
+            "batch_id": None if batch_id is None else str(batch_id),
+            "client_id": client_id,
+        }
         values = {name: value for name, value in given.items() if value is not None}
         conditions = " AND ".join(_REMOVED[name] for name in values) or "true"
         result = await self._session.execute(text(_REMOVE.format(conditions=conditions)), values)

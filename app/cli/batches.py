@@ -22,7 +22,6 @@ from app.cli.options import (
     for_service,
 )
 from app.cli.output import FAILED, USAGE, counted, fail, print_rows
-from app.cli.songs import BatchOption, GenreOption, ModelVersionOption, filter_option
 
 STANDARD_OUTPUT = Path("-")
 
@@ -184,10 +183,14 @@ mutation ReclassifySongs(
 @for_service
 def reclassify(  # noqa: PLR0913, PLR0917 - the options of the command
     client: Service,
-    batch: BatchOption = None,
-    genre: GenreOption = None,
-    model_version: ModelVersionOption = None,
-    all_songs: Annotated[bool, filter_option("--all", help="All songs.")] = False,
+    batch: Annotated[
+        str | None, typer.Option(metavar="ID", help="Songs last classified by this batch.")
+    ] = None,
+    genre: Annotated[str | None, typer.Option(help="Songs of this genre.")] = None,
+    model_version: Annotated[
+        str | None, typer.Option(help="Songs last classified by this model version.")
+    ] = None,
+    all_songs: Annotated[bool, typer.Option("--all", help="All songs.")] = False,
     min_confidence: MinConfidenceOption = 0.0,
     wait: WaitOption = True,
     as_json: JsonOption = False,

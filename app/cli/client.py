@@ -18,8 +18,6 @@ from app.cli.output import FAILED, NOT_REACHED, plain
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from ml.errors import UserError
 
-GRAPHQL = "GraphQL"
-
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -135,7 +133,7 @@ class GraphQLClient:
         except httpx.HTTPError as error:
             raise _not_reached(self._url, error) from error
         try:
-            return _answer(response)
+            return _answer(response, "GraphQL")
         except RefusedError as error:
             if response.status_code not in _NO_ENDPOINT:
                 raise
@@ -182,15 +180,15 @@ def _tell_retry(state: tenacity.RetryCallState) -> None:
     typer.echo(f"genregraph: {message}; trying again in {state.upcoming_sleep:.1f} s", err=True)
 
 
-def _answer(response: httpx.Response, expected: str = GRAPHQL) -> dict[str, Any]:
-    """Return the `data` of a GraphQL reply; one to a request of something else can only have errors."""
+def _answer(response: httpx.Response, expected: str) -> dict[str, Any]:
+    """Return the `data` of a GraphQL reply."""
     unavailable = response.status_code in UNAVAILABLE
     after = seconds_until(response.headers.get("retry-after", "")) if unavailable else None
     try:
         body = response.json()
     except ValueError:
         body = None
-    if not _is_graphql(body) or (expected != GRAPHQL and not body.get("errors")):
+    if not _is_graphql(body):
         elsewhere = response.headers.get("location")
         raise NotReachedError(
             f"{response.url} responded with status {response.status_code} instead of {expected}"

@@ -48,7 +48,7 @@ def probability(value: float | None) -> float | None:
         typer.BadParameter: the value is outside this range, or NaN, which Typer's range would accept.
     """
     if value is not None and not 0 <= value <= 1:
-        raise typer.BadParameter(f"must be from 0 to 1, not {str(value).removesuffix('.0')}")
+        raise typer.BadParameter(f"must be from 0 to 1, not {value:g}")
     return value
 
 

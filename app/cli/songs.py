@@ -44,10 +44,6 @@ COLUMNS = {
 FILTERS = "Which songs"
 filter_option = partial(typer.Option, rich_help_panel=FILTERS)
 
-GenreOption = Annotated[str | None, filter_option(help="Of this genre.")]
-BatchOption = Annotated[str | None, filter_option(metavar="ID", help="Last classified by this batch.")]
-ModelVersionOption = Annotated[str | None, filter_option(help="Last classified by this model version.")]
-
 
 class Order(StrEnum):
     """The order of songs."""
@@ -60,10 +56,10 @@ class Order(StrEnum):
 @for_service
 def songs(  # noqa: PLR0913, PLR0917 - the options of the command
     client: Service,
-    genre: GenreOption = None,
+    genre: Annotated[str | None, filter_option(help="Of this genre.")] = None,
     title: Annotated[str | None, filter_option(help="Title contains this text (case-insensitive).")] = None,
-    batch: BatchOption = None,
-    model_version: ModelVersionOption = None,
+    batch: Annotated[str | None, filter_option(metavar="ID", help="Last classified by this batch.")] = None,
+    model_version: Annotated[str | None, filter_option(help="Last classified by this model version.")] = None,
     confident: Annotated[
         bool | None,
         filter_option(

@@ -12,9 +12,6 @@ from app.database.url import DatabaseUrl, DatabaseUrlError
 APPLICATION: Final = "genregraph"
 """The default `application_name` of connections."""
 
-CLOSE_SECONDS: Final = 5.0
-"""Time limit for closing a connection."""
-
 _SESSION: Final = {
     # A lost client must not hold locks for the default of two hours.
     "tcp_keepalives_idle": "10",
@@ -29,6 +26,8 @@ _SESSION: Final = {
 }
 """Session settings, unless the URL or its `options` set them. Poolers reject them."""
 
+_NOTHING: Final[Mapping[str, str]] = {}
+
 
 class Database:
     """A database to connect to.
@@ -40,11 +39,6 @@ class Database:
         pool = await asyncpg.create_pool(connect=database.connect, reset=do_nothing, min_size=0, max_size=8)
 
     `reset` is a coroutine function of the connection; asyncpg's own would reset the session's settings.
-
-    Attributes:
-        shown: database, host and port, for messages.
-        is_one_server: whether all connections reach the same server, so that no read is older than an
-            earlier one.
     """
 
     def __init__(self, url: str) -> None:
@@ -54,9 +48,17 @@ class Database:
             DatabaseUrlError: the URL is invalid or not supported.
         """
         self._url = DatabaseUrl.parse(url)
-        self.shown = self._url.shown
-        self.is_one_server = self._url.is_one_server
         self._prepares = self._url.prepares
+
+    @property
+    def shown(self) -> str:
+        """Database, host and port, for messages."""
+        return self._url.shown
+
+    @property
+    def is_one_server(self) -> bool:
+        """Whether all connections reach the same server, so that no read is older than an earlier one."""
+        return self._url.is_one_server
 
     async def prepares(self) -> bool:
         """Return whether prepared statements can be reused: not through a transaction pooler.
@@ -96,9 +98,9 @@ class Database:
         return await self._open(application_name, session=self._session(), **options)
 
     async def _open(
-        self, application_name: str | None = None, session: Mapping[str, str] | None = None, **options: Any
+        self, application_name: str | None = None, session: Mapping[str, str] = _NOTHING, **options: Any
     ) -> asyncpg.Connection:
-        settings = {"application_name": APPLICATION, **(session or {}), **self._url.server_settings}
+        settings = {"application_name": APPLICATION, **session, **self._url.server_settings}
         if application_name is not None:
             settings["application_name"] = application_name
         try:
@@ -121,8 +123,8 @@ class Database:
 
 
 async def close(connection: asyncpg.Connection) -> None:
-    """Close a connection, cancelling its statement; terminate it if that fails or takes too long."""
+    """Close a connection; terminate it if that takes longer than two seconds."""
     try:
-        await connection.close(timeout=CLOSE_SECONDS)
-    except Exception:  # noqa: BLE001 - it is discarded anyway
+        await connection.close(timeout=2)
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()

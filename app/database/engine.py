@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, PoolProxiedConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import await_only
 
 from app.database.connect import Database
@@ -88,6 +88,13 @@ def create_engine(
         return dialect.dbapi.connect(**options)
 
     return engine
+
+
+def connections_in_use(engine: AsyncEngine) -> int:
+    """Return how many of the engine's connections are in use."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout()
 
 
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import asyncpg
 from sqlalchemy import Connection, text
@@ -42,9 +42,6 @@ _UTF8_LOCALES = {17: "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C
 """By the first major version that supports each."""
 
 _NAMES = re.compile(r"""^(revision|down_revision) = (?:["'](.+)["']|None)$""", re.MULTILINE)
-
-
-Result = TypeVar("Result")
 
 
 class UnsuitableDatabaseError(Exception):
@@ -158,7 +155,7 @@ def _move(connection: Connection, revision: str) -> str | None:
     return current_revision(connection)
 
 
-async def _with_connection(database: Database, work: Callable[[Connection], Result]) -> Result:
+async def _with_connection(database: Database, work: Callable[[Connection], str | None]) -> str | None:
     engine = create_engine(database, size=None)
     try:
         async with engine.begin() as connection:
@@ -169,7 +166,10 @@ async def _with_connection(database: Database, work: Callable[[Connection], Resu
 
 def run_on_configured_database(run: Callable[[Connection], None]) -> None:
     """Run an `alembic` command, such as `revision --autogenerate`, on `GENREGRAPH_DATABASE_URL`."""
-    from app.settings import SettingsError, load_settings  # noqa: PLC0415 - only needed here
+    from app.settings import (  # noqa: PLC0415  (only needed here)
+        SettingsError,
+        load_settings,
+    )
 
     try:
         url = load_settings().database_url
@@ -177,4 +177,8 @@ def run_on_configured_database(run: Callable[[Connection], None]) -> None:
         raise SystemExit(str(error)) from None
     if url is None:
         raise SystemExit("set GENREGRAPH_DATABASE_URL to the database for alembic")
-    asyncio.run(_with_connection(Database(url.get_secret_value()), run))
+
+    def work(connection: Connection) -> None:
+        run(connection)
+
+    asyncio.run(_with_connection(Database(url.get_secret_value()), work))

@@ -8,10 +8,14 @@ from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import QueuePool
 
 from app.database.connect import Database
-from app.database.engine import DEFAULT_READ_TIMEOUT_SECONDS, create_engine, create_session_factory
+from app.database.engine import (
+    DEFAULT_READ_TIMEOUT_SECONDS,
+    connections_in_use,
+    create_engine,
+    create_session_factory,
+)
 from app.database.read_pool import ReadPool
 
 WORKER_CONNECTIONS: Final = 2
@@ -90,8 +94,7 @@ class Pools:
     @property
     def in_use(self) -> int:
         """The number of connections in use, excluding the worker's."""
-        pools = [engine.pool for engine in self.engines[:2]]
-        return self.reads.in_use + sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
+        return self.reads.in_use + sum(connections_in_use(engine) for engine in self.engines[:2])
 
     async def close(self) -> None:
         """Close all connections."""

@@ -6,12 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Final
 
 import asyncpg
 
-from app.database.connect import close
 from app.database.engine import DEFAULT_POOL_SIZE, DEFAULT_READ_TIMEOUT_SECONDS, OnWait
 from app.database.errors import is_outage
+
+CLOSE_SECONDS: Final = 5.0
+"""Time limit for cancelling the statement of a discarded connection and closing it."""
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 """Opens a connection."""
@@ -112,6 +115,13 @@ class ReadPool:
             self._discard(self._idle.pop())
 
     def _discard(self, connection: asyncpg.Connection) -> None:
-        closing = asyncio.create_task(close(connection))
+        closing = asyncio.create_task(_close(connection))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except Exception:  # noqa: BLE001 - it is discarded anyway
+        connection.terminate()

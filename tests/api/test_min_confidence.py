@@ -201,7 +201,7 @@ def test_a_filtered_page_takes_one_statement_and_its_count_reads_no_songs(
 @pytest.mark.parametrize(
     ("minimum", "message"),
     [
-        (1.0000001, "must be from 0 to 1, not 1.0000001"),
+        (1.01, "must be from 0 to 1, not 1.01"),
         (-0.5, "must be from 0 to 1, not -0.5"),
         (50, "must be from 0 to 1, not 50"),
     ],

@@ -140,7 +140,6 @@ def test_a_cursor_with_an_impossible_key_is_refused(songs: ApiClient, key: tuple
     [
         ({"minConfidence": -0.1}, "minConfidence: must be from 0 to 1, not -0.1"),
         ({"maxConfidence": 50}, "maxConfidence: must be from 0 to 1, not 50"),
-        ({"maxConfidence": 1.0000001}, "maxConfidence: must be from 0 to 1, not 1.0000001"),
         (
             {"minConfidence": 0.6, "maxConfidence": 0.4},
             "maxConfidence: must be at least minConfidence (0.6)",

@@ -132,3 +132,39 @@ export async function reviewToTheEnd({ url, songs }) {
     await counter(page, `${songs - 1} verified now, ${songs - 1} in total`);
   });
 }
+
+/** Call songs of one genre another, and accept songs of other genres: one key for each. */
+export async function tenKeys({ url, file, wrong, right, corrected, accepted }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await upload(page, file);
+    await page.getByRole('button', { name: 'Review' }).click();
+    const genre = page.locator('.review-choices .accept .review-genre');
+    await page.getByLabel('Songs of').selectOption(wrong);
+    await genre.getByText(`Yes, ${wrong}`).waitFor();
+    await checkAccessible(page);
+    for (let number = 0; number < corrected; number++) {
+      const choice = page.locator('.review-choices button').filter({ hasText: right });
+      const key = await choice.locator('kbd').innerText();
+      await next(page, () => page.keyboard.press(key));
+    }
+    const note = page.locator('.review-next');
+    await note.getByText(`${accepted} songs to go`).waitFor();
+    await page.getByLabel('Songs of').selectOption('all genres');
+    for (let number = 0; number < accepted; number++) {
+      while ((await genre.innerText()) === `Yes, ${wrong}`) await next(page, () => page.keyboard.press('s'));
+      await next(page, () => page.keyboard.press('Space'));
+    }
+    await counter(page, `${corrected + accepted} verified now, ${corrected + accepted} in total`);
+    await note.getByText('The model can learn from these songs now').waitFor();
+  });
+}
+
+export async function newModel({ url, version }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    await signIn(page, url);
+    await page.getByText(`Model ${version}`).waitFor();
+    await page.locator('.list .link').first().click();
+    await page.getByRole('dialog').getByText(version).waitFor();
+  });
+}

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.http.pages import SOURCES, page_files
+from tests.browser.conftest import NEEDS_BROWSER, Run
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 from tests.support.real_songs import REAL_SONGS, needs_real_songs
@@ -23,43 +20,10 @@ from tests.support.songs import song_csv, song_row
 ROOT = Path(__file__).parents[2]
 REAL_FILE = REAL_SONGS / "test.csv"
 SAMPLE = ROOT / "data" / "sample" / "songs.csv"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SCENARIO_SECONDS = 240
 LARGE_TIMES = 60
 
 
-def missing() -> str:
-    """What these tests need and do not find; empty if nothing."""
-    if not shutil.which("node"):
-        return "browser tests need Node.js 20.19 or newer, which is not installed"
-    if CHROMIUM is None:
-        return "Chromium is not installed: apt-get install chromium"
-    if not (SOURCES / "node_modules" / "playwright-core").is_dir():
-        return "playwright-core is not installed: npm ci --prefix app/playground"
-    if not (SOURCES / "dist" / "index.html").is_file():
-        return "the pages are not built: make frontend"
-    return ""
-
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing() or "never")]
-
-Run = Callable[..., None]
-
-
-@pytest.fixture
-def run() -> Run:
-    def run(scenario: str, api: ApiClient, **given: Any) -> None:
-        done = subprocess.run(
-            ["node", str(Path(__file__).parent / "run.mjs"), scenario, json.dumps({"url": api.url, **given})],
-            env={**os.environ, "CHROMIUM": str(CHROMIUM)},
-            capture_output=True,
-            text=True,
-            timeout=SCENARIO_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return run
+pytestmark = NEEDS_BROWSER
 
 
 def in_table(problem: dict[str, Any]) -> list[str]:

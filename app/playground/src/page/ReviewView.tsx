@@ -17,7 +17,8 @@ interface Props {
 /** Song after song: is the model right? By keys, with either hand, or by thumb. */
 export function ReviewView({ overview, clientKey, onVerified }: Props) {
   const genres = overview.genres.map(({ name }) => name);
-  const review = useReview(genres, clientKey);
+  const [only, setOnly] = useState('');
+  const review = useReview(only ? [only] : genres, clientKey);
   const { song } = review;
   const choices = song ? choicesOf(song) : [];
   const heading = useRef<HTMLHeadingElement>(null);
@@ -63,6 +64,23 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
           {review.accuracy && `, ${count(review.accuracy.songsVerified)} in total`}
         </p>
       </header>
+      {genres.length > 1 && (
+        <label className="review-only">
+          Songs of{' '}
+          <select
+            value={only}
+            onChange={(event) => {
+              setOnly(event.target.value);
+              heading.current?.focus({ preventScroll: true }); // it would take the keys
+            }}
+          >
+            <option value="">all genres</option>
+            {genres.map((genre) => (
+              <option key={genre}>{genre}</option>
+            ))}
+          </select>
+        </label>
+      )}
       {review.failure && (
         <p className="notice bad" role="alert">
           {review.failure.message}

@@ -43,7 +43,7 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
   const [sent, setSent] = useState(0);
   const [failure, setFailure] = useState<Failure | null>(null);
   const sending = useRef<Promise<void>>(Promise.resolve());
-  const queue = useRequest(`${clientKey} ${fetches}`, async (signal) => {
+  const queue = useRequest(`${clientKey} ${fetches} ${genres}`, async (signal) => {
     await sending.current; // else songs come back that are being verified
     const lists = genres.map(async (genre) => {
       return (await execute(ReviewSongsDocument, { genre }, { signal })).songs.nodes;
