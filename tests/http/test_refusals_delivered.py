@@ -139,8 +139,8 @@ WAYS: tuple[Callable[[ApiClient, dict[str, str]], int], ...] = (
 def test_every_refusal_is_delivered(
     door: ApiClient, status: int, way: Callable[[ApiClient, dict[str, str]], int]
 ) -> None:
-    heard = [way(door, REFUSED[status]) for _ in range(TRIES)]
-    assert heard == [status] * TRIES
+    statuses = [way(door, REFUSED[status]) for _ in range(TRIES)]
+    assert statuses == [status] * TRIES
 
 
 SLOW_WAYS: dict[str, tuple[str, dict[str, str]]] = {
@@ -187,21 +187,21 @@ def test_the_refusal_of_a_slow_body_is_delivered(
         if proxied:
             api.url = stack.enter_context(nginx(folder, ("127.0.0.1",), address(api)[1]))
         with ThreadPoolExecutor(5) as pool:
-            heard = list(pool.map(too_slow, [api] * TRIES, [way] * TRIES))
-    assert heard == [408] * TRIES
+            statuses = list(pool.map(too_slow, [api] * TRIES, [way] * TRIES))
+    assert statuses == [408] * TRIES
 
 
 NODE = """
 const [url, headers, size, tries] = process.argv.slice(1).map((value, n) => n ? JSON.parse(value) : value);
-const heard = [];
+const statuses = [];
 for (let n = 0; n < tries; n++) {
   try {
     const answer = await fetch(url, {method: "POST", headers, body: new Uint8Array(size)});
     await answer.text();
-    heard.push(answer.status);
-  } catch (error) { heard.push(String(error.cause ?? error)); }
+    statuses.push(answer.status);
+  } catch (error) { statuses.push(String(error.cause ?? error)); }
 }
-console.log(JSON.stringify(heard));
+console.log(JSON.stringify(statuses));
 """
 
 
