@@ -27,12 +27,17 @@ class InvalidArgumentError(InvalidRequestError):
         super().__init__(f"{argument}: {problem}")
 
 
+_MAX_SHOWN = 20
+"""Genres in a message: a catalogue may have hundreds of verified ones."""
+
+
 class UnknownGenreError(InvalidRequestError):
     """Neither the catalogue nor the model has this genre."""
 
     def __init__(self, genre: str, known: Sequence[str]) -> None:
-        self.known = list(known)
-        super().__init__(f"Unknown genre {genre[:100]!r}. Known genres: {', '.join(known)}.")
+        shown = ", ".join(known[:_MAX_SHOWN])
+        more = f" and {len(known) - _MAX_SHOWN:,} more" if len(known) > _MAX_SHOWN else ""
+        super().__init__(f"Unknown genre {genre[:100]!r}. Known genres: {shown}{more}.")
 
 
 class InvalidCursorError(Exception):

@@ -29,7 +29,7 @@ from app.errors import Code
 from app.http.responses import RefusedRequestError
 from app.http.result_files import CsvWriter, JsonLinesWriter, ParquetWriter, ResultColumns, Writer
 
-_GONE = "The results of this batch are no longer kept. Its songs are in the catalogue."
+_GONE = "The results of this batch are no longer kept. Query `songs(batchId:)` for those still stored."
 
 Part = tuple[SongPart, Sequence[int]]
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
+from app.catalogue.errors import UnknownGenreError
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_row
 
@@ -139,6 +140,11 @@ def test_the_error_for_an_unknown_genre_lists_the_known_ones(api: ApiClient) -> 
     assert error["extensions"] == {"code": "UNKNOWN_GENRE"}
     assert error["message"] == f"Unknown genre 'Polka'. Known genres: {', '.join(genres)}."
     assert error["path"] == ["songs"]
+
+
+def test_the_error_for_an_unknown_genre_lists_at_most_20() -> None:
+    error = UnknownGenreError("Polka", [f"genre {number}" for number in range(1_220)])
+    assert str(error).endswith("genre 18, genre 19 and 1,200 more.")
 
 
 @pytest.mark.parametrize(
