@@ -21,7 +21,7 @@ UNFINISHED = "postgres.new."
 _CREATE_DATABASE = rf"""
 SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')
 \gexec
-"""  # noqa: S608  (a constant)
+"""  # noqa: S608  # nosec B608 - constants
 
 
 def make_data_folder(

@@ -31,7 +31,9 @@ class Account:
         """Return whether the account can enter a folder or run a program, or enter its existing parents."""
         path = path.resolve()
         existing = next(place for place in (path, *path.parents) if place.exists())
-        return subprocess.run(["test", "-x", existing], check=False, **as_account(self)).returncode == 0  # noqa: S603, S607
+        test = ["test", "-x", existing]
+        done = subprocess.run(test, check=False, **as_account(self))  # noqa: S603  # nosec B607
+        return done.returncode == 0
 
 
 def as_account(account: Account | None) -> dict[str, Any]:
