@@ -31,7 +31,7 @@ class Account:
         """Return whether the account can enter a folder or run a program, or enter its existing parents."""
         path = path.resolve()
         existing = next(place for place in (path, *path.parents) if place.exists())
-        test = ["test", "-x", existing]
+        test = ["test", "-x", str(existing)]
         done = subprocess.run(test, check=False, **as_account(self))  # noqa: S603  # nosec B607
         return done.returncode == 0
 

@@ -1,7 +1,7 @@
-"""Attack a service of our own with all the tools there are, and say what each found: `make audit`.
+"""Run security scanners and attacks against a local service, and report the result of each: `make audit`.
 
-What needs a service elsewhere (the lists of known vulnerabilities) is told to be unchecked where that cannot
-be reached; it is never told to be fine then.
+A step that needs a remote service, such as a list of known vulnerabilities, is reported as unchecked if the
+service cannot be reached.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ SCHEMATHESIS_SECONDS = 40
 FUZZ_EXAMPLES = 150
 
 BANDIT_EXCEPTIONS = {
-    "B101": "assert: for what a type checker cannot see; nothing is decided by it",
-    "B104": "all interfaces: an address is read there, not bound",
-    "B105": "password: a header's name",
-    "B311": "random: NumPy generators of sample songs; ruff looks for Python's own",
-    "B404": "subprocess: the embedded PostgreSQL is one",
-    "B603": "subprocess: its arguments are ours, and no shell reads them",
+    "B101": "assert: narrows types for the type checker; no check depends on it",
+    "B104": "all interfaces: the address is parsed, not bound",
+    "B105": "password: the name of a header",
+    "B311": "random: NumPy generators of sample songs; ruff checks for Python's",
+    "B404": "subprocess: runs the embedded PostgreSQL",
+    "B603": "subprocess: the arguments are trusted, and there is no shell",
 }
 
 
-class Unchecked(Exception):  # noqa: N818  (no error: nobody knows)
-    """Something could not be looked at; the message says why."""
+class Unchecked(Exception):  # noqa: N818 - not an error
+    """A step could not run; the message says why."""
 
 
 def bandit() -> str:
-    """Look for what is known to be dangerous in our sources."""
+    """Scan the source code with bandit."""
     run(
         BIN / "bandit", "--quiet", "--recursive", "--skip", ",".join(BANDIT_EXCEPTIONS),
         "app", "graphql_schema", "ml", "migrations",
     )  # fmt: skip
-    return f"nothing, beside {len(BANDIT_EXCEPTIONS)} exceptions with reasons"
+    return f"no findings; {len(BANDIT_EXCEPTIONS)} rules are disabled, with reasons"
 
 
 def pip_audit() -> str:
-    """Look whether a locked package has a known vulnerability."""
+    """Look up known vulnerabilities of the locked packages."""
     command = [
         str(BIN / "pip-audit"), "--progress-spinner=off", "--disable-pip", "--no-deps", "--format=json",
         "--requirement=requirements.lock", "--timeout=10",
@@ -66,20 +66,20 @@ def pip_audit() -> str:
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        raise Unchecked("pip-audit reached no list of vulnerabilities: " + last_line(done.stderr)) from None
+        raise Unchecked("pip-audit reached no vulnerability database: " + last_line(done.stderr)) from None
     vulnerable = [package["name"] for package in packages if package.get("vulns")]
     if vulnerable:
         raise AssertionError(f"known vulnerabilities in {', '.join(vulnerable)}\n{done.stdout}")
     checked = [package for package in packages if "skip_reason" not in package]
     if not checked:
-        raise Unchecked(f"the list of vulnerabilities knows none of the {len(packages)} packages here")
-    return f"no known vulnerability in {len(checked)} of {len(packages)} packages"
+        raise Unchecked(f"the vulnerability database has none of the {len(packages)} packages")
+    return f"no known vulnerabilities in {len(checked)} of {len(packages)} packages"
 
 
 def npm_audit() -> str:
-    """Look whether a package of the pages has a known vulnerability."""
+    """Look up known vulnerabilities of the frontend packages."""
     if shutil.which("npm") is None:
-        raise Unchecked("npm is not here")
+        raise Unchecked("npm is not installed")
     command = ["npm", "audit", "--json", "--package-lock-only"]
     done = subprocess.run(
         command, cwd=ROOT / "app" / "playground", capture_output=True, text=True, timeout=120, check=False
@@ -87,36 +87,36 @@ def npm_audit() -> str:
     try:
         found = json.loads(done.stdout)["metadata"]["vulnerabilities"]
     except (ValueError, KeyError):
-        raise Unchecked("npm reached no list of vulnerabilities: " + last_line(done.stderr)) from None
+        raise Unchecked("npm reached no vulnerability database: " + last_line(done.stderr)) from None
     if found["total"]:
         raise AssertionError(f"known vulnerabilities: {found}")
-    return "no known vulnerability"
+    return "no known vulnerabilities"
 
 
 def schemathesis() -> str:
-    """Generate operations from the schema, right and wrong ones, and look that none is a mistake of ours."""
+    """Send operations generated from the schema, valid and invalid; none may cause a server error."""
     with service() as api:
         run(
             BIN / "schemathesis", "run", f"{api.url}/graphql",
             "--header=client-id: test", "--header=client-secret: test",
-            "--checks=no_mistake_of_ours",
+            "--checks=no_server_error",
             f"--max-time={SCHEMATHESIS_SECONDS}", "--request-timeout=30", "--continue-on-failure",
             "--suppress-health-check=all", "--no-color",
             environment={"SCHEMATHESIS_HOOKS": "tests/audit/schemathesis_hooks.py", "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-        # It has deleted songs, too.
+        # The operations may have deleted songs.
         assert api.classify(song_csv(song_rows(20)))["rowsClassified"] == 20
-    return f"no answer that is a mistake of ours, in {SCHEMATHESIS_SECONDS} seconds"
+    return f"no server errors in {SCHEMATHESIS_SECONDS} seconds"
 
 
 def checks_and_fuzz() -> str:
-    """Run the tests that play a known attack, and those that send anything at all."""
+    """Run the tests of known attacks, and the fuzz tests."""
     run(
         BIN / "pytest", "-q", "-n", "2", "tests/audit", "tests/http/test_production.py",
         "tests/http/test_query_cost.py", "tests/ml/songs/test_song_file_properties.py",
         environment={"AUDIT_EXAMPLES": str(FUZZ_EXAMPLES)},
     )  # fmt: skip
-    return f"every attack refused, and {FUZZ_EXAMPLES} examples of each kind of input answered"
+    return f"all attacks refused; {FUZZ_EXAMPLES} examples of each kind of input"
 
 
 STEPS: tuple[Callable[[], str], ...] = (bandit, pip_audit, npm_audit, schemathesis, checks_and_fuzz)
@@ -124,11 +124,11 @@ STEPS: tuple[Callable[[], str], ...] = (bandit, pip_audit, npm_audit, schemathes
 
 @contextmanager
 def service() -> Iterator[ApiClient]:
-    """A service with a few songs, on a database of its own."""
+    """Run a service with a few songs and its own database."""
     configure_logs(LogFormat.CONSOLE, level=40)
     with TemporaryDirectory(prefix="genregraph-audit-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # root's server account has to reach it
+        folder.chmod(0o755)  # so that the server's account can enter it
         with EmbeddedPostgres(folder, settings={"fsync": "off"}) as url:
             migrate(url)
             settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr("test:test"))
@@ -141,7 +141,7 @@ def run(*command: str | Path, environment: dict[str, str] | None = None) -> None
     """Run a command.
 
     Raises:
-        AssertionError: it failed; the message is what it said.
+        AssertionError: it failed; the message contains its output.
     """
     done = subprocess.run(
         [str(word) for word in command], cwd=ROOT, env={**os.environ, **(environment or {})},
@@ -151,7 +151,7 @@ def run(*command: str | Path, environment: dict[str, str] | None = None) -> None
 
 
 def last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
 
 
 def main() -> int:

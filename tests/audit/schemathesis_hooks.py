@@ -1,4 +1,4 @@
-"""What schemathesis must know of our schema; it loads this file by SCHEMATHESIS_HOOKS."""
+"""Scalars and checks for schemathesis, which loads this file because of SCHEMATHESIS_HOOKS."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes, scalar
 
-# A file cannot stand in a document, and so `classifyBatch` is left to tests/audit/test_fuzz.py; whatever
-# stands there instead must be refused.
+# A document cannot contain a file, so any value must be refused. tests/audit/test_fuzz.py covers uploads.
 scalar("Upload", st.text(max_size=20).map(nodes.String))
 scalar("DateTime", st.datetimes().map(lambda moment: nodes.String(moment.isoformat())))
 
 
 @schemathesis.check
-def no_mistake_of_ours(_context: object, response: Any, _case: object) -> None:
-    """Tell an error that the client can act upon, which has a code, from one that nobody expected.
+def no_server_error(_context: object, response: Any, _case: object) -> None:
+    """Check that no error is unexpected.
 
-    schemathesis' own `not_a_server_error` takes every error with a path for the latter.
+    The built-in check `not_a_server_error` reports every error with a path, also those of the client.
     """
     assert response.status_code < 500, response.status_code
     for error in response.json().get("errors", []):

@@ -1,4 +1,4 @@
-"""Whatever bytes come, they get an answer that says what is wrong with them, and the service serves on."""
+"""Fuzz tests: any input gets a response without a server error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.client import CLASSIFY_BATCH, ApiClient
 from tests.support.songs import song_csv, song_rows
 
 EXAMPLES = int(os.environ.get("AUDIT_EXAMPLES", "50"))
-"""Of each test; `make audit` asks for more."""
+"""Examples per test; `make audit` sets more."""
 
 bounded = settings(
     max_examples=EXAMPLES,
@@ -36,12 +36,12 @@ FILE = song_csv(song_rows(4))
 
 @pytest.fixture
 def api(start_service: StartService) -> ApiClient:
-    # A worker in this process draws random numbers, which Hypothesis takes for its strategies' doing.
+    # A worker in this process would draw random numbers, which confuses Hypothesis.
     return start_service(worker_concurrency=0)
 
 
 def checked(response: httpx.Response) -> dict[str, Any]:
-    """The reply to anything at all, which is GraphQL and no mistake of ours."""
+    """Return the body of a response after checking that it is GraphQL without server errors."""
     assert response.status_code in {200, 400, 403, 413}, (response.status_code, response.text)
     body: dict[str, Any] = response.json()
     assert body.keys() <= {"data", "errors", "extensions"}
@@ -52,7 +52,7 @@ def checked(response: httpx.Response) -> dict[str, Any]:
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:
-    """Bytes with a few places cut, doubled or overwritten."""
+    """Return variations of bytes with a few places deleted, overwritten or extended."""
     place = st.integers(0, len(data))
     change = st.tuples(
         place, st.integers(0, 40), st.binary(max_size=12) | st.sampled_from([b"\r\n", b"--b", b'"', b"\0"])
@@ -107,7 +107,7 @@ BOUNDARIES = st.just("b") | st.sampled_from(["", '""', "b; boundary=c", "x" * 30
 
 @bounded
 @given(body=BODIES, boundary=BOUNDARIES)
-def test_any_multipart_body_is_answered(api: ApiClient, body: bytes, boundary: str) -> None:
+def test_any_multipart_body_gets_a_response(api: ApiClient, body: bytes, boundary: str) -> None:
     content_type = f"multipart/form-data; boundary={boundary}".encode()
     response = api.http.post(
         "/graphql", content=body, headers=[(b"content-type", content_type), (b"graphql-preflight", b"1")]
@@ -115,7 +115,7 @@ def test_any_multipart_body_is_answered(api: ApiClient, body: bytes, boundary: s
     checked(response)
 
 
-def test_the_body_that_is_damaged_is_a_good_one(api: ApiClient) -> None:
+def test_the_undamaged_body_is_valid(api: ApiClient) -> None:
     body = well_formed((b"operations", OPERATIONS), (b"map", MAP))
     headers = {"content-type": "multipart/form-data; boundary=b", "graphql-preflight": "1"}
     result = checked(api.http.post("/graphql", content=body, headers=headers))["data"]["classifyBatch"]
@@ -154,7 +154,7 @@ REQUESTS = st.fixed_dictionaries(
 
 @bounded
 @given(content=(REQUESTS | JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=100))
-def test_any_json_body_is_answered(api: ApiClient, content: bytes) -> None:
+def test_any_json_body_gets_a_response(api: ApiClient, content: bytes) -> None:
     checked(api.http.post("/graphql", content=content, headers={"content-type": "application/json"}))
 
 
@@ -167,7 +167,7 @@ ARGUMENTS = st.fixed_dictionaries(
 @bounded
 @given(variables=ARGUMENTS)
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
-def test_any_argument_is_answered(api: ApiClient, accept: str, variables: dict[str, Any]) -> None:
+def test_any_argument_gets_a_response(api: ApiClient, accept: str, variables: dict[str, Any]) -> None:
     query = """query ($first: Int, $after: String, $title: String, $key: ID!) {
       songs(first: $first, after: $after, titleContains: $title, batchId: $key) { nodes { title } }
       song(trackId: $key) { title } node(id: $key) { id } batch(id: $key) { id }
