@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ def connected(service: Service) -> socket.socket:
 
 def spooled_files(service: Service) -> int:
     """Return how many temporary files without a name the service has open."""
-    targets = [str(link.readlink()) for link in Path(f"/proc/{service.pid}/fd").iterdir()]
+    targets = []
+    for link in Path(f"/proc/{service.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed in the meantime
+            targets.append(str(link.readlink()))
     return sum(target.startswith("/") and target.endswith(" (deleted)") for target in targets)
 
 
