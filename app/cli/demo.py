@@ -53,8 +53,8 @@ def demo(
             with connected(url, LOCAL_CLIENT, LOCAL_CLIENT, retries=0) as client:
                 _show(client, path)
     print_line(
-        f"Next: run `make run`, or `{program()} serve` if the package is installed. Its page has these "
-        "sample songs; correct ten under Review, and the model can learn from them."
+        f"Next: start the service with `{program()} serve` and open its page. Try the sample songs there, "
+        "correct ten under Review, and the model can learn from them."
     )
 
 

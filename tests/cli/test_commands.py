@@ -36,7 +36,7 @@ def test_demo_classifies_the_sample_and_prints_counts_genres_and_songs(folder: P
     assert "soul and reggae" in output
     assert "confidence" in output
     assert "A song" not in output
-    assert "Next: run `make run`, or `genregraph serve`" in output
+    assert "Next: start the service with `genregraph serve`" in output
 
 
 def test_demo_fails_for_an_invalid_file(folder: Path) -> None:
