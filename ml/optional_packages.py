@@ -1,4 +1,4 @@
-"""Importing a library without the optional packages that it would import too."""
+"""Import a library without its optional dependencies."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def not_installed(*packages: str) -> Iterator[None]:
-    """Let what is imported meanwhile find that packages are not installed, unless they are imported already.
+    """Hide packages from imports in this context, unless they are already imported.
 
-    Some libraries import whatever they could work with: LightGBM alone takes scikit-learn, which takes longer
-    than all else that the service imports. Afterwards the packages can be imported as ever.
+    Some libraries import every package that they can work with: LightGBM imports scikit-learn, which takes
+    longer than all other imports of the service. After the context, the packages can be imported again.
     """
     hidden = [name for name in packages if name not in sys.modules]
     for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # how Python marks what cannot be imported
+        sys.modules[name] = None  # type: ignore[assignment]  # makes imports fail
     try:
         yield
     finally:

@@ -36,6 +36,21 @@ def write_line(log: Any, name: str, level: int, event: str, facts: Mapping[str, 
         log.log(level, event, **facts)
 
 
+def _direct_logger(renderer: structlog.typing.Processor, level: int) -> Any:
+    """Return a logger that writes lines in the same format to standard error."""
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        renderer,
+    ]
+    return structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    ).bind()
+
+
 def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     """Send all logs, including those of libraries, through structlog to standard error.
 
@@ -75,16 +90,7 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     _DIRECT.handler = handler
-    _DIRECT.logger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderers[-1],
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    ).bind()
+    _DIRECT.logger = _direct_logger(renderers[-1], level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers = []

@@ -75,13 +75,9 @@ def test_songs_in_the_embedded_database_survive_a_stop_and_a_crash(serve: Serve)
     # given
     service = serve()
     service.wait_until_ready()
-    with ApiClient(service.url) as api:
-        api.classify(song_csv(song_rows(5)))
     # when
-    service.process.send_signal(signal.SIGTERM)
-    code, errors = service.end()
+    errors = classify_and_stop(service)
     # then
-    assert code == 0
     assert "Traceback" not in errors
     assert service.output.splitlines()[1:] == [
         f"  API         {service.url}/graphql",
@@ -117,13 +113,19 @@ def test_it_serves_without_the_packages_of_training(
     service = serve()
     service.wait_until_ready()
     # when
+    errors = classify_and_stop(service)
+    # then
+    assert "Traceback" not in service.output + errors
+
+
+def classify_and_stop(service: Service) -> str:
+    """Classify five songs, stop the service with SIGTERM, and return its standard error."""
     with ApiClient(service.url) as api:
         api.classify(song_csv(song_rows(5)))
     service.process.send_signal(signal.SIGTERM)
     code, errors = service.end()
-    # then
     assert code == 0
-    assert "Traceback" not in service.output + errors
+    return errors
 
 
 def assert_songs(service: Service, count: int) -> None:

@@ -51,7 +51,7 @@ exec chroot "$root" setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-
 def image() -> Iterator[Path]:
     """What the stage `install` makes, in a folder instead of the image's root."""
     if shutil.which("unshare") is None or os.getuid() != 0:
-        pytest.skip("only root can make a read-only root file system and run as another user")
+        pytest.skip("making a read-only root file system needs root and unshare (apt-get install util-linux)")
     with open_folder() as root:
         run_install_stage(stages()["install"], root)
         yield root

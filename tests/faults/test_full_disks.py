@@ -36,7 +36,9 @@ def small_file_system(mebibytes: int) -> Iterator[Path]:
     with open_folder() as folder:
         mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=1777", "tmpfs", str(folder)]
         if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
-            pytest.skip("mounting a small file system needs root's rights")
+            pytest.skip(
+                "mounting a small file system is not permitted: run the tests as root with CAP_SYS_ADMIN"
+            )
         try:
             yield folder
         finally:

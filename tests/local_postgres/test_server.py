@@ -31,7 +31,9 @@ from tests.support.folders import open_folder
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = os.geteuid() == 0
-as_root = pytest.mark.skipif(not ROOT, reason="only root can mount a disk or run as another account")
+as_root = pytest.mark.skipif(
+    not ROOT, reason="only root can mount a disk or run as another account: run the tests as root"
+)
 
 SERVICE = """
 import fcntl, os, pwd, sys, time
@@ -613,10 +615,12 @@ def test_data_of_an_older_installed_version_is_served_with_that_version(folder: 
     # given data of Debian's PostgreSQL, which is not the one that new data gets
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
-        pytest.skip("needs Debian's PostgreSQL (apt-get install postgresql)")
+        pytest.skip("Debian's PostgreSQL is not installed: apt-get install postgresql")
     debian = inspect(folders[-1])
     if debian.major_version == find_binaries().major_version:
-        pytest.skip("Debian's PostgreSQL has the same major version as the embedded one")
+        pytest.skip(
+            "Debian's PostgreSQL has the embedded one's major version, so there is no older data to serve"
+        )
     with EmbeddedPostgres(folder, settings=NOT_DURABLE, binaries=debian) as url:
         assert ask(url, "SHOW server_version").startswith(debian.version)
     # when, then
