@@ -127,15 +127,16 @@ def scaling(measured: Rounds) -> Iterator[str]:
     """Yield the throughput of two processes relative to one, for the service and the floor.
 
     On two cores the maximum is twice the server's share of all CPU time, because the client and PostgreSQL
-    use the rest.
+    use the rest. CPU time per response tells what two cores without them would give.
     """
     for request, name in measured:
         if name in SINGLE_PROCESS:
             singles = measured[request, SINGLE_PROCESS[name]]
-            pairs = zip(measured[request, name], singles, strict=True)
+            pairs = list(zip(measured[request, name], singles, strict=True))
             ratio = statistics.median(two.load.throughput / one.load.throughput for two, one in pairs)
             limit = 2 * statistics.median(one.cpu / (one.cpu + one.other_cpu) for one in singles)
-            yield f"{request} {ratio:.2f} of at most {limit:.2f} ({name})"
+            own_cores = 2 * statistics.median(one.cpu / two.cpu for two, one in pairs)
+            yield f"{request} {ratio:.2f} of at most {limit:.2f}, by CPU time {own_cores:.2f} ({name})"
 
 
 def many_connections(server: Server, seconds: float) -> str:
@@ -186,7 +187,7 @@ def main() -> None:
             f"{options.songs:,} songs, {CONNECTIONS} connections (alone: 1), medians of {rounds} rounds "
             f"of {seconds:g} seconds (alone: half as long)."
         )
-        console.print(f"Two processes relative to one: {', '.join(scaling(measured))}.")
+        console.print(f"Two processes relative to one: {'; '.join(scaling(measured))}.")
         for server in some[1:]:
             console.print(many_connections(server, options.minute))
     for size in map(int, filter(None, options.sizes.split(","))):
