@@ -112,7 +112,7 @@ export async function playground({ url, file, rows, genre }) {
       DESKTOP.viewport.height);
     await run(page);
     await answered(page, '"songCount"');
-    const facts = await page.locator('.answer-facts').innerText();
+    const facts = await page.locator('.response-facts').innerText();
     equal(/^Status 200 · (\d+ ms|[\d.]+ s) · \d+ kB$/.test(facts), true, `of the answer: ${facts}`);
     await page.getByRole('button', { name: 'SongsOfGenre' }).click();
     await run(page);
@@ -131,10 +131,10 @@ export async function playground({ url, file, rows, genre }) {
     await page.getByRole('button', { name: 'ModelCard' }).click();
     await run(page);
     await answered(page, '"trainingSongs"');
-    const said = await page.locator('.answer-facts').innerText();
+    const said = await page.locator('.response-facts').innerText();
     await release();
     await (await late).finished();
-    equal(await page.locator('.answer-facts').innerText(), said, 'facts of the answer');
+    equal(await page.locator('.response-facts').innerText(), said, 'facts of the answer');
 
     // documentation and history
     await page.getByLabel('Show Documentation Explorer').click();

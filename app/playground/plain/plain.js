@@ -40,7 +40,7 @@
     const said = reply?.errors?.map((error) => error.message).join(' ') ?? '';
     if (status === 401) return 'Sign-in failed. Check your client ID and secret.';
     if (status === 413) return `The file is too large. ${said}`;
-    return reply ? said : `The answer (status ${status}) is not GraphQL.`;
+    return reply ? said : `The response (status ${status}) is not GraphQL.`;
   }
 
   function send(body, headers) {

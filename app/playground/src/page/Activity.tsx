@@ -13,7 +13,7 @@ interface Props {
   followed: Readonly<Record<string, Following>>;
 }
 
-/** All that is under way, waits, or was refused; nothing leaves it unsaid. */
+/** All files that are being sent, waiting, being classified, or rejected. */
 export function Activity({ queue, unfinished, followed }: Props) {
   const uploads = useStore(queue.uploads);
   if (uploads.length === 0 && unfinished.length === 0) return null;
@@ -43,7 +43,7 @@ export function Activity({ queue, unfinished, followed }: Props) {
   );
 }
 
-/** What people who wait want to know. */
+/** A note that the page can be closed. */
 export function Continues() {
   return <p className="quiet continues">You can close this page; classification continues.</p>;
 }

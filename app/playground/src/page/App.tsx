@@ -26,7 +26,7 @@ import { useRequest } from './useRequest';
 const MORE_FILES = 20;
 const MAX_FILES = 500;
 
-/** The whole page. */
+/** The page. */
 export function App({ configuration }: { configuration: Configuration }) {
   const client = useStore(credentials);
   const shown = useStore(route);
@@ -49,11 +49,11 @@ export function App({ configuration }: { configuration: Configuration }) {
   const overview = useRequest(`${revision} ${files}`, async (signal) =>
     client ? { client, data: await execute(OverviewDocument, { files }, { signal }) } : null,
   );
-  const notLetIn = overview.failure?.kind === 'unauthenticated';
-  // A failed refresh does not blank the page, and no client sees what another one was told.
+  const accessDenied = overview.failure?.kind === 'unauthenticated';
+  // Keep the data after a failed refresh, but never show it to another client.
   const last = useRef<{ client: typeof client; data: OverviewQuery } | null>(null);
   if (overview.value) last.current = overview.value;
-  const known = !notLetIn && last.current?.client === client ? last.current.data : null;
+  const known = !accessDenied && last.current?.client === client ? last.current.data : null;
   const refresh = () => setChanges((last) => last + 1);
   const onFailure = (failure: Failure) => {
     if (failure.kind === 'unauthenticated') setAsking(true);
@@ -65,22 +65,22 @@ export function App({ configuration }: { configuration: Configuration }) {
     onChange: refresh,
     onFailure,
   });
-  const letIn = client !== null && !notLetIn;
-  const anySongs = known ? known.genres.length > 0 : letIn && hadSongs();
+  const signedIn = client !== null && !accessDenied;
+  const anySongs = known ? known.genres.length > 0 : signedIn && hadSongs();
   const before = useRef(client?.clientId);
   useEffect(() => {
-    const left = before.current && before.current !== client?.clientId;
+    const changed = before.current && before.current !== client?.clientId;
     before.current = client?.clientId;
     if (!client) queue.clear();
-    if (!left) return;
-    // Toasts and the address are about the files of the client who left.
+    if (!changed) return;
+    // Toasts and the URL refer to files of the previous client.
     toasts.set([]);
     go({ ...EVERYTHING, view: route.get().view }, { replace: true });
   }, [client, queue]);
   useEffect(() => {
     if (known) rememberSongs(known.genres.length > 0);
   }, [known]);
-  const small = letIn && (anySongs || shown.view !== 'songs');
+  const small = signedIn && (anySongs || shown.view !== 'songs');
   return (
     <>
       <a className="skip" href="#main">
@@ -89,7 +89,7 @@ export function App({ configuration }: { configuration: Configuration }) {
       <TopBar
         shown={shown}
         unfinished={unfinished.length}
-        client={letIn ? client : null}
+        client={signedIn ? client : null}
         onClient={() => setAsking(true)}
       />
       <main id="main" tabIndex={-1}>
@@ -99,15 +99,15 @@ export function App({ configuration }: { configuration: Configuration }) {
             Drop a file of songs to see each one’s genre, and how confident the model is.
           </p>
         </div>
-        {!letIn ? (
-          <SignIn failure={notLetIn ? overview.failure : null} />
+        {!signedIn ? (
+          <SignIn failure={accessDenied ? overview.failure : null} />
         ) : (
           <>
             {known && shown.view === 'review' && (
               <ReviewView overview={known} clientKey={clientKey} onVerified={refresh} />
             )}
             <UploadCard queue={queue} small={small}>
-              {/* The list of files shows how far each is. */}
+              {/* The Files view shows their progress itself. */}
               <Activity
                 queue={queue}
                 unfinished={shown.view === 'files' ? [] : unfinished}

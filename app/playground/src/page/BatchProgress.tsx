@@ -11,7 +11,7 @@ interface Props {
   following: Following | undefined;
 }
 
-/** How far a batch in the background is, and a button that cancels it. */
+/** The progress of a background batch, with a button that cancels it. */
 export function BatchProgress({ file, following }: Props) {
   const [cancelling, setCancelling] = useState(false);
   const [refused, setRefused] = useState<Failure | null>(null);
@@ -19,7 +19,7 @@ export function BatchProgress({ file, following }: Props) {
   const share = rowsUploaded > 0 ? rowsProcessed / rowsUploaded : 0;
   const failure = refused ?? following?.failure;
 
-  /** That it is cancelled, or was finished before that, is told by what follows it. */
+  /** Cancel the batch; its subscription reports how it ended. */
   async function cancel() {
     setCancelling(true);
     setRefused(null);
@@ -52,7 +52,7 @@ export function BatchProgress({ file, following }: Props) {
       {status === 'WAITING' && (
         <p className="quiet">{waitingReason ?? 'It resumes automatically.'}</p>
       )}
-      {/* Every tenth is news; every row would not let a screen reader say anything else. */}
+      {/* Every tenth, so that screen readers do not announce every row. */}
       <p className="unseen" role="status">
         {status === 'RUNNING' && `${percent(Math.floor(share * 10) / 10)} of the rows are done.`}
         {status === 'QUEUED' && 'The file is queued.'}

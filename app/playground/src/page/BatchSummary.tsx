@@ -3,7 +3,7 @@ import { driftNotes } from './drift';
 import type { BatchFragment } from './operations.generated';
 import { Problems } from './Problems';
 
-/** What became of the rows of a file. */
+/** Counts of a file's rows by outcome, and notes about them. */
 export function BatchSummary({ batch }: { batch: BatchFragment }) {
   const unusual = driftNotes(batch);
   const facts: Array<[label: string, value: number]> = [

@@ -4,19 +4,19 @@ import type { SongRow } from './songs';
 import { histogram } from './songsInMemory';
 
 interface Props {
-  /** For the histogram; null where they are not all here. */
+  /** The songs of the histogram; null unless all are in memory. */
   songs: readonly SongRow[] | null;
   /** In percent. */
   from: number;
   to: number;
-  /** How many songs are in the range; null while that is not known. */
+  /** Number of songs in the range; null if unknown. */
   selected: number | null;
   onChange: (range: { from?: number; to?: number }) => void;
 }
 
 const STEP = 5;
 
-/** How confident the model is of the songs, with a range to drag. */
+/** A histogram of confidence with a range to drag. */
 export function ConfidenceRange({ songs, from, to, selected, onChange }: Props) {
   const bins = histogram(songs ?? []);
   const highest = Math.max(1, ...bins);
@@ -30,7 +30,7 @@ export function ConfidenceRange({ songs, from, to, selected, onChange }: Props) 
           {all ? 'any' : `${from}–${to}%`}
           {!all && selected !== null && <span>: {counted(selected, 'song')}</span>}
         </span>
-        {/* It keeps its place: the thumbs must not move away from who drags them. */}
+        {/* Hidden but in place, so that the thumbs do not move while they are dragged. */}
         <button
           type="button"
           className={all ? 'link hidden' : 'link'}
@@ -45,7 +45,7 @@ export function ConfidenceRange({ songs, from, to, selected, onChange }: Props) 
       <div className={songs ? 'bins' : 'bins flat'} aria-hidden="true">
         {bins.map((value, index) => (
           <span
-            // biome-ignore lint/suspicious/noArrayIndexKey: a bin is its place
+            // biome-ignore lint/suspicious/noArrayIndexKey: bins are identified by their position
             key={index}
             className={index * STEP >= from && index * STEP < to ? 'in' : ''}
             style={{ height: `${value === 0 ? 0 : Math.max(4, (value / highest) * 100)}%` }}

@@ -11,7 +11,7 @@ interface Props {
   onChange: () => void;
 }
 
-/** Deletes a batch, with its songs or without, once the reader has said which. */
+/** Deletes a batch, with or without its songs, after asking which. */
 export function DeleteFile({ file, name, onChange }: Props) {
   const stored = file.status === 'SUCCEEDED' ? file.rowsClassified - file.songsSuperseded : 0;
 

@@ -3,22 +3,22 @@ import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 interface Props {
   title: ReactNode;
   onClose: () => void;
-  /** Id of what gets the focus if what had it before is gone. */
+  /** ID of the element to focus if the previously focused one is gone. */
   focusElse?: string;
   children: ReactNode;
 }
 
-/** The browser's own modal dialog: it holds the focus, and Escape closes it. */
+/** The browser's modal dialog, which traps the focus and closes on Escape. */
 export function Dialog({ title, onClose, focusElse, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  // Closed while it is still in the document, it gives the focus back to where it was.
+  // Close it before it leaves the document, so that it restores the focus.
   useLayoutEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
     return () => {
       element?.close();
-      // What got it back may go in the same moment, as the row of a deleted file does.
+      // The element that regains the focus may disappear at once, such as the row of a deleted file.
       queueMicrotask(() => {
         const lost = !document.activeElement || document.activeElement === document.body;
         if (focusElse && lost) document.getElementById(focusElse)?.focus();
@@ -26,7 +26,7 @@ export function Dialog({ title, onClose, focusElse, children }: Props) {
     };
   }, [focusElse]);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does by keyboard what a click beside it does
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it by keyboard
     <dialog
       ref={dialog}
       aria-labelledby={id}

@@ -3,7 +3,7 @@ import { downloadBatch, type Extension, FORMATS } from './download';
 import type { FileFragment } from './operations.generated';
 import { asFailure } from './useRequest';
 
-/** What a batch answered, as a file in one of three formats. */
+/** Downloads a batch's results in one of three formats. */
 export function DownloadFile({ file, name }: { file: FileFragment; name: string }) {
   const [busy, setBusy] = useState<Extension | null>(null);
   const [problem, setProblem] = useState<string | null>(null);

@@ -5,22 +5,22 @@ import { asFailure } from './useRequest';
 
 interface Action {
   busy: boolean;
-  /** Do something; its failure is shown in the dialog, or as a toast if that is closed by then. */
+  /** Run the action; show its failure in the dialog, or as a toast if the dialog has been closed. */
   run: (work: () => Promise<void>) => void;
   close: () => void;
 }
 
 interface Props {
   label: string;
-  /** The label with the file's name, since each file has such a button. */
+  /** The label with the file's name, as each file has this button. */
   longLabel: string;
   title: string;
-  /** It failed, perhaps because the file is no longer as it is listed. */
+  /** Called after a failure: the file may have changed since it was listed. */
   onFailed: () => void;
   children: (action: Action) => ReactNode;
 }
 
-/** A button that opens a dialog, in which something is done with a file. */
+/** A button that opens a dialog for an action on a file. */
 export function FileAction({ label, longLabel, title, onFailed, children }: Props) {
   const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);

@@ -6,7 +6,7 @@ import { Problems } from './Problems';
 import { Skeleton } from './SongList';
 import { useRequest } from './useRequest';
 
-/** The problems of a batch, loaded when they are opened. */
+/** The problems of a batch, loaded when opened. */
 export function FileProblems({ id, problemCount }: { id: string; problemCount: number }) {
   const [open, setOpen] = useState(false);
   return (

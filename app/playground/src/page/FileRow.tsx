@@ -27,7 +27,7 @@ const STATUS_LABELS: Record<FileFragment['status'], string> = {
   CANCELLED: 'Cancelled',
 };
 
-/** One batch: what became of it, and what can be done with it. */
+/** A batch with its status and actions. */
 export function FileRow({ file, following, onAccepted, onChange }: Props) {
   const unfinished = isUnfinished(file);
   const kept = resultsKept(file);

@@ -8,10 +8,10 @@ interface Props {
   files: readonly FileFragment[];
   followed: Readonly<Record<string, Following>>;
   loading: boolean;
-  /** Hears of a batch that has just begun. */
+  /** Called with a batch that has just started. */
   onAccepted: (file: FileFragment) => void;
   onChange: () => void;
-  /** Load older files too; null if there are none. */
+  /** Load older files; null if there are none. */
   onMore: (() => void) | null;
 }
 

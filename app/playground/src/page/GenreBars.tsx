@@ -8,14 +8,14 @@ export interface GenreCount {
 
 interface Props {
   genres: readonly GenreCount[];
-  /** Those of another file, as thinner bars; null of none. */
+  /** The genres of another file, as thinner bars; null without one. */
   others: readonly GenreCount[] | null;
   order: readonly string[];
   selected: string | null;
   onSelect: (genre: string | null) => void;
 }
 
-/** Songs by genre, the most frequent first; each bar is a button that shows its songs. */
+/** Songs by genre, most frequent first; each bar is a button that shows its songs. */
 export function GenreBars({ genres, others, order, selected, onSelect }: Props) {
   const own = shares(genres);
   const other = shares(others ?? []);
@@ -68,7 +68,7 @@ export function GenreBars({ genres, others, order, selected, onSelect }: Props) 
   );
 }
 
-/** A bar, with a length from 0 to 1. */
+/** A bar with a length from 0 to 1. */
 function Bar({ length, className = '' }: { length: number; className?: string }) {
   return (
     <span className={`bar-track ${className}`}>

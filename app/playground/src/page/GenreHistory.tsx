@@ -8,7 +8,7 @@ type Batch = OverviewQuery['batches']['nodes'][number];
 
 const SHOWN = 10;
 
-/** The shares of genres in the latest batches, the newest first; each opens its batch. */
+/** The genre shares of the latest batches, newest first; each opens its batch. */
 export function GenreHistory({
   batches,
   order,

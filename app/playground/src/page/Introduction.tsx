@@ -1,7 +1,7 @@
 import { count, percentRange } from '../shared/format';
 import type { OverviewQuery } from './operations.generated';
 
-/** What will happen, for whoever comes first. */
+/** The steps, for first-time users. */
 export function Steps() {
   return (
     <ol className="steps">
@@ -21,7 +21,7 @@ export function Steps() {
   );
 }
 
-/** How far to trust the genres: the model's own scores, on artists it had not heard. */
+/** How reliable the genres are: the model's scores on artists it was not trained on. */
 export function ModelNote({ model, version }: { model: OverviewQuery['model']; version: string }) {
   const { groupedAccuracy, largeGroupsAccuracy } = model;
   const accuracy = percentRange(groupedAccuracy, largeGroupsAccuracy ?? groupedAccuracy);

@@ -11,11 +11,11 @@ genregraph reclassify --all
 const MIN_SONGS = 10;
 
 interface Props {
-  /** How many songs are verified in total; null if unknown. */
+  /** Total number of verified songs; null if unknown. */
   verified: number | null;
 }
 
-/** What becomes of verified genres, and what to do next. */
+/** How the model learns from verified genres, with the next step. */
 export function LearningNote({ verified }: Props) {
   const [copied, setCopied] = useState(false);
   async function copy() {
@@ -43,7 +43,7 @@ export function LearningNote({ verified }: Props) {
           <code>genregraph reclassify</code> applies the model to all songs.
         </li>
       </ol>
-      {/* Browsers have no clipboard for pages of other hosts without TLS. */}
+      {/* Without TLS, browsers only offer the clipboard to local pages. */}
       {navigator.clipboard && (
         <button type="button" className="link" onClick={copy}>
           Copy commands

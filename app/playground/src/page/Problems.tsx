@@ -7,10 +7,10 @@ interface Props {
   problemCount: number;
 }
 
-/** What was wrong in a file, put together by what is wrong. */
+/** The problems of a file, grouped by kind. */
 export function Problems({ problems, problemCount }: Props) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling box must be reachable by keyboard
     <figure className="scroll" tabIndex={0} aria-label="Problems in the file">
       <table className="problems">
         <caption>

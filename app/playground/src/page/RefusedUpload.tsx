@@ -10,12 +10,12 @@ interface Props {
   queue: UploadQueue;
 }
 
-/** Why a file was not classified, and what to do about it. */
+/** Says why a file was not classified, and what to do about it. */
 export function RefusedUpload({ upload, queue }: Props) {
   const { state, name, key, file } = upload;
   const heading = useRef<HTMLHeadingElement>(null);
-  // What had the focus before, such as a button that cancels, may be gone. Who types, reviews or reads
-  // a dialog keeps it.
+  // The focused element, such as a Cancel button, may have disappeared. Do not take the focus from
+  // somebody who is typing, reviewing or reading a dialog.
   useEffect(() => {
     if (!document.activeElement?.closest('search, .review, dialog')) heading.current?.focus();
   }, []);

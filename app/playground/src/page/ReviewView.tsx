@@ -3,18 +3,18 @@ import { count, counted, percent, percentRange } from '../shared/format';
 import { LearningNote } from './LearningNote';
 import type { AccuracyFragment, OverviewQuery } from './operations.generated';
 import { genreClass } from './palette';
-import { choiceOfKey, MOST_KEYS, type ReviewSong } from './review';
+import { choiceOfKey, MAX_KEYS, type ReviewSong } from './review';
 import { Skeleton } from './SongList';
 import { type Review, useReview } from './useReview';
 
 interface Props {
   overview: OverviewQuery;
   clientKey: string;
-  /** Songs were verified, so that counts by genre may differ. */
+  /** Called after songs were verified, which may change counts by genre. */
   onVerified: () => void;
 }
 
-/** Song after song: is the model right? By keys, with either hand, or by thumb. */
+/** Review of songs one by one, by keyboard or touch. */
 export function ReviewView({ overview, clientKey, onVerified }: Props) {
   const genres = overview.genres.map(({ name }) => name);
   const [only, setOnly] = useState('');
@@ -24,8 +24,8 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const other = useRef<HTMLInputElement>(null);
 
-  // Out of the way of the keys: a button that keeps the focus would take Enter for itself.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever another song is shown
+  // Move the focus away from buttons, which would handle Enter themselves.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: for each new song
   useEffect(() => heading.current?.focus({ preventScroll: true }), [song?.trackId]);
 
   const changed = useRef({ any: false, onVerified });
@@ -71,7 +71,7 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
             value={only}
             onChange={(event) => {
               setOnly(event.target.value);
-              heading.current?.focus({ preventScroll: true }); // it would take the keys
+              heading.current?.focus({ preventScroll: true }); // the field would handle the keys
             }}
           >
             <option value="">all genres</option>
@@ -130,16 +130,16 @@ export function ReviewView({ overview, clientKey, onVerified }: Props) {
   );
 }
 
-/** The genres to choose from, the most likely first. */
+/** The genres to choose from, most likely first. */
 function choicesOf(song: ReviewSong): string[] {
   const others = [...song.probabilities]
     .sort((a, b) => b.probability - a.probability)
     .map(({ genre }) => genre)
     .filter((genre) => genre !== song.predictedGenre.name);
-  return [song.predictedGenre.name, ...others].slice(0, MOST_KEYS);
+  return [song.predictedGenre.name, ...others].slice(0, MAX_KEYS);
 }
 
-/** Whether what has the focus wants the key for itself. */
+/** Whether the focused element handles the key itself. */
 function takesKeys({ target, key }: KeyboardEvent): boolean {
   if (!(target instanceof Element)) return false;
   if (target.closest('input, select, textarea, dialog')) return true;
@@ -187,7 +187,7 @@ interface OtherProps {
   onChosen: (genre: string) => void;
 }
 
-/** A genre that has no button, perhaps one that the model does not know. */
+/** A field for a genre without a button, which may be new to the model. */
 function OtherGenre({ known, input, onChosen }: OtherProps) {
   const [genre, setGenre] = useState('');
   return (
@@ -222,7 +222,7 @@ function OtherGenre({ known, input, onChosen }: OtherProps) {
   );
 }
 
-/** How often the model was right about verified songs. */
+/** The model's accuracy on verified songs. */
 function Accuracy({ accuracy }: { accuracy: NonNullable<Review['accuracy']> }) {
   const { overall, byGenre, byConfidence } = accuracy;
   if (overall.share === null) return null;

@@ -11,7 +11,7 @@ interface Props {
   onDeleted: () => void;
 }
 
-/** Says that the sample's songs are no real ones, and takes them out again. */
+/** Says that the sample songs are synthetic, and offers to remove them. */
 export function SampleNote({ batchId, onDeleted }: Props) {
   const [busy, setBusy] = useState(false);
 
@@ -20,7 +20,7 @@ export function SampleNote({ batchId, onDeleted }: Props) {
     try {
       const { deleteBatch } = await execute(DeleteBatchDocument, { id: batchId, songs: true });
       say(`Removed ${counted(deleteBatch.songsDeleted, 'sample song')}.`);
-      // Whoever has opened something else meanwhile is not taken from it.
+      // Do not change the view if the user has opened something else.
       const { view, file } = route.get();
       if (view === 'songs' && file === batchId) go(EVERYTHING);
       onDeleted();

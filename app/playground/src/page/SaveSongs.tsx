@@ -8,12 +8,12 @@ import { asFailure } from './useRequest';
 
 interface Props {
   shown: Route;
-  /** The songs of the list; null if they are not all here. */
+  /** The songs of the list; null unless all are in memory. */
   all: readonly SongRow[] | null;
   total: number | null;
 }
 
-/** All that the list shows as a CSV file: a whole batch in one piece, anything else from its songs. */
+/** Saves the list as a CSV file: a whole batch by its download, other lists from their songs. */
 export function SaveSongs({ shown, all, total }: Props) {
   const list = JSON.stringify({ ...shown, song: null });
   const [noted, setNoted] = useState({ list, text: '' });

@@ -4,7 +4,7 @@ import type { Failure } from '../shared/failure';
 import { useStore } from '../shared/store';
 import { Dialog } from './Dialog';
 
-/** The page of somebody who has not signed in. */
+/** The page before sign-in. */
 export function SignIn({ failure }: { failure: Failure | null }) {
   return (
     <section className="card sign-in" aria-labelledby="sign-in-title">
@@ -20,7 +20,7 @@ export function SignIn({ failure }: { failure: Failure | null }) {
   );
 }
 
-/** Signs in as another client, or out. */
+/** A dialog to change the client or sign out. */
 export function ClientDialog({ onClose }: { onClose: () => void }) {
   const client = useStore(credentials);
   return (

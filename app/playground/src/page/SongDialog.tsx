@@ -12,14 +12,14 @@ interface Props {
   trackId: string;
   /** The batch whose songs are listed; null for all stored songs. */
   file: string | null;
-  /** Track ids of the songs in the list, in its order. */
+  /** Track IDs of the listed songs, in order. */
   neighbours: readonly string[];
   order: readonly string[];
 }
 
 type Song = NonNullable<SongQuery['song']>;
 
-/** One song: how likely each genre is, why, and where that comes from. */
+/** A song: the probability of each genre, the explanation, and the batch. */
 export function SongDialog({ trackId, file, neighbours, order }: Props) {
   const { value, failure, loading } = useRequest(trackId, (signal) =>
     execute(SongDocument, { trackId }, { signal }),
@@ -43,7 +43,7 @@ export function SongDialog({ trackId, file, neighbours, order }: Props) {
     <Dialog
       title={song ? song.title || '(no title)' : 'Song'}
       onClose={() => go({ song: null })}
-      focusElse="songs-title" // the list may have been loaded again meanwhile
+      focusElse="songs-title" // the list may have been reloaded
     >
       {place >= 0 && (
         <nav className="pages" aria-label="Songs of the list">
@@ -70,7 +70,7 @@ export function SongDialog({ trackId, file, neighbours, order }: Props) {
       )}
       {value && !song && !loading && <p>This song is no longer stored.</p>}
       {!value && !failure && <Skeleton />}
-      {/* The previous song stays, pale, until this one is here. */}
+      {/* The previous song stays visible, faded, while this one loads. */}
       <div className="song" aria-busy={loading}>
         {song && file && song.batch?.id !== file && (
           <p className="notice plain">
@@ -145,7 +145,7 @@ function SongDetails({ song, order }: { song: Song; order: readonly string[] }) 
   );
 }
 
-/** What spoke for and against the genre, in words. */
+/** The reasons for and against the genre, in words. */
 function Why({ song }: { song: Song }) {
   return (
     <section aria-labelledby="why-title">

@@ -21,7 +21,7 @@ const SORT_LABELS: Record<Sort, string> = {
   'least-confident': 'Least confident first',
 };
 
-/** The songs of a genre, or all: searched, filtered, page by page, and as a file. */
+/** A list of songs with search, filters, pages and download. */
 export function SongList({ shown, page, order }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   const { rows, from, total } = page;
@@ -98,7 +98,7 @@ export function SongList({ shown, page, order }: Props) {
 function Filters({ shown, page }: { shown: Route; page: SongPage }) {
   return (
     <search className="filters">
-      {/* What is typed about one file is not searched for in the next. */}
+      {/* The key clears the search when another file is shown. */}
       <SearchField key={shown.file} search={shown.search} />
       <select
         aria-label="Order"
@@ -137,7 +137,7 @@ function Filters({ shown, page }: { shown: Route; page: SongPage }) {
   );
 }
 
-/** What is typed goes into the address once it has not changed for a while. */
+/** A search field that updates the URL after a pause in typing. */
 function SearchField({ search }: { search: string }) {
   const [typed, setTyped] = useState(search);
   useEffect(() => setTyped(search), [search]);
@@ -204,7 +204,7 @@ export function Skeleton({ lines = 8 }: { lines?: number }) {
   return (
     <div className="skeleton" role="status" aria-label="Loading">
       {Array.from({ length: lines }, (_, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: they are all the same
+        // biome-ignore lint/suspicious/noArrayIndexKey: all rows are the same
         <span key={index} />
       ))}
     </div>

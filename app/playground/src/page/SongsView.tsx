@@ -20,7 +20,7 @@ interface Props {
   shown: Route;
   /** Changes when songs were stored or deleted, or the client changed. */
   revision: string;
-  /** The batch that was uploaded last, to which the reader is led. */
+  /** The last uploaded batch, to which the focus moves. */
   arrived: string | null;
   onDeleted: () => void;
 }
@@ -41,13 +41,13 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
   const led = useRef<string | null>(null);
   useEffect(() => {
     if (!arrived || arrived !== batch?.id || arrived === led.current) return;
-    led.current = arrived; // a later choice of the same file keeps the focus where it is
+    led.current = arrived; // choosing the same file later does not move the focus
     heading.current?.focus();
   }, [arrived, batch?.id]);
 
   function select(genre: string | null) {
     go({ genre });
-    // Where the list is below the genres, not beside them, the choice would show no effect.
+    // If the list is below the genres and not beside them, the effect of the choice would be out of view.
     const list = document.getElementById('songs-title');
     if (list && list.getBoundingClientRect().top > innerHeight) list.scrollIntoView();
   }
@@ -113,7 +113,7 @@ interface ComparisonProps {
   compared: { id: string } | null;
 }
 
-/** Chooses the file whose genres are shown beside those of the one shown. */
+/** Selects the file to compare with. */
 function Comparison({ overview, file, compared }: ComparisonProps) {
   const others = overview.batches.nodes.filter(
     ({ id, rowsClassified }) => id !== file && rowsClassified > 0,
@@ -137,7 +137,7 @@ function Comparison({ overview, file, compared }: ComparisonProps) {
   );
 }
 
-/** How many songs there are without filters; null while that is not known. */
+/** Number of songs without filters; null if unknown. */
 function expectedSongs(
   overview: OverviewQuery,
   batch: BatchFragment | null,

@@ -1,7 +1,7 @@
 import { useStore } from '../shared/store';
 import { dismissToast, toasts } from './toasts';
 
-/** The news at hand, in a corner; what asks for nothing goes by itself. */
+/** Toasts in a corner; those without an action disappear after a while. */
 export function Toasts() {
   const shown = useStore(toasts);
   return (

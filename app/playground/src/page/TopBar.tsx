@@ -6,14 +6,14 @@ import { EVERYTHING, go, type Route } from './route';
 interface Props {
   shown: Route;
   unfinished: number;
-  /** Who is signed in; null if nobody is, or the service refused the credentials. */
+  /** The signed-in client; null if there is none, or its credentials were rejected. */
   client: Credentials | null;
   onClient: () => void;
 }
 
 const THEME_LABELS: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' };
 
-/** The name, the views, and what is about the whole page. */
+/** The name, the views, and the page's menus. */
 export function TopBar({ shown, unfinished, client, onClient }: Props) {
   const chosen = useStore(theme);
   const current = (view: Route['view']) => (shown.view === view ? 'page' : undefined);

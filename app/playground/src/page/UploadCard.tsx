@@ -5,13 +5,13 @@ import type { UploadQueue } from './uploadQueue';
 
 interface Props {
   queue: UploadQueue;
-  /** Whether there is something to look at below, so that this should take little room. */
+  /** Whether to take little space because there is content below. */
   small: boolean;
-  /** What is under way, below the drop zone. */
+  /** Current uploads, shown below the drop zone. */
   children: ReactNode;
 }
 
-/** Choose files, or drop them anywhere on the page. */
+/** Takes files by picker, or dropped anywhere on the page. */
 export function UploadCard({ queue, small, children }: Props) {
   const [skipInvalidRows, setSkipInvalidRows] = useState(false);
   const [classifyIncompleteRows, setClassifyIncompleteRows] = useState(false);
@@ -136,7 +136,7 @@ function Format() {
   );
 }
 
-/** Takes files dropped anywhere, which a browser would otherwise open in place of the page. */
+/** Handle files dropped anywhere, which the browser would otherwise open instead of the page. */
 function useDropAnywhere(onFiles: (files: File[]) => void): boolean {
   const [over, setOver] = useState(false);
   const heard = useRef(onFiles);

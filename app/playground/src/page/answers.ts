@@ -1,10 +1,10 @@
-/** What a batch answered, as it was then, whoever classified its songs again later. */
+/** The original results of a batch, even if its songs were reclassified later. */
 
 import { fetchFile } from '../shared/transport';
 import { fileUrl } from './download';
 import type { SongRow } from './songs';
 
-/** Whether the results of a batch can still be had. */
+/** Whether the results of a batch are still available. */
 export const resultsKept = ({ resultsUntil }: { resultsUntil: string | null }): boolean =>
   resultsUntil !== null && Date.parse(resultsUntil) > Date.now();
 
@@ -19,9 +19,9 @@ interface Line {
 }
 
 /**
- * All songs of a batch by title, from its file of results.
+ * Fetch the results of a batch, sorted by title.
  *
- * @throws Failure when there is no such file; an AbortError when the signal says stop.
+ * @throws Failure if they do not exist; an AbortError if the signal is aborted.
  */
 export async function batchAnswers(batchId: string, signal: AbortSignal): Promise<SongRow[]> {
   const blob = await fetchFile(fileUrl(batchId, 'jsonl'), signal);
@@ -33,7 +33,7 @@ export function parseAnswers(text: string): SongRow[] {
     .split('\n')
     .filter(Boolean)
     .map((line) => {
-      // A track id may be larger than the numbers of JavaScript.
+      // A track ID may exceed JavaScript's safe integers.
       const song: Line = JSON.parse(line.replace(/^\{"trackID": ?(\d+)/, '{"trackID":"$1"'));
       const { trackID: trackId, genre, ...rest } = song;
       return { ...rest, trackId, genre: { name: genre } };

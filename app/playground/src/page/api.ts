@@ -1,4 +1,4 @@
-/** The public API, typed by the operations that the page uses. */
+/** The GraphQL API, typed by the page's operations. */
 
 import { Failure } from '../shared/failure';
 import { type SendOptions, send } from '../shared/transport';
@@ -9,7 +9,7 @@ export const ENDPOINT = new URL('graphql', document.baseURI).href;
 /**
  * Run an operation and return its data.
  *
- * @throws Failure when it could not be carried out; an AbortError when it was stopped.
+ * @throws Failure if it failed; an AbortError if the signal was aborted.
  */
 export async function execute<Result, Variables extends Record<string, unknown>>(
   operation: TypedDocumentString<Result, Variables>,
@@ -19,10 +19,7 @@ export async function execute<Result, Variables extends Record<string, unknown>>
   const reply = await send<Result>(ENDPOINT, { query: operation.toString(), variables }, options);
   if (reply.errors?.length || !reply.data) {
     const messages = reply.errors?.map((error) => error.message).join(' ');
-    throw new Failure(
-      'refused',
-      messages || 'The service answered with neither data nor an error.',
-    );
+    throw new Failure('refused', messages || 'The service returned neither data nor an error.');
   }
   return reply.data;
 }

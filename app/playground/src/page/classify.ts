@@ -1,11 +1,11 @@
-/** Sends a file to be classified. */
+/** Sends files to the service. */
 
 import { credentialHeaders } from '../shared/credentials';
 import { execute } from './api';
 import { ClassifyBatchDocument } from './operations.generated';
 import type { Send } from './uploadQueue';
 
-/** A larger file is not waited for in the request, which a proxy might cut off. */
+/** Larger files are classified in the background, as a proxy might end a long request. */
 const LARGE_BYTES = 20 * 1024 ** 2;
 
 export function sender(maxUploadBytes: number): Send {

@@ -1,4 +1,4 @@
-/** Songs as a CSV file that spreadsheets open without running anything. */
+/** Songs as a CSV file that is safe to open in spreadsheets. */
 
 import type { SongRow } from './songs';
 
@@ -13,8 +13,8 @@ const COLUMNS: ReadonlyArray<[name: string, cell: (song: SongRow) => string]> = 
 ];
 
 /**
- * A spreadsheet takes a cell that starts with one of these for a formula, or skips a tab or line end
- * and then does; an apostrophe before it makes it text. See OWASP, "CSV Injection".
+ * A spreadsheet treats a cell that starts with one of these as a formula, also after skipping a tab or
+ * line break; an apostrophe in front makes it text. See OWASP, "CSV Injection".
  */
 const FORMULA_START = /^[=+\-@\t\r\n＝＋－＠]/;
 
@@ -23,10 +23,10 @@ export function csvCell(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Without a byte-order mark Excel misreads accents. */
+/** Excel needs a byte-order mark to read accents. */
 export const BYTE_ORDER_MARK = '\uFEFF';
 
-/** The file's text. */
+/** Return the text of the file. */
 export function songsCsv(songs: readonly SongRow[]): string {
   const lines = [
     COLUMNS.map(([name]) => name),

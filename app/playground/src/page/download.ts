@@ -1,4 +1,4 @@
-/** Files for the reader to keep: those that the service streams, and a short template. */
+/** Downloads: the results of batches, and a template. */
 
 import { fetchFile } from '../shared/transport';
 import { BYTE_ORDER_MARK } from './csv';
@@ -15,7 +15,7 @@ const SAMPLE = 'assets/songs.csv';
 
 export const SAMPLE_NAME = 'sample-songs.csv';
 
-/** Lines of the sample that the template keeps: its header and two songs. */
+/** Lines of the sample in the template: its header and two songs. */
 const TEMPLATE_LINES = 3;
 
 export function fileUrl(batchId: string, extension: Extension): string {
@@ -24,9 +24,9 @@ export function fileUrl(batchId: string, extension: Extension): string {
 }
 
 /**
- * Save what a batch answered, as the service streams it.
+ * Save the results of a batch.
  *
- * @throws Failure when there is no such file; an AbortError when the signal says stop.
+ * @throws Failure if they do not exist; an AbortError if the signal is aborted.
  */
 export async function downloadBatch(
   batch: { id: string; fileName: string | null },
@@ -35,7 +35,7 @@ export async function downloadBatch(
 ): Promise<void> {
   const blob = await fetchFile(fileUrl(batch.id, extension), signal);
   const stem = (batch.fileName ?? 'songs').replace(/\.[^.]*$/, '') || 'songs';
-  // Without a byte-order mark Excel misreads accents.
+  // Excel needs a byte-order mark to read accents.
   saveFile(`${stem}-genres.${extension}`, ...(extension === 'csv' ? [BYTE_ORDER_MARK] : []), blob);
 }
 
@@ -44,7 +44,7 @@ export async function sampleSongs(): Promise<File> {
   return new File([await response.blob()], SAMPLE_NAME, { type: 'text/csv' });
 }
 
-/** A file with all columns and two songs, to fill in. */
+/** Save a template with all columns and two songs. */
 export async function downloadTemplate(): Promise<void> {
   const text = await (await sampleSongs()).text();
   saveFile('song-template.csv', `${text.split('\n').slice(0, TEMPLATE_LINES).join('\n')}\n`);

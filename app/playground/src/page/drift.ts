@@ -1,11 +1,11 @@
-/** Whether the songs of a file are unlike those that the model was trained on, in words. */
+/** Notes on songs that are unlike those that the model was trained on. */
 
 import { count, counted } from '../shared/format';
 import type { BatchFragment } from './operations.generated';
 
 type Group = NonNullable<BatchFragment['drift']>[number]['group'];
 
-/** A share of unusual songs that is worth a word: three times what is usual of the group. */
+/** Share of unusual songs above which a group gets a note: three times the usual share. */
 const NOTEWORTHY: Record<Group, number> = { METADATA: 0.1, AUDIO: 0.15, LYRICS: 0.015 };
 
 const NAMES: Record<Group, string> = {
@@ -14,15 +14,15 @@ const NAMES: Record<Group, string> = {
   LYRICS: 'lyrics',
 };
 
-/** Fewer unusual songs may be chance, unless the file has no more. */
-const FEWEST = 3;
+/** Minimum number of unusual songs, unless the file has fewer: less may be chance. */
+const MIN_SONGS = 3;
 
 export function driftNotes(batch: Pick<BatchFragment, 'drift' | 'rowsClassified'>): string[] {
   const { rowsClassified } = batch;
   return (batch.drift ?? [])
     .filter(
       ({ group, share, songsOutside }) =>
-        share > NOTEWORTHY[group] && songsOutside >= Math.min(FEWEST, rowsClassified),
+        share > NOTEWORTHY[group] && songsOutside >= Math.min(MIN_SONGS, rowsClassified),
     )
     .map(
       ({ group, songsOutside }) =>

@@ -1,4 +1,4 @@
-/** A batch in the background, followed to its end however bad the connection is. */
+/** Follow a background batch to its end, over any connection. */
 
 import { Failure } from '../shared/failure';
 import { follow } from '../shared/subscriptions';
@@ -16,7 +16,7 @@ export const POLL_MS = 1000;
 
 export interface Follower {
   onProgress: (progress: ProgressFragment) => void;
-  /** Hears why there is no news; the next progress tells that this is over. */
+  /** Called while the progress is unknown; the next progress means that the trouble is over. */
   onTrouble: (failure: Failure) => void;
 }
 
@@ -24,12 +24,12 @@ export const isUnfinished = ({ status }: { status: BatchFragment['status'] }): b
   status === 'QUEUED' || status === 'RUNNING' || status === 'WAITING';
 
 /**
- * Follow a batch by its subscription, and ask for it each second where that breaks off: in proxies
- * that let none through, or when the service starts anew.
+ * Follow a batch by a subscription, and poll it every second if that fails, as behind proxies that block
+ * subscriptions or while the service restarts.
  *
- * @returns the batch as it ended.
- * @throws Failure when the client is not let in, or there is no such batch; an AbortError when the
- *   signal says stop.
+ * @returns the finished batch.
+ * @throws Failure if access is denied or the batch does not exist; an AbortError if the signal is
+ *   aborted.
  */
 export async function followBatch(
   id: string,
@@ -44,7 +44,7 @@ export async function followBatch(
       if (data && !signal.aborted) onProgress(data.batchProgress);
     },
     signal,
-  ).catch(() => {}); // the question below tells what is wrong, if it is more than the subscription
+  ).catch(() => {}); // the request below reports any failure that is not of the subscription only
   for (; ; await pause(POLL_MS, signal)) {
     try {
       const { batch } = await execute(BatchDocument, { id }, { signal });

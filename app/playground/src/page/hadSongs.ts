@@ -1,5 +1,5 @@
 /**
- * Whether this tab has shown songs: a reload then starts with the layout that it will have, not with
+ * Remember whether this tab has shown songs, so that a reload starts with the final layout and not with
  * that of an empty catalogue.
  */
 

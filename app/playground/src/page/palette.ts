@@ -1,9 +1,9 @@
-/** A colour for each genre, the same everywhere on the page; the names stand beside it always. */
+/** The colour of each genre, the same everywhere on the page and always shown with the name. */
 
 const COLOURS = 8;
 
-/** The class that carries the genre's colour, by its place among the model's genres. */
+/** The CSS class of a genre's colour, by its position among the model's genres. */
 export function genreClass(genre: string, genres: readonly string[]): string {
-  const place = genres.indexOf(genre);
-  return place < 0 ? 'genre-other' : `genre-${place % COLOURS}`;
+  const index = genres.indexOf(genre);
+  return index < 0 ? 'genre-other' : `genre-${index % COLOURS}`;
 }

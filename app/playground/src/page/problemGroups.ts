@@ -1,14 +1,14 @@
-/** Problems of a file, put together by what is wrong. */
+/** The problems of a file, grouped by kind. */
 
 import { count } from '../shared/format';
 import type { ProblemFragment } from './operations.generated';
 
 export interface ProblemGroup {
   column: string | null;
-  /** What is wrong, with all of the group. */
+  /** What is wrong with every row of the group. */
   summary: string;
   lines: number[];
-  /** Some of the values found, each once. */
+  /** Some of the distinct values found. */
   values: string[];
   problems: ProblemFragment[];
 }
@@ -16,7 +16,7 @@ export interface ProblemGroup {
 const VALUES = 3;
 const RANGES = 6;
 
-/** Kinds that a row can be left out for. */
+/** Kinds of problems that can be avoided by skipping the row. */
 const ROW_KINDS: Partial<Record<ProblemFragment['kind'], string>> = {
   NOT_A_NUMBER: 'not a number',
   NOT_AN_INTEGER: 'not a whole number',
@@ -46,25 +46,25 @@ export function groupProblems(problems: readonly ProblemFragment[]): ProblemGrou
   });
 }
 
-/** The line, the column and the value have columns of their own. */
+/** Remove the line, column and value, which the table shows in separate columns. */
 const withoutPlace = ({ message, value }: ProblemFragment) => {
   const summary = message.replace(/^Line [\d,]+(?:, column [^:]+)?: /, '');
   return value === null ? summary : summary.replace(/, found (['"]).*\1\.$/s, '');
 };
 
-/** How many rows would have to be left out; null if that is no remedy. */
+/** Return how many rows would have to be skipped; null if that would not help. */
 export function rowsToSkip(problems: readonly ProblemFragment[]): number | null {
   if (problems.length === 0 || problems.some(({ kind }) => !ROW_KINDS[kind])) return null;
   return new Set(problems.map(({ line }) => line)).size;
 }
 
-/** Whether the file lacks columns, so that a template helps. */
+/** Whether the file lacks columns, so that a template would help. */
 export const lacksColumns = (problems: readonly ProblemFragment[]): boolean =>
   problems.some(({ kind }) =>
     ['MISSING_COLUMN', 'NOT_A_HEADER', 'EMPTY_FILE', 'SEPARATOR'].includes(kind),
   );
 
-/** Whether only columns are missing that songs can be classified without; misspelt ones are not missing. */
+/** Whether all problems are missing columns that are optional with CLASSIFY; misspelt ones are not missing. */
 export const mayLackColumns = (problems: readonly ProblemFragment[]): boolean =>
   problems.length > 0 &&
   problems.every(
@@ -72,7 +72,7 @@ export const mayLackColumns = (problems: readonly ProblemFragment[]): boolean =>
       kind === 'MISSING_COLUMN' && !/\b(?:trackID|title|[Rr]ename)\b/.test(message),
   );
 
-/** "4, 7–9 and 12 more". */
+/** Format line numbers like "4, 7–9 and 12 more". */
 export function lineRanges(lines: readonly number[]): string {
   const ranges: Array<[first: number, last: number]> = [];
   for (const line of [...new Set(lines)].sort((a, b) => a - b)) {
@@ -80,9 +80,9 @@ export function lineRanges(lines: readonly number[]): string {
     if (last && line === last[1] + 1) last[1] = line;
     else ranges.push([line, line]);
   }
-  const told = ranges
+  const shown = ranges
     .slice(0, RANGES)
     .map(([first, last]) => (first === last ? count(first) : `${count(first)}–${count(last)}`));
   const rest = ranges.slice(RANGES).reduce((sum, [first, last]) => sum + last - first + 1, 0);
-  return told.join(', ') + (rest > 0 ? ` and ${count(rest)} more` : '');
+  return shown.join(', ') + (rest > 0 ? ` and ${count(rest)} more` : '');
 }

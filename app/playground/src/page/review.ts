@@ -1,17 +1,17 @@
-/** Which songs to verify next: those that teach the model most. */
+/** The review queue: which songs to verify next. */
 
 import type { ReviewSongsQuery } from './operations.generated';
 
 export type ReviewSong = ReviewSongsQuery['songs']['nodes'][number];
 
-/** Songs of a genre among which one of a batch that came up less often may go first. */
+/** Number of a genre's least confident songs among which the order may balance batches. */
 const CHOICE = 5;
 
 /**
- * The order of the queue: rounds in which each genre has one song, the least confident songs first.
- * Of a genre's least confident songs the one goes first whose batch came up least often.
+ * Order the queue: in each round, one song per genre, the least confident first. Among a genre's least
+ * confident songs, prefer the one whose batch has come up least often.
  *
- * @param byGenre the songs of each genre, the least confident first.
+ * @param byGenre the songs of each genre, least confident first.
  */
 export function reviewOrder(byGenre: readonly (readonly ReviewSong[])[]): ReviewSong[] {
   const left = byGenre.map((songs) => [...songs]);
@@ -38,12 +38,12 @@ export type Choice =
   | { kind: 'undo' }
   | { kind: 'other' };
 
-/** The genres that have a key, and a button: the most likely first, `1` being the predicted one. */
-export const MOST_KEYS = 9;
+/** Maximum number of genres with a key and a button; `1` is the predicted genre. */
+export const MAX_KEYS = 9;
 
 /**
- * What a key does, on either side of the keyboard: Space, Enter or 1 accept, 2 to 9 choose another
- * genre, S or → skip, Z or Backspace undo, O types another genre.
+ * Return the action of a key: Space, Enter or 1 accepts, 2 to 9 choose another genre, S or → skips,
+ * Z or Backspace undoes, O opens the field for another genre.
  */
 export function choiceOfKey(key: string, genres: readonly string[]): Choice | null {
   const place = key === ' ' || key === 'Enter' ? 0 : '123456789'.indexOf(key);

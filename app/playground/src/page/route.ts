@@ -1,4 +1,4 @@
-/** What the page shows, kept in its address: back, forward, reload and a shared link all work. */
+/** The state of the page, kept in its URL so that back, forward, reload and shared links work. */
 
 import { Store } from '../shared/store';
 
@@ -10,9 +10,9 @@ type View = (typeof VIEWS)[number];
 
 export interface Route {
   view: View;
-  /** Id of the batch whose songs are shown; null for all stored songs. */
+  /** ID of the batch whose songs are shown; null for all stored songs. */
   file: string | null;
-  /** Id of a batch whose genres are shown beside those of `file`. */
+  /** ID of a batch whose genres are compared with those of `file`. */
   compare: string | null;
   genre: string | null;
   search: string;
@@ -22,7 +22,7 @@ export interface Route {
   from: number;
   to: number;
   sort: Sort;
-  /** Track id of the song that is open. */
+  /** Track ID of the open song. */
   song: string | null;
 }
 
@@ -39,7 +39,7 @@ export const EVERYTHING: Route = {
   song: null,
 };
 
-/** What a new file starts with: none of the filters of the last one. */
+/** No filters, as for a new file. */
 export const NO_FILTERS = {
   genre: null,
   search: '',
@@ -66,7 +66,7 @@ export function parseRoute(query: string): Route {
   };
 }
 
-/** The query string of a route, with `?`; only what differs from the start page is in it. */
+/** Return the query string of a route, with `?` and only what differs from the start page. */
 export function routeQuery(shown: Route): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(shown)) {
@@ -79,7 +79,7 @@ export function routeQuery(shown: Route): string {
 
 export const route = new Store<Route>(parseRoute(globalThis.location?.search ?? ''));
 
-/** Show something else; `replace` where a step back should not stop here, as after each letter typed. */
+/** Change the route; with `replace`, without a history entry, as for each letter typed. */
 export function go(change: Partial<Route>, { replace = false } = {}): void {
   const next = { ...route.get(), ...change };
   const url = location.pathname + routeQuery(next);

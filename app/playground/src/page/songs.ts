@@ -1,4 +1,4 @@
-/** Which songs are looked at, and their pages. */
+/** Filters of songs, and pages of them. */
 
 import { execute } from './api';
 import { SongsDocument, type SongsQuery, type SongsQueryVariables } from './operations.generated';
@@ -6,7 +6,7 @@ import type { Route, Sort } from './route';
 
 export type SongRow = SongsQuery['songs']['nodes'][number];
 
-/** Which songs, and in which order. */
+/** Which songs to show, in which order. */
 export type SongFilter = Pick<
   Route,
   'file' | 'genre' | 'search' | 'confident' | 'from' | 'to' | 'sort'
@@ -18,8 +18,8 @@ const ORDERS: Record<Sort, SongsQueryVariables['orderBy']> = {
   'least-confident': 'CONFIDENCE',
 };
 
-/** The most songs that the API gives at once. */
-const LARGEST_PAGE = 1000;
+/** The API's maximum number of songs per page. */
+const MAX_PAGE = 1000;
 
 export function songVariables(
   filter: SongFilter,
@@ -37,7 +37,7 @@ export function songVariables(
   };
 }
 
-/** The batch that a filter shows all songs of, if it is one. */
+/** Return the batch if a filter selects all its songs, otherwise null. */
 export function wholeBatch({
   file,
   genre,
@@ -51,9 +51,9 @@ export function wholeBatch({
 }
 
 /**
- * All songs of a filter, page after page.
+ * Fetch all songs of a filter, page by page.
  *
- * @param onProgress hears how many are there so far.
+ * @param onProgress is called with the number of songs fetched so far.
  */
 export async function allSongs(
   filter: SongFilter,
@@ -63,7 +63,7 @@ export async function allSongs(
   const songs: SongRow[] = [];
   let after: string | null = null;
   do {
-    const page = { first: LARGEST_PAGE, after, count: false };
+    const page = { first: MAX_PAGE, after, count: false };
     const result: SongsQuery = await execute(SongsDocument, songVariables(filter, page), {
       signal,
     });

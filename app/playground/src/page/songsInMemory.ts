@@ -1,4 +1,4 @@
-/** Filters and orders songs that are all here. */
+/** Filters and sorts songs in memory. */
 
 import type { Route, Sort } from './route';
 import type { SongRow } from './songs';
@@ -27,14 +27,14 @@ export function withinRange(
   );
 }
 
-/** The service gives songs by title, so that order needs no work. */
+/** Sort songs; they arrive sorted by title. */
 export function sorted(songs: readonly SongRow[], sort: Sort): SongRow[] {
   if (sort === 'title') return [...songs];
   const sign = sort === 'most-confident' ? -1 : 1;
   return songs.toSorted((a, b) => sign * (a.confidence - b.confidence));
 }
 
-/** How many songs have a confidence in each twentieth from 0 to 1. */
+/** Count songs by confidence in 20 equal bins from 0 to 1. */
 export function histogram(songs: readonly SongRow[]): number[] {
   const bins = new Array<number>(BINS).fill(0);
   for (const { confidence } of songs) {

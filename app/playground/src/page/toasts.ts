@@ -1,4 +1,4 @@
-/** Short news that does not wait for the reader, such as the end of a batch. */
+/** Toasts: short messages about events such as the end of a batch. */
 
 import { Store } from '../shared/store';
 
@@ -9,10 +9,10 @@ export interface Toast {
   action?: { label: string; run: () => void };
 }
 
-/** More would hide the page. */
-const MOST = 3;
+/** Maximum number of toasts; more would hide the page. */
+const MAX_TOASTS = 3;
 
-/** How long news stays that asks for nothing. */
+/** How long a toast without an action is shown. */
 export const SHOWN_MS = 8000;
 
 export const toasts = new Store<readonly Toast[]>([]);
@@ -22,7 +22,7 @@ let last = 0;
 export function say(text: string, rest: Partial<Pick<Toast, 'bad' | 'action'>> = {}): void {
   last += 1;
   const toast = { key: last, text, bad: false, ...rest };
-  toasts.set([...toasts.get(), toast].slice(-MOST));
+  toasts.set([...toasts.get(), toast].slice(-MAX_TOASTS));
   if (!toast.bad && !toast.action) setTimeout(() => dismissToast(toast.key), SHOWN_MS);
 }
 

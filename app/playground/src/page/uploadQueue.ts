@@ -1,4 +1,4 @@
-/** Files on their way to the service, one after the other, and what became of those that failed. */
+/** The queue of files to upload one after another, with those that failed or were rejected. */
 
 import { type Credentials, credentials } from '../shared/credentials';
 import { Failure } from '../shared/failure';
@@ -6,11 +6,11 @@ import { Store } from '../shared/store';
 import type { BatchFragment, ClassifyBatchMutation, ProblemFragment } from './operations.generated';
 import { type Route, route } from './route';
 
-type Answer = ClassifyBatchMutation['classifyBatch'];
+type Result = ClassifyBatchMutation['classifyBatch'];
 
 export interface Options {
   skipInvalidRows: boolean;
-  /** Whether rows with missing values are classified with what there is, not skipped. */
+  /** Whether rows with missing values are classified with the values present instead of skipped. */
   classifyIncompleteRows: boolean;
   minConfidence: number;
 }
@@ -37,12 +37,12 @@ export type UploadState =
 export interface Upload {
   key: number;
   name: string;
-  /** Null of a batch whose file was sent before the page was loaded. */
+  /** Null if the file was sent before the page was loaded. */
   file: File | null;
   options: Options;
-  /** Who added the file; it is sent as this client even if another one has signed in since. */
+  /** The client that added the file. It is sent as this client, even if another one has signed in. */
   client: Credentials | null;
-  /** What the page showed then. */
+  /** What the page showed when the file was added. */
   shown: Route;
   state: UploadState;
 }
@@ -53,10 +53,10 @@ export type Send = (
   onProgress: (share: number) => void,
   signal: AbortSignal,
   client: Credentials | null,
-) => Promise<Answer>;
+) => Promise<Result>;
 
 export interface Listener {
-  /** Hears of each batch accepted; `last` if no other file waits. */
+  /** Called for each accepted batch; `last` if no other file is waiting. */
   onBatch: (batch: BatchFragment, upload: Upload, last: boolean) => void;
   onFailure: (failure: Failure, upload: Upload) => void;
 }
@@ -78,7 +78,7 @@ export class UploadQueue {
     this.#next();
   }
 
-  /** Show that a batch in the background was refused, as if its file had been. */
+  /** Show a failed background batch like a rejected file. */
   addRefused(
     name: string,
     source: Pick<Upload, 'file' | 'options'> | null,
@@ -90,7 +90,7 @@ export class UploadQueue {
     this.uploads.set([...this.uploads.get(), upload]);
   }
 
-  /** Send a file again, as it was or with other options. */
+  /** Send a file again, optionally with other options. */
   retry(key: number, change: Partial<Options> = {}): void {
     const upload = this.#find(key);
     if (!upload?.file) return;
@@ -99,21 +99,21 @@ export class UploadQueue {
     this.#next();
   }
 
-  /** Take an upload out, and stop it if it is under way. */
+  /** Remove an upload, and abort it if it is being sent. */
   remove(key: number): void {
     const sending = this.uploads.get().find(isSending);
     this.uploads.set(this.uploads.get().filter((upload) => upload.key !== key));
     if (sending?.key === key) this.#stop?.abort();
   }
 
-  /** Whether files are not with the service yet, or have no reply; they would be lost with the page. */
+  /** Whether any file is unsent or unanswered, and would be lost with the page. */
   isBusy(): boolean {
     return this.uploads
       .get()
       .some((upload) => upload.state.step === 'waiting' || isSending(upload));
   }
 
-  /** Take all uploads out, and stop the one under way. */
+  /** Remove all uploads, and abort the current one. */
   clear(): void {
     this.uploads.set([]);
     this.#stop?.abort();
@@ -135,19 +135,19 @@ export class UploadQueue {
         state: share < 1 ? { step: 'uploading', share } : { step: 'classifying' },
       });
     try {
-      const answer = await this.#send(
+      const result = await this.#send(
         file,
         upload.options,
         onProgress,
         controller.signal,
         upload.client,
       );
-      if (answer.__typename === 'Batch') {
+      if (result.__typename === 'Batch') {
         this.uploads.set(this.uploads.get().filter((other) => other.key !== key));
         const last = !this.uploads.get().some(({ state }) => state.step === 'waiting');
-        this.listener.onBatch(answer, upload, last);
+        this.listener.onBatch(result, upload, last);
       } else {
-        this.#change(key, { state: { step: 'refused', refusal: asRefusal(answer) } });
+        this.#change(key, { state: { step: 'refused', refusal: asRefusal(result) } });
       }
     } catch (error) {
       if (!controller.signal.aborted) {
@@ -183,8 +183,8 @@ const now = () => ({ client: credentials.get(), shown: route.get() });
 const isSending = ({ state }: Upload): boolean =>
   state.step === 'uploading' || state.step === 'classifying';
 
-function asRefusal(answer: Exclude<Answer, { __typename: 'Batch' }>): Refusal {
-  return answer.__typename === 'InvalidSongFile'
-    ? answer
-    : { message: answer.message, problems: [], problemCount: 0 };
+function asRefusal(result: Exclude<Result, { __typename: 'Batch' }>): Refusal {
+  return result.__typename === 'InvalidSongFile'
+    ? result
+    : { message: result.message, problems: [], problemCount: 0 };
 }

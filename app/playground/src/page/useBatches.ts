@@ -12,10 +12,10 @@ import { type Following, useFollowing } from './useFollowing';
 
 interface Given {
   queue: UploadQueue;
-  /** The latest batches, as the service lists them. */
+  /** The latest batches as listed by the service. */
   listed: readonly FileFragment[];
   clientKey: string;
-  /** Something was stored, has begun or has ended. */
+  /** Called when songs were stored, or a batch started or ended. */
   onChange: () => void;
   onFailure: (failure: Failure) => void;
 }
@@ -23,28 +23,28 @@ interface Given {
 interface Batches {
   unfinished: readonly FileFragment[];
   followed: Readonly<Record<string, Following>>;
-  /** The batch that the reader waits for and that is shown now. */
+  /** The batch that just finished and is now shown. */
   arrived: string | null;
-  /** Follow a batch that has just begun. */
+  /** Follow a batch that has just started. */
   accept: (file: FileFragment) => void;
 }
 
-/** A batch that the service has taken, and from whom. */
+/** A batch accepted by the service, and the client that sent it. */
 interface Accepted {
   file: FileFragment;
   clientKey: string;
 }
 
-/** Takes what the queue has sent, follows what is unfinished, and says when it has ended. */
+/** Take batches from the upload queue, follow unfinished ones, and report when they end. */
 export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Given): Batches {
   const [accepted, setAccepted] = useState<readonly Accepted[]>([]);
   const [ended, setEnded] = useState<ReadonlySet<string>>(new Set());
   const [arrived, setArrived] = useState<string | null>(null);
-  /** The upload that each batch in the background came from. */
+  /** The upload of each background batch. */
   const sources = useRef(new Map<string, Upload>());
 
   const mine = accepted.filter((one) => one.clientKey === clientKey).map(({ file }) => file);
-  // A batch accepted here stays until its end was handled, even if the list already shows it as ended.
+  // Keep an accepted batch until its end is handled, even if the list already shows it as finished.
   const unfinished = [
     ...new Map([...mine, ...listed.filter(isUnfinished)].map((file) => [file.id, file])).values(),
   ].filter(({ id }) => !ended.has(id));
@@ -54,7 +54,7 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
     go({ ...NO_FILTERS, view: 'songs', song: null, file: batch.id });
   }
 
-  /** Whoever waited is led to the songs; whoever looks at something else is not taken from it. */
+  /** Show the songs to a user who waited; otherwise show a toast, without changing the view. */
   function onSucceeded(batch: BatchFragment, upload: Upload | undefined, last: boolean) {
     if (last && upload?.shown === route.get()) show(batch);
     else sayClassified(batch, () => show(batch));

@@ -6,7 +6,7 @@ import { asFailure } from './useRequest';
 
 export interface Following {
   progress: ProgressFragment | null;
-  /** Why there is no news of it at the moment. */
+  /** Why its progress is currently unknown. */
   failure: Failure | null;
 }
 
@@ -18,8 +18,8 @@ interface EndListener {
 /**
  * Follow batches to their end, each by its own subscription.
  *
- * @param ids of unfinished batches; each is followed to its end, even after it left the list.
- * @param clientKey changes with the credentials, which may be the right ones then.
+ * @param ids of unfinished batches; each is followed to its end, even if it leaves the list.
+ * @param clientKey changes with the credentials, which restarts failed subscriptions.
  */
 export function useFollowing(
   ids: readonly string[],
@@ -27,11 +27,11 @@ export function useFollowing(
   listener: EndListener,
 ): Readonly<Record<string, Following>> {
   const [followed, setFollowed] = useState<Record<string, Following>>({});
-  const heard = useRef(listener);
-  heard.current = listener;
+  const latest = useRef(listener);
+  latest.current = listener;
   const running = useRef(new Map<string, AbortController>());
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: other credentials start all of them anew
+  // biome-ignore lint/correctness/useExhaustiveDependencies: changed credentials restart all of them
   useEffect(
     () => () => {
       for (const controller of running.current.values()) controller.abort();
@@ -47,22 +47,22 @@ export function useFollowing(
       if (running.current.has(id)) continue;
       const controller = new AbortController();
       running.current.set(id, controller);
-      const tell = (change: Partial<Following>) =>
+      const update = (change: Partial<Following>) =>
         setFollowed((all) => ({
           ...all,
           [id]: { ...(all[id] ?? { progress: null, failure: null }), ...change },
         }));
       const follower = {
-        onProgress: (progress: ProgressFragment) => tell({ progress, failure: null }),
-        onTrouble: (failure: Failure) => tell({ failure }),
+        onProgress: (progress: ProgressFragment) => update({ progress, failure: null }),
+        onTrouble: (failure: Failure) => update({ failure }),
       };
       followBatch(id, follower, controller.signal).then(
-        (batch) => controller.signal.aborted || heard.current.onEnd(batch),
+        (batch) => controller.signal.aborted || latest.current.onEnd(batch),
         (error: unknown) => {
           if (controller.signal.aborted) return;
           const failure = asFailure(error);
-          tell({ failure });
-          heard.current.onFailure(failure, id);
+          update({ failure });
+          latest.current.onFailure(failure, id);
         },
       );
     }

@@ -8,26 +8,26 @@ export interface Requested<Value> {
 }
 
 interface Replied<Value> {
-  /** What was asked for. */
+  /** The key of the request. */
   key: string | null;
   value: Value | null;
   failure: Failure | null;
 }
 
 /**
- * Ask for something whenever `key` changes; a reply to a previous key is dropped.
- * The last value stays while the next one is on its way.
+ * Send a request whenever `key` changes, and ignore replies to previous keys.
+ * The last value is kept while the next one loads.
  */
 export function useRequest<Value>(
   key: string,
-  ask: (signal: AbortSignal) => Promise<Value>,
+  request: (signal: AbortSignal) => Promise<Value>,
 ): Requested<Value> {
   const [state, setState] = useState<Replied<Value>>({ key: null, value: null, failure: null });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` says when to ask again
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` identifies the request
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
-    ask(signal).then(
+    request(signal).then(
       (value) => signal.aborted || setState({ key, value, failure: null }),
       (error: unknown) =>
         signal.aborted || setState({ key, value: null, failure: asFailure(error) }),

@@ -13,38 +13,38 @@ import { asFailure, useRequest } from './useRequest';
 
 interface Step {
   song: ReviewSong;
-  /** What was verified; null if the song was skipped. */
+  /** The verified genre; null if the song was skipped. */
   genre: string | null;
 }
 
 export interface Review {
-  /** The song to verify; null if there is none, or none yet. */
+  /** The song to verify; null if there is none, or while loading. */
   song: ReviewSong | null;
   loading: boolean;
-  /** How many songs were verified here. */
+  /** Number of songs verified in this session. */
   verified: number;
   accuracy: VerifiedAccuracyQuery['accuracyOnVerified'] | null;
   failure: Failure | null;
   verify: (genre: string) => void;
   skip: () => void;
-  /** Take the last step back; null if there is none. */
+  /** Undo the last step; null if there is none. */
   undo: (() => void) | null;
 }
 
 /**
- * The queue of songs to verify, and what was done with them. The next song is there at once; what is
- * sent is sent in order, and a song that was refused comes back.
+ * The review queue and its steps. The next song appears immediately; verifications are sent in order, and
+ * a song whose verification fails returns to the queue.
  */
 export function useReview(genres: readonly string[], clientKey: string): Review {
   const [steps, setSteps] = useState<readonly Step[]>([]);
-  // Songs that came back: the queue may have been asked for again since.
-  const [back, setBack] = useState<readonly ReviewSong[]>([]);
+  // Songs that returned; they may be missing in a queue fetched later.
+  const [returned, setReturned] = useState<readonly ReviewSong[]>([]);
   const [fetches, setFetches] = useState(0);
   const [sent, setSent] = useState(0);
   const [failure, setFailure] = useState<Failure | null>(null);
   const sending = useRef<Promise<void>>(Promise.resolve());
   const queue = useRequest(`${clientKey} ${fetches} ${genres}`, async (signal) => {
-    await sending.current; // else songs come back that are being verified
+    await sending.current; // otherwise the reply would include songs that are being verified
     const lists = genres.map(async (genre) => {
       return (await execute(ReviewSongsDocument, { genre }, { signal })).songs.nodes;
     });
@@ -54,16 +54,16 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
     return (await execute(VerifiedAccuracyDocument, {}, { signal })).accuracyOnVerified;
   });
   const done = new Set(steps.map(({ song }) => song.trackId));
-  const left = [...back, ...(queue.value ?? [])].filter(({ trackId }) => !done.has(trackId));
+  const left = [...returned, ...(queue.value ?? [])].filter(({ trackId }) => !done.has(trackId));
   const song = left[0] ?? null;
   const anyVerified = steps.some(({ genre }) => genre !== null);
   const exhausted = !queue.loading && !queue.failure && song === null && anyVerified;
-  const asked = useRef(0);
+  const fetchedAt = useRef(0);
 
-  // When the queue ends there may be more; a fetch that brings nothing new ends it.
+  // Fetch more at the end of the queue, until a fetch returns nothing new.
   useEffect(() => {
-    if (exhausted && asked.current < steps.length) {
-      asked.current = steps.length;
+    if (exhausted && fetchedAt.current < steps.length) {
+      fetchedAt.current = steps.length;
       setFetches((last) => last + 1);
     }
   }, [exhausted, steps.length]);
@@ -73,7 +73,7 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
     genre: string | null,
     onRefused: (failed: Failure) => void,
   ): void {
-    const headers = credentialHeaders(credentials.get()); // another client may have signed in by then
+    const headers = credentialHeaders(credentials.get()); // another client may sign in before it is sent
     sending.current = sending.current.then(async () => {
       try {
         const input = [{ trackId: track.trackId, genre }];
@@ -96,8 +96,8 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
     const step = { song, genre };
     setSteps([...steps, step]);
     send(song, genre, ({ kind }) => {
-      // A song that is gone is skipped; any other comes back.
-      if (kind !== 'gone') setBack((all) => [song, ...all]);
+      // Skip a song that no longer exists; return any other to the queue.
+      if (kind !== 'gone') setReturned((all) => [song, ...all]);
       const instead = kind === 'gone' ? [{ song, genre: null }] : [];
       setSteps((all) => all.flatMap((one) => (one === step ? instead : [one])));
     });
@@ -107,7 +107,7 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
     const last = steps.at(-1);
     if (!last) return;
     setSteps(steps.slice(0, -1));
-    setBack((all) => [last.song, ...all]);
+    setReturned((all) => [last.song, ...all]);
     if (last.genre !== null) send(last.song, null, () => setSteps((all) => [...all, last]));
   }
 

@@ -8,20 +8,20 @@ import { allSongs, type SongRow, songVariables } from './songs';
 import { matching, sorted, withinRange } from './songsInMemory';
 import { useRequest } from './useRequest';
 
-/** Up to so many songs are loaded at once, to be sorted and filtered without asking again. */
+/** Maximum number of songs to load at once, and sort and filter in memory. */
 const IN_MEMORY = 5000;
 
 const PAGE = 25;
 
 export interface SongPage {
   rows: readonly SongRow[];
-  /** Place of the first row in the list, from 0. */
+  /** Position of the first row in the list, from 0. */
   from: number;
-  /** How many songs the list has; null while that is not known. */
+  /** Number of songs in the list; null if unknown. */
   total: number | null;
-  /** Songs of all confidences, for the histogram; null of a list that is not in memory. */
+  /** Songs of any confidence, for the histogram; null if the list is not in memory. */
   ofAnyConfidence: readonly SongRow[] | null;
-  /** The songs of all pages; null of a list that is not in memory. */
+  /** The songs of all pages; null if the list is not in memory. */
   all: readonly SongRow[] | null;
   loading: boolean;
   failure: Failure | null;
@@ -30,10 +30,10 @@ export interface SongPage {
 }
 
 /**
- * The songs that the route asks for, a page of them.
+ * Return a page of the songs that the route selects.
  *
- * @param answersKept whether the file's own results can be had, as they were.
- * @param expected how many there are without filters; null while that is not known.
+ * @param answersKept whether the file's original results are available.
+ * @param expected number of songs without filters; null if unknown.
  * @param key changes when songs were stored or the client changed.
  */
 export function useSongs(
@@ -68,7 +68,7 @@ function useInMemory(shown: Route, active: boolean, answersKept: boolean, key: s
     rows: all?.slice(from, from + PAGE) ?? [],
     from,
     total: request.loading ? null : (all?.length ?? null),
-    ofAnyConfidence: matched ?? [], // the filters have the same room before the songs are here
+    ofAnyConfidence: matched ?? [], // reserves the space of the filters while songs load
     all,
     loading: request.loading,
     failure: request.failure,
@@ -79,7 +79,7 @@ function useInMemory(shown: Route, active: boolean, answersKept: boolean, key: s
 
 function usePaged(shown: Route, active: boolean, key: string): SongPage {
   const filterKey = `${active} ${JSON.stringify({ ...shown, song: null, view: null })} ${key}`;
-  // The cursors of the pages before this one; another filter starts at its first page.
+  // The cursors of the previous pages; another filter starts at its first page.
   const [trail, setTrail] = useState<{ of: string; cursors: string[] }>({ of: '', cursors: [] });
   const cursors = trail.of === filterKey ? trail.cursors : [];
   const after = cursors.at(-1) ?? null;
@@ -100,7 +100,7 @@ function usePaged(shown: Route, active: boolean, key: string): SongPage {
   return {
     rows: page.value?.songs.nodes ?? [],
     from: page.value?.from ?? 0,
-    // A number about other songs than those in the list would be wrong.
+    // Do not show the count of another list.
     total: total.loading || page.loading ? null : total.value,
     ofAnyConfidence: null,
     all: null,

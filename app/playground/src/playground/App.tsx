@@ -8,16 +8,16 @@ import { credentials } from '../shared/credentials';
 import { percent } from '../shared/format';
 import { useStore } from '../shared/store';
 import { theme } from '../shared/theme';
-import { AnswerFacts } from './AnswerFacts';
 import { CopyAs } from './CopyAs';
 import { FILES_PLUGIN } from './FilesPanel';
 import { FilesWhenNeeded } from './FilesWhenNeeded';
-import { answer, createFetcher, failure, uploaded } from './fetcher';
+import { createFetcher, failure, response, uploaded } from './fetcher';
 import { repairMarkup } from './graphiqlMarkup';
+import { ResponseFacts } from './ResponseFacts';
 import { READY_TABS } from './tabs';
 import { VariablesCheck } from './VariablesCheck';
 
-/** GraphiQL, with a bar above it for the credentials, the upload's progress and what went wrong. */
+/** GraphiQL below a bar with credentials, upload progress and failures. */
 export function App({ configuration }: { configuration: Configuration }) {
   const { maxUploadBytes, introspection } = configuration;
   const fetcher = useMemo(() => createFetcher(maxUploadBytes), [maxUploadBytes]);
@@ -38,8 +38,7 @@ export function App({ configuration }: { configuration: Configuration }) {
       <main aria-label="GraphQL editor" ref={main}>
         <GraphiQL
           fetcher={fetcher}
-          // Without credentials, or where the service keeps its schema to itself, asking for it only
-          // brings an error.
+          // Without credentials, or if introspection is off, the request would fail.
           {...(introspection && client ? {} : { schema: null })}
           {...(chosen === 'system' ? {} : { forcedTheme: chosen })}
           plugins={[HISTORY_PLUGIN, FILES_PLUGIN]}
@@ -60,7 +59,7 @@ export function App({ configuration }: { configuration: Configuration }) {
             )}
           </GraphiQL.Toolbar>
           <GraphiQL.Footer>
-            <AnswerFacts />
+            <ResponseFacts />
             <FilesWhenNeeded />
             <AnswerInView />
             <MonospaceFont />
@@ -74,7 +73,7 @@ export function App({ configuration }: { configuration: Configuration }) {
   );
 }
 
-/** Reads the schema again when other credentials were typed: with the wrong ones there was none. */
+/** Fetches the schema again when the credentials change, as wrong ones yield none. */
 function FreshSchema() {
   const client = useStore(credentials);
   const { introspect } = useGraphiQLActions();
@@ -87,7 +86,7 @@ function FreshSchema() {
   return null;
 }
 
-/** GraphiQL's dark theme, with comments light enough to read. */
+/** GraphiQL's dark theme with readable comments. */
 function ReadableComments() {
   const monaco = useMonaco((state) => state.monaco);
   useEffect(() => {
@@ -112,7 +111,7 @@ function ReadableComments() {
   return null;
 }
 
-/** The editors in the page's own monospaced font; GraphiQL's would be half a megabyte. */
+/** Uses the page's monospaced font in the editors; GraphiQL's would be half a megabyte. */
 function MonospaceFont() {
   const query = useGraphiQL((state) => state.queryEditor);
   const variables = useGraphiQL((state) => state.variableEditor);
@@ -127,9 +126,9 @@ function MonospaceFont() {
   return null;
 }
 
-/** Brings an answer into view where it is below the editors, as on a phone. */
+/** Scrolls to the response if it is below the editors, as on a phone. */
 function AnswerInView() {
-  const arrived = useStore(answer);
+  const arrived = useStore(response);
   useEffect(() => {
     const place = document.querySelector('.graphiql-response');
     if (arrived && place && place.getBoundingClientRect().top > innerHeight * 0.75) {
@@ -139,7 +138,7 @@ function AnswerInView() {
   return null;
 }
 
-/** What there is to say, over the editors and not above them: a button must not move under the mouse. */
+/** Messages that overlay the editors instead of moving them: a button must not move under the mouse. */
 function Status({ introspection }: { introspection: boolean }) {
   const share = useStore(uploaded);
   const shown = useStore(failure);

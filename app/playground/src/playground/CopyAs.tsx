@@ -4,7 +4,7 @@ import { ENDPOINT } from './fetcher';
 import { LANGUAGES, type Language, snippet } from './snippets';
 import { chosenOperation, filesFor, uploadVariables } from './uploads';
 
-/** Copies the operation at hand as a program, with its variables and files. */
+/** Copies the current operation as code, with its variables and files. */
 export function CopyAs() {
   const operations = useGraphiQL((state) => state.operations);
   const operationName = useGraphiQL((state) => state.operationName);

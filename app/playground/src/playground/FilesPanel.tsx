@@ -4,7 +4,7 @@ import { fileSize } from '../shared/failure';
 import { useStore } from '../shared/store';
 import { chosenOperation, pick, picked, type UploadVariable, uploadVariables } from './uploads';
 
-/** A picker, which is a drop zone too, for each `Upload` variable of the operation at hand. */
+/** A file picker and drop zone for each `Upload` variable of the current operation. */
 function FilesPanel() {
   const operations = useGraphiQL((state) => state.operations);
   const operationName = useGraphiQL((state) => state.operationName);
@@ -36,7 +36,7 @@ function Picker({ variable }: { variable: UploadVariable }) {
   }
 
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: the picker inside does the same by keyboard
+    // biome-ignore lint/a11y/noStaticElementInteractions: the picker inside works by keyboard
     <div
       className={`picker ${over ? 'over' : ''}`}
       onDragOver={(event) => {
@@ -60,7 +60,7 @@ function Picker({ variable }: { variable: UploadVariable }) {
             aria-labelledby={`${id}-name`}
             onChange={(event) => {
               if (event.target.files?.length) pick(variable, [...event.target.files]);
-              event.target.value = ''; // the same file again is a change too
+              event.target.value = ''; // so that picking the same file again is a change
             }}
           />
         </label>{' '}

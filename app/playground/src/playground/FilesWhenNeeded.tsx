@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'react';
 import { FILES_PLUGIN } from './FilesPanel';
 import { chosenOperation, uploadVariables } from './uploads';
 
-/** Opens the Files panel for an operation that takes a file, and closes it for one that does not. */
+/** Opens the Files panel for operations that take a file, and closes it for others. */
 export function FilesWhenNeeded() {
   const operations = useGraphiQL((state) => state.operations);
   const operationName = useGraphiQL((state) => state.operationName);

@@ -6,9 +6,8 @@ import { variablesSchema } from './variablesSchema';
 const COMMENTS = { allowComments: true, trailingCommas: 'ignore' } as const;
 
 /**
- * Marks what is wrong in the variables, in place of monaco-graphql. That requires variables that have
- * a default, and after a change of tabs checks them against the operation of the tab before until its
- * worker has answered.
+ * Marks errors in the variables instead of monaco-graphql. That requires variables with a default, and
+ * after a change of tabs checks them against the previous tab's operation until its worker responds.
  */
 export function VariablesCheck() {
   const monaco = useMonaco((state) => state.monaco);

@@ -1,4 +1,4 @@
-/** How GraphiQL reaches the service: queries, uploads and subscriptions, with readable failures. */
+/** GraphiQL's fetcher: queries, uploads and subscriptions, with readable failures. */
 
 import type { Fetcher, FetcherParams, FetcherReturnType } from '@graphiql/toolkit';
 import { Kind, type OperationDefinitionNode, parse } from 'graphql';
@@ -12,28 +12,28 @@ import { chosenOperation, filesFor, uploadVariables } from './uploads';
 
 export const ENDPOINT = location.origin + location.pathname;
 
-/** The last failure, for the bar above the editors. */
+/** The last failure, shown above the editors. */
 export const failure = new Store<Failure | null>(null);
 
-export interface AnswerFacts {
+export interface ResponseFacts {
   status: number;
   milliseconds: number;
   bytes: number;
 }
 
-/** The last answer over HTTP; null while one is on its way. */
-export const answer = new Store<AnswerFacts | null>(null);
+/** Facts about the last HTTP response; null while waiting for one. */
+export const response = new Store<ResponseFacts | null>(null);
 
-/** Counts the operations run: what comes back of an earlier one is not about the one shown. */
+/** Number of operations run, by which responses to earlier ones are recognized and not shown. */
 let runs = 0;
 
-/** How much of an upload has gone out, from 0 to 1; null when there is none. */
+/** The share of an upload that has been sent, from 0 to 1; null without an upload. */
 export const uploaded = new Store<number | null>(null);
 
 export function createFetcher(maxUploadBytes: number): Fetcher {
   return ((params: FetcherParams, options) => {
     failure.set(null);
-    answer.set(null);
+    response.set(null);
     const definition = definitionOf(params);
     const operation = operationOf(params, definition);
     const headers = (options?.headers ?? {}) as Record<string, string>;
@@ -43,23 +43,25 @@ export function createFetcher(maxUploadBytes: number): Fetcher {
           await follow(ENDPOINT, await withLastBatch(operation, headers), next, signal);
         } catch (error) {
           if (signal.aborted) throw error;
-          next(Array.isArray(error) ? { errors: error } : tell(error));
+          next(Array.isArray(error) ? { errors: error } : report(error));
         }
       });
     }
     const variables = uploadVariables(definition);
-    if (variables.length === 0) return told(operation, { headers });
+    if (variables.length === 0) return sendAndReport(operation, { headers });
     const { files, missing } = filesFor(variables);
     if (missing.length > 0) {
       const names = missing.map((name) => `$${name}`).join(' and ');
       const message = `Choose a file for ${names} in the Files panel, then run this again.`;
-      return Promise.resolve(tell(new Failure('refused', message)));
+      return Promise.resolve(report(new Failure('refused', message)));
     }
     return observe<unknown>(async (next, signal) => {
       try {
         uploaded.set(0);
         const onProgress = uploaded.set;
-        next(await told(operation, { headers, files, maxUploadBytes, onProgress, signal }));
+        next(
+          await sendAndReport(operation, { headers, files, maxUploadBytes, onProgress, signal }),
+        );
       } finally {
         uploaded.set(null);
       }
@@ -67,15 +69,18 @@ export function createFetcher(maxUploadBytes: number): Fetcher {
   }) as (...args: Parameters<Fetcher>) => FetcherReturnType as Fetcher;
 }
 
-/** Send; a failure becomes a reply that says so, and is shown above the editors too. */
-async function told(operation: Operation, options: SendOptions): Promise<GraphQLReply<unknown>> {
+/** Send an operation. A failure becomes a reply with an error, and is also shown above the editors. */
+async function sendAndReport(
+  operation: Operation,
+  options: SendOptions,
+): Promise<GraphQLReply<unknown>> {
   const began = performance.now();
-  const aside = operation.operationName === 'IntrospectionQuery'; // GraphiQL's own question
-  const run = aside ? runs : ++runs;
+  const introspection = operation.operationName === 'IntrospectionQuery'; // sent by GraphiQL itself
+  const run = introspection ? runs : ++runs;
   const onReply = ({ status, text }: { status: number; text: string }) =>
-    aside ||
+    introspection ||
     run !== runs ||
-    answer.set({
+    response.set({
       status,
       milliseconds: performance.now() - began,
       bytes: new TextEncoder().encode(text).length,
@@ -84,11 +89,11 @@ async function told(operation: Operation, options: SendOptions): Promise<GraphQL
     return await send(ENDPOINT, operation, { ...options, onReply });
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    return run === runs ? tell(error) : { errors: [{ message: String(error) }] };
+    return run === runs ? report(error) : { errors: [{ message: String(error) }] };
   }
 }
 
-/** An operation with an empty `id` is about the client's last batch. */
+/** Replace an empty `id` with that of the client's last batch. */
 async function withLastBatch(
   operation: Operation,
   headers: Record<string, string>,
@@ -105,13 +110,13 @@ async function withLastBatch(
   return { ...operation, variables: { ...operation.variables, id } };
 }
 
-function tell(error: unknown): GraphQLReply<unknown> {
+function report(error: unknown): GraphQLReply<unknown> {
   const known = error instanceof Failure ? error : new Failure('unexpected', String(error));
   failure.set(known);
   return { errors: [{ message: known.message }] };
 }
 
-/** What to send. Just after a change of tabs GraphiQL still names the operation of the tab before. */
+/** The operation to send. After a change of tabs, GraphiQL first still names the previous tab's operation. */
 function operationOf(
   { query, variables }: FetcherParams,
   definition: OperationDefinitionNode | undefined,
@@ -124,7 +129,7 @@ function operationOf(
   };
 }
 
-/** The operation that runs; none where the text cannot be parsed, and then the service says why. */
+/** The definition of the operation that runs; undefined for a syntax error, which the service reports. */
 function definitionOf({
   query,
   operationName,

@@ -1,14 +1,13 @@
 /**
- * GraphiQL's markup, where a screen reader cannot follow it, put right after each of its renders.
+ * Repair GraphiQL's markup for screen readers after each render.
  *
- * - It marks its tabs up as `role="tab"` and puts two buttons into each, which cannot be reached then:
- *   what is inside a tab is taken for its text. As a plain list of buttons, the current one marked, it
- *   says the same and everything in it can be used.
- * - Every entry of its history is called "Set active", which hides what the entry is.
- * - An open menu hides the rest of the page from screen readers, but leaves it open to the keyboard.
+ * - Its tabs have `role="tab"` and contain two buttons each. These are unreachable, because the content
+ *   of a tab counts as text. As a list of buttons, with the current one marked, all are usable.
+ * - Every entry in its history is labelled "Set active", which hides the entry's name.
+ * - An open menu hides the rest of the page from screen readers, but not from the keyboard.
  */
 
-/** Keep the markup below `root` right; returns what ends it. */
+/** Keep the markup below `root` repaired; returns a function that stops this. */
 export function repairMarkup(root: HTMLElement): () => void {
   const page = root.closest('#root') ?? root;
   const observer = new MutationObserver(() => repair(root));

@@ -1,4 +1,4 @@
-/** Results over time that GraphiQL's stop button can end. */
+/** An observable of results that GraphiQL's stop button can cancel. */
 
 export interface Sink<Result> {
   next: (result: Result) => void;
@@ -10,7 +10,7 @@ export interface Observation<Result> {
   subscribe: (sink: Sink<Result>) => { unsubscribe: () => void };
 }
 
-/** Run `produce`, which hands on results until it is done or the signal tells it to stop. */
+/** Run `produce`, which passes results to `next` until it ends or the signal is aborted. */
 export function observe<Result>(
   produce: (next: (result: Result) => void, signal: AbortSignal) => Promise<void>,
 ): Observation<Result> {

@@ -1,4 +1,4 @@
-/** The operation at hand as a program: for curl, fetch in a browser or Node.js, and Python. */
+/** The current operation as code: for curl, fetch in Node.js, and Python. */
 
 import type { Operation, PickedFiles } from '../shared/multipart';
 
@@ -9,8 +9,8 @@ export type Language = (typeof LANGUAGES)[number];
 type FileNames = Array<[path: string, name: string]>;
 
 /**
- * A program that sends an operation. It reads the credentials from the environment, so that no secret
- * gets into a chat or a repository with it.
+ * Return code that sends an operation. It reads the credentials from the environment, so that pasting it
+ * somewhere reveals no secret.
  */
 export function snippet(
   language: Language,
@@ -37,7 +37,7 @@ const mapOf = (files: FileNames) =>
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** What -F takes as it is between double quotes. */
+/** Escape a file name for -F, between double quotes. */
 const formName = (name: string) => name.replaceAll('\\', '\\\\').replaceAll('"', '\\"');
 
 function curl(endpoint: string, body: Operation, files: FileNames): string {
@@ -123,6 +123,6 @@ print(json.dumps(response.json(), indent=2))
 `;
 }
 
-/** A raw text over several lines, which JSON can only break by three double quotes. */
+/** A raw multi-line string, which JSON can only break by three double quotes. */
 const pythonText = (json: string) =>
   json.includes("'''") || json.endsWith('\\') ? JSON.stringify(json) : `r'''${json}'''`;

@@ -1,4 +1,4 @@
-/** The tabs that a new visitor finds: one for each of the main jobs. */
+/** The initial tabs: one for each main task. */
 
 interface ReadyTab {
   query: string;
@@ -148,8 +148,8 @@ export const READY_TABS: ReadyTab[] = [
 ];
 
 /**
- * Let a first visit begin with the first tab. GraphiQL keeps the text and the variables at hand apart
- * from its tabs, and takes the variables of the first tab only from there.
+ * Start a first visit with the first tab. GraphiQL stores the current text and variables separately from
+ * its tabs, and reads the first tab's variables only from there.
  */
 export function prepareFirstVisit(storage: Storage): void {
   if (storage.getItem('graphiql:tabState') !== null) return;

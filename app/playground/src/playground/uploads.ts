@@ -17,7 +17,7 @@ export function uploadVariables(operation: OperationDefinitionNode | undefined):
   });
 }
 
-/** The operation that runs: the one of this name, or the only one. */
+/** The operation to run: the one with this name, or the first. */
 export function chosenOperation(
   operations: readonly OperationDefinitionNode[],
   name: string | null | undefined,
@@ -25,14 +25,14 @@ export function chosenOperation(
   return operations.find((operation) => operation.name?.value === name) ?? operations[0];
 }
 
-/** The files picked, by variable name; they stay while the operation is edited. */
+/** The picked files by variable name, kept while the operation is edited. */
 export const picked = new Store<Readonly<Record<string, readonly File[]>>>({});
 
 export function pick(variable: UploadVariable, files: readonly File[]): void {
   picked.set({ ...picked.get(), [variable.name]: variable.list ? files : files.slice(0, 1) });
 }
 
-/** What goes with a request, and the variables that still want a file. */
+/** The files to send, and the names of variables without a file. */
 export function filesFor(variables: readonly UploadVariable[]): {
   files: PickedFiles;
   missing: string[];

@@ -1,4 +1,4 @@
-/** What the variables of an operation may be, as the JSON Schema by which the editor marks them. */
+/** The JSON Schema of an operation's variables, by which the editor checks them. */
 
 import {
   type GraphQLSchema,
@@ -17,8 +17,8 @@ export interface VariablesSchema {
 }
 
 /**
- * Like the schema that GraphiQL sets, but a variable or an input field with a default is not required.
- * GraphQL lets both be left out, whatever their type.
+ * Like GraphiQL's schema, except that variables and input fields with a default are not required.
+ * GraphQL allows omitting them, whatever their type.
  */
 export function variablesSchema(
   schema: GraphQLSchema,
@@ -27,7 +27,7 @@ export function variablesSchema(
   const types = collectVariables(schema, { kind: Kind.DOCUMENT, definitions: [operation] });
   const made = getVariablesJSONSchema(types, {
     useMarkdownDescription: true,
-    // A file comes from its picker; in the variables there is only its place.
+    // The file comes from its picker; the variables only contain a placeholder.
     scalarSchemas: { Upload: {} },
   }) as VariablesSchema;
   const withDefault = new Set(

@@ -7,7 +7,7 @@ interface Props {
   submitLabel: string;
 }
 
-/** Two fields for the client ID and secret; what is typed is kept for this tab only. */
+/** Fields for the client ID and secret, which are kept for this tab only. */
 export function CredentialsForm({ onDone, submitLabel }: Props) {
   const known = useStore(credentials);
   const id = useId();

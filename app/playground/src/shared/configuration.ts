@@ -1,10 +1,10 @@
-/** What the server tells its pages about itself. */
+/** The server's configuration for its pages. */
 
 import { credentials, remember } from './credentials';
 
 export interface Configuration {
   version: string;
-  /** A client that everybody knows, its secret being its id; only on the embedded local database. */
+  /** The well-known client, whose secret equals its ID; only with the embedded database. */
   knownClient: string | null;
   introspection: boolean;
   maxUploadBytes: number;
@@ -17,7 +17,7 @@ const UNKNOWN: Configuration = {
   maxUploadBytes: Number.POSITIVE_INFINITY,
 };
 
-/** Fetch the configuration; use the known client, if there is one and no other was typed. */
+/** Fetch the configuration, and sign in as the well-known client unless somebody is signed in. */
 export async function loadConfiguration(): Promise<Configuration> {
   const response = await fetch(new URL('assets/configuration.json', document.baseURI)).catch(
     () => null,

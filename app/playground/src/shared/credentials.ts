@@ -1,4 +1,4 @@
-/** The client's credentials: typed once, kept for this browser tab only. */
+/** The client's credentials, kept in session storage, which belongs to this browser tab. */
 
 import { Store } from './store';
 
@@ -8,7 +8,7 @@ export interface Credentials {
 }
 
 interface SignedIn extends Credentials {
-  /** Counts the sign-ins: the same credentials again are another attempt. */
+  /** The number of the sign-in, so that entering the same credentials again counts as another attempt. */
   signIn: number;
 }
 
@@ -29,7 +29,7 @@ export function signOut(): void {
   credentials.set(null);
 }
 
-/** The same two names are HTTP headers and fields of a WebSocket's `connection_init`. */
+/** The credentials as HTTP headers, which are also the fields of a WebSocket's `connection_init`. */
 export function credentialHeaders(given: Credentials | null): Record<string, string> {
   return given ? { 'client-id': given.clientId, 'client-secret': given.clientSecret } : {};
 }

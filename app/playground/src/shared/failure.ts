@@ -1,4 +1,4 @@
-/** What can go wrong between the browser and the service, in words for people. */
+/** Failures of requests, with messages for users. */
 
 export type FailureKind =
   | 'unauthenticated'
@@ -41,9 +41,9 @@ export function tooLarge(maxBytes?: number): Failure {
 }
 
 /**
- * The GraphQL reply in an HTTP response. A reply with errors is still a reply.
+ * Return the GraphQL reply in an HTTP response; it may contain errors.
  *
- * @throws Failure when the response is not GraphQL, or says that sign-in failed or the request is too large.
+ * @throws Failure if the response is not GraphQL, or its status is 401, 403, 413, 429 or 503.
  */
 export function readReply<Data>(status: number, text: string): GraphQLReply<Data> {
   const reply = parse<Data>(text);
@@ -59,7 +59,7 @@ export function readReply<Data>(status: number, text: string): GraphQLReply<Data
   if (!reply) {
     throw new Failure(
       'unexpected',
-      `The answer (status ${status}) is not GraphQL. A proxy in front of the service may have sent it.`,
+      `The response (status ${status}) is not GraphQL. A proxy in front of the service may have sent it.`,
     );
   }
   return reply;
@@ -72,7 +72,7 @@ export function fileSize(bytes: number): string {
   return megabytes < 1000 ? `${rounded(megabytes)} MB` : `${rounded(megabytes / 1024)} GB`;
 }
 
-/** To two figures, or the whole number. */
+/** Round to two digits, or to an integer from 10. */
 const rounded = (value: number) => (value >= 10 ? Math.round(value) : Math.round(value * 10) / 10);
 
 function parse<Data>(text: string): GraphQLReply<Data> | null {

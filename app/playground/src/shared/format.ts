@@ -1,4 +1,4 @@
-/** Numbers and dates in the words of the page, which is in English. */
+/** Numbers and dates formatted in English, the language of the pages. */
 
 const LANGUAGE = 'en';
 
@@ -13,7 +13,7 @@ const moment = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyl
 
 export const count = (value: number): string => whole.format(value);
 export const percent = (value: number): string => share.format(value);
-/** Like `percent`, but a small part is not nothing. */
+/** Like `percent`, but small shares are "<1%" instead of "0%". */
 export const portion = (value: number): string =>
   value > 0 && value < 0.005 ? '<1%' : percent(value);
 /** "53–64%", or "64%" if the rounded values are the same. */

@@ -1,4 +1,4 @@
-/** Files in variables, by the GraphQL multipart request specification. */
+/** Uploads according to the GraphQL multipart request specification. */
 
 export interface Operation {
   query: string;
@@ -6,7 +6,7 @@ export interface Operation {
   operationName?: string | null;
 }
 
-/** Files by the name of their variable; a list for a variable that holds a list. */
+/** Files by the name of their variable; a list of files if the variable is a list. */
 export type PickedFiles = Record<string, File | File[]>;
 
 export function multipartBody(operation: Operation, files: PickedFiles): FormData {
@@ -26,7 +26,7 @@ export function multipartBody(operation: Operation, files: PickedFiles): FormDat
       place(picked, `variables.${name}`);
     }
   }
-  // The specification wants this order.
+  // The specification requires this order.
   const body = new FormData();
   body.append('operations', JSON.stringify({ ...operation, variables }));
   body.append('map', JSON.stringify(map));

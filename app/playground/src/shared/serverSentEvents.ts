@@ -1,7 +1,7 @@
-/** GraphQL over server-sent events, "distinct connections" mode: one response for one subscription. */
+/** GraphQL over server-sent events in distinct connections mode: one response per subscription. */
 
 /**
- * The GraphQL results in an event stream; ends at `complete`.
+ * Yield the GraphQL results of an event stream until `complete`.
  *
  * See https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverSSE.md
  */

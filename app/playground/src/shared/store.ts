@@ -1,10 +1,10 @@
-/** A value that components follow and plain code reads. */
+/** A value that components subscribe to and other code can read. */
 
 import { useSyncExternalStore } from 'react';
 
 export class Store<Value> {
   #value: Value;
-  readonly #followers = new Set<() => void>();
+  readonly #listeners = new Set<() => void>();
 
   constructor(value: Value) {
     this.#value = value;
@@ -14,15 +14,15 @@ export class Store<Value> {
 
   set = (value: Value): void => {
     this.#value = value;
-    for (const follower of this.#followers) follower();
+    for (const listener of this.#listeners) listener();
   };
 
-  follow = (follower: () => void): (() => void) => {
-    this.#followers.add(follower);
-    return () => this.#followers.delete(follower);
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   };
 }
 
 export function useStore<Value>(store: Store<Value>): Value {
-  return useSyncExternalStore(store.follow, store.get);
+  return useSyncExternalStore(store.subscribe, store.get);
 }

@@ -1,4 +1,4 @@
-/** Subscriptions: over a WebSocket, or as server-sent events where no WebSocket gets through. */
+/** Subscriptions over a WebSocket, or as server-sent events if WebSockets are blocked. */
 
 import { type Client, createClient } from 'graphql-ws';
 import { credentialHeaders, credentials } from './credentials';
@@ -8,20 +8,20 @@ import { eventResults } from './serverSentEvents';
 
 type Next = (result: unknown) => void;
 
-/** Codes by which a graphql-transport-ws server says that it does not let the client in. */
-const NOT_LET_IN = new Set([4401, 4403]);
+/** The close codes of a graphql-transport-ws server that denies access. */
+const ACCESS_DENIED = new Set([4401, 4403]);
 
-/** Some proxies open a WebSocket and pass nothing on. */
+/** Time limit for the acknowledgement: some proxies open a WebSocket but forward nothing. */
 const ACKNOWLEDGEMENT_MS = 10_000;
 
-/** A connection may die without a word: how often to ask whether it lives, and how long to wait. */
+/** Interval of pings and time limit for their pongs, which detect a dead connection. */
 export const PING_MS = 10_000;
 export const PONG_MS = 5_000;
 
 /**
- * Follow a subscription until it ends or the signal says stop.
+ * Follow a subscription until it ends or the signal is aborted.
  *
- * @throws Failure when it cannot be followed either way.
+ * @throws Failure if neither transport works.
  */
 export async function follow(
   endpoint: string,
@@ -29,14 +29,14 @@ export async function follow(
   next: Next,
   signal: AbortSignal,
 ): Promise<void> {
-  let heard = false;
+  let received = false;
   try {
     await overWebSocket(endpoint, operation, signal, (result) => {
-      heard = true;
+      received = true;
       next(result);
     });
   } catch (error) {
-    if (signal.aborted || heard || !isConnectionLoss(error)) throw readable(error);
+    if (signal.aborted || received || !isConnectionLoss(error)) throw readable(error);
     await overServerSentEvents(endpoint, operation, next, signal);
   }
 }
@@ -55,8 +55,8 @@ function overWebSocket(
     connectionAckWaitTimeout: ACKNOWLEDGEMENT_MS,
     keepAlive: PING_MS,
     on: {
-      ping: (received) => {
-        if (!received) unanswered = setTimeout(() => client.terminate(), PONG_MS);
+      ping: (fromServer) => {
+        if (!fromServer) unanswered = setTimeout(() => client.terminate(), PONG_MS);
       },
       pong: () => clearTimeout(unanswered),
       closed: () => clearTimeout(unanswered),
@@ -104,13 +104,13 @@ function payload({ query, variables, operationName }: Operation) {
 
 function isConnectionLoss(error: unknown): boolean {
   const code = closeCode(error);
-  return !(Array.isArray(error) || (code !== null && NOT_LET_IN.has(code)));
+  return !(Array.isArray(error) || (code !== null && ACCESS_DENIED.has(code)));
 }
 
 function readable(error: unknown): unknown {
   if (error instanceof Failure || Array.isArray(error)) return error;
   const code = closeCode(error);
-  if (code !== null && NOT_LET_IN.has(code)) {
+  if (code !== null && ACCESS_DENIED.has(code)) {
     return signInFailed();
   }
   return unreachable();

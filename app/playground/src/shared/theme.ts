@@ -1,4 +1,4 @@
-/** Light, dark, or as the system has it; a choice outlives the visit. */
+/** The colour theme: light, dark, or the system's. The choice is kept in local storage. */
 
 import { Store } from './store';
 
@@ -16,7 +16,7 @@ export function chooseTheme(chosen: Theme): void {
   applyTheme();
 }
 
-/** The style sheets ask for `data-theme`; without one they follow the system. */
+/** Set `data-theme`, which the style sheets use; without it, they follow the system. */
 export function applyTheme(): void {
   const chosen = theme.get();
   if (chosen === 'system') delete document.documentElement.dataset.theme;

@@ -8,9 +8,9 @@ export interface SendOptions {
   files?: PickedFiles;
   headers?: Record<string, string>;
   maxUploadBytes?: number;
-  /** How much of the request has gone out, from 0 to 1. */
+  /** Takes the share of the request that has been sent, from 0 to 1. */
   onProgress?: (share: number) => void;
-  /** Hears what came back, before it is read. */
+  /** Takes the response before it is parsed. */
   onReply?: (reply: { status: number; text: string }) => void;
   signal?: AbortSignal;
 }
@@ -18,7 +18,7 @@ export interface SendOptions {
 /**
  * Run an operation.
  *
- * @throws Failure when there is no GraphQL reply; an AbortError when the signal says stop.
+ * @throws Failure if the response is not GraphQL; an AbortError if the signal is aborted.
  */
 export async function send<Data>(
   endpoint: string,
@@ -30,7 +30,7 @@ export async function send<Data>(
   const size = Object.values(files)
     .flat()
     .reduce((sum, file) => sum + file.size, 0);
-  // Browsers tell "connection lost" when a server refuses a body before it has come in full.
+  // Browsers report a lost connection if a server rejects a body before receiving all of it.
   if (options.maxUploadBytes && size > options.maxUploadBytes)
     throw tooLarge(options.maxUploadBytes);
   const headers = {
@@ -46,9 +46,9 @@ export async function send<Data>(
 }
 
 /**
- * Fetch a file that wants credentials, which a link could not carry.
+ * Fetch a file that requires credentials, which a link cannot send.
  *
- * @throws Failure when there is no such file; an AbortError when the signal says stop.
+ * @throws Failure if there is no such file; an AbortError if the signal is aborted.
  */
 export async function fetchFile(url: string, signal: AbortSignal): Promise<Blob> {
   const lost = (error: unknown) => {
@@ -65,7 +65,7 @@ export async function fetchFile(url: string, signal: AbortSignal): Promise<Blob>
   );
 }
 
-/** fetch cannot tell how much of a body has gone out; XMLHttpRequest can. */
+/** Send a request by XMLHttpRequest, which reports upload progress; fetch does not. */
 function request(
   url: string,
   headers: Record<string, string>,

@@ -1,12 +1,12 @@
 import { fileSize } from '../shared/failure';
 import { useStore } from '../shared/store';
-import { answer } from './fetcher';
+import { response } from './fetcher';
 
-/** Status, time and size of the last answer. */
-export function AnswerFacts() {
-  const facts = useStore(answer);
+/** Status, time and size of the last response. */
+export function ResponseFacts() {
+  const facts = useStore(response);
   return (
-    <p className="answer-facts" role="status">
+    <p className="response-facts" role="status">
       {facts && `Status ${facts.status} · ${time(facts.milliseconds)} · ${fileSize(facts.bytes)}`}
     </p>
   );
