@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Writes a compressed copy beside each file of text, which the service gives to those who accept it. */
+/** Writes a compressed copy of each text file, which the service sends to clients that accept it. */
 const compressed: Plugin = {
   name: 'compressed',
   async writeBundle({ dir = '' }, bundle) {
@@ -16,7 +16,7 @@ const compressed: Plugin = {
   },
 };
 
-/** Leaves out the fonts inside GraphiQL's style sheet: the pages have their own, Monaco brings its icons. */
+/** Removes the fonts in GraphiQL's style sheet: the pages have their own, and Monaco has its icons. */
 const withoutFonts: Plugin = {
   name: 'without-fonts',
   enforce: 'pre',
@@ -27,8 +27,8 @@ const withoutFonts: Plugin = {
   },
 };
 
-// Two pages: index.html, the page for people, and playground.html, GraphiQL. Relative paths, so that
-// both work behind a proxy that serves genregraph under a folder.
+// Two pages: index.html, and playground.html with GraphiQL. Relative paths, so that both work behind a
+// proxy that serves genregraph under a path prefix.
 export default defineConfig({
   base: './',
   plugins: [withoutFonts, react(), compressed],
@@ -37,12 +37,12 @@ export default defineConfig({
   build: {
     rolldownOptions: {
       input: ['index.html', 'playground.html'],
-      // GraphiQL's "use no memo" is for a compiler that does not run here.
+      // GraphiQL's "use no memo" is a directive for a compiler that is not used here.
       checks: { moduleLevelDirective: false },
     },
     assetsInlineLimit: 0, // a data: script or style would break the Content-Security-Policy
     modulePreload: { polyfill: false },
-    license: { fileName: 'licenses.md' }, // of what is bundled, as those licences ask
+    license: { fileName: 'licenses.md' }, // required by the licences of bundled packages
     chunkSizeWarningLimit: 8000, // Monaco
   },
 });

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const library = (path: string) => fileURLToPath(new URL(`node_modules/${path}`, import.meta.url));
 
-// graphql must be one copy; Node would take one build of it for the tests and another for this library.
+// There must be one copy of graphql; Node would load different builds for the tests and for this library.
 export default defineConfig({
   resolve: {
     alias: {

@@ -1,4 +1,4 @@
-// What every scenario needs: a browser that notes what must not happen, axe, and screenshots.
+// Helpers of all scenarios: a browser that records errors, axe, and screenshots.
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
@@ -17,23 +17,23 @@ export const PHONE = {
 };
 export const DARK = { colorScheme: 'dark' };
 
-/** A refused request is an error in the console too, but one that the scenario asked for. */
+/** The console also reports rejected requests, which some scenarios expect. */
 export const REFUSED_REQUEST = /Failed to load resource/;
 
 /**
- * Run `scenario` in a fresh browser profile. Fails if the page asks anything of another host or
- * writes an error to the console that is not among those allowed.
+ * Run a scenario in a new browser profile. Fail if the page sends a request to another host, or logs an
+ * unexpected error.
  */
 export async function inBrowser(url, options, scenario, { allowed = null } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
-    // Root may not use the sandbox, and containers have a small /dev/shm.
+    // The sandbox does not work as root, and containers have a small /dev/shm.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
   });
   try {
     const context = await browser.newContext({
       locale: 'en-GB',
-      reducedMotion: 'reduce', // a picture of a bar that grows shows no bar
+      reducedMotion: 'reduce', // a screenshot of a growing bar would show none
       ...options,
     });
     const page = await context.newPage();
@@ -62,7 +62,7 @@ export async function inBrowser(url, options, scenario, { allowed = null } = {})
 
 /** Fail if axe finds anything serious, or the page is wider than the screen. */
 export async function checkAccessible(page) {
-  await page.waitForFunction(() => !document.querySelector('[aria-busy=true]')); // then it is paler
+  await page.waitForFunction(() => !document.querySelector('[aria-busy=true]')); // busy content is faded
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
@@ -76,7 +76,7 @@ export async function checkAccessible(page) {
   if (excess > 0) throw new Error(`the page is ${excess} pixels wider than the screen`);
 }
 
-/** Fail if a thumb would miss something to press: less than 44 pixels high or wide. */
+/** Fail if a touch target is less than 44 pixels high or wide. */
 export async function checkTouchTargets(page, within = 'html') {
   const small = await page.evaluate((selector) => {
     const root = document.querySelector('dialog[open]') ?? document.querySelector(selector);
@@ -92,11 +92,11 @@ export async function checkTouchTargets(page, within = 'html') {
 
 export async function screenshot(page, name, { fullPage = false } = {}) {
   await mkdir(SCREENSHOTS, { recursive: true });
-  await page.waitForTimeout(300); // fonts and focus rings settle
+  await page.waitForTimeout(300); // for fonts and focus rings
   await page.screenshot({ path: new URL(`${name}.png`, SCREENSHOTS).pathname, fullPage });
 }
 
-/** Drop a file on an element as a hand would. */
+/** Drop a file on an element, as a user would. */
 export async function drop(page, selector, name, content) {
   const transfer = await page.evaluateHandle(
     ([fileName, text]) => {

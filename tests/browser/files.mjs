@@ -1,4 +1,4 @@
-// Files on their way to songs, as people follow them.
+// Uploads and the Files view.
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
@@ -14,12 +14,12 @@ import {
 } from './browser.mjs';
 import { column, focused, settled, shown, signIn, upload } from './steps.mjs';
 
-/** Files in the list of files: open, download in three formats, delete. */
+/** The Files view: open a file, download it in three formats, delete it. */
 export async function filesView({ url, file, rows, classified }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
     await upload(page, file);
-    // the same songs again, under another name: the first file's belong to the second now
+    // the same songs in another file, to which they now belong
     await drop(page, 'body', 'again.csv', await readFile(file, 'utf8'));
     await page.getByRole('option', { name: /^again\.csv/ }).waitFor({ state: 'attached' });
     await settled(page);
@@ -40,7 +40,7 @@ export async function filesView({ url, file, rows, classified }) {
     await screenshot(page, 'page-files-desktop');
     await checkAccessible(page);
 
-    // the first file still shows what it answered, and each song where it belongs now
+    // the first file still shows its results, and each song its current batch
     await row('songs.csv').getByRole('button', { name: 'Show songs of songs.csv' }).click();
     await page.getByText(`1–25 of ${classified}`).waitFor();
     await page.locator('.list .link').first().click();
@@ -52,14 +52,14 @@ export async function filesView({ url, file, rows, classified }) {
     await page.getByRole('button', { name: `Delete the file and its ${classified} songs` }).click();
     await page.getByText(`Deleted again.csv and ${classified} songs.`).waitFor();
     await row('again.csv').waitFor({ state: 'detached' });
-    await focused(page, '#files-title'); // the button that had it is gone
+    await focused(page, '#files-title'); // the focused button is gone
     await row('songs.csv').getByRole('button', { name: 'Delete songs.csv' }).click();
     await page.getByRole('button', { name: 'Delete the file', exact: true }).click();
     await page.getByText('No files yet.').waitFor();
   });
 }
 
-/** Two files side by side, genres over batches, and a file's songs classified again. */
+/** Comparing two files, genres over batches, and reclassifying a file's songs. */
 export async function comparedFiles({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -69,7 +69,7 @@ export async function comparedFiles({ url, file }) {
     await page.getByRole('option', { name: /^other\.csv/ }).first().waitFor({ state: 'attached' });
     await settled(page);
 
-    // the genres of both, in the address too
+    // the genres of both, also in the URL
     const choice = page.getByLabel('Compare with');
     await choice.selectOption(await choice.locator('option', { hasText: 'songs.csv' }).getAttribute('value'));
     const bars = page.locator('.genre-bars button').filter({ has: page.locator('.dot') });
@@ -88,7 +88,7 @@ export async function comparedFiles({ url, file }) {
     await page.getByLabel('Songs of').selectOption('');
     equal((await shown(page)).get('compare'), null, 'comparison of all songs');
 
-    // each batch a bar, which opens it
+    // each batch has a bar that opens it
     await page.getByText('Genres over batches').click();
     const history = page.locator('.history li');
     equal(await history.locator('button').allInnerTexts(), ['other.csv', 'songs.csv'], 'batches');
@@ -99,7 +99,7 @@ export async function comparedFiles({ url, file }) {
     await history.first().getByRole('button').click();
     await page.getByText('rows in the file').waitFor();
 
-    // the songs of one of them again, all below the threshold
+    // reclassify one file, with all songs below the threshold
     await page.getByRole('button', { name: 'Files', exact: true }).click();
     await page.getByRole('button', { name: 'Classify again: other.csv' }).click();
     await page.getByLabel('Uncertain below, in percent').fill('100');
@@ -115,7 +115,7 @@ export async function comparedFiles({ url, file }) {
   });
 }
 
-/** A file without columns: they are named as ranges, and a template that works is at hand. */
+/** A file without some required columns: they are listed as ranges, with a template that works. */
 export async function missingColumns({ url }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -137,7 +137,7 @@ export async function missingColumns({ url }) {
   });
 }
 
-/** Several files at once, one of them wrong: each is dealt with, none is lost. */
+/** Several files at once, one of them invalid: none is lost. */
 export async function severalFiles({ url, file, bad_file: badFile }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -161,7 +161,7 @@ export async function refusedFile({ url, bad_file: badFile, problem }) {
       'column, problem, value, line');
     await checkAccessible(page);
     await screenshot(page, 'page-refused-desktop');
-    // the rest of the file, without the row
+    // the file without the invalid row
     await page.getByRole('button', { name: 'Skip 1 row and classify' }).click();
     await page.getByText('rows in the file').waitFor();
     await page.getByText('skipped: invalid values').waitFor();
@@ -170,7 +170,7 @@ export async function refusedFile({ url, bad_file: badFile, problem }) {
   });
 }
 
-/** A file without some columns, classified without them. */
+/** A file without optional columns is classified without them. */
 export async function incompleteFile({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -185,16 +185,16 @@ export async function incompleteFile({ url, file }) {
   });
 }
 
-/** A file that the page has queued because of its size: how far it is shows, a reload goes on. */
+/** A large file, classified in the background: its progress is shown and survives a reload. */
 export async function largeFile({ url, file, rows }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
     await page.getByLabel('CSV files of songs').setInputFiles(file);
     const bar = page.getByRole('progressbar', { name: 'Classification' });
-    await onItsWay(page);
+    await partlyDone(page);
     equal(await bar.getAttribute('max'), String(rows), 'rows that the bar stands for');
     await page.reload();
-    await onItsWay(page);
+    await partlyDone(page);
     await page.getByRole('button', { name: 'Files 1 being classified' }).click();
     await page.waitForFunction(() =>
       document.querySelector('.files .status')?.innerText === 'Classifying' &&
@@ -207,7 +207,7 @@ export async function largeFile({ url, file, rows }) {
     await page.getByText('rows in the file').waitFor();
     equal(await page.locator('.facts dd').first().innerText(), rows.toLocaleString('en'), 'rows');
     await focused(page, '#genres-title');
-    // a list too long to be loaded at once: pages and filters of the service
+    // a list too long for memory is paged and filtered by the service
     await settled(page);
     await page.getByLabel('Confidence', { exact: true }).selectOption('Uncertain only');
     await page.locator('.list .tag').first().waitFor();
@@ -224,20 +224,20 @@ export async function largeFile({ url, file, rows }) {
   });
 }
 
-/** Some but not all rows are done, in the bar and in words. */
-const onItsWay = (page) =>
+/** Wait until some but not all rows are done, in the bar and in words. */
+const partlyDone = (page) =>
   page.waitForFunction(() => {
     const bar = document.querySelector('.activity progress[aria-label="Classification"]');
     const said = document.querySelector('.activity [role="status"]')?.innerText ?? '';
     return bar?.position > 0 && bar.position < 1 && /^\d?0% of the rows are done\.$/.test(said);
   });
 
-/** A file that the service queues, followed in each way there is. */
+/** A queued file is followed by each kind of connection. */
 export async function queuedFile({ url, file, rows, way }) {
   const asked = { sockets: 0, streams: 0 };
   await inBrowser(url, DESKTOP, async (page) => {
     if (way === 'socket') page.on('websocket', () => { asked.sockets += 1; });
-    else if (way === 'silence') await silentAfterFirstNews(page, () => { asked.sockets += 1; });
+    else if (way === 'silence') await silentAfterFirstProgress(page, () => { asked.sockets += 1; });
     else await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
     await page.route('**/graphql', (route) => {
       const stream = route.request().headers().accept === 'text/event-stream';
@@ -250,7 +250,7 @@ export async function queuedFile({ url, file, rows, way }) {
       response.request().headers()['content-type']?.startsWith('multipart/'));
     await page.getByLabel('CSV files of songs').setInputFiles(file);
     equal((await (await reply).json()).data.classifyBatch.status, 'QUEUED', 'status at first');
-    // whoever waits is led to the songs
+    // a user who waits gets to the songs
     await page.getByText('rows in the file').waitFor();
     equal(await page.locator('.facts dd').first().innerText(), String(rows), 'rows');
     await settled(page);
@@ -259,8 +259,8 @@ export async function queuedFile({ url, file, rows, way }) {
   equal([asked.sockets > 0, asked.streams > 0], [overSocket, !overSocket], 'ways taken');
 }
 
-/** A connection that dies without a word, as in a tunnel, once there was news of the batch. */
-const silentAfterFirstNews = (page, onSilence) =>
+/** A connection that dies silently, as in a tunnel, after the first progress. */
+const silentAfterFirstProgress = (page, onSilence) =>
   page.routeWebSocket(/\/graphql$/, (socket) => {
     const server = socket.connectToServer();
     let silent = false;
@@ -285,7 +285,7 @@ export async function cancelledFile({ url, file }) {
     await screenshot(page, 'page-queued-phone');
     await page.reload();
     await page.getByText('Queued: 0 of 428 rows').waitFor();
-    // while it waits, the page is free for other files; the same one joins the batch
+    // meanwhile the page accepts other files; uploading the same one joins its batch
     await page.getByText('Drop CSV files of songs here').waitFor();
     await picker.setInputFiles(file);
     await page.waitForFunction(() => document.querySelectorAll('.activity > li').length === 1 &&
@@ -300,7 +300,7 @@ export async function cancelledFile({ url, file }) {
   });
 }
 
-/** What a batch waits for, which the page says in the service's words. */
+/** The page shows the service's reason why a batch waits. */
 export async function waitingFile({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
@@ -323,11 +323,11 @@ export async function waitingFile({ url, file }) {
     await page.locator('.files').getByText('Waiting', { exact: true }).waitFor();
     equal(await page.getByText('You can close this page').count(), 1, 'what people who wait want to know');
     await checkAccessible(page);
-    await page.unrouteAll({ behavior: 'ignoreErrors' }); // it asks each second
+    await page.unrouteAll({ behavior: 'ignoreErrors' }); // it polls every second
   }, { allowed: REFUSED_REQUEST });
 }
 
-/** The list of files may report the failure before the subscription does. */
+/** The Files view may report a failure before the subscription does. */
 export async function failedBeforeItWasFollowed({ url, bad_file: badFile }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await page.routeWebSocket(/\/graphql$/, async (socket) => {

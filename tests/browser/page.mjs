@@ -1,4 +1,4 @@
-// The page for people, as people use it.
+// The page.
 import { readFile } from 'node:fs/promises';
 import {
   checkAccessible,
@@ -27,7 +27,7 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     await checkAccessible(page);
     await shot(page, 'page-desktop');
 
-    // all of it as a file, which the service makes
+    // all results as a file from the service
     const whole = page.waitForEvent('download');
     const made = page.waitForResponse(/\/batches\/.+\/songs\.csv$/);
     await page.getByRole('button', { name: 'Download CSV' }).click();
@@ -41,7 +41,7 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     equal(lines[0], ['\uFEFFtrackID,title,genre,verifiedGenre,confidence,confident', ...probabilities,
       'modelVersion,classifiedAt'].join(','), 'its header');
 
-    // a genre, its pages
+    // a genre and its pages
     await page.getByRole('button', { name: `${genre} ${songs} song` }).click();
     await page.getByRole('heading', { name: genre }).waitFor();
     await page.getByText(`1–${Math.min(25, songs)} of ${songs}`).waitFor();
@@ -68,7 +68,7 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
 
-    // search over all genres, and the result as a file
+    // search in all genres, and save the result
     await page.getByRole('button', { name: /^All genres/ }).click();
     await page.getByLabel('Search titles').fill(search);
     await page.getByText(new RegExp(`of ${found}$`)).waitFor();
@@ -79,7 +79,7 @@ export async function journey({ url, file, rows, classified, genre, songs, searc
     equal(text.split('\r\n')[0],
       '\uFEFFtrackID,title,genre,confidence,confident,modelVersion,classifiedAt', 'header');
 
-    // another visit finds the same list; the credentials are this tab's
+    // a reload shows the same list; the credentials are kept in this tab
     await page.reload();
     await page.getByText(new RegExp(`of ${found}$`)).waitFor();
     equal(await page.getByLabel('Search titles').inputValue(), search, 'search after a reload');
@@ -107,7 +107,7 @@ export async function phone({ url, file }) {
   });
 }
 
-/** Every state of the page, for axe and for the eye. */
+/** Every state of the page, checked by axe, with screenshots. */
 export async function dark({ url, file, bad_file: badFile }) {
   await states(url, { ...DESKTOP, ...DARK }, 'dark', file, badFile);
 }
@@ -198,7 +198,7 @@ export async function keyboard({ url, file }) {
     await settled(page);
     await focused(page, '#genres-title');
     await tabTo('All genres');
-    await page.keyboard.press('Tab'); // the first genre's button
+    await page.keyboard.press('Tab'); // the button of the first genre
     await page.keyboard.press('Space');
     await page.locator('.genre-bars [aria-pressed="true"] .dot').waitFor();
     await settled(page);
@@ -218,11 +218,11 @@ export async function keyboard({ url, file }) {
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await focused(page, '.link'); // the focus is back
+    await focused(page, '.link'); // the focus is restored
   });
 }
 
-/** A song is opened, and its row is gone when it is closed. */
+/** The row of an open song disappears before its dialog is closed. */
 export async function listChangesUnderADialog({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -238,7 +238,7 @@ export async function listChangesUnderADialog({ url, file }) {
   });
 }
 
-/** What is shown is in the address: back, forward and another tab show the same. */
+/** The URL contains the state: back, forward and another tab restore it. */
 export async function address({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -257,7 +257,7 @@ export async function address({ url, file }) {
     equal(Object.fromEntries(await shown(page)), { file: batch, genre: 'metal', sort: 'least-confident', song },
       'address');
 
-    // a reload starts with the layout that it will have
+    // a reload starts with the final layout
     const link = page.url();
     let release;
     const held = new Promise((resolve) => { release = resolve; });
@@ -279,7 +279,7 @@ export async function address({ url, file }) {
     await page.goForward();
     await page.getByRole('heading', { name: 'metal' }).waitFor();
 
-    // the link in a tab of its own, after signing in there
+    // the link in another tab, after signing in there
     const other = await page.context().newPage();
     await signIn(other, link);
     await other.getByRole('dialog', { name: title }).waitFor();
@@ -288,7 +288,7 @@ export async function address({ url, file }) {
     await settled(other);
     equal(await column(other, 1), listed, 'songs');
 
-    // another file starts without the filters of this one
+    // another file starts without filters
     await page.getByLabel('Search titles').fill('no such title');
     await page.getByText('No songs match.').waitFor();
     await page.getByRole('button', { name: 'Clear filters' }).click();
@@ -303,7 +303,7 @@ export async function address({ url, file }) {
     await settled(page);
     equal(await page.getByLabel('Search titles').inputValue(), '', 'search for the new file');
 
-    // a link to a file that is gone leads on
+    // a link to a deleted file offers a way on
     await page.goto(`${url}/?file=${btoa('Batch:00000000-0000-0000-0000-000000000000')}`);
     await page.getByText('This file does not exist.').waitFor();
     equal(await page.locator('.songs').count(), 0, 'lists of no songs');
@@ -314,7 +314,7 @@ export async function address({ url, file }) {
   });
 }
 
-/** The list by confidence: the histogram's range keeps what it says. */
+/** Sorting by confidence, and the histogram's range. */
 export async function confidenceRange({ url, file, above }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -331,9 +331,9 @@ export async function confidenceRange({ url, file, above }) {
     await screenshot(page, 'page-range-desktop');
     await page.getByRole('button', { name: 'Reset' }).click();
     equal(await lowest.inputValue(), '0', 'lowest confidence after a reset');
-    await focused(page, '[aria-label="Lowest confidence"]'); // the button is gone
+    await focused(page, '[aria-label="Lowest confidence"]'); // the button has disappeared
 
-    // why a song is of its genre, in words
+    // the explanation of a genre, in words
     await page.locator('.list .link').first().click();
     await page.getByRole('dialog').getByRole('heading', { name: /^Why / }).waitFor();
     const reasons = await page.locator('.why li').allInnerTexts();
@@ -342,7 +342,7 @@ export async function confidenceRange({ url, file, above }) {
   });
 }
 
-/** No wider than the screen at 320 pixels, in forced colours, and by the theme that is chosen. */
+/** No sideways scrolling at 320 pixels, in forced colours and in each theme. */
 export async function narrow({ url, file, bad_file: badFile }) {
   const options = { viewport: { width: 320, height: 640 }, deviceScaleFactor: 2 };
   await inBrowser(url, options, async (page) => {
@@ -361,7 +361,7 @@ export async function narrow({ url, file, bad_file: badFile }) {
     await page.getByRole('button', { name: 'Dismiss' }).click();
     await upload(page, file);
     await look('songs');
-    // a genre brings its songs into view
+    // choosing a genre scrolls to its songs
     await page.evaluate(() => scrollTo(0, 0));
     await page.getByRole('button', { name: /^metal \d+ songs/ }).click();
     await page.waitForFunction(() => {
@@ -415,7 +415,7 @@ export async function narrow({ url, file, bad_file: badFile }) {
   });
 }
 
-/** All that a first visit loads, as it goes over the wire. */
+/** The bytes transferred by a first visit. */
 export async function weight({ url, limit }) {
   await inBrowser(url, DESKTOP, async (page) => {
     const session = await page.context().newCDPSession(page);
@@ -437,7 +437,7 @@ export async function wrongCredentials({ url }) {
     await page.getByRole('alert').getByText('Sign-in failed. Check your client ID and secret.').waitFor();
     await checkAccessible(page);
     equal(await page.getByRole('navigation', { name: 'Views' }).count(), 0, 'views of nobody');
-    // the same again is asked again: the client may have been added meanwhile
+    // the same credentials are checked again: the client may have been added
     const again = page.waitForRequest('**/graphql');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await again;
@@ -449,7 +449,7 @@ export async function wrongCredentials({ url }) {
   }, { allowed: REFUSED_REQUEST });
 }
 
-/** The service takes little; the page is told so, or is not and hears it from the service. */
+/** A low upload limit, known to the page or reported by the service. */
 export async function tooLarge({ url, file }) {
   for (const told of [true, false]) {
     await inBrowser(url, DESKTOP, async (page) => {
@@ -486,6 +486,6 @@ export async function knownClient({ url }) {
     equal(await page.locator('.facts dd').first().innerText(), '428', 'rows of the sample');
     await page.getByRole('button', { name: 'Remove the sample songs' }).click();
     await page.getByText('Removed 414 sample songs.').waitFor();
-    await page.locator('.steps').waitFor(); // as at the first visit
+    await page.locator('.steps').waitFor(); // as on a first visit
   });
 }

@@ -1,4 +1,4 @@
-// The playground, and the plain form that takes its place.
+// The playground, and the plain form that replaces it.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -29,7 +29,7 @@ const READY_TABS = ['ClassifyBatch', 'Genres', 'SongsOfGenre', 'ModelCard', 'Bat
 
 const run = (page) => page.locator('.graphiql-execute-button').click();
 
-/** The editor shows only the lines in view, and writes spaces its own way. */
+/** The editor's text; it renders only visible lines, and spaces as no-break spaces. */
 const answered = (page, text) =>
   page.waitForFunction(
     (wanted) =>
@@ -37,7 +37,7 @@ const answered = (page, text) =>
     text,
   );
 
-/** The marks come from workers, some time after a change: they must go, and then stay away. */
+/** Wait until there are no error markers; workers set them some time after a change. */
 const nothingMarked = (page) =>
   page.waitForFunction(([begin, still]) => {
     const marks = globalThis.__MONACO?.editor.getModelMarkers({}) ?? [{}];
@@ -45,14 +45,14 @@ const nothingMarked = (page) =>
     return Date.now() - globalThis.lastMarked > still;
   }, [Date.now(), 1500]);
 
-/** What Monaco has marked in the query and the variables; GraphiQL leaves Monaco there. */
+/** Monaco's error markers in the query and the variables. */
 const marksBecome = (page, messages) =>
   page.waitForFunction((wanted) => {
     const markers = globalThis.__MONACO?.editor.getModelMarkers({}) ?? [{}];
     return JSON.stringify(markers.map(({ message }) => message)) === JSON.stringify(wanted);
   }, messages);
 
-/** Write into the variables editor in place of what it holds. */
+/** Replace the text of the variables editor. */
 async function setVariables(page, text) {
   await page.evaluate((value) => {
     const models = globalThis.__MONACO.editor.getModels();
@@ -60,7 +60,7 @@ async function setVariables(page, text) {
   }, text);
 }
 
-/** Only what the service would refuse is marked: no variable or field that has a default. */
+/** Only real errors are marked: omitting a variable or field with a default is not one. */
 export async function playgroundMarks({ url }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await open(page, url);
@@ -83,12 +83,12 @@ export async function playgroundMarks({ url }) {
 export async function playground({ url, file, rows, genre }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await open(page, url);
-    // nothing to complain of in what a newcomer finds
+    // the initial tabs have no errors
     await nothingMarked(page);
     equal(await page.locator('.graphiql-tab').allInnerTexts(),
       READY_TABS, 'tabs');
 
-    // without a file it says what to do
+    // without a file, a message says what to do
     await run(page);
     await page.getByRole('alert').getByText('Choose a file for $file').waitFor();
 
@@ -98,16 +98,16 @@ export async function playground({ url, file, rows, genre }) {
     await checkAccessible(page);
     await screenshot(page, 'playground-desktop');
 
-    // another visit finds the tab as it was, its variables too
+    // a reload restores the tab with its variables
     await page.reload();
     await page.locator('.graphiql-editor-tool').getByText('onInvalidRow').waitFor();
     equal(await page.locator('.graphiql-tab').allInnerTexts(), READY_TABS, 'tabs after a reload');
 
-    // the other jobs
+    // the other tabs
     await page.getByLabel('File for $file').waitFor();
     await page.getByRole('button', { name: 'Genres', exact: true }).click();
-    await page.locator('.files').waitFor({ state: 'detached' }); // it takes no file
-    await page.locator('.graphiql-plugin').waitFor({ state: 'hidden' }); // else it keeps its room
+    await page.locator('.files').waitFor({ state: 'detached' }); // the operation takes no file
+    await page.locator('.graphiql-plugin').waitFor({ state: 'hidden' }); // otherwise it would take space
     await page.waitForFunction((height) => document.documentElement.scrollHeight === height,
       DESKTOP.viewport.height);
     await run(page);
@@ -122,7 +122,7 @@ export async function playground({ url, file, rows, genre }) {
     await answered(page, '"trainingSongs"');
     await answered(page, genre);
 
-    // a stopped operation says nothing under the answer of the next
+    // a stopped operation does not add facts to the next response
     await page.getByRole('button', { name: 'Genres', exact: true }).click();
     const release = await hold(page, asks('query Genres'));
     const late = page.waitForResponse((response) => asks('query Genres')(response.request()));
@@ -161,7 +161,7 @@ export async function playground({ url, file, rows, genre }) {
   });
 }
 
-/** The upload as a program, copied and run. */
+/** The upload copied as code, which runs. */
 export async function playgroundPrograms({ url, file, rows, python }) {
   const permissions = ['clipboard-read', 'clipboard-write'];
   await inBrowser(url, { ...DESKTOP, permissions }, async (page) => {
@@ -191,7 +191,7 @@ export async function playgroundPrograms({ url, file, rows, python }) {
   });
 }
 
-/** All that the playground loads until its editor shows, as it goes over the wire. */
+/** The bytes transferred until the playground's editor appears. */
 export async function playgroundWeight({ url, limit }) {
   await inBrowser(url, DESKTOP, async (page) => {
     const session = await page.context().newCDPSession(page);
@@ -205,7 +205,7 @@ export async function playgroundWeight({ url, limit }) {
   });
 }
 
-/** A batch classified in the background, then followed by the tab for that as it is. */
+/** A background batch, followed by the unchanged ready-made tab. */
 export async function playgroundFollows({ url, file, rows }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await open(page, url);
@@ -219,11 +219,11 @@ export async function playgroundFollows({ url, file, rows }) {
 
     await page.getByRole('button', { name: 'BatchProgress' }).click();
     await page.locator('.graphiql-query-editor .view-lines').getByText('subscription').first().waitFor();
-    await run(page); // without an id it is about the last batch
-    await answered(page, `"id": "${id.slice(0, 20)}`); // the rest is on a line of its own
+    await run(page); // an empty ID means the last batch
+    await answered(page, `"id": "${id.slice(0, 20)}`); // the rest wraps to another line
     await answered(page, '"status": "SUCCEEDED"');
     await answered(page, `"rowsProcessed": ${rows}`);
-    await page.getByRole('button', { name: 'Execute query (Ctrl-Enter)' }).waitFor(); // it has ended
+    await page.getByRole('button', { name: 'Execute query (Ctrl-Enter)' }).waitFor(); // the subscription has ended
     await nothingMarked(page);
     await checkAccessible(page);
     await screenshot(page, 'playground-progress-desktop');
@@ -236,7 +236,7 @@ export async function playgroundOnAPhone({ url, file, rows }) {
     for (const part of ['.top', '.graphiql-sidebar', '.graphiql-session-header', '.graphiql-toolbar']) {
       await checkTouchTargets(page, part);
     }
-    // a tap on a tab chooses it, wherever it hits
+    // a tap anywhere on a tab selects it
     const tabs = page.locator('.graphiql-tab');
     for (const name of ['Genres', 'ModelCard', 'ClassifyBatch']) {
       const tab = tabs.getByRole('button', { name, exact: true });
@@ -298,7 +298,7 @@ export async function playgroundFailures({ url, file }) {
     await answered(page, 'Sign-in failed.');
     await checkAccessible(page);
 
-    // the right ones: the schema is read again
+    // the right credentials: the schema is fetched again
     await page.getByLabel('Client secret').fill('test');
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByLabel('Show Documentation Explorer').click();

@@ -1,4 +1,4 @@
-// Replies that come late, out of order, or after the reader has moved on.
+// Replies that arrive late, out of order, or after the user has moved on.
 import { readFile } from 'node:fs/promises';
 import { DESKTOP, drop, equal, inBrowser, REFUSED_REQUEST } from './browser.mjs';
 import { asks, enterCredentials, focused, hold, settled, shown, signIn, upload } from './steps.mjs';
@@ -10,14 +10,14 @@ const songsButton = (page) => page.getByRole('button', { name: 'Songs', exact: t
 const row = (page, name) =>
   page.getByRole('listitem').filter({ has: page.getByRole('heading', { name, exact: true }) });
 
-/** The reader goes on while the service thinks. */
+/** The user continues while the service responds slowly. */
 export async function slowReplies({ url, file, bad_file: badFile }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
     await upload(page, file);
     const batch = (await shown(page)).get('file');
 
-    // a file being loaded is not a file without songs
+    // a loading file is not shown as a file without songs
     const choice = page.getByLabel('Songs of');
     await choice.focus();
     await choice.selectOption('');
@@ -29,10 +29,10 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     equal(await page.getByText('No songs match.').count(), 0, 'said too early');
     await release();
     await settled(page);
-    // whoever chose it keeps the focus
+    // the chosen button keeps the focus
     await focused(page, 'select[aria-label="Songs of"]');
 
-    // what was typed about one file is not searched for in the next
+    // a search in one file does not continue in the next
     await page.clock.install();
     await page.clock.pauseAt(Date.now() + 1000);
     await page.getByLabel('Search titles').fill('love');
@@ -42,7 +42,7 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     await page.clock.resume();
     await settled(page);
 
-    // a song is not shown in another one's place
+    // a song is not shown under another song's title
     await page.locator('.list .link').first().click();
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
     release = await hold(page, asks('query Song('));
@@ -54,7 +54,7 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
 
-    // what was saved is said of the list that was saved
+    // the message about saving refers to the saved list
     const saved = page.locator('.songs .download [role=status]');
     await page.getByRole('button', { name: 'Download CSV' }).click();
     await saved.getByText(/^\d+ songs saved$/).waitFor();
@@ -62,7 +62,7 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     await page.getByRole('heading', { name: 'metal' }).waitFor();
     equal(await saved.innerText(), '', 'note of another list');
 
-    // a refusal does not take the focus from whoever types
+    // a rejected file does not take the focus while the user types
     release = await hold(page, isUpload);
     await page.getByLabel('CSV files of songs').setInputFiles(badFile);
     await page.getByLabel('Search titles').focus();
@@ -71,7 +71,7 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     await focused(page, 'input[type=search]');
     await page.getByRole('button', { name: 'Dismiss' }).click();
 
-    // nor does the end of an upload take anybody from what they look at
+    // the end of an upload does not change the view
     release = await hold(page, isUpload);
     await page.getByLabel('CSV files of songs').setInputFiles(file);
     await filesButton(page).click();
@@ -81,10 +81,10 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
   });
 }
 
-/** Only the reply to the last search counts. */
+/** Only the reply to the last search is shown. */
 export async function searchedQuickly({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
-    // so many songs that each search asks the service
+    // with this many songs, the service does the searching
     await page.route('**/graphql', async (route) => {
       if (!asks('query Overview')(route.request())) return route.fallback();
       const response = await route.fetch();
@@ -110,7 +110,7 @@ export async function searchedQuickly({ url, file }) {
   });
 }
 
-/** Another client signs in while files of the first are under way. */
+/** Another client signs in while files of the first are being sent. */
 export async function anotherClient({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     const senders = [];
@@ -126,7 +126,7 @@ export async function anotherClient({ url, file }) {
     const releaseUpload = await hold(page, isUpload);
     await drop(page, 'body', 'second.csv', csv);
     await drop(page, 'body', 'third.csv', csv);
-    // who closes the page meanwhile is asked whether to lose them
+    // closing the page asks for confirmation
     const question = page.waitForEvent('dialog');
     await page.close({ runBeforeUnload: true });
     equal((await question).type(), 'beforeunload', 'question');
@@ -134,14 +134,14 @@ export async function anotherClient({ url, file }) {
     await filesButton(page).click();
     await row(page, 'songs.csv').waitFor();
 
-    // nothing of the first client shows, however long the second one's list takes
+    // no data of the first client is shown while the second one's list loads
     const releaseOverview = await hold(page, asks('query Overview'));
     await switchTo('other');
     await row(page, 'songs.csv').waitFor({ state: 'detached' });
     await releaseOverview();
     await page.getByText('No files yet.').waitFor();
 
-    // the files are sent as their client, and lead nobody else to songs that are not theirs
+    // the files are sent as their own client, and do not change the other client's view
     await releaseUpload();
     for (const name of ['second.csv', 'third.csv']) {
       await page.getByText(`${name} was uploaded as test.`).waitFor();
@@ -153,7 +153,7 @@ export async function anotherClient({ url, file }) {
     await row(page, 'third.csv').waitFor();
     await page.getByText(/uploaded as/).waitFor({ state: 'detached' });
 
-    // who signs out leaves no file behind to be sent
+    // signing out clears the queue
     await hold(page, isUpload);
     await drop(page, 'body', 'fourth.csv', csv);
     await page.locator('.activity').getByText('fourth.csv').waitFor();
@@ -165,7 +165,7 @@ export async function anotherClient({ url, file }) {
   });
 }
 
-/** Files that go while somebody looks at them, here or in another tab. */
+/** Files that are deleted while they are shown, here or in another tab. */
 export async function removedMeanwhile({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
@@ -180,7 +180,7 @@ export async function removedMeanwhile({ url, file }) {
     await page.getByText('No files yet.').waitFor();
     equal((await shown(page)).get('view'), 'files', 'view after the removal');
 
-    // deleted in another tab, the file leaves this list too
+    // a file deleted in another tab disappears here, too
     await songsButton(page).click();
     await upload(page, file);
     await filesButton(page).click();
@@ -196,7 +196,7 @@ export async function removedMeanwhile({ url, file }) {
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('No files yet.').waitFor();
 
-    // a failure is told even if its dialog was closed meanwhile
+    // a failure is shown even if its dialog was closed
     await songsButton(page).click();
     await page.getByRole('button', { name: 'Show all songs' }).click();
     await upload(page, file);
@@ -214,7 +214,7 @@ export async function removedMeanwhile({ url, file }) {
     await page.locator('.toast.is-bad').waitFor();
     await page.getByText('No files yet.').waitFor();
 
-    // a refresh that fails leaves what is there
+    // a failed refresh keeps the content
     await songsButton(page).click();
     await page.getByRole('button', { name: 'Show all songs' }).click();
     await settled(page);

@@ -1,4 +1,4 @@
-// Reviewing songs by key on a desk, and by thumb on a phone.
+// Reviewing songs by keyboard, and by touch on a phone.
 import {
   checkAccessible,
   checkTouchTargets,
@@ -20,7 +20,7 @@ async function openReview(page, url) {
   await title(page).waitFor();
 }
 
-/** Do something, and wait until another song is shown; its title. */
+/** Run an action, wait until another song is shown, and return its title. */
 async function next(page, act) {
   const before = await title(page).innerText();
   await act();
@@ -64,7 +64,7 @@ export async function reviewByKeys({ url, file, first }) {
     await checkAccessible(page);
     await screenshot(page, 'page-review-desktop');
 
-    // what becomes of it
+    // what happens next
     const note = page.locator('.review-next');
     await note.getByText('3 songs to go').waitFor();
     await note.getByText('genregraph learn', { exact: true }).waitFor();
@@ -76,7 +76,7 @@ export async function reviewByKeys({ url, file, first }) {
       'genregraph reclassify --all',
     ], 'commands');
 
-    // the songs' view counts what is verified
+    // the Songs view counts verified songs
     await page.getByRole('button', { name: 'Songs', exact: true }).click();
     await page.getByLabel('Songs of').selectOption('All stored songs');
     await page.getByRole('button', { name: /^polka 1 song/ }).click();
@@ -100,7 +100,7 @@ export async function reviewByThumb({ url }) {
     await next(page, () => page.getByRole('button', { name: 'Undo' }).tap());
     equal(await next(page, () => page.getByRole('button', { name: 'Undo' }).tap()), first, 'the first song');
     await counter(page, '0 verified now, 0 in total');
-    // all that is needed is on the screen at once
+    // everything fits on the screen
     for (const button of [accept, page.getByRole('button', { name: 'Skip' })]) {
       const box = await button.boundingBox();
       if (!box || box.y < 0 || box.y + box.height > PHONE.viewport.height) throw new Error('not on the screen');
@@ -133,7 +133,7 @@ export async function reviewToTheEnd({ url, songs }) {
   });
 }
 
-/** Call songs of one genre another, and accept songs of other genres: one key for each. */
+/** Give songs of one genre another genre, and accept songs of other genres, with one key each. */
 export async function tenKeys({ url, file, wrong, right, corrected, accepted }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);

@@ -1,4 +1,4 @@
-// What people do on the page in every scenario.
+// Steps of several scenarios.
 
 export async function signIn(page, url, secret = 'test') {
   await page.goto(url);
@@ -17,7 +17,7 @@ export async function upload(page, file) {
   await settled(page);
 }
 
-/** Text of the list's cells in one column. */
+/** The texts of a column of the list. */
 export async function column(page, number) {
   const texts = await page.locator(`.list tbody td:nth-child(${number})`).allInnerTexts();
   return texts.map((text) => text.trim());
@@ -25,24 +25,24 @@ export async function column(page, number) {
 
 export const settled = (page) => page.locator('.songs[aria-busy=false] .list:not(.loading)').waitFor();
 
-/** The part of the address that says what is shown; `page.url()` may lag behind. */
+/** The query string of the URL; `page.url()` may be outdated. */
 export const shown = async (page) => new URLSearchParams(await page.evaluate(() => location.search));
 
-/** Wait until what `selector` names has the focus, which it gets some time after it shows. */
+/** Wait until an element has the focus, which it may get after it appears. */
 export const focused = (page, selector) =>
   page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);
 
-/** Whether a request's text has `text`. */
+/** Whether a request's body contains a text. */
 export const asks = (text) => (request) => request.postData()?.includes(text) ?? false;
 
-/** Hold back what `matches` until the function returned is called. */
+/** Delay matching requests until the returned function is called. */
 export async function hold(page, matches) {
   let release;
   const released = new Promise((resolve) => { release = resolve; });
   const handler = async (route) => {
     if (!matches(route.request())) return route.fallback();
     await released;
-    return route.continue().catch(() => {}); // the page may have stopped the request
+    return route.continue().catch(() => {}); // the page may have aborted the request
   };
   await page.route('**/graphql', handler);
   return async () => {

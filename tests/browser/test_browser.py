@@ -27,7 +27,7 @@ pytestmark = NEEDS_BROWSER
 
 
 def in_table(problem: dict[str, Any]) -> list[str]:
-    """The problem in the page's table: column, problem, value and line, each said once."""
+    """Return the cells of a problem in the page's table: column, problem, value and line."""
     expected = problem["message"].split(": ", 1)[1].split(", found ", 1)[0]
     return [problem["column"], expected, problem["value"], str(problem["line"])]
 
@@ -56,12 +56,12 @@ def bad_file(tmp_path: Path) -> Path:
         ),
     ],
 )
-def test_a_file_becomes_songs_by_genre(run: Run, api: ApiClient, file: Path, search: str) -> None:
-    # given what the API itself says of the file
+def test_an_uploaded_file_is_listed_by_genre(run: Run, api: ApiClient, file: Path, search: str) -> None:
+    # given the API's own results
     batch = api.classify(file.read_bytes(), file.name)
     most = max(batch["genres"], key=lambda part: part["songCount"])
     found = api.execute("query($t: String) { songs(titleContains: $t) { totalCount } }", t=search)
-    # then the page says the same, whoever uploads it
+    # then the page shows the same
     run(
         "journey",
         api,
@@ -72,7 +72,7 @@ def test_a_file_becomes_songs_by_genre(run: Run, api: ApiClient, file: Path, sea
         songs=most["songCount"],
         search=search,
         found=found["songs"]["totalCount"],
-        shots=file == SAMPLE,  # a picture of real songs might be passed on
+        shots=file == SAMPLE,  # no screenshots of real songs
     )
 
 
@@ -131,13 +131,13 @@ class TestReview:
         run("reviewByThumb", api)
         assert api.execute("{ songs(verified: true) { totalCount } }") == {"songs": {"totalCount": 0}}
 
-    def test_a_reader_is_told_that_it_may_not(self, run: Run, start_service: StartService) -> None:
+    def test_a_reader_cannot_verify_songs(self, run: Run, start_service: StartService) -> None:
         api = start_service(clients=SecretStr("writer:secret,test:test:reader"))
         with ApiClient(api.url, "writer", "secret") as writer:
             writer.classify(SAMPLE.read_bytes(), "songs.csv")
         run("reviewByReader", api)
 
-    def test_the_queue_goes_on_to_the_end(self, run: Run, api: ApiClient) -> None:
+    def test_all_songs_can_be_reviewed(self, run: Run, api: ApiClient) -> None:
         rows = [song_row(trackID=str(n), title=f"Song {n}") for n in range(1, 26)]
         api.classify(song_csv(rows))
         run("reviewToTheEnd", api, songs=25)
@@ -184,7 +184,7 @@ def test_a_file_without_some_columns_is_classified_without_them(
 
 @pytest.fixture
 def large_file(tmp_path: Path) -> Path:
-    """The sample's songs over and over under other track ids: more than the page sends without a queue."""
+    """The sample songs repeated with other track IDs: too large to be classified in the request."""
     header, *rows = SAMPLE.read_text().splitlines()
     assert header.startswith("trackID,")
     repeated = (f"{number}{row[row.index(',') :]}" for number, row in enumerate(rows * LARGE_TIMES, start=1))
@@ -201,7 +201,7 @@ def test_a_large_file_is_followed_through_a_reload(run: Run, api: ApiClient, lar
 
 
 @pytest.mark.parametrize("way", ["socket", "silence", "events", "polls"])
-def test_a_queued_file_is_followed_whatever_a_proxy_lets_through(
+def test_a_queued_file_is_followed_over_any_connection(
     run: Run, start_service: StartService, way: str
 ) -> None:
     run("queuedFile", start_service(max_sync_rows=100), file=str(SAMPLE), rows=428, way=way)
@@ -210,12 +210,12 @@ def test_a_queued_file_is_followed_whatever_a_proxy_lets_through(
 def test_a_queued_file_can_be_left_and_cancelled(run: Run, start_service: StartService) -> None:
     # given a service without a worker
     api = start_service(max_sync_rows=100, worker_concurrency=0)
-    # then the file sent again joins the batch that was left, and cancels it
+    # then uploading the file again joins its batch, which can be cancelled
     run("cancelledFile", api, file=str(SAMPLE))
     assert api.execute("{ batches { nodes { status } } }")["batches"]["nodes"] == [{"status": "CANCELLED"}]
 
 
-def test_a_file_that_waits_says_for_what(run: Run, start_service: StartService) -> None:
+def test_a_waiting_file_shows_the_reason(run: Run, start_service: StartService) -> None:
     run("waitingFile", start_service(max_sync_rows=100, worker_concurrency=0), file=str(SAMPLE))
 
 
@@ -231,14 +231,16 @@ def test_a_queued_file_that_fails_is_explained_by_line_and_column(
     )
 
 
-def test_a_failure_that_the_list_reports_first_is_shown_too(
+def test_a_failure_is_shown_if_the_list_reports_it_first(
     run: Run, start_service: StartService, bad_file: Path
 ) -> None:
     run("failedBeforeItWasFollowed", start_service(max_sync_rows=2), bad_file=str(bad_file))
 
 
 class TestRaces:
-    def test_slow_replies_disturb_nobody(self, run: Run, api: ApiClient, bad_file: Path) -> None:
+    def test_late_replies_are_not_shown_in_the_wrong_place(
+        self, run: Run, api: ApiClient, bad_file: Path
+    ) -> None:
         run("slowReplies", api, file=str(SAMPLE), bad_file=str(bad_file))
 
     def test_only_the_last_search_counts(self, run: Run, api: ApiClient) -> None:
@@ -248,19 +250,19 @@ class TestRaces:
         clients = SecretStr("test:test,other:other")
         run("anotherClient", start_service(clients=clients), file=str(SAMPLE))
 
-    def test_files_are_removed_under_the_reader(self, run: Run, api: ApiClient) -> None:
+    def test_files_deleted_while_shown_disappear(self, run: Run, api: ApiClient) -> None:
         run("removedMeanwhile", api, file=str(SAMPLE))
 
 
-def test_wrong_credentials_are_told_and_can_be_corrected(run: Run, api: ApiClient) -> None:
+def test_wrong_credentials_are_reported_and_can_be_corrected(run: Run, api: ApiClient) -> None:
     run("wrongCredentials", api)
 
 
-def test_a_file_over_the_limit_is_refused_in_words(run: Run, start_service: StartService) -> None:
+def test_a_file_over_the_limit_is_refused_with_an_explanation(run: Run, start_service: StartService) -> None:
     run("tooLarge", start_service(max_upload_bytes=100_000), file=str(SAMPLE))
 
 
-def test_the_known_client_needs_to_type_nothing(run: Run, start_service: StartService) -> None:
+def test_the_known_client_is_signed_in(run: Run, start_service: StartService) -> None:
     run("knownClient", start_service(known_client="test"))
 
 
@@ -270,15 +272,15 @@ def test_the_playground(run: Run, api: ApiClient, scenario: str) -> None:
     run(scenario, api, file=str(SAMPLE), rows=428, genre=genre)
 
 
-def test_the_playground_marks_only_what_is_wrong(run: Run, api: ApiClient) -> None:
+def test_the_playground_marks_only_errors(run: Run, api: ApiClient) -> None:
     run("playgroundMarks", api)
 
 
-def test_the_playground_copies_programs_that_run(run: Run, api: ApiClient) -> None:
+def test_the_playground_copies_code_that_runs(run: Run, api: ApiClient) -> None:
     run("playgroundPrograms", api, file=str(SAMPLE), rows=428, python=sys.executable)
 
 
-def test_the_playground_loads_little_before_its_editor_shows(run: Run, api: ApiClient) -> None:
+def test_the_playground_transfers_little_before_its_editor_shows(run: Run, api: ApiClient) -> None:
     run("playgroundWeight", api, limit=1_800_000)
 
 
@@ -286,20 +288,20 @@ def test_the_playground_follows_a_batch_to_its_end(run: Run, start_service: Star
     run("playgroundFollows", start_service(max_sync_rows=100), file=str(SAMPLE), rows=428)
 
 
-def test_the_playground_says_what_failed(run: Run, start_service: StartService) -> None:
+def test_the_playground_shows_failures(run: Run, start_service: StartService) -> None:
     run("playgroundFailures", start_service(max_upload_bytes=100_000), file=str(SAMPLE))
 
 
-def test_the_playground_works_where_the_schema_may_not_be_read(run: Run, start_service: StartService) -> None:
+def test_the_playground_works_without_introspection(run: Run, start_service: StartService) -> None:
     api = start_service(introspection=False)
     genre = api.execute("{ model { genres } }")["model"]["genres"][0]
     run("withoutIntrospection", api, genre=genre)
 
 
-def test_the_plain_form_does_the_main_job(
+def test_the_plain_form_classifies_a_file(
     run: Run, start_service: StartService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given an installation whose pages were not built
+    # given an installation without built pages
     sources = tmp_path / "playground"
     for folder in ("plain", "public"):
         shutil.copytree(SOURCES / folder, sources / folder)

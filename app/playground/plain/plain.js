@@ -1,4 +1,4 @@
-// The form that people get where the full pages were not built: no dependencies, no build.
+// The form that is served if the full pages are not built, without dependencies or a build.
 (() => {
   const KEY = 'genregraph-credentials';
   const CLASSIFY = `mutation ClassifyBatch($file: Upload!) {
@@ -30,17 +30,17 @@
     clientSecret.value = kept?.clientSecret ?? knownClient ?? '';
   }
 
-  function show(message, answer) {
+  function show(message, reply) {
     byId('message').hidden = !message;
     byId('message').textContent = message;
-    byId('answer').textContent = answer ? JSON.stringify(answer, null, 2) : '';
+    byId('answer').textContent = reply ? JSON.stringify(reply, null, 2) : '';
   }
 
   function messageOf(status, reply) {
-    const said = reply?.errors?.map((error) => error.message).join(' ') ?? '';
+    const details = reply?.errors?.map((error) => error.message).join(' ') ?? '';
     if (status === 401) return 'Sign-in failed. Check your client ID and secret.';
-    if (status === 413) return `The file is too large. ${said}`;
-    return reply ? said : `The response (status ${status}) is not GraphQL.`;
+    if (status === 413) return `The file is too large. ${details}`;
+    return reply ? details : `The response (status ${status}) is not GraphQL.`;
   }
 
   function send(body, headers) {
@@ -59,14 +59,14 @@
     request.onloadend = () => {
       progress.hidden = true;
       if (request.status === 0) {
-        show('The service cannot be reached, or the file is larger than it takes.', null);
+        show('The service cannot be reached, or the file exceeds its size limit.', null);
         return;
       }
       let reply = null;
       try {
         reply = JSON.parse(request.responseText);
       } catch {
-        // messageOf says so
+        // messageOf reports it
       }
       show(messageOf(request.status, reply), reply);
     };

@@ -26,13 +26,13 @@ describe('csvCell', () => {
     expect(csvCell(text)).toBe(cell);
   });
 
-  it('leaves signs inside a text alone', () => {
+  it('does not change signs inside a text', () => {
     expect(csvCell('A=B+C-D@E')).toBe('A=B+C-D@E');
   });
 });
 
 describe('songsCsv', () => {
-  it('writes a header and a line for each song', () => {
+  it('writes a header and a line per song', () => {
     const song: SongRow = {
       trackId: '7',
       title: '=Corazón',

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { driftNotes } from './drift';
 
-it('speaks of what is unusual, and of nothing else', () => {
+it('notes only unusual groups', () => {
   expect(
     driftNotes({
       rowsClassified: 428,

@@ -26,7 +26,7 @@ const follower = {
 
 function followed(signal = new AbortController().signal) {
   const end = followBatch('1', follower, signal);
-  end.catch(() => {}); // the test looks at it later
+  end.catch(() => {}); // awaited later
   return end;
 }
 
@@ -41,7 +41,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('hears of the rows from the subscription and asks for the end', async () => {
+it('takes progress from the subscription, and requests the finished batch', async () => {
   follow.mockImplementation(async (_endpoint: string, _operation: object, next: Next) => {
     for (const result of [event('QUEUED', 0), event('RUNNING', 2), event('SUCCEEDED', 4)]) {
       next(result);
@@ -53,7 +53,7 @@ it('hears of the rows from the subscription and asks for the end', async () => {
   expect(execute).toHaveBeenCalledOnce();
 });
 
-it('asks each second where no subscription gets through, also through an outage', async () => {
+it('polls every second without subscriptions, also during an outage', async () => {
   follow.mockRejectedValue(unreachable());
   execute
     .mockResolvedValueOnce({ batch: progress('RUNNING', 1) })
@@ -78,7 +78,7 @@ it.each([
   expect(heard).toEqual([]);
 });
 
-it('stops when it is told to', async () => {
+it('stops when the signal is aborted', async () => {
   follow.mockRejectedValue(unreachable());
   execute.mockResolvedValue({ batch: progress('RUNNING', 1) });
   const controller = new AbortController();

@@ -7,7 +7,7 @@ const css = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8
 const palette = css('./palette.css');
 const tokens = css('../shared/tokens.css');
 
-/** Both colours of `--name: light-dark(#…, #…)`. */
+/** Return both colours of `--name: light-dark(#…, #…)`. */
 function pair(text: string, name: string): [light: string, dark: string] {
   const [, light, dark] =
     new RegExp(`--${name}: light-dark\\((#\\w{6}), (#\\w{6})\\)`).exec(text) ?? [];
@@ -31,7 +31,7 @@ function contrast(a: string, b: string): number {
   return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
 }
 
-/** OKLab, in which distances are about those that people see. */
+/** Convert to OKLab, in which distances match perception. */
 function lab(rgb: Rgb): Rgb {
   const cones = times(
     [
@@ -51,7 +51,7 @@ function lab(rgb: Rgb): Rgb {
   );
 }
 
-/** How others see linear RGB: Machado, Oliveira and Fernandes (2009), severity 1. */
+/** Colour blindness in linear RGB: Machado, Oliveira and Fernandes (2009), severity 1. */
 const EYES: Record<string, Rgb[]> = {
   'all cones': [
     [1, 0, 0],
@@ -75,7 +75,7 @@ const EYES: Record<string, Rgb[]> = {
   ],
 };
 
-/** Far more than the 0.02 of OKLab that can just be told apart side by side. */
+/** Far above 0.02, the smallest visible difference in OKLab. */
 const APART = 0.11;
 
 describe.each([
@@ -84,12 +84,12 @@ describe.each([
 ] as const)('on the %s theme', (_, scheme) => {
   const colours = Array.from({ length: 8 }, (__, place) => pair(palette, `genre-${place}`)[scheme]);
 
-  it.each(colours)('%s is seen on the card and the page', (colour) => {
+  it.each(colours)('%s is visible on the card and the page', (colour) => {
     expect(contrast(colour, pair(tokens, 'card')[scheme])).toBeGreaterThanOrEqual(3);
     expect(contrast(colour, pair(tokens, 'ground')[scheme])).toBeGreaterThanOrEqual(3);
   });
 
-  it.each(Object.entries(EYES))('no two are alike with %s', (_eyes, matrix) => {
+  it.each(Object.entries(EYES))('no two are similar with %s', (_eyes, matrix) => {
     const seen = colours.map((colour) =>
       lab(times(matrix, linear(colour)).map((value) => Math.min(1, Math.max(0, value))) as Rgb),
     );
@@ -99,7 +99,7 @@ describe.each([
     expect(Math.min(...distances)).toBeGreaterThanOrEqual(APART);
   });
 
-  it.each(['ink', 'quiet', 'accent', 'bad', 'good'])('text in %s can be read', (name) => {
+  it.each(['ink', 'quiet', 'accent', 'bad', 'good'])('text in %s is readable', (name) => {
     const colour = pair(tokens, name)[scheme];
     expect(contrast(colour, pair(tokens, 'card')[scheme])).toBeGreaterThanOrEqual(4.5);
     expect(contrast(colour, pair(tokens, 'ground')[scheme])).toBeGreaterThanOrEqual(4.5);

@@ -23,28 +23,28 @@ const problem = (
 
 const tempo = [4, 5, 9].map((line) => problem('NOT_A_NUMBER', line, 'tempo', `x${line % 2}`));
 
-it('puts rows together by column and kind', () => {
+it('groups rows by column and kind', () => {
   expect(groupProblems([...tempo, problem('OUT_OF_RANGE', 9, 'key', '12')])).toMatchObject([
     { column: 'tempo', summary: 'not a number', lines: [4, 5, 9], values: ['x0', 'x1'] },
     { column: 'key', summary: 'expected OUT_OF_RANGE', lines: [9], values: ['12'] },
   ]);
 });
 
-it('leaves out the line and the column, which have columns of their own', () => {
+it('removes the line and the column, which have their own columns', () => {
   const message = 'Line 1: the header has no columns tempo and vect_1 … vect_148.';
   expect(groupProblems([{ ...problem('MISSING_COLUMN', 1, null), message }])).toMatchObject([
     { summary: 'the header has no columns tempo and vect_1 … vect_148.', lines: [1] },
   ]);
 });
 
-it('leaves out the value, which has a column of its own', () => {
+it('removes the value, which has its own column', () => {
   const message = `Line 9, column loudness: expected a number from -100 to 50 (dB), found '1e99'.`;
   expect(
     groupProblems([{ ...problem('OUT_OF_RANGE', 9, 'loudness', '1e99'), message }]),
   ).toMatchObject([{ summary: 'expected a number from -100 to 50 (dB)', values: ['1e99'] }]);
 });
 
-it('counts the rows to leave out, where that helps', () => {
+it('counts the rows to skip, if that helps', () => {
   expect(rowsToSkip([...tempo, problem('OUT_OF_RANGE', 9, 'key')])).toBe(3);
   expect(rowsToSkip([...tempo, problem('MISSING_COLUMN', 1, 'key')])).toBeNull();
   expect(rowsToSkip([])).toBeNull();

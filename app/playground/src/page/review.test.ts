@@ -13,14 +13,14 @@ const song = (trackId: string, confidence: number, batch = 'a'): ReviewSong => (
 const order = (...byGenre: ReviewSong[][]) => reviewOrder(byGenre).map(({ trackId }) => trackId);
 
 describe('the order of the queue', () => {
-  it('has a song of each genre in a round, the least confident first', () => {
+  it('has a song of each genre per round, least confident first', () => {
     const pop = [song('p1', 0.2), song('p2', 0.21), song('p3', 0.22)];
     const folk = [song('f1', 0.5), song('f2', 0.6)];
     const punk = [song('k1', 0.1)];
     expect(order(pop, folk, punk)).toEqual(['k1', 'p1', 'f1', 'p2', 'f2', 'p3']);
   });
 
-  it('takes turns between batches among the five least confident of a genre', () => {
+  it('alternates between batches among the five least confident songs of a genre', () => {
     const pop = [
       ...['1', '2', '3', '4'].map((id) => song(id, 0.2, 'a')),
       song('5', 0.3, 'b'),

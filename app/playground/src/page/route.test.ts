@@ -8,7 +8,7 @@ it('writes only what differs from the start page', () => {
   );
 });
 
-it('reads back what it wrote', () => {
+it('parses the query string that it wrote', () => {
   const shown: Route = {
     view: 'files',
     file: 'QmF0Y2g6MQ==',

@@ -16,13 +16,13 @@ const songs = [song('Àlpha', 'pop', 0.9), song('Beta', 'metal', 0.5), song('Gam
 const titles = (rows: readonly SongRow[]) => rows.map(({ title }) => title);
 const ANY = { genre: null, search: '', confident: null };
 
-it('filters by genre, title and certainty', () => {
+it('filters by genre, title and confidence', () => {
   expect(titles(matching(songs, ANY))).toEqual(['Àlpha', 'Beta', 'Gamma']);
   expect(titles(matching(songs, { ...ANY, genre: 'pop', search: ' àL' }))).toEqual(['Àlpha']);
   expect(titles(matching(songs, { ...ANY, confident: false }))).toEqual([]);
 });
 
-it('keeps a range of confidence, its upper end open unless it is all', () => {
+it('selects a range of confidence, including its upper end only at 100%', () => {
   expect(titles(withinRange(songs, { from: 50, to: 90 }))).toEqual(['Beta']);
   expect(titles(withinRange(songs, { from: 90, to: 100 }))).toEqual(['Àlpha', 'Gamma']);
 });
@@ -33,7 +33,7 @@ it('sorts by confidence', () => {
   expect(titles(sorted(songs, 'least-confident'))).toEqual(['Beta', 'Àlpha', 'Gamma']);
 });
 
-it('counts songs by twentieths of confidence', () => {
+it('counts songs in 20 bins of confidence', () => {
   const bins = histogram(songs);
   expect([bins.length, bins[10], bins[18], bins[19]]).toEqual([20, 1, 1, 1]);
 });

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { SHOWN_MS, say, toasts } from './toasts';
 
-it('takes away what asks for nothing after a while, and leaves the rest', () => {
+it('removes toasts without an action after a while, and keeps the others', () => {
   vi.useFakeTimers();
   say('Deleted songs.csv.');
   say('songs.csv failed. Nothing was stored.', { bad: true });

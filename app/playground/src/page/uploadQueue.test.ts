@@ -9,7 +9,7 @@ const steps = (queue: UploadQueue) =>
   queue.uploads.get().map(({ name, state }) => `${name} ${state.step}`);
 const refused = { __typename: 'InvalidSongFile', message: 'no', problems: [], problemCount: 0 };
 
-/** A service whose answers are given by hand, in the order of the questions. */
+/** A service whose responses the test provides, in the order of the requests. */
 function service() {
   const calls: Array<{
     name: string;
@@ -32,7 +32,7 @@ function service() {
 
 const settle = () => new Promise((resolve) => setTimeout(resolve));
 
-it('sends one file after the other, and says which was the last', async () => {
+it('sends one file after another, and reports the last', async () => {
   const { calls, queue } = service();
   const heard: Array<[string, boolean]> = [];
   queue.listener = {
@@ -55,7 +55,7 @@ it('sends one file after the other, and says which was the last', async () => {
   expect(queue.isBusy()).toBe(false);
 });
 
-it('keeps a refused file, to send it again with other options', async () => {
+it('keeps a rejected file, which can be sent again with other options', async () => {
   const { calls, queue } = service();
   queue.add([file('a.csv'), file('b.csv')], OPTIONS);
   calls[0]?.answer(refused);
@@ -71,7 +71,7 @@ it('keeps a refused file, to send it again with other options', async () => {
   expect(steps(queue)).toEqual(['a.csv classifying']);
 });
 
-it('keeps a file that did not get through', async () => {
+it('keeps a file that could not be sent', async () => {
   const { calls, queue } = service();
   const onFailure = vi.fn();
   queue.listener = { onBatch: vi.fn(), onFailure };
@@ -84,7 +84,7 @@ it('keeps a file that did not get through', async () => {
   expect(steps(queue)).toEqual(['a.csv classifying']);
 });
 
-it('sends each file as the client who added it, until that client signs out', async () => {
+it('sends each file as the client that added it, until that client signs out', async () => {
   const { calls, queue } = service();
   credentials.set({ clientId: 'first', clientSecret: '', signIn: 1 });
   queue.add([file('a.csv'), file('b.csv')], OPTIONS);

@@ -4,7 +4,7 @@ import { LANGUAGES, snippet } from './snippets';
 const ENDPOINT = 'http://localhost:8000/graphql';
 const query = { query: 'query A { songs(titleContains: "it\'s") { totalCount } }' };
 
-it('writes curl that a shell reads as it was meant', () => {
+it('quotes curl arguments for the shell', () => {
   expect(snippet('cURL', ENDPOINT, query, {})).toBe(`curl 'http://localhost:8000/graphql' \\
   -H "client-id: $CLIENT_ID" \\
   -H "client-secret: $CLIENT_SECRET" \\
@@ -16,7 +16,7 @@ it('writes curl that a shell reads as it was meant', () => {
 `);
 });
 
-it.each(LANGUAGES)('has the upload and no secret in %s', (language) => {
+it.each(LANGUAGES)('includes the upload and no secret in %s', (language) => {
   const mutation = { query: 'mutation ($file: Upload!) { x }', variables: { file: null, n: 1 } };
   const text = snippet(language, ENDPOINT, mutation, { file: new File(['a'], 'my songs.csv') });
   expect(text).toContain('my songs.csv');

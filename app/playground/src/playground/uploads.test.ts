@@ -4,7 +4,7 @@ import { chosenOperation, filesFor, pick, uploadVariables } from './uploads';
 
 const operations = (text: string) => parse(text).definitions as OperationDefinitionNode[];
 
-it('finds Upload variables, alone, in lists, required or not', () => {
+it('finds Upload variables, single and in lists, required or not', () => {
   const [operation] = operations(
     'mutation ($a: Upload!, $b: [Upload!]!, $c: Upload, $d: String, $e: [[Upload]]) { x }',
   );
@@ -17,14 +17,14 @@ it('finds Upload variables, alone, in lists, required or not', () => {
   expect(uploadVariables(undefined)).toEqual([]);
 });
 
-it('takes the operation of the name, or else the first', () => {
+it('takes the named operation, or the first', () => {
   const [a, b] = operations('query A { x } query B { x }');
   expect(chosenOperation([a, b] as OperationDefinitionNode[], 'B')).toBe(b);
   expect(chosenOperation([a, b] as OperationDefinitionNode[], 'C')).toBe(a);
   expect(chosenOperation([], null)).toBeUndefined();
 });
 
-it('collects picked files and tells which are missing', () => {
+it('collects picked files, and names missing ones', () => {
   const [one, two] = [new File(['1'], '1.csv'), new File(['2'], '2.csv')];
   const [alone, list, missing] = [
     { name: 'alone', list: false },

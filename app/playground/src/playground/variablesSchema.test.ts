@@ -11,7 +11,7 @@ const schema = buildSchema(`
 const schemaOf = (text: string) =>
   variablesSchema(schema, parse(text).definitions[0] as OperationDefinitionNode);
 
-it('requires what has neither a default nor may be null', () => {
+it('requires non-null variables without a default', () => {
   const made = schemaOf('query ($a: Int!, $b: Int! = 3, $file: Upload!, $options: Options) { x }');
   expect(made.required).toEqual(['a', 'file']);
   expect(Object.keys(made.properties ?? {})).toEqual(['a', 'b', 'file', 'options']);

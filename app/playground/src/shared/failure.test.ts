@@ -13,7 +13,7 @@ function failure(status: number, text: string): Failure {
 }
 
 describe('readReply', () => {
-  it('gives replies back, also those with errors', () => {
+  it('returns replies, also with errors', () => {
     expect(readReply(200, '{"data": {"a": 1}}')).toEqual({ data: { a: 1 } });
     expect(readReply(400, errors('no'))).toEqual({ errors: [{ message: 'no' }] });
   });
@@ -26,16 +26,16 @@ describe('readReply', () => {
     [413, '<h1>nginx</h1>', 'too-large', 'The file is too large. Split it into several files.'],
     [503, 'x', 'busy', 'The service is busy or starting. Try again in a moment.'],
   ])('puts status %i into words', (status, text, kind, message) => {
-    const told = failure(status, text);
-    expect([told.kind, told.message]).toEqual([kind, message]);
+    const found = failure(status, text);
+    expect([found.kind, found.message]).toEqual([kind, message]);
   });
 
-  it.each(['<html>', '[]', 'null', '"a"', '{}'])('does not take %s for a reply', (text) => {
+  it.each(['<html>', '[]', 'null', '"a"', '{}'])('rejects %s', (text) => {
     expect(failure(200, text).kind).toBe('unexpected');
   });
 });
 
-it('says how much a request may hold', () => {
+it('states the maximum size of a request', () => {
   expect(tooLarge(128 * 1024 * 1024).message).toContain('The limit is 128 MB.');
   expect(
     [0, 1, 700 * 1024, 1.25 * 1024 ** 2, 12.4 * 1024 ** 2, 4 * 1024 ** 3].map(fileSize),

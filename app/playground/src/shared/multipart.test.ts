@@ -18,7 +18,7 @@ it('puts one file into its variable', () => {
   expect((body.get('0') as File).name).toBe('one.csv');
 });
 
-it('puts several files into a list, beside one alone', () => {
+it('puts several files into a list, beside a single file', () => {
   const body = multipartBody(
     { query: 'mutation' },
     { files: [file('one.csv'), file('two.csv')], other: file('three.csv') },

@@ -24,7 +24,7 @@ it('reads results until the stream is complete', async () => {
   ).toEqual([{ data: { a: 1 } }, { data: { a: 2 } }]);
 });
 
-it('does not care how the stream is cut up or which line ends it has', async () => {
+it('accepts any chunks and line ends', async () => {
   const stream =
     'event: next\r\ndata: {"data":{"ä":1}}\r\n\r\nevent:next\r\ndata:{"data":null}\r\n\r\n';
   expect(await results(...stream)).toEqual([{ data: { ä: 1 } }, { data: null }]);

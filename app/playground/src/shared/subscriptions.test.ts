@@ -5,7 +5,7 @@ import { follow, PING_MS, PONG_MS } from './subscriptions';
 const ENDPOINT = 'http://localhost/graphql';
 const OPERATION = { query: 'subscription { batchProgress(id: "1") { status } }' };
 
-/** A WebSocket server in a class: answers `connection_init` as it is told. */
+/** A stand-in for WebSocket whose response to `connection_init` the test chooses. */
 let answer: (socket: FakeSocket, message: { type: string; id?: string }) => void;
 let sent: unknown[] = [];
 
@@ -66,7 +66,7 @@ async function followed(): Promise<unknown[]> {
   return results;
 }
 
-it('sends the credentials in connection_init and follows to the end', async () => {
+it('sends the credentials in connection_init, and receives all results', async () => {
   answer = (socket, { type, id }) => {
     if (type === 'connect') socket.open();
     if (type === 'connection_init') socket.tell({ type: 'connection_ack' });
@@ -83,7 +83,7 @@ it('sends the credentials in connection_init and follows to the end', async () =
   });
 });
 
-it('says that it is not let in', async () => {
+it('reports denied access', async () => {
   answer = (socket, { type }) => {
     if (type === 'connect') socket.open();
     if (type === 'connection_init') socket.drop(4403);
@@ -91,7 +91,7 @@ it('says that it is not let in', async () => {
   await expect(followed()).rejects.toMatchObject({ kind: 'unauthenticated' });
 });
 
-it('takes server-sent events where no WebSocket gets through', async () => {
+it('uses server-sent events if WebSockets are blocked', async () => {
   answer = (socket, { type }) => {
     if (type === 'connect') socket.drop(1006);
   };
@@ -133,7 +133,7 @@ it.each([
   vi.useRealTimers();
 });
 
-it('passes on what is wrong with the operation', async () => {
+it('passes on the errors of the operation', async () => {
   answer = (socket, { type, id }) => {
     if (type === 'connect') socket.open();
     if (type === 'connection_init') socket.tell({ type: 'connection_ack' });
