@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,14 +18,14 @@ from starlette.routing import Route, WebSocketRoute
 from app import __version__
 from app.batches.background import BackgroundBatches
 from app.batches.classifier import SongClassifier
-from app.batches.explanations import StoredExplanations
 from app.batches.following import Following
 from app.batches.pipeline import Storage
-from app.batches.queue import WorkWaiting
+from app.batches.queue import queue_gauges
 from app.batches.receive import ClassificationService
-from app.batches.service import Batches, Results
-from app.batches.worker import Worker, make_worker, run_until_stopped
-from app.catalogue.accuracy import AccuracyGauges, AccuracyOnVerified
+from app.batches.service import Batches
+from app.batches.stored_songs import StoredExplanations
+from app.batches.worker import Worker
+from app.catalogue.accuracy import AccuracyOnVerified, accuracy_gauges
 from app.catalogue.models import model_registered
 from app.catalogue.service import Catalogue
 from app.catalogue.verification import Verification
@@ -48,6 +49,7 @@ from app.http.limits import ClientQuotas
 from app.http.monitoring import health_routes, metrics_route
 from app.http.responses import RefusedRequestError, http_error, internal_server_error, refused
 from app.http.uploads import Spool
+from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics, Operation
 from app.observability.siblings import Siblings
 from app.observability.tracing import Tracing
@@ -96,7 +98,7 @@ def create_app(
     authenticator = Authenticator(directory, limiter, metrics.record_wrong_credentials)
     worker = None
     if settings.worker_concurrency:
-        worker = make_worker(settings, database, pools.work, classifier, metrics, tracing)
+        worker = Worker(settings, database, pools.work, classifier, metrics, tracing)
     stopping = asyncio.Event()
 
     def stop() -> None:
@@ -129,11 +131,7 @@ def create_app(
         routes=[
             Route("/graphql", view, methods=None),
             WebSocketRoute("/graphql", view),
-            *batch_songs_routes(
-                batches,
-                Results(pools.sessions, settings.request_timeout_seconds),
-                catalogue,
-            ),
+            *batch_songs_routes(batches, catalogue),
             *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
             *_metrics_routes(settings, pools.sessions, accuracy, metrics, others),
         ],
@@ -246,7 +244,7 @@ async def _worker(worker: Worker | None, stopping: asyncio.Event) -> AsyncIterat
     if worker is None:
         yield
         return
-    running = asyncio.create_task(run_until_stopped(worker, stopping))
+    running = asyncio.create_task(worker.run_until(stopping))
     yield
     await running
 
@@ -261,7 +259,7 @@ def _metrics_routes(
     if settings.metrics is MetricsAccess.OFF:
         return []
     together = None if siblings is None else siblings.together
-    gauges = [WorkWaiting(sessions, metrics), AccuracyGauges(accuracy, metrics)]
+    gauges: list[DatabaseGauges[Any]] = [queue_gauges(sessions, metrics), accuracy_gauges(accuracy, metrics)]
     return [metrics_route(metrics, gauges, together)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import strawberry
@@ -12,10 +13,10 @@ from starlette.requests import HTTPConnection
 from strawberry.dataloader import DataLoader
 
 from app.batches.background import BackgroundBatches
-from app.batches.explanations import SongExplanation, SongToExplain, StoredExplanations
 from app.batches.following import Following
 from app.batches.receive import ClassificationService
 from app.batches.service import Batches
+from app.batches.stored_songs import SongExplanation, StoredExplanations
 from app.catalogue.accuracy import AccuracyOnVerified
 from app.catalogue.errors import ForbiddenError
 from app.catalogue.repository import StoredSong
@@ -42,7 +43,9 @@ class Loaders:
         self.song: DataLoader[int, StoredSong | None] = _by_key(catalogue.songs_by_track_ids)
         self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(self._batches_by_ids)
         self.manifest: DataLoader[str, dict[str, Any] | None] = _by_key(catalogue.manifests_by_versions)
-        self.explanation: DataLoader[SongToExplain, SongExplanation | None] = _by_key(explanations.of)
+        self.explanation: DataLoader[StoredSong, SongExplanation | None] = DataLoader(
+            load_fn=explanations.of, cache_key_fn=attrgetter("track_id", "batch_id")
+        )
         self.genre_song_count: DataLoader[str, int] = DataLoader(load_fn=self._genre_song_counts)
 
     async def _batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:

@@ -9,7 +9,7 @@ from graphql import GraphQLError, ValueNode
 from starlette.datastructures import UploadFile
 from strawberry import argument, field, relay
 
-from app.batches.batch import BatchOptions
+from app.batches.pipeline import BatchOptions
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import MAX_PAGE_SIZE
 from app.errors import Code

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from strawberry import argument, field, relay
 from strawberry.file_uploads import Upload
 
-from app.batches.batch import BatchOptions
+from app.batches.pipeline import BatchOptions
 from app.batches.stored_songs import Selection
 from app.catalogue.errors import FORBIDDEN_MESSAGE, ForbiddenError, InvalidArgumentError
 from app.catalogue.service import check_model_version

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+import json
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.batches.batch import BatchOptions, new_batch, new_upload, note_end
 from app.batches.classifier import SongClassifier
+from app.batches.pipeline import BatchOptions, end, new_batch, note_end
 from app.batches.queue import QueueRepository, UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
-from app.batches.stored_file import StoringReader
+from app.batches.stored_file import CopyingReader, store
 from app.batches.stored_songs import Selection, StoredSongsRepository
 from app.catalogue.errors import InvalidArgumentError
 from app.clients.roles import Caller
 from app.database.engine import SessionFactory
-from app.database.tables import BatchRow, BatchStatus
+from app.database.tables import BatchRow, BatchStatus, BatchUploadRow
 from app.observability.metrics import Metrics
 from ml.songs.csv_songs import SongFile
 
@@ -74,17 +73,23 @@ class BackgroundBatches:
             TooManyRowsError: the file has more than `max_rows` rows; nothing is stored.
         """
 
-        async def store(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
+        async def store_file(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
             file.seek(0)
-            add_part = partial(UploadRepository(session).add_part, batch.id)
-            reader = StoringReader(file, add_part, asyncio.get_running_loop())
-            batch.rows_uploaded = await self._count(reader, name, options)
+            copying = CopyingReader(file)
+            song_file = SongFile(
+                copying.file, name=name, on_missing_value=options.on_missing_value, max_rows=self.max_rows
+            )
+            parts = copying.parts(song_file.row_counts())
+            read_part = partial(self.classifier.run, next, parts, None)
+            digest, size = await store(read_part, partial(UploadRepository(session).add_part, batch.id))
+            batch.rows_uploaded = song_file.report.rows
             if batch.rows_uploaded <= more_rows_than:
                 raise _FewRowsError
-            return _join_key(client_id, options, reader.digest), reader.size
+            how = (options.on_invalid_row.value, options.on_missing_value.value, options.min_confidence)
+            return _join_key(client_id, *how, digest.hex()), size
 
         try:
-            return await self._queue_or_join(store, options, file_name=name, client_id=client_id)
+            return await self._queue_or_join(store_file, options, file_name=name, client_id=client_id)
         except _FewRowsError:
             file.seek(0)
             return None
@@ -100,14 +105,15 @@ class BackgroundBatches:
             min_confidence: songs with lower confidence are stored as uncertain.
             client_id: the client that sent the request.
         """
-        join_key = selection.join_key(client_id, self.classifier.model_version, min_confidence)
+        which = selection.to_json()
+        join_key = _join_key("reclassify", client_id, self.classifier.model_version, min_confidence, which)
 
         async def count(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
             batch.rows_uploaded = await StoredSongsRepository(session).count(selection)
             return join_key, 0
 
         options = BatchOptions(min_confidence=min_confidence)
-        return await self._queue_or_join(count, options, client_id=client_id, selection=selection.to_json())
+        return await self._queue_or_join(count, options, client_id=client_id, selection=which)
 
     async def cancel(self, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
         """Cancel an unfinished batch and delete its file; a finished batch stays unchanged.
@@ -118,20 +124,17 @@ class BackgroundBatches:
         """
         async with self.sessions.begin() as session:
             try:
-                upload = await UploadRepository(session).locked(
+                upload, batch = await UploadRepository(session).locked(
                     batch_id, timeout_seconds=CANCEL_TIMEOUT_SECONDS
                 )
             except UploadBusyError:
                 raise InvalidArgumentError(
                     "id", "the batch cannot be cancelled: its songs are already being stored"
                 ) from None
-            batch = await BatchRepository(session).locked(batch_id)
             if batch is None or not caller.may_see(batch.client_id):
                 raise InvalidArgumentError("id", "there is no such batch")
             if upload is not None and not BatchStatus(batch.status).is_final:
-                batch.status = BatchStatus.CANCELLED
-                batch.waiting_reason = None
-                batch.finished_at = datetime.now(UTC)
+                end(batch, BatchStatus.CANCELLED)
                 await ResultRepository(session).remove(batch_id)
                 await UploadRepository(session).remove(batch_id)
                 note_end(batch, self.metrics)
@@ -139,7 +142,7 @@ class BackgroundBatches:
 
     async def _queue_or_join(
         self,
-        store: Callable[[AsyncSession, BatchRow], Awaitable[tuple[str, int]]],
+        store_songs: Callable[[AsyncSession, BatchRow], Awaitable[tuple[str, int]]],
         options: BatchOptions,
         *,
         client_id: str,
@@ -148,62 +151,42 @@ class BackgroundBatches:
     ) -> BatchRow:
         """Queue a batch, or join the client's unfinished one with the same key.
 
-        `store` stores what the batch needs in the session's transaction, and returns its key and size.
+        `store_songs` stores what the batch needs in the session's transaction, and returns its key and size.
         """
         while True:
-            batch = new_batch(
-                options,
-                self.classifier.model_version,
-                client_id,
-                file_name=file_name,
-                selection=selection,
-                status=BatchStatus.QUEUED,
-            )
+            model_version = self.classifier.model_version
+            batch = new_batch(options, model_version, client_id, file_name=file_name, selection=selection)
+            batch.status, batch.started_at = BatchStatus.QUEUED, None
             async with self.writes() as session, session.begin() as transaction:
-                uploads = UploadRepository(session)
-                await BatchRepository(session).add(batch)
-                await uploads.add(new_upload(batch, options))
-                join_key, size = await store(session, batch)
-                if await uploads.set_join_key(batch.id, join_key, size_bytes=size):
+                upload = BatchUploadRow(
+                    batch_id=batch.id,
+                    size_bytes=0,
+                    on_invalid_row=options.on_invalid_row.value,
+                    on_missing_value=options.on_missing_value.value,
+                    stored_at=batch.created_at,
+                )
+                await BatchRepository(session).add(batch, upload)
+                join_key, upload.size_bytes = await store_songs(session, batch)
+                upload.join_key = join_key
+                try:
+                    await session.flush()  # waits for a concurrent transaction that writes the same key
+                except IntegrityError:
+                    await transaction.rollback()
+                else:
                     await QueueRepository(session).add(batch.id)
                     facts = {"batch_id": str(batch.id), "client_id": client_id, "rows": batch.rows_uploaded}
                     log.info("batch queued", **facts)
                     return batch
-                await transaction.rollback()
             async with self.sessions() as session:
                 joined = await UploadRepository(session).batch_of(join_key)
             if joined is not None:  # otherwise it has just ended
                 return joined
-
-    async def _count(self, reader: StoringReader, name: str, options: BatchOptions) -> int:
-        """Store a file while reading it, and return its number of rows."""
-
-        def read() -> int:
-            try:
-                rows = SongFile(
-                    reader.file, name=name, on_missing_value=options.on_missing_value, max_rows=self.max_rows
-                ).count_rows()
-                reader.finish()
-            finally:
-                reader.close()
-            return rows
-
-        counting = self.classifier.run(read)
-        try:
-            return await asyncio.shield(counting)
-        except asyncio.CancelledError:
-            # The thread writes in this transaction, so it must end before the transaction does.
-            reader.stop()
-            with suppress(Exception):
-                await counting
-            raise
 
 
 class _FewRowsError(Exception):
     """The file is small enough to be classified within the request."""
 
 
-def _join_key(client_id: str, options: BatchOptions, digest: bytes) -> str:
-    chosen = (options.on_invalid_row.value, options.on_missing_value.value, repr(options.min_confidence))
-    asked = "\0".join((client_id, *chosen, digest.hex()))
-    return hashlib.sha256(asked.encode()).hexdigest()
+def _join_key(*request: object) -> str:
+    """Return the key that identifies a request."""
+    return hashlib.sha256(json.dumps(request).encode()).hexdigest()

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.batches.batch import BatchOptions, drift_of, new_batch
-from app.batches.pipeline import BatchTransaction, Storage
-from app.batches.repository import BatchRepository
-from app.batches.song_parts import SongPart, pack_to_stage
+from app.batches.classifier import SONGS
+from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch
+from app.batches.song_parts import SongPart, pack
 from app.catalogue.models import ModelRepository
 from app.database.connect import Database
 from app.database.engine import SessionFactory, create_engine, create_session_factory
@@ -113,16 +112,13 @@ class BulkStore:
             async with sessions.begin() as session:
                 options = BatchOptions(min_confidence=min_confidence)
                 batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))
-                await BatchRepository(session).add(batch)
-                transaction = BatchTransaction(session, batch, self._storage)
-                await transaction.open()
+                transaction = await BatchTransaction(session, batch, self._storage).open()
                 staged = await self._stage(transaction, run, progress)
                 if run.refused:
                     await session.rollback()
                     return BulkSummary(batch.model_version, run.findings, run.by_file, refused=True)
-                report = run.findings.report
-                batch.drift = drift_of(staged, by_group(run.findings.songs_outside))
-                await transaction.finish(report, report.problems)
+                batch.drift = {SONGS: staged, **by_group(run.findings.songs_outside)}
+                await transaction.finish(run.findings.report)
             return BulkSummary(
                 batch.model_version,
                 run.findings,
@@ -160,7 +156,7 @@ class BulkStore:
                 if len(result.track_ids):
                     columns = (result.track_ids, result.titles, result.probabilities, result.songs)
                     part = SongPart(staged, *columns)
-                    packed = await asyncio.to_thread(pack_to_stage, part, keeps_features=True)
+                    packed = await asyncio.to_thread(pack, part, keeps_features=True)
                     await transaction.keep_and_stage(packed)
                     staged += len(part)
                 progress(result)

@@ -1,11 +1,14 @@
 """Claims: which worker owns a batch.
 
-Every transaction locks the upload first, then the batch, and checks that this worker still owns the batch.
+Every transaction locks the batch and checks that this worker still owns it.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,7 +16,8 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.batches.batch import Drift, note_end, problem_rows
+from app.batches.classifier import Drift
+from app.batches.pipeline import end, note_end, set_counts
 from app.batches.queue import UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.stored_songs import ReadSongs
@@ -22,7 +26,7 @@ from app.database.errors import is_conflict, is_disk_full, is_outage, is_read_on
 from app.database.tables import BatchRow, BatchStatus, BatchUploadRow
 from app.observability.metrics import Metrics
 from ml.songs.csv_songs import SongFileState
-from ml.songs.problems import SongFileReport
+from ml.songs.problems import InvalidSongFileError
 
 MAX_ATTEMPTS = 3
 """Maximum consecutive failed attempts at a batch without progress."""
@@ -72,42 +76,49 @@ class Claims:
     sessions: SessionFactory
     metrics: Metrics
     model_version: str
-    _unreturned: dict[uuid.UUID, tuple[uuid.UUID | None, str]] = field(default_factory=dict, init=False)
+    _unreturned: dict[uuid.UUID, tuple[Work, str]] = field(default_factory=dict, init=False)
 
     async def take(self, batch_id: uuid.UUID) -> Work | None:
-        """Claim a batch; return None if there is nothing left to do."""
+        """Claim a batch that the queue assigned to this worker; None if there is nothing to do.
+
+        A previous worker may still hold the lock, if it is unresponsive; its transaction is then terminated.
+        """
         try:
             return await self._take(batch_id)
         except UploadBusyError:
-            pass
-        # The queue considers the previous worker dead, but its transaction is still open.
-        async with self.sessions.begin() as session:
-            if await UploadRepository(session).terminate_holder(batch_id):
-                log.warning("terminated the transaction of an unresponsive worker", batch_id=str(batch_id))
+            async with self.sessions.begin() as session:
+                if await UploadRepository(session).terminate_holder(batch_id):
+                    log.warning(
+                        "terminated the transaction of an unresponsive worker", batch_id=str(batch_id)
+                    )
         return await self._take(batch_id)
 
-    async def held(self, session: AsyncSession, work: Work) -> tuple[BatchUploadRow, BatchRow]:
-        """Return the upload and the batch, locked for the session's transaction.
+    @asynccontextmanager
+    async def owned(
+        self, work: Work, *, timeout_seconds: float | None = None
+    ) -> AsyncIterator[tuple[AsyncSession, BatchUploadRow, BatchRow]]:
+        """Yield a transaction's session, and the upload and the batch, locked for this transaction.
 
         Raises:
             LostBatchError: this worker no longer owns the batch.
         """
-        owned = await _owned(session, work.batch.id, work.upload.claim)
-        if owned is None:
-            raise LostBatchError
-        return owned
+        async with self.sessions.begin() as session:
+            uploads = UploadRepository(session)
+            upload, batch = await uploads.locked(work.batch.id, timeout_seconds=timeout_seconds)
+            if upload is None or batch is None or upload.claim != work.upload.claim:
+                raise LostBatchError
+            yield session, upload, batch
 
     async def hand_over(self, work: Work) -> None:
         """Release a batch because the worker is stopping; the attempt does not count."""
-        async with self.sessions.begin() as session:
-            owned = await _owned(session, work.batch.id, work.upload.claim)
-            if owned is not None:
-                _discard_attempt(owned[0])
+        with suppress(LostBatchError):
+            async with self.owned(work) as (_, upload, _):
+                _discard_attempt(upload)
 
     async def wait(self, work: Work, reason: str, error: Exception) -> None:
         """Mark a batch as waiting; if the database is unavailable, this is recorded later."""
         log.warning("batch waits", batch_id=str(work.batch.id), reason=reason, error=repr(error))
-        self._unreturned[work.batch.id] = (work.upload.claim, reason)
+        self._unreturned[work.batch.id] = work, reason
         try:
             await self.return_waiting()
         except Exception as further:  # noqa: BLE001 - the batch waits after any error
@@ -117,47 +128,38 @@ class Claims:
 
     async def return_waiting(self) -> None:
         """Release batches that an outage interrupted; these attempts do not count."""
-        for batch_id, (claim, reason) in list(self._unreturned.items()):
-            async with self.sessions.begin() as session:
-                owned = await _owned(session, batch_id, claim, timeout_seconds=BUSY_SECONDS)
-                if owned is not None:
-                    upload, batch = owned
+        for batch_id, (work, reason) in list(self._unreturned.items()):
+            with suppress(LostBatchError):
+                async with self.owned(work, timeout_seconds=BUSY_SECONDS) as (_, upload, batch):
                     _discard_attempt(upload)
                     batch.status = BatchStatus.WAITING
                     batch.waiting_reason = reason
             self._unreturned.pop(batch_id, None)
 
-    async def refuse(self, work: Work, reason: str, report: SongFileReport) -> None:
+    async def refuse(self, work: Work, error: InvalidSongFileError) -> None:
         """Fail a batch whose file is invalid, and delete the file."""
-        async with self.sessions.begin() as session:
-            try:
-                _, batch = await self.held(session, work)
-            except LostBatchError:
-                return
-            batch.rows_uploaded = batch.rows_processed = report.rows
-            batch.rows_with_missing_values = report.rows_with_missing_values
-            batch.rows_invalid = report.rows_invalid
-            batch.problem_count = report.problem_count
-            self._end_failed(batch, reason)
-            await BatchRepository(session).add_problems(problem_rows(batch.id, report.problems))
-            await ResultRepository(session).remove(batch.id)
-            await UploadRepository(session).remove(batch.id)
+        with suppress(LostBatchError):
+            async with self.owned(work) as (session, _, batch):
+                set_counts(batch, error.report)
+                await self._end_failed(session, batch, str(error))
+                await BatchRepository(session).add_problems(batch.id, error.report.problems)
+                await UploadRepository(session).remove(batch.id)
 
     async def record_failure(self, work: Work, error: Exception) -> None:
         """Fail the batch if this was the last attempt."""
         log.warning("batch processing failed", batch_id=str(work.batch.id), exc_info=error)
         try:
-            async with self.sessions.begin() as session:
-                owned = await _owned(session, work.batch.id, work.upload.claim)
-                if owned is not None and owned[0].attempts >= MAX_ATTEMPTS:
-                    await self._give_up(session, *owned, _FAILED)
+            async with self.owned(work) as (session, upload, batch):
+                if upload.attempts >= MAX_ATTEMPTS:
+                    await self._give_up(session, upload, batch, _FAILED)
+        except LostBatchError:
+            pass
         except Exception as further:  # noqa: BLE001  (another worker retries the batch)
             log.warning("could not record the failure", batch_id=str(work.batch.id), error=repr(further))
 
     async def _take(self, batch_id: uuid.UUID) -> Work | None:
         async with self.sessions.begin() as session:
-            upload = await UploadRepository(session).locked(batch_id, timeout_seconds=BUSY_SECONDS)
-            batch = await BatchRepository(session).locked(batch_id)
+            upload, batch = await UploadRepository(session).locked(batch_id, timeout_seconds=BUSY_SECONDS)
             if upload is None or batch is None or BatchStatus(batch.status).is_final:
                 return None
             if upload.attempts >= MAX_ATTEMPTS:
@@ -177,7 +179,7 @@ class Claims:
             batch.model_version = self.model_version
             if state is None:
                 state = SongFileState() if batch.selection is None else ReadSongs()
-            return Work(batch, upload, state, upload.songs_staged, batch.drift or {})
+            return Work(batch, upload, state, upload.songs_staged, Counter(batch.drift))
 
     def _state(self, upload: BatchUploadRow, batch: BatchRow) -> SongFileState | ReadSongs | None:
         """Return the read position; None to start from the beginning."""
@@ -193,30 +195,13 @@ class Claims:
         self, session: AsyncSession, upload: BatchUploadRow, batch: BatchRow, reason: str
     ) -> None:
         """Fail a batch after too many attempts; its file is kept for a while and may be sent again."""
-        self._end_failed(batch, reason)
         upload.join_key = None
-        await ResultRepository(session).remove(batch.id)
+        await self._end_failed(session, batch, reason)
 
-    def _end_failed(self, batch: BatchRow, reason: str) -> None:
-        batch.status = BatchStatus.FAILED
-        batch.error = reason
-        batch.finished_at = datetime.now(UTC)
+    async def _end_failed(self, session: AsyncSession, batch: BatchRow, reason: str) -> None:
+        end(batch, BatchStatus.FAILED, reason)
         note_end(batch, self.metrics)
-
-
-async def _owned(
-    session: AsyncSession,
-    batch_id: uuid.UUID,
-    claim: uuid.UUID | None,
-    *,
-    timeout_seconds: float | None = None,
-) -> tuple[BatchUploadRow, BatchRow] | None:
-    """Return an upload and its batch, locked for this transaction; None if the claim is no longer theirs."""
-    upload = await UploadRepository(session).locked(batch_id, timeout_seconds=timeout_seconds)
-    batch = await BatchRepository(session).locked(batch_id)
-    if upload is None or batch is None or upload.claim != claim:
-        return None
-    return upload, batch
+        await ResultRepository(session).remove(batch.id)
 
 
 def waiting_reason(error: BaseException) -> str | None:

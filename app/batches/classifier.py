@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from app.batches.batch import Drift, drift_of
 from app.batches.song_parts import SongPart
 from app.cores import usable_cores
 from app.observability.metrics import Metrics
@@ -23,6 +23,12 @@ from ml.songs.contract import Songs
 
 CHUNK_ROWS = 2_000
 """Songs per chunk; a trade-off between speed and memory."""
+
+SONGS: Final = "songs"
+
+Drift = Counter[str]
+"""Value of `batches.drift`: the number of `SONGS`, and by feature group the number of songs outside the
+training range. Empty if there are no songs."""
 
 Result = TypeVar("Result")
 
@@ -117,7 +123,7 @@ class SongClassifier:
         Raises:
             InvalidSongFileError, TooManyRowsError: see `SongFile.chunks`.
         """
-        reader = _ChunkReader(source, first_ordinal)
+        chunks, lock = _positioned(source, first_ordinal), threading.Lock()
         running: set[asyncio.Future[tuple[int, ClassifiedChunk[Result]] | None]] = set()
         ready: dict[int, ClassifiedChunk[Result]] = {}
         due = 0
@@ -128,7 +134,7 @@ class SongClassifier:
                 # Start more before yielding, so that no thread idles while the caller stores the chunk.
                 # Count finished chunks, too; otherwise they would pile up behind a slow one.
                 while not at_end and len(running) + len(ready) < self.threads:
-                    running.add(self.run(self._classify_next, reader, pack))
+                    running.add(self.run(self._classify_next, chunks, lock, pack))
                 if chunk is not None:
                     yield chunk
                     due += 1
@@ -149,10 +155,10 @@ class SongClassifier:
             await asyncio.gather(*running, return_exceptions=True)
 
     def _classify_next(
-        self, reader: _ChunkReader, pack: Callable[[SongPart], Result]
+        self, chunks: Iterator[_ReadChunk], lock: threading.Lock, pack: Callable[[SongPart], Result]
     ) -> tuple[int, ClassifiedChunk[Result]] | None:
-        with step("read"):
-            read = reader.next()
+        with step("read"), lock:
+            read = next(chunks, None)
         if read is None:
             return None
         # With several chunks, each core classifies its own; a single chunk is shared among the cores.
@@ -168,7 +174,7 @@ class SongClassifier:
         self._metrics.record_songs(self.ensemble.genres, part.best, part.confidences)
         outside = by_group(prediction.songs_outside)
         self._metrics.record_drift(outside)
-        return part, drift_of(len(songs), outside)
+        return part, Counter({SONGS: len(songs), **outside})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,19 +185,8 @@ class _ReadChunk:
     state: ReadState
 
 
-class _ChunkReader:
-    """Distributes the chunks of a source, with their positions, to several threads."""
-
-    def __init__(self, source: SongSource, first_ordinal: int) -> None:
-        self._lock = threading.Lock()
-        self._chunks = _positioned(source, first_ordinal)
-
-    def next(self) -> _ReadChunk | None:
-        with self._lock:
-            return next(self._chunks, None)
-
-
 def _positioned(source: SongSource, ordinal: int) -> Iterator[_ReadChunk]:
+    """Yield the chunks of a source with their positions."""
     for index, songs in enumerate(source.chunks()):
         yield _ReadChunk(index, songs, ordinal, source.state)
         ordinal += len(songs)

@@ -1,4 +1,4 @@
-"""The pipeline from songs to the catalogue: read, classify, stage, merge; shared by requests and workers.
+"""A batch from its creation to its end: read, classify, stage, merge; shared by requests and workers.
 
 A request stages each chunk in the transaction that stores the batch. A worker first stores each chunk as a
 compressed part, in a transaction with the read position, and stages all parts at the end. In both cases the
@@ -8,22 +8,54 @@ parts become the results of the batch, and the same merge follows.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 import numpy as np
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.batches.batch import problem_rows
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import STAGE_COLUMNS, PackedPart, SongPart
+from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.songs import SongRepository
 from app.database.tables import BatchRow, BatchStatus
+from app.observability.metrics import Metrics
 from app.observability.tracing import step
 from app.settings import Settings
 from ml.songs.contract import superseded_rows
-from ml.songs.problems import SongFileProblem, SongFileReport
+from ml.songs.problems import OnInvalidRow, OnMissingValue, SongFileReport
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """Options of a batch.
+
+    Attributes:
+        on_invalid_row: reject the file, or skip invalid rows.
+        on_missing_value: skip rows with missing values, or classify them from the values they have.
+        min_confidence: from 0 to 1; songs with lower confidence are stored as uncertain.
+    """
+
+    on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE
+    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW
+    min_confidence: float = 0.0
+
+    def checked(self, argument: str) -> BatchOptions:
+        """Return the options after checking their ranges.
+
+        Raises:
+            InvalidArgumentError: `min_confidence` is out of range; the message names `argument`.
+        """
+        if not 0 <= self.min_confidence <= 1:
+            problem = f"must be from 0 to 1, not {self.min_confidence:g}"
+            raise InvalidArgumentError(f"{argument}.minConfidence", problem)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +79,63 @@ class Storage:
         return cls(genres, keeps_features=settings.keep_features, result_retention=retention)
 
 
+def new_batch(
+    options: BatchOptions,
+    model_version: str,
+    client_id: str,
+    *,
+    file_name: str | None = None,
+    selection: dict[str, Any] | None = None,
+) -> BatchRow:
+    """Return a new batch without results, created and started now."""
+    now = datetime.now(UTC)
+    return BatchRow(
+        id=uuid.uuid4(),
+        file_name=file_name,
+        client_id=client_id,
+        status=BatchStatus.RUNNING,
+        min_confidence=options.min_confidence,
+        model_version=model_version,
+        selection=selection,
+        created_at=now,
+        started_at=now,
+    )
+
+
+def set_counts(batch: BatchRow, report: SongFileReport) -> None:
+    """Set the counts of a batch whose songs were read to the end, or up to where its file is unreadable."""
+    batch.rows_uploaded = batch.rows_processed = report.rows
+    batch.rows_with_missing_values = report.rows_with_missing_values
+    batch.rows_invalid = report.rows_invalid
+    batch.problem_count = report.problem_count
+
+
+def end(batch: BatchRow, status: BatchStatus, error: str | None = None) -> None:
+    """End a batch now; call `note_end` when that is stored."""
+    batch.status = status
+    batch.error = error
+    batch.waiting_reason = None
+    batch.finished_at = datetime.now(UTC)
+
+
+def note_end(batch: BatchRow, metrics: Metrics) -> None:
+    """Log and count the end of a batch."""
+    seconds = ((batch.finished_at or batch.created_at) - batch.created_at).total_seconds()
+    metrics.record_batch(str(batch.status), seconds)
+    log.info(
+        "batch ended",
+        batch_id=str(batch.id),
+        client_id=batch.client_id,
+        status=str(batch.status),
+        rows=batch.rows_uploaded,
+        songs=batch.rows_classified,
+        uncertain=batch.rows_uncertain,
+        model_version=batch.model_version,
+        drift=batch.drift,
+        seconds=round(seconds, 3),
+    )
+
+
 _STAGED = np.dtype([("track_id", np.int64), ("genre", np.int16), ("uncertain", np.bool_)])
 """What is remembered of each staged song, to count it."""
 
@@ -59,23 +148,24 @@ class BatchTransaction:
 
         Args:
             session: session of the transaction.
-            batch: an unfinished batch, already added to the database.
+            batch: an unfinished batch, which `open` adds to the database unless it is there.
             storage: storage options.
         """
-        self._session = session
         self._batch = batch
         self._storage = storage
+        self._batches = BatchRepository(session)
         self._songs = SongRepository(session)
         self._results = ResultRepository(session)
         self._staged = [np.empty(0, _STAGED)]
 
-    async def open(self) -> None:
-        """Create the staging table."""
+    async def open(self) -> Self:
+        """Add the batch and create the staging table; return the transaction."""
+        await self._batches.add(self._batch)
         await self._songs.open_stage()
+        return self
 
     async def keep_and_stage(self, packed: PackedPart) -> None:
         """Store the results of the next part, and stage its songs."""
-        assert packed.rows is not None
         await self._results.add(self._batch.id, packed)
         await self.stage(packed.part, packed.rows)
 
@@ -87,11 +177,11 @@ class BatchTransaction:
         staged["uncertain"] = part.confidences < self._batch.min_confidence
         self._staged.append(staged)
 
-    async def finish(self, report: SongFileReport, problems: Sequence[SongFileProblem] = ()) -> None:
+    async def finish(self, report: SongFileReport) -> None:
         """Merge the staged songs into the catalogue, and finish the batch."""
-        batch, songs = self._batch, self._songs
+        batch, songs, genres = self._batch, self._songs, self._storage.genres
         staged = np.concatenate(self._staged)
-        batch.rows_uploaded = report.rows
+        set_counts(batch, report)
         if batch.selection is None:
             superseded = await asyncio.to_thread(superseded_rows, staged["track_id"])
             excluded: list[int] = np.flatnonzero(superseded).tolist()
@@ -101,24 +191,18 @@ class BatchTransaction:
         else:
             # Exclude songs that were uploaded again or deleted since they were read.
             excluded = await songs.exclude_changed()
-            batch.rows_uploaded -= len(excluded)
-        batch.rows_processed = batch.rows_uploaded
-        now = datetime.now(UTC)
+            batch.rows_uploaded = batch.rows_processed = report.rows - len(excluded)
+        end(batch, BatchStatus.SUCCEEDED)
+        assert batch.finished_at is not None
         with step("merge"):
-            await songs.merge_stage(batch, self._storage.genres, classified_at=now)
+            await songs.merge_stage(batch, genres, classified_at=batch.finished_at)
         stored = np.delete(staged, excluded)
-        counts = np.bincount(stored["genre"], minlength=len(self._storage.genres)).tolist()
-        by_genre = sorted(zip(self._storage.genres, counts, strict=True))
-        batch.genre_counts = {genre: count for genre, count in by_genre if count}
+        counts = np.bincount(stored["genre"], minlength=len(genres)).tolist()
+        batch.genre_counts = {genre: n for genre, n in sorted(zip(genres, counts, strict=True)) if n}
         batch.rows_uncertain = int(np.count_nonzero(stored["uncertain"]))
         batch.rows_classified = len(stored)
-        batch.rows_with_missing_values = report.rows_with_missing_values
         batch.rows_classified_with_missing_values = report.rows_with_missing_values_classified
-        batch.rows_invalid = report.rows_invalid
-        batch.problem_count = report.problem_count
-        batch.status = BatchStatus.SUCCEEDED
-        batch.waiting_reason = None
-        batch.finished_at = now
-        batch.results_until = now + self._storage.result_retention
+        batch.results_until = batch.finished_at + self._storage.result_retention
         await self._results.exclude(batch.id, excluded)
-        await BatchRepository(self._session).add_problems(problem_rows(batch.id, problems))
+        if batch.file_name is not None:  # the problems of a list of songs have no lines
+            await self._batches.add_problems(batch.id, report.problems)

@@ -9,30 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import structlog
-from sqlalchemy import Row
 
-from app.batches.batch import add_drift, note_end
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
 from app.batches.classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
-from app.batches.pipeline import BatchTransaction, Storage
+from app.batches.pipeline import BatchTransaction, Storage, note_end
 from app.batches.queue import UploadRepository
 from app.batches.repository import ResultRepository
-from app.batches.song_parts import (
-    PackedPart,
-    SongPart,
-    copy_rows,
-    pack_to_keep,
-    unpack_answers,
-    with_features,
-)
-from app.batches.stored_file import open_stored
+from app.batches.song_parts import PackedPart, SongPart, decompressed, pack, unpack_answers
+from app.batches.stored_file import open_stored, read_ahead
 from app.batches.stored_songs import ReadSongs, Selection, StoredSongs
 from app.database.engine import SessionFactory
 from app.observability.metrics import Metrics
@@ -80,7 +71,7 @@ class BatchProcessing:
             report = await self._keep(work, must_stop)
             await self._finish(work, report)
         except InvalidSongFileError as error:
-            await self.claims.refuse(work, str(error), error.report)
+            await self.claims.refuse(work, error)
         except LostBatchError:
             log.info("batch cancelled or taken over by another worker", batch_id=str(batch_id))
         except HandedOverError:
@@ -97,12 +88,12 @@ class BatchProcessing:
     async def _keep(self, work: Work, must_stop: Callable[[], bool]) -> SongFileReport:
         """Classify and store the remaining songs, and return the report on all of them."""
         source = await self._source(work)
-        pack = partial(pack_to_keep, keeps_features=self.storage.keeps_features)
-        chunks = self.classifier.classify_all(source, pack, first_ordinal=work.songs_staged)
+        encode = partial(pack, keeps_features=self.storage.keeps_features, compresses_rows=True)
+        chunks = self.classifier.classify_all(source, encode, first_ordinal=work.songs_staged)
         async with aclosing(chunks):
             async for chunk in chunks:
                 work.songs_staged += len(chunk.packed.part)
-                work.drift = add_drift(work.drift, chunk.drift)
+                work.drift.update(chunk.drift)
                 await self._checkpoint(work, chunk)
                 if must_stop():
                     raise HandedOverError
@@ -125,41 +116,34 @@ class BatchProcessing:
         )
 
     async def _checkpoint(self, work: Work, chunk: ClassifiedChunk[PackedPart]) -> None:
-        async with self.sessions.begin() as session:
-            upload, batch = await self.claims.held(session, work)
+        async with self.claims.owned(work) as (session, upload, batch):
             upload.songs_staged, upload.state = work.songs_staged, chunk.state.to_json()
             upload.attempts = 0
             batch.rows_processed, batch.drift = chunk.state.rows, work.drift
-            await ResultRepository(session).add(batch.id, chunk.packed)
+            await ResultRepository(session).add(batch.id, chunk.packed, with_rows=True)
 
     async def _finish(self, work: Work, report: SongFileReport) -> None:
-        async with self.sessions.begin() as session, aclosing(self._kept_parts(work.batch.id)) as parts:
-            _, batch = await self.claims.held(session, work)
-            transaction = BatchTransaction(session, batch, self.storage)
-            await transaction.open()
+        ordinal = -1
+
+        async def next_part() -> tuple[SongPart, bytes] | None:
+            nonlocal ordinal
+            async with self.sessions() as session:
+                found = await ResultRepository(session).parts_after(work.batch.id, ordinal, 1, with_rows=True)
+            if not found:
+                return None
+            ordinal = found[0].first_ordinal
+            part = await self.classifier.run(unpack_answers, found[0].songs, ordinal)
+            return part, await self.classifier.run(decompressed, found[0].stage_rows)
+
+        async with self.claims.owned(work) as (session, _, batch), aclosing(read_ahead(next_part)) as parts:
+            transaction = await BatchTransaction(session, batch, self.storage).open()
             async for part, rows in parts:
                 await transaction.stage(part, rows)
             batch.drift = work.drift
-            await transaction.finish(report, report.problems)
-            await ResultRepository(session).drop_features(batch.id)
+            await transaction.finish(report)
+            await ResultRepository(session).drop_rows(batch.id)
             await UploadRepository(session).remove(batch.id)
         note_end(batch, self.metrics)
-
-    async def _kept_parts(self, batch_id: uuid.UUID) -> AsyncGenerator[tuple[SongPart, bytes], None]:
-        """Yield the kept parts with their rows for COPY; read the next while the caller stages one."""
-        following = asyncio.create_task(self._kept_part_after(batch_id, -1))
-        try:
-            while (kept := await following) is not None:
-                following = asyncio.create_task(self._kept_part_after(batch_id, kept[0].first_ordinal))
-                yield kept
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-
-    async def _kept_part_after(self, batch_id: uuid.UUID, ordinal: int) -> tuple[SongPart, bytes] | None:
-        async with self.sessions() as session:
-            kept = await ResultRepository(session).parts_after(batch_id, ordinal, 1, features=True)
-        return await self.classifier.run(_unpack, kept[0]) if kept else None
 
     def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
         async def read(position: int) -> bytes | None:
@@ -169,8 +153,3 @@ class BatchProcessing:
         return open_stored(
             lambda position: asyncio.run_coroutine_threadsafe(read(position), loop).result(), offset
         )
-
-
-def _unpack(kept: Row[Any]) -> tuple[SongPart, bytes]:
-    part = unpack_answers(kept.songs, kept.first_ordinal)
-    return part, copy_rows(part if kept.features is None else with_features(part, kept.features))

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
-from sqlalchemy import delete, exists, insert, literal_column, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import delete, exists, insert, literal_column, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -64,27 +64,6 @@ class UploadRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, upload: BatchUploadRow) -> None:
-        """Insert an upload without parts."""
-        self._session.add(upload)
-        await self._session.flush()
-
-    async def set_join_key(self, batch_id: uuid.UUID, join_key: str, *, size_bytes: int) -> bool:
-        """Complete an upload; return False if another upload has the key, which aborts the transaction.
-
-        Waits for a concurrent transaction that writes the same key.
-        """
-        statement = (
-            update(BatchUploadRow)
-            .where(col(BatchUploadRow.batch_id) == batch_id)
-            .values(join_key=join_key, size_bytes=size_bytes)
-        )
-        try:
-            await self._session.execute(statement)
-        except IntegrityError:
-            return False
-        return True
-
     async def batch_of(self, join_key: str) -> BatchRow | None:
         """Return the unfinished batch with this key."""
         query = (
@@ -108,19 +87,18 @@ class UploadRepository:
 
     async def locked(
         self, batch_id: uuid.UUID, *, timeout_seconds: float | None = None
-    ) -> BatchUploadRow | None:
-        """Return the upload of a batch, locked for this transaction; None if it does not exist.
-
-        To avoid deadlocks, lock the upload before the batch.
+    ) -> tuple[BatchUploadRow | None, BatchRow | None]:
+        """Return the upload of a batch and the batch, locked for this transaction; None if one is missing.
 
         Raises:
             UploadBusyError: another transaction held the lock for longer than `timeout_seconds`.
         """
         if timeout_seconds is not None:
             await self._session.execute(text(f"SET LOCAL lock_timeout = {round(1000 * timeout_seconds)}"))
-        query = select(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id).with_for_update()
-        try:
-            return await self._session.scalar(query)
+        upload = select(BatchUploadRow).where(col(BatchUploadRow.batch_id) == batch_id).with_for_update()
+        batch = select(BatchRow).where(col(BatchRow.id) == batch_id).with_for_update()
+        try:  # in this order everywhere, so that transactions cannot deadlock
+            return await self._session.scalar(upload), await self._session.scalar(batch)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 raise UploadBusyError from None
@@ -194,17 +172,11 @@ def batch_of_job(payload: bytes | None) -> uuid.UUID:
     return uuid.UUID(payload.decode())
 
 
-class WorkWaiting(DatabaseGauges):
-    """The gauges of the queue."""
+def queue_gauges(sessions: SessionFactory, metrics: Metrics) -> DatabaseGauges[WaitingWork]:
+    """Return the gauges of the queue."""
 
-    def __init__(self, sessions: SessionFactory, metrics: Metrics) -> None:
-        super().__init__("the queue", KEPT_SECONDS)
-        self._sessions = sessions
-        self._metrics = metrics
+    async def read() -> WaitingWork:
+        async with sessions() as session:
+            return await QueueRepository(session).waiting()
 
-    async def _update(self) -> None:
-        async with self._sessions() as session:
-            self._metrics.record_waiting(await QueueRepository(session).waiting())
-
-    def _clear(self) -> None:
-        self._metrics.record_waiting(None)
+    return DatabaseGauges("the queue", KEPT_SECONDS, read, metrics.record_waiting)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from typing import BinaryIO
 
 from app.batches.background import BackgroundBatches
-from app.batches.batch import BatchOptions, add_drift, new_batch, note_end
-from app.batches.classifier import CHUNK_ROWS, SongClassifier
-from app.batches.explanations import SongExplanations
-from app.batches.pipeline import BatchTransaction, Storage
-from app.batches.repository import BatchRepository
-from app.batches.song_parts import PackedPart, SongPart, pack_to_stage
+from app.batches.classifier import CHUNK_ROWS, Drift, SongClassifier
+from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch, note_end
+from app.batches.song_parts import PackedPart, SongPart, pack
+from app.batches.stored_songs import SongExplanations
 from app.catalogue.repository import StoredSong
 from app.catalogue.songs import SongRepository
 from app.database.engine import SessionFactory
 from app.database.tables import BatchRow
 from app.observability.metrics import Metrics
-from ml.model.explanation import Explanations, explain
 from ml.songs.contract import Songs
 from ml.songs.csv_songs import SongFile
 from ml.songs.json_songs import SongRecord, read_song_records
@@ -97,7 +94,7 @@ class ClassificationService:
             InvalidSongFileError: the file is invalid; nothing is stored.
             TooManyRowsError: the file has too many rows for a background batch; nothing is stored.
         """
-        created_at = datetime.now(UTC)
+        batch = new_batch(options, self.classifier.model_version, client_id, file_name=name)
         song_file = SongFile(
             file,
             name=name,
@@ -116,22 +113,17 @@ class ClassificationService:
             )
             if queued is not None:
                 return queued
-        batch = new_batch(
-            options, self.classifier.model_version, client_id, file_name=name, created_at=created_at
-        )
+        drift = Drift()
         async with (
             self.sessions.begin() as session,
             aclosing(self.classifier.classify_all(song_file, self._pack)) as chunks,
         ):
-            await BatchRepository(session).add(batch)
-            transaction = BatchTransaction(session, batch, self.storage)
-            await transaction.open()
-            drift: dict[str, int] = {}
+            transaction = await BatchTransaction(session, batch, self.storage).open()
             async for chunk in chunks:
                 await transaction.keep_and_stage(chunk.packed)
-                drift = add_drift(drift, chunk.drift)
+                drift.update(chunk.drift)
             batch.drift = drift
-            await transaction.finish(song_file.report, song_file.report.problems)
+            await transaction.finish(song_file.report)
         note_end(batch, self.metrics)
         return batch
 
@@ -143,16 +135,13 @@ class ClassificationService:
         Raises:
             InvalidSongsError: a song is invalid; nothing is stored.
         """
-        created_at = datetime.now(UTC)
+        batch = new_batch(options, self.classifier.model_version, client_id)
         songs, report = await self._read(records, options)
         track_ids = songs.track_ids.tolist()
-        batch = new_batch(options, self.classifier.model_version, client_id, created_at=created_at)
         part, batch.drift = await self.classifier.classify(songs)
         packed = await self.classifier.run(self._pack, part)
         async with self.sessions.begin() as session:
-            await BatchRepository(session).add(batch)
-            transaction = BatchTransaction(session, batch, self.storage)
-            await transaction.open()
+            transaction = await BatchTransaction(session, batch, self.storage).open()
             if len(part):
                 await transaction.keep_and_stage(packed)
             await transaction.finish(report)
@@ -160,9 +149,8 @@ class ClassificationService:
             stored = await catalogue.songs_by_track_ids(track_ids)
         note_end(batch, self.metrics)
         last_rows = {track_id: row for row, track_id in enumerate(track_ids)}
-        return ClassifiedSongs(
-            batch, [stored[track_id] for track_id in last_rows], self._explanations(songs, part, last_rows)
-        )
+        explanations = SongExplanations(self.classifier, part, last_rows)
+        return ClassifiedSongs(batch, [stored[track_id] for track_id in last_rows], explanations)
 
     async def predict(self, records: Sequence[SongRecord], options: BatchOptions) -> PredictedSongs:
         """Classify songs sent as JSON without storing them.
@@ -173,10 +161,11 @@ class ClassificationService:
         songs, report = await self._read(records, options)
         part, _ = await self.classifier.classify(songs)
         rows = {row: row for row in range(len(part))}
-        return PredictedSongs(part, report, self._explanations(songs, part, rows))
+        return PredictedSongs(part, report, SongExplanations(self.classifier, part, rows))
 
-    def _pack(self, part: SongPart) -> PackedPart:
-        return pack_to_stage(part, keeps_features=self.storage.keeps_features)
+    @property
+    def _pack(self) -> Callable[[SongPart], PackedPart]:
+        return partial(pack, keeps_features=self.storage.keeps_features)
 
     async def _read(
         self, records: Sequence[SongRecord], options: BatchOptions
@@ -193,13 +182,3 @@ class ClassificationService:
             lines += max(data.count(b"\n"), data.count(b"\r"))
         file.seek(0)
         return lines > self.max_sync_rows
-
-    def _explanations(self, songs: Songs, part: SongPart, rows: Mapping[int, int]) -> SongExplanations:
-        """Return the explanations of classified songs; `rows` has each one's row by its key."""
-        ensemble = self.classifier.ensemble
-
-        def work() -> Explanations:
-            chosen = list(rows.values())
-            return explain(ensemble, songs.take(chosen), [ensemble.genres[part.best[row]] for row in chosen])
-
-        return SongExplanations(list(rows), lambda: self.classifier.run(work))

@@ -13,7 +13,8 @@ from sqlmodel import col
 
 from app.batches.song_parts import PackedPart
 from app.catalogue.paging import Page, decode_cursor, encode_cursor
-from app.database.tables import BatchProblemRow, BatchResultPartRow, BatchRow
+from app.database.tables import BatchProblemRow, BatchResultPartRow, BatchRow, BatchUploadRow
+from ml.songs.problems import SongFileProblem
 
 _EXCLUDE = text("""
     UPDATE batch_result_parts AS kept SET left_out = excluded.ordinals
@@ -48,14 +49,25 @@ class BatchRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, batch: BatchRow) -> None:
-        """Insert a batch; later changes to it are written when the transaction commits."""
-        self._session.add(batch)
+    async def add(self, *rows: BatchRow | BatchUploadRow) -> None:
+        """Insert a batch, perhaps with its upload; later changes are written when the transaction commits."""
+        self._session.add_all(rows)
         await self._session.flush()
 
-    async def add_problems(self, problems: Iterable[BatchProblemRow]) -> None:
+    async def add_problems(self, batch_id: uuid.UUID, problems: Iterable[SongFileProblem]) -> None:
         """Insert the problems of a batch's file."""
-        self._session.add_all(problems)
+        self._session.add_all(
+            BatchProblemRow(
+                batch_id=batch_id,
+                position=position,
+                kind=problem.kind.value,
+                line=problem.line,
+                column_name=problem.column,
+                value=problem.value,
+                message=problem.message,
+            )
+            for position, problem in enumerate(problems)
+        )
         await self._session.flush()
 
     async def page(self, first: int, after: str | None, client_id: str | None) -> Page[BatchRow]:
@@ -85,16 +97,6 @@ class BatchRepository:
         query = select(BatchRow).where(col(BatchRow.id).in_(list(batch_ids)))
         return {batch.id: batch for batch in await self._session.scalars(query)}
 
-    async def locked(self, batch_id: uuid.UUID) -> BatchRow | None:
-        """Return the current state of a batch, locked for this transaction."""
-        query = (
-            select(BatchRow)
-            .where(col(BatchRow.id) == batch_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        return await self._session.scalar(query)
-
     async def remove(self, batch_id: uuid.UUID) -> None:
         """Delete a batch and everything that belongs to it except its songs."""
         await self._session.execute(delete(BatchRow).where(col(BatchRow.id) == batch_id))
@@ -122,14 +124,15 @@ class ResultRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, batch_id: uuid.UUID, packed: PackedPart) -> None:
-        """Insert a part."""
+    async def add(self, batch_id: uuid.UUID, packed: PackedPart, *, with_rows: bool = False) -> None:
+        """Insert a part, with its rows for the staging table if they are staged later."""
         part = {
+            "batch_id": batch_id,
             "first_ordinal": packed.part.first_ordinal,
             "songs": packed.answers,
-            "features": packed.features,
+            "stage_rows": packed.rows if with_rows else None,
         }
-        await self._session.execute(insert(BatchResultPartRow).values(batch_id=batch_id, **part))
+        await self._session.execute(insert(BatchResultPartRow).values(**part))
 
     async def exclude(self, batch_id: uuid.UUID, ordinals: Sequence[int]) -> None:
         """Mark songs of a batch as not stored."""
@@ -137,28 +140,25 @@ class ResultRepository:
             await self._session.execute(_EXCLUDE, {"batch_id": str(batch_id), "ordinals": ordinals})
 
     async def parts_after(
-        self, batch_id: uuid.UUID, ordinal: int, limit: int, *, features: bool = False
+        self, batch_id: uuid.UUID, ordinal: int, limit: int, *, with_rows: bool = False
     ) -> Sequence[Row[Any]]:
-        """Return the next parts of a batch after an ordinal: their columns, `features` only if requested."""
+        """Return the next parts of a batch after an ordinal: their columns, `stage_rows` only on request."""
         part = BatchResultPartRow
         columns: list[Any] = [part.first_ordinal, part.songs, part.left_out]
         query = (
-            select(*columns, *([part.features] if features else []))
+            select(*columns, *([part.stage_rows] if with_rows else []))
             .where(col(part.batch_id) == batch_id, col(part.first_ordinal) > ordinal)
             .order_by(col(part.first_ordinal))
             .limit(limit)
         )
         return (await self._session.execute(query)).all()
 
-    async def drop_features(self, batch_id: uuid.UUID) -> None:
-        """Delete the features from a batch's parts, as they are now stored with the songs."""
+    async def drop_rows(self, batch_id: uuid.UUID) -> None:
+        """Delete the rows for the staging table from a batch's parts, as the songs are now stored."""
         part = BatchResultPartRow
-        statement = (
-            update(part)
-            .where(col(part.batch_id) == batch_id, col(part.features).is_not(None))
-            .values(features=None)
+        await self._session.execute(
+            update(part).where(col(part.batch_id) == batch_id).values(stage_rows=None)
         )
-        await self._session.execute(statement)
 
     async def remove(self, batch_id: uuid.UUID) -> None:
         """Delete the parts of a batch."""

@@ -79,6 +79,30 @@ class Batches:
         async with reading(self.sessions, self.read_timeout_seconds) as session:
             return await BatchRepository(session).problems(batch_id, first)
 
+    async def results(self, batch: BatchRow) -> AsyncGenerator[tuple[SongPart, Sequence[int]], None]:
+        """Yield the results of a successful batch in order, part by part.
+
+        Yields:
+            Each part, with the ordinals of songs to exclude because a later row repeats their track ID.
+
+        Raises:
+            ResultsGoneError: the results were deleted in the meantime, so the songs are incomplete.
+        """
+        ordinal, songs = -1, 0
+        while True:
+            async with reading(self.sessions, self.read_timeout_seconds) as session:
+                rows = await ResultRepository(session).parts_after(batch.id, ordinal, _PARTS_PER_READ)
+            for row in rows:
+                part = unpack_answers(row.songs, row.first_ordinal)
+                ordinal = row.first_ordinal
+                left_out = row.left_out or ()
+                songs += len(part) - len(left_out)
+                yield part, left_out
+            if len(rows) < _PARTS_PER_READ:
+                break
+        if songs != batch.rows_classified:
+            raise ResultsGoneError
+
     async def delete(self, batch_id: uuid.UUID, caller: Caller, *, songs: bool) -> int:
         """Delete a finished batch with its file, problems and results; return the number of songs deleted.
 
@@ -127,35 +151,3 @@ async def _visible(batches: BatchRepository, argument: str, batch_id: uuid.UUID,
     if batch is None or not caller.may_see(batch.client_id):
         raise InvalidArgumentError(argument, "there is no such batch")
     return batch
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Reads the results of batches."""
-
-    sessions: SessionFactory
-    read_timeout_seconds: float
-
-    async def parts(self, batch: BatchRow) -> AsyncGenerator[tuple[SongPart, Sequence[int]], None]:
-        """Yield the songs of a successful batch in order, part by part.
-
-        Yields:
-            Each part, with the ordinals of songs to exclude because a later row repeats their track ID.
-
-        Raises:
-            ResultsGoneError: the results were deleted in the meantime, so the songs are incomplete.
-        """
-        ordinal, songs = -1, 0
-        while True:
-            async with reading(self.sessions, self.read_timeout_seconds) as session:
-                rows = await ResultRepository(session).parts_after(batch.id, ordinal, _PARTS_PER_READ)
-            for row in rows:
-                part = unpack_answers(row.songs, row.first_ordinal)
-                ordinal = row.first_ordinal
-                left_out = row.left_out or ()
-                songs += len(part) - len(left_out)
-                yield part, left_out
-            if len(rows) < _PARTS_PER_READ:
-                break
-        if songs != batch.rows_classified:
-            raise ResultsGoneError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import uuid
 from collections.abc import Sequence
@@ -73,46 +72,27 @@ class SongPart:
 
 def pack_answers(part: SongPart) -> bytes:
     """Return the results for some songs, compressed."""
-    texts, lengths = _joined(part.titles)
+    titles = [title.encode() for title in part.titles]
     probabilities = np.ascontiguousarray(part.probabilities, "<f8")
     # Group bytes by significance, because exponent bytes repeat and compress well.
     shuffled = probabilities.view(np.uint8).reshape(-1, 8).T.tobytes()
-    head = {"songs": len(part), "genres": probabilities.shape[1]}
-    return _packed(head, part.track_ids.astype("<i8").tobytes(), lengths, texts, shuffled)
+    lengths = np.array([len(title) for title in titles], "<u4").tobytes()
+    head = np.array(probabilities.shape, "<u4").tobytes()
+    track_ids = part.track_ids.astype("<i8").tobytes()
+    return _compressed(b"".join((head, track_ids, lengths, *titles, shuffled)))
 
 
 def unpack_answers(data: bytes, first_ordinal: int) -> SongPart:
     """Return the songs from the output of `pack_answers`, without features."""
-    head, body = _unpacked(data)
-    songs, genres = head["songs"], head["genres"]
-    track_ids = np.frombuffer(body, "<i8", songs).astype(np.int64)
-    titles, end = _split(body, 8 * songs, songs)
-    shuffled = np.frombuffer(body, np.uint8, 8 * songs * genres, end).reshape(8, -1)
+    body = decompressed(data)
+    songs, genres = np.frombuffer(body, "<u4", 2).tolist()
+    track_ids = np.frombuffer(body, "<i8", songs, 8).astype(np.int64)
+    lengths = np.frombuffer(body, "<u4", songs, 8 + 8 * songs)
+    ends = (lengths.cumsum(dtype=np.int64) + 8 + 12 * songs).tolist()
+    titles = [body[end - length : end].decode() for end, length in zip(ends, lengths.tolist(), strict=True)]
+    shuffled = np.frombuffer(body, np.uint8, offset=len(body) - 8 * songs * genres).reshape(8, -1)
     probabilities = np.ascontiguousarray(shuffled.T).view("<f8").reshape(songs, genres)
     return SongPart(first_ordinal, track_ids, titles, probabilities.astype(np.float64))
-
-
-def pack_features(songs: Songs) -> bytes:
-    """Return the features of songs, compressed; for stored songs, only their batch IDs."""
-    if isinstance(songs, CatalogueSongs):
-        return _packed({"seen": True}, b"".join(key.bytes for key in songs.seen_in))
-    texts, lengths = _joined(songs.tags)
-    return _packed({"seen": False}, songs.numbers.astype("<f4").tobytes(), lengths, texts)
-
-
-def with_features(part: SongPart, data: bytes) -> SongPart:
-    """Return a part with the features from the output of `pack_features`."""
-    head, body = _unpacked(data)
-    n, width = len(part), len(NUMBER_COLUMNS)
-    if head["seen"]:
-        seen = [uuid.UUID(bytes=body[16 * row : 16 * (row + 1)]) for row in range(n)]
-        nothing = np.zeros((n, width), np.float32)
-        songs: Songs = CatalogueSongs(part.track_ids, part.titles, [""] * n, nothing, seen)
-    else:
-        numbers = np.frombuffer(body, "<f4", n * width).reshape(n, width).astype(np.float32)
-        tags, _ = _split(body, 4 * n * width, n)
-        songs = Songs(part.track_ids, part.titles, tags, numbers)
-    return replace(part, songs=songs)
 
 
 STAGE_COLUMNS = (
@@ -154,28 +134,19 @@ class PackedPart:
     Attributes:
         part: the songs.
         answers: compressed results.
-        features: compressed features; None if the songs are staged immediately.
-        rows: rows for the staging table; None if the songs are staged later.
+        rows: rows for the staging table, compressed on request.
     """
 
     part: SongPart
     answers: bytes
-    features: bytes | None = None
-    rows: bytes | None = None
+    rows: bytes
 
 
-def pack_to_stage(part: SongPart, *, keeps_features: bool) -> PackedPart:
-    """Encode a part for the transaction that stores its batch."""
-    return PackedPart(
-        part, pack_answers(part), rows=copy_rows(part if keeps_features else replace(part, songs=None))
-    )
-
-
-def pack_to_keep(part: SongPart, *, keeps_features: bool) -> PackedPart:
-    """Encode a part for storage until all parts of its batch are complete."""
-    assert part.songs is not None
-    needed = keeps_features or isinstance(part.songs, CatalogueSongs)
-    return PackedPart(part, pack_answers(part), pack_features(part.songs) if needed else None)
+def pack(part: SongPart, *, keeps_features: bool, compresses_rows: bool = False) -> PackedPart:
+    """Encode a part: its results, and the rows that its batch stages now or, compressed, later."""
+    staged = part if keeps_features or isinstance(part.songs, CatalogueSongs) else replace(part, songs=None)
+    rows = copy_rows(staged)
+    return PackedPart(part, pack_answers(part), _compressed(rows) if compresses_rows else rows)
 
 
 def _fixed_columns(
@@ -214,27 +185,10 @@ def _fixed_columns(
     return rows
 
 
-def _joined(texts: Sequence[str]) -> tuple[bytes, bytes]:
-    """Return the concatenated texts, and their lengths in bytes."""
-    encoded = [text.encode() for text in texts]
-    return b"".join(encoded), np.array([len(text) for text in encoded], "<u4").tobytes()
+def _compressed(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(data)
 
 
-def _split(body: bytes, start: int, count: int) -> tuple[list[str], int]:
-    """Return the texts stored after their lengths at `start`, and their end offset."""
-    ends = np.frombuffer(body, "<u4", count, start).cumsum(dtype=np.int64) + start + 4 * count
-    texts, begin = [], start + 4 * count
-    for end in ends.tolist():
-        texts.append(body[begin:end].decode())
-        begin = end
-    return texts, begin
-
-
-def _packed(head: dict[str, Any], *parts: bytes) -> bytes:
-    document = b"".join((json.dumps(head).encode(), b"\n", *parts))
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(document)
-
-
-def _unpacked(data: bytes) -> tuple[dict[str, Any], bytes]:
-    head, _, body = zstandard.ZstdDecompressor().decompress(data).partition(b"\n")
-    return json.loads(head), body
+def decompressed(data: bytes) -> bytes:
+    """Return the rows of a part from their compressed form."""
+    return zstandard.ZstdDecompressor().decompress(data)

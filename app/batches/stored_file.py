@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import zstandard
 
@@ -21,98 +20,81 @@ PART_BYTES = 4 * 2**20
 _LEVEL = 2
 """Of 1 to 22. It takes two thirds of the time of level 3, the default, and 4 % more of the file's size."""
 
+Item = TypeVar("Item")
 
-class StoringReader:
-    """A file reader that stores, hashes and counts the bytes that pass through it.
 
-    While one thread reads, another compresses the part before, and the event loop writes it.
-    """
+class CopyingReader:
+    """A file reader that copies what passes through it."""
 
-    def __init__(
-        self,
-        file: BinaryIO,
-        write: Callable[[int, bytes], Awaitable[None]],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        """Create the reader.
-
-        Args:
-            file: read from its current position to the end.
-            write: writes a compressed part; positions start at 0.
-            loop: event loop that runs `write`.
-        """
-        self.size = 0
+    def __init__(self, file: BinaryIO) -> None:
+        """Create the reader; it reads `file` from its current position."""
         self._source = file
-        self._write = write
-        self._loop = loop
-        self._hash = hashlib.sha256()
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
-        self._pending = bytearray()
-        self._position = 0
-        self._writing: Future[None] | None = None
-        self._stopped = False
+        self._copied = bytearray()
 
     @property
     def file(self) -> BinaryIO:
         """The file-like object to read from."""
         return cast("BinaryIO", self)
 
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the bytes stored."""
-        return self._hash.digest()
-
     def read(self, size: int) -> bytes:
-        """Read some bytes.
-
-        Raises:
-            ValueError: `stop` was called.
-        """
-        if self._stopped:
-            raise ValueError("the reader was stopped")
+        """Read some bytes."""
         data = self._source.read(size)
-        self.size += len(data)
-        self._pending += data
-        while len(self._pending) >= PART_BYTES:
-            self._store(PART_BYTES)
+        self._copied += data
         return data
 
-    def finish(self) -> None:
-        """Store the rest of the file."""
-        while self.read(PART_BYTES):
-            pass
-        if self._pending:
-            self._store(len(self._pending))
-        self._wait()
+    def parts(self, reading: Iterable[object]) -> Iterator[bytes]:
+        """Yield the copy in parts of `PART_BYTES`; each step of `reading` reads some of the file."""
+        for _ in reading:
+            while len(self._copied) >= PART_BYTES:
+                yield self._take(PART_BYTES)
+        while self._copied:
+            yield self._take(PART_BYTES)
 
-    def stop(self) -> None:
-        """Make the next read fail."""
-        self._stopped = True
+    def _take(self, size: int) -> bytes:
+        part = bytes(self._copied[:size])
+        del self._copied[:size]
+        return part
 
-    def close(self) -> None:
-        """Wait until nothing is written any more, whether or not it failed."""
-        with suppress(Exception):
-            self._wait()
 
-    def _store(self, size: int) -> None:
-        part = bytes(self._pending[:size])
-        del self._pending[:size]
-        self._wait()
-        self._writing = asyncio.run_coroutine_threadsafe(self._write_part(self._position, part), self._loop)
-        self._position += 1
+async def store(
+    read_part: Callable[[], Awaitable[bytes | None]], write: Callable[[int, bytes], Awaitable[None]]
+) -> tuple[bytes, int]:
+    """Store a file, and return its SHA-256 and size.
 
-    def _wait(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+    While one thread reads a part, another compresses the previous one, and the event loop writes it.
 
-    async def _write_part(self, position: int, part: bytes) -> None:
-        # Not in a classifier thread: with only one, it would be the one that reads.
-        await self._write(position, await asyncio.to_thread(self._compress, part))
+    Args:
+        read_part: starts to read the next part; None at the end.
+        write: writes a compressed part; positions start at 0.
+    """
+    digest, size, position = hashlib.sha256(), 0, 0
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
 
-    def _compress(self, part: bytes) -> bytes:
-        self._hash.update(part)
-        return self._compressor.compress(part)
+    def compress(part: bytes) -> bytes:
+        digest.update(part)
+        return compressor.compress(part)
+
+    async with aclosing(read_ahead(read_part)) as parts:
+        async for part in parts:
+            # Not in a classifier thread: with only one, it would be the one that reads.
+            await write(position, await asyncio.to_thread(compress, part))
+            size += len(part)
+            position += 1
+    return digest.digest(), size
+
+
+async def read_ahead(read: Callable[[], Awaitable[Item | None]]) -> AsyncGenerator[Item, None]:
+    """Yield what `read` returns, until None; read the next item while the caller handles one.
+
+    Nothing is being read after the generator ends or is closed.
+    """
+    following = asyncio.ensure_future(read())
+    try:
+        while (item := await asyncio.shield(following)) is not None:
+            following = asyncio.ensure_future(read())
+            yield item
+    finally:
+        await asyncio.gather(following, return_exceptions=True)
 
 
 class _StoredBytes(io.RawIOBase):

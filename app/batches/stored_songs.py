@@ -1,26 +1,32 @@
-"""Stored songs with their features, to explain or reclassify them: their SQL, and reading them in chunks."""
+"""Songs with their features: explain their genres on demand, and read stored ones to reclassify them."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
-from sqlalchemy import column, func, select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.batches.classifier import CHUNK_ROWS
-from app.batches.song_parts import CatalogueSongs
-from app.database.engine import SessionFactory
+from app.batches.classifier import CHUNK_ROWS, SongClassifier
+from app.batches.song_parts import CatalogueSongs, SongPart
+from app.catalogue.repository import StoredSong
+from app.database.engine import SessionFactory, reading
+from ml.model.explanation import Explanations, FeatureContribution, explain
 from ml.songs.contract import NUMBER_COLUMNS, Songs
 from ml.songs.problems import SongFileReport
+
+MAX_FEATURES = 20
+"""Maximum number of features in the explanation of a song."""
+
+_COUNT = "SELECT count(*) FROM songs JOIN song_features USING (track_id)"
 
 _SELECT = """
     SELECT track_id, title, tags, numbers, batch_id FROM songs JOIN song_features USING (track_id)
@@ -56,11 +62,6 @@ class Selection:
         """Return the selection as a JSON object."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
-    def join_key(self, client_id: str, model_version: str, min_confidence: float) -> str:
-        """Return the key that identifies an unfinished request for these songs."""
-        asked = ("reclassify", client_id, model_version, min_confidence, self.to_json())
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-
     @property
     def condition(self) -> str:
         """The SQL condition, with the values of `to_json` as parameters."""
@@ -92,9 +93,8 @@ class StoredSongsRepository:
 
     async def count(self, selection: Selection) -> int:
         """Return the number of selected songs that have stored features."""
-        chosen = text(f"{_SELECT} WHERE {selection.condition}").columns(column("track_id")).subquery()
-        statement = select(func.count()).select_from(chosen)
-        return int(await self._session.scalar(statement, selection.to_json()) or 0)
+        statement = text(f"{_COUNT} WHERE {selection.condition}")
+        return int(await self._session.scalar(statement, selection.to_json()))
 
     async def after(self, selection: Selection, track_id: int, limit: int) -> CatalogueSongs:
         """Return the next selected songs after a track ID."""
@@ -194,3 +194,64 @@ class StoredSongs:
     async def _next(self) -> CatalogueSongs:
         async with self._sessions() as session:
             return await StoredSongsRepository(session).after(self._selection, self.state.after, CHUNK_ROWS)
+
+
+SongExplanation = Callable[[int], list[FeatureContribution]]
+"""Returns this many features of a song: those with the strongest influence for or against its genre."""
+
+
+class SongExplanations:
+    """Explanations of the songs that a request classified, computed together on first use."""
+
+    def __init__(self, classifier: SongClassifier, part: SongPart, rows: Mapping[int, int]) -> None:
+        """Create the explanations of a part, which has features; `rows` are the songs' rows by key."""
+        self._classifier = classifier
+        self._part = part
+        self._rows = rows
+        self._running: asyncio.Future[Explanations] | None = None
+
+    async def of(self, key: int) -> SongExplanation:
+        """Return the explanation of one of the songs."""
+        if self._running is None:
+            ensemble = self._classifier.ensemble
+            genres = [ensemble.genres[place] for place in self._part.best]
+            self._running = self._classifier.run(explain, ensemble, self._part.songs, genres)
+        # Shielded, because cancelling one song's request must not cancel the others.
+        explanations = await asyncio.shield(self._running)
+        return partial(explanations.strongest, self._rows[key])
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExplanations:
+    """Explanations of stored songs, computed from their stored features."""
+
+    sessions: SessionFactory
+    classifier: SongClassifier
+    read_timeout_seconds: float
+
+    async def of(self, songs: Sequence[StoredSong]) -> list[SongExplanation | None]:
+        """Return the explanations of songs.
+
+        Those of songs that another model classified, songs without stored features, and songs that were
+        reclassified since they were read are None.
+        """
+        ensemble = self.classifier.ensemble
+        genres = {
+            (song.track_id, song.batch_id): song.predicted_genre
+            for song in songs
+            if song.model_version == self.classifier.model_version and song.predicted_genre in ensemble.genres
+        }
+        if not genres:
+            return [None] * len(songs)
+        async with reading(self.sessions, self.read_timeout_seconds) as session:
+            stored = await StoredSongsRepository(session).by_track_ids([track_id for track_id, _ in genres])
+        found = list(zip(stored.track_ids.tolist(), stored.seen_in, strict=True))
+        rows = [row for row, key in enumerate(found) if key in genres]
+        if not rows:
+            return [None] * len(songs)
+        explained = [found[row] for row in rows]
+        explanations = await self.classifier.run(
+            explain, ensemble, stored.take(rows), [genres[key] for key in explained]
+        )
+        by_key = {key: partial(explanations.strongest, row) for row, key in enumerate(explained)}
+        return [by_key.get((song.track_id, song.batch_id)) for song in songs]

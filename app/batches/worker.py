@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import structlog
 from pgqueuer.core.qm import QueueManager
@@ -32,7 +31,7 @@ from app.database.connect import Database, close
 from app.database.engine import SessionFactory
 from app.database.errors import is_outage
 from app.observability.metrics import Metrics
-from app.observability.tracing import JobHandler, Tracing
+from app.observability.tracing import Tracing
 from app.settings import Settings
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
@@ -70,71 +69,49 @@ class _OneByOne(QueueManager):
             yield job
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """Cleans up periodically; any worker may run it.
-
-    Attributes:
-        sessions: creates database sessions.
-        claims: claims of the worker, which may include batches to release.
-        files: how long files of failed batches are kept.
-        batches: how long finished batches are kept; None to keep them forever.
-    """
-
-    sessions: SessionFactory
-    claims: Claims
-    files: timedelta
-    batches: timedelta | None
-
-    async def apply(self) -> None:
-        """Delete expired data, and requeue unfinished batches that have no job."""
-        await self.claims.return_waiting()
-        now = datetime.now(UTC)
-        async with self.sessions.begin() as session:
-            await ResultRepository(session).remove_expired(now)
-            if self.batches is not None:
-                await BatchRepository(session).remove_finished_before(now - self.batches)
-        async with self.sessions.begin() as session:
-            uploads = UploadRepository(session)
-            await uploads.remove_finished_before(now - self.files)
-            queue = QueueRepository(session)
-            for batch_id in await uploads.without_job():
-                log.warning("requeued a batch that had no job", batch_id=str(batch_id))
-                await queue.add(batch_id)
-            await queue.delete_log_before(LOG_DAYS)
-
-
 class Worker:
-    """Processes background batches until it is stopped."""
+    """Processes background batches, and cleans up periodically, until it is stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its dependencies
         self,
+        settings: Settings,
         database: Database,
-        processing: BatchProcessing,
-        retention: Retention,
-        *,
-        concurrency: int,
-        traced: Callable[[JobHandler], JobHandler],
+        sessions: SessionFactory,
+        classifier: SongClassifier,
+        metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
-        """Create the worker.
-
-        Args:
-            database: database with the queue; the worker keeps its own connection for notifications.
-            processing: processes a batch.
-            retention: cleans up.
-            concurrency: maximum number of concurrent batches.
-            traced: wraps the job handler in trace spans, or returns it unchanged.
-        """
+        """Create the worker; it keeps its own connection to `database` for notifications."""
+        self._settings = settings
         self._database = database
-        self._processing = processing
-        self._retention = retention
-        self._concurrency = concurrency
-        self._handler = traced(self._classify)
+        self._sessions = sessions
+        self._claims = Claims(sessions, metrics, model_version=classifier.model_version)
+        storage = Storage.of(settings, classifier.ensemble.genres)
+        self._processing = BatchProcessing(sessions, self._claims, classifier, storage, metrics)
+        self._handler = tracing.jobs(
+            self._classify,
+            attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
+            handed_over=HandedOverError,
+        )
         self._stopping = asyncio.Event()
         self._manager: QueueManager | None = None
 
-    async def run(self) -> None:
-        """Process batches until `stop` is called; reconnect after database outages."""
+    async def run_until(self, stopped: asyncio.Event) -> None:
+        """Process batches until an event is set, then give the current ones time to be released."""
+        running = asyncio.create_task(self._run())
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self._stopping.set()  # batches are released at their next chunk
+        if self._manager is not None:
+            self._manager.shutdown.set()
+        try:
+            await asyncio.wait_for(running, STOP_SECONDS)
+        except TimeoutError:
+            log.warning("a batch did not stop in time; another worker will resume it")
+
+    async def _run(self) -> None:
+        """Process batches until this worker stops; reconnect after database outages."""
         while not self._stopping.is_set():
             try:
                 await self._work()
@@ -144,23 +121,18 @@ class Worker:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), RECONNECT_SECONDS)
 
-    def stop(self) -> None:
-        """Make `run` return; batches are released at their next chunk."""
-        self._stopping.set()
-        if self._manager is not None:
-            self._manager.shutdown.set()
-
     async def _work(self) -> None:
         connection = await self._database.connect(application_name=WORKER_APPLICATION)
         cleanup: asyncio.Task[None] | None = None
         try:
-            manager = _OneByOne(Queries(AsyncpgDriver(connection)), concurrency=self._concurrency)
+            queries = Queries(AsyncpgDriver(connection))
+            manager = _OneByOne(queries, concurrency=self._settings.worker_concurrency)
             manager.entrypoint(CLASSIFY_BATCH)(self._handler)
             connection.add_termination_listener(lambda _: manager.shutdown.set())
             self._manager = manager
             if self._stopping.is_set():
                 return
-            cleanup = asyncio.create_task(self._clean_up(manager.shutdown))
+            cleanup = asyncio.create_task(self._clean_up_periodically(manager.shutdown))
             await manager.run(
                 dequeue_timeout=POLL_INTERVAL, batch_size=1, heartbeat_timeout=HEARTBEAT_TIMEOUT
             )
@@ -183,53 +155,26 @@ class Worker:
             # `Claims` counts the attempts; the queue only retries.
             raise RetryRequested(delay=RETRY_DELAY, reason=repr(error)) from error
 
-    async def _clean_up(self, shutdown: asyncio.Event) -> None:
+    async def _clean_up_periodically(self, shutdown: asyncio.Event) -> None:
         while not shutdown.is_set():
             try:
-                await self._retention.apply()
+                await self._clean_up()
             except Exception as error:  # noqa: BLE001  (retried next time)
                 log.warning("cleanup failed", error=repr(error))
             await asyncio.sleep(CLEANUP_SECONDS)
 
-
-def make_worker(  # noqa: PLR0913, PLR0917 - its dependencies
-    settings: Settings,
-    database: Database,
-    sessions: SessionFactory,
-    classifier: SongClassifier,
-    metrics: Metrics,
-    tracing: Tracing,
-) -> Worker:
-    """Create a worker for background batches."""
-    days = settings.batch_retention_days
-    claims = Claims(sessions, metrics, model_version=classifier.model_version)
-    storage = Storage.of(settings, classifier.ensemble.genres)
-    return Worker(
-        database,
-        BatchProcessing(sessions, claims, classifier, storage, metrics),
-        Retention(
-            sessions,
-            claims,
-            files=timedelta(hours=settings.retention_hours),
-            batches=None if days is None else timedelta(days=days),
-        ),
-        concurrency=settings.worker_concurrency,
-        traced=partial(
-            tracing.jobs,
-            attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
-            handed_over=HandedOverError,
-        ),
-    )
-
-
-async def run_until_stopped(worker: Worker, stopped: asyncio.Event) -> None:
-    """Run a worker until an event is set, then give its batches time to be released."""
-    running = asyncio.create_task(worker.run())
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    worker.stop()
-    try:
-        await asyncio.wait_for(running, STOP_SECONDS)
-    except TimeoutError:
-        log.warning("a batch did not stop in time; another worker will resume it")
+    async def _clean_up(self) -> None:
+        """Delete expired data, and requeue unfinished batches that have no job; any worker may do that."""
+        await self._claims.return_waiting()
+        now, days = datetime.now(UTC), self._settings.batch_retention_days
+        async with self._sessions.begin() as session:
+            await ResultRepository(session).remove_expired(now)
+            if days is not None:
+                await BatchRepository(session).remove_finished_before(now - timedelta(days=days))
+        async with self._sessions.begin() as session:
+            uploads, queue = UploadRepository(session), QueueRepository(session)
+            await uploads.remove_finished_before(now - timedelta(hours=self._settings.retention_hours))
+            for batch_id in await uploads.without_job():
+                log.warning("requeued a batch that had no job", batch_id=str(batch_id))
+                await queue.add(batch_id)
+            await queue.delete_log_before(LOG_DAYS)

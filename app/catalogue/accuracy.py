@@ -110,18 +110,15 @@ class AccuracyOnVerified:
         )
 
 
-class AccuracyGauges(DatabaseGauges):
-    """The gauges of the accuracy on verified songs."""
+def accuracy_gauges(accuracy: AccuracyOnVerified, metrics: Metrics) -> DatabaseGauges[VerifiedAccuracy]:
+    """Return the gauges of the accuracy on verified songs."""
 
-    def __init__(self, accuracy: AccuracyOnVerified, metrics: Metrics) -> None:
-        super().__init__("the accuracy on verified songs", KEPT_SECONDS)
-        self._accuracy = accuracy
-        self._metrics = metrics
-
-    async def _update(self) -> None:
-        overall = (await self._accuracy.read()).overall
+    def record(value: VerifiedAccuracy | None) -> None:
+        if value is None:
+            metrics.record_accuracy(math.nan, math.nan, math.nan, math.nan)
+            return
+        overall = value.overall
         share = math.nan if overall.share is None else overall.share
-        self._metrics.record_accuracy(overall.songs, share, *overall.interval)
+        metrics.record_accuracy(overall.songs, share, *overall.interval)
 
-    def _clear(self) -> None:
-        self._metrics.record_accuracy(math.nan, math.nan, math.nan, math.nan)
+    return DatabaseGauges("the accuracy on verified songs", KEPT_SECONDS, accuracy.read, record)

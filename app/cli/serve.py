@@ -118,8 +118,8 @@ async def _work(
     import asyncio
 
     from app.batches.classifier import SongClassifier
-    from app.batches.queue import WorkWaiting
-    from app.batches.worker import make_worker, run_until_stopped
+    from app.batches.queue import queue_gauges
+    from app.batches.worker import Worker
     from app.catalogue.models import model_registered
     from app.database.connect import Database
     from app.database.engine import create_engine, create_session_factory
@@ -139,11 +139,9 @@ async def _work(
     traces.statements([engine])
     sessions = create_session_factory(engine)
     classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
-    waiting = WorkWaiting(sessions, metrics)
+    waiting = queue_gauges(sessions, metrics)
     answered = nullcontext() if listener is None else answering(listener, metrics, waiting)
     async with model_registered(sessions, ensemble.manifest), metrics.health.measured(), answered:
-        await run_until_stopped(
-            make_worker(settings, database, sessions, classifier, metrics, traces), stopped
-        )
+        await Worker(settings, database, sessions, classifier, metrics, traces).run_until(stopped)
     classifier.close()
     await engine.dispose()

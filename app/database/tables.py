@@ -127,10 +127,10 @@ class ModelRow(Table, table=True):
 class BatchRow(Table, table=True):
     """A classification: its input, result and model.
 
-    `drift` counts the songs so far that are outside the training range (`app.batches.batch`). `selection`
-    selects the songs to reclassify; null if songs were sent. `songs_superseded`, maintained by a trigger on
-    `songs`, counts songs that a later batch has reclassified. The results of a successful batch are deleted
-    at `results_until`. `waiting_reason` says what a batch with the status WAITING waits for.
+    `drift` is a `Drift` (`app.batches.classifier`) of the songs so far. `selection` selects the songs to
+    reclassify; null if songs were sent. `songs_superseded`, maintained by a trigger on `songs`, counts songs
+    that a later batch has reclassified. The results of a successful batch are deleted at `results_until`.
+    `waiting_reason` says what a batch with the status WAITING waits for.
     """
 
     __tablename__ = "batches"
@@ -213,8 +213,9 @@ class BatchUploadPartRow(Table, table=True):
 class BatchResultPartRow(Table, table=True):
     """A compressed part of a batch's results (`app.batches.song_parts`).
 
-    `first_ordinal` is the position of the first song in the batch. `features` holds the songs' features until
-    the batch is stored. `left_out` holds the ordinals of songs whose track id a later row repeats.
+    `first_ordinal` is the position of the first song in the batch. `stage_rows` holds the songs' compressed
+    rows for the staging table until the batch is stored. `left_out` holds the ordinals of songs whose track
+    id a later row repeats.
     """
 
     __tablename__ = "batch_result_parts"
@@ -222,7 +223,7 @@ class BatchResultPartRow(Table, table=True):
     batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
     first_ordinal: int = _key(BigInteger, autoincrement=False)
     songs: bytes = _required(LargeBinary)
-    features: bytes | None = _optional(LargeBinary)
+    stage_rows: bytes | None = _optional(LargeBinary)
     left_out: list[int] | None = _optional(ARRAY(BigInteger))
 
 

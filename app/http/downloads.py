@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from strawberry.relay import GlobalID
 
-from app.batches.service import Batches, Results, ResultsGoneError
+from app.batches.service import Batches, ResultsGoneError
 from app.batches.song_parts import SongPart
 from app.catalogue.service import Catalogue
 from app.clients.roles import Caller
@@ -40,7 +40,7 @@ _FORMATS: dict[str, tuple[str, Callable[[ResultColumns], Writer]]] = {
 }
 
 
-def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue) -> list[Route]:
+def batch_songs_routes(batches: Batches, catalogue: Catalogue) -> list[Route]:
     """Return the routes; `id` is `Batch.id` or the UUID in it."""
 
     def route(extension: str) -> Route:
@@ -56,7 +56,7 @@ def batch_songs_routes(batches: Batches, results: Results, catalogue: Catalogue)
                     model_version=batch.model_version,
                     classified_at=batch.finished_at or batch.created_at,
                 )
-                data = _bytes(results.parts(batch), catalogue, make_writer, columns)
+                data = _bytes(batches.results(batch), catalogue, make_writer, columns)
                 first = await anext(data)  # an error up to here can still become an error response
             except ResultsGoneError:
                 raise RefusedRequestError(Code.RESULTS_GONE, _GONE) from None

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, make_asgi_app
@@ -125,7 +125,7 @@ def _migrations(revision: str | None) -> str:
 
 def metrics_route(
     metrics: Metrics,
-    gauges: Sequence[DatabaseGauges],
+    gauges: Sequence[DatabaseGauges[Any]],
     together: Callable[[], Awaitable[CollectorRegistry]] | None = None,
 ) -> Route:
     """Return the route, which also works without the database.

@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.batches.queue import WorkWaiting
 from app.http.http_protocol import CONNECTION_LIMITS
 from app.http.monitoring import LIVENESS_PATH, livez, metrics_route
+from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics
 
 START_TIMEOUT_SECONDS = 30.0
@@ -52,7 +53,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def answering(listener: socket.socket, metrics: Metrics, waiting: WorkWaiting) -> AsyncIterator[None]:
+async def answering(
+    listener: socket.socket, metrics: Metrics, waiting: DatabaseGauges[Any]
+) -> AsyncIterator[None]:
     """Serve a worker's liveness and metrics in this context, and then close the listener.
 
     If the event loop is stuck, the liveness probe fails.

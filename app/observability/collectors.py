@@ -7,11 +7,10 @@ import shutil
 import tempfile
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +30,8 @@ LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 3
 
 ANSWER_SECONDS: Final = 2.0
 """Time limit for reading values from the database."""
+
+Value = TypeVar("Value")
 
 log = structlog.get_logger(__name__)
 
@@ -102,17 +103,32 @@ class ProcessHealth:
             self._lag.observe(max(0.0, loop.time() - due))
 
 
-class DatabaseGauges(ABC):
+class DatabaseGauges(Generic[Value]):
     """Gauges whose values are in the database.
 
     They are updated unless they are recent; they are NaN while the database is slow or unavailable, since
     `/metrics` must respond then, too.
     """
 
-    def __init__(self, name: str, kept_seconds: float) -> None:
-        """Initialize it; `kept_seconds` is the time between updates, after a failure, too."""
+    def __init__(
+        self,
+        name: str,
+        kept_seconds: float,
+        read: Callable[[], Awaitable[Value]],
+        record: Callable[[Value | None], None],
+    ) -> None:
+        """Create the gauges.
+
+        Args:
+            name: what they show, for the log.
+            kept_seconds: time between updates, after a failure, too.
+            read: reads the values.
+            record: sets the gauges; None if the values are unknown.
+        """
         self._name = name
         self._kept_seconds = kept_seconds
+        self._read = read
+        self._record = record
         self._read_at = -kept_seconds
         self._turn = asyncio.Lock()
 
@@ -121,18 +137,11 @@ class DatabaseGauges(ABC):
         async with self._turn:
             if time.monotonic() - self._read_at < self._kept_seconds:
                 return
+            value: Value | None = None
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await self._update()
+                    value = await self._read()
             except Exception as error:  # noqa: BLE001  (other metrics must stay available)
                 log.warning("could not update gauges", gauges=self._name, error=repr(error))
-                self._clear()
+            self._record(value)
             self._read_at = time.monotonic()
-
-    @abstractmethod
-    async def _update(self) -> None:
-        """Read the values and record them."""
-
-    @abstractmethod
-    def _clear(self) -> None:
-        """Record that the values are unknown."""

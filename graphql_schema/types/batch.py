@@ -10,7 +10,7 @@ import strawberry
 from pydantic import ValidationError
 from strawberry import field, relay
 
-from app.batches.batch import SONGS
+from app.batches.classifier import SONGS
 from app.batches.repository import batch_cursor
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import Page

@@ -8,8 +8,8 @@ from typing import Annotated, Self
 import strawberry
 from strawberry import field
 
-from app.batches.explanations import MAX_FEATURES, SongExplanations
 from app.batches.receive import PredictedSongs as Predicted
+from app.batches.stored_songs import MAX_FEATURES, SongExplanations
 from graphql_schema.inputs import checked_first
 from graphql_schema.types.problem import InvalidSongs
 from graphql_schema.types.song import (
@@ -44,7 +44,8 @@ class PredictedSong:
     )
     async def explanation(self, first: FirstFeatures = DEFAULT_FEATURES) -> list[Contribution]:
         wanted = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES)
-        return (await self.explanations.of(self.place)).strongest(wanted)
+        explanation = await self.explanations.of(self.place)
+        return explanation(wanted)
 
 
 @strawberry.type(description="Songs sent as JSON, classified but not stored.")

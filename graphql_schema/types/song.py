@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self, TypeVar
 import strawberry
 from strawberry import argument, field, relay
 
-from app.batches.explanations import (
-    MAX_FEATURES,
-    SongExplanation,
-    SongExplanations,
-    SongToExplain,
-)
+from app.batches.stored_songs import MAX_FEATURES, SongExplanation, SongExplanations
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.context import Info
@@ -187,9 +182,8 @@ class Song(relay.Node):
         if self.explanations is not None:
             explanation = await self.explanations.of(row.track_id)
         else:
-            song = SongToExplain(row.track_id, row.batch_id, row.predicted_genre, row.model_version)
-            explanation = await info.context.loaders.explanation.load(song)
-        return None if explanation is None else explanation.strongest(wanted)
+            explanation = await info.context.loaders.explanation.load(row)
+        return None if explanation is None else explanation(wanted)
 
     @field(description="The batch that last classified the song. Null if it belongs to another client.")
     async def batch(

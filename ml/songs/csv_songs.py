@@ -127,16 +127,15 @@ class SongFile:
         if reject and self.report.problem_count:
             raise InvalidSongFileError(self.report)
 
-    def count_rows(self) -> int:
-        """Read to the end without parsing cells, and return the number of rows.
+    def row_counts(self) -> Iterator[int]:
+        """Read to the end without parsing cells, and yield the number of rows so far after each chunk.
 
         Raises:
             InvalidSongFileError: the name, header, encoding or quotes are invalid.
             TooManyRowsError: the file has more than `max_rows` rows.
         """
         for _ in self._blocks():
-            pass
-        return self.report.rows
+            yield self.report.rows
 
     def read_header(self) -> tuple[str, ...]:
         """Read the header, and return the names of the columns.

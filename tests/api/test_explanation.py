@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.batches import explanations, receive
+from app.batches import stored_songs
 from app.batches.stored_songs import StoredSongsRepository
 from app.database.connect import Database
 from app.database.engine import create_engine, create_session_factory
@@ -69,8 +69,7 @@ def explaining_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         threads.append(threading.current_thread().name)
         return explain(*arguments)
 
-    monkeypatch.setattr(receive, "explain", noted)
-    monkeypatch.setattr(explanations, "explain", noted)
+    monkeypatch.setattr(stored_songs, "explain", noted)
     return threads
 
 
@@ -208,7 +207,7 @@ def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, d
         for one in api.execute(probabilities)["songs"]["nodes"]
     }
     # when
-    stored = asyncio.run(stored_songs(database_url, answered))
+    stored = asyncio.run(read_stored_songs(database_url, answered))
     ensemble = load_ensemble(resource("model"))
     predicted = ensemble.predict(stored).tolist()
     # then
@@ -218,7 +217,7 @@ def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, d
     } == answered
 
 
-async def stored_songs(database_url: str, track_ids: Iterable[int]) -> Songs:
+async def read_stored_songs(database_url: str, track_ids: Iterable[int]) -> Songs:
     """Return stored songs with the features that are kept beside them."""
     engine = create_engine(Database(database_url))
     async with create_session_factory(engine)() as session:

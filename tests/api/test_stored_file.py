@@ -6,32 +6,25 @@ import asyncio
 import hashlib
 import io
 from collections.abc import Awaitable, Callable
+from functools import partial
 from threading import Event
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 
-from app.batches.stored_file import PART_BYTES, StoringReader, open_stored
+from app.batches.stored_file import PART_BYTES, CopyingReader, open_stored, store
 
 FILE = np.random.default_rng(1).bytes(2 * PART_BYTES + 1000)
 
 
-def store(write: Callable[[int, bytes], Awaitable[None]]) -> StoringReader:
-    """Read the file in another thread, as a classifier does, and return its reader."""
-    reader: list[StoringReader] = []
-
-    def read() -> None:
-        try:
-            reader[0].finish()
-        finally:
-            reader[0].close()
-
-    async def run() -> None:
-        reader.append(StoringReader(io.BytesIO(FILE), write, asyncio.get_running_loop()))
-        await asyncio.to_thread(read)
-
-    asyncio.run(run())
-    return reader[0]
+def store_file(
+    write: Callable[[int, bytes], Awaitable[None]], file: BinaryIO | None = None
+) -> tuple[bytes, int]:
+    """Store the file while another reader reads it, and return its digest and size."""
+    copying = CopyingReader(file or io.BytesIO(FILE))
+    parts = copying.parts(iter(partial(copying.read, 100_000), b""))
+    return asyncio.run(store(partial(asyncio.to_thread, next, parts, None), write))
 
 
 @pytest.mark.parametrize("offset", [0, 1, PART_BYTES - 1, PART_BYTES, 2 * PART_BYTES + 999, len(FILE)])
@@ -42,13 +35,13 @@ def test_a_stored_file_can_be_read_from_any_offset(offset: int) -> None:
     async def write(position: int, part: bytes) -> None:
         parts[position] = part
 
-    reader = store(write)
+    digest, size = store_file(write)
     # when
     read = open_stored(parts.get, offset).read()
     # then
     assert list(parts) == [0, 1, 2]
     assert read == FILE[offset:]
-    assert (reader.size, reader.digest) == (len(FILE), hashlib.sha256(FILE).digest())
+    assert (size, digest) == (len(FILE), hashlib.sha256(FILE).digest())
 
 
 def test_reading_continues_while_a_part_is_written() -> None:
@@ -67,12 +60,8 @@ def test_reading_continues_while_a_part_is_written() -> None:
         if position == 0:
             read_meanwhile.append(await asyncio.to_thread(second_part_read.wait, 10))
 
-    async def run() -> None:
-        reader = StoringReader(Source(FILE), write, asyncio.get_running_loop())
-        # when
-        await asyncio.to_thread(reader.finish)
-
-    asyncio.run(run())
+    # when
+    store_file(write, Source(FILE))
     # then
     assert read_meanwhile == [True]
 
@@ -85,5 +74,5 @@ def test_a_failed_write_fails_the_reader_and_ends_writing() -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        store(write)
+        store_file(write)
     assert written == [0]

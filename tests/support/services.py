@@ -18,7 +18,7 @@ import uvicorn.server
 
 from app.batches import following, worker
 from app.batches.queue import QueueRepository
-from app.batches.worker import Worker, run_until_stopped
+from app.batches.worker import Worker
 from app.clients import directory
 from app.resources import resource
 from graphql_schema.schema import OurSchema
@@ -55,11 +55,11 @@ Most tests queue nothing, and a worker costs as much as the rest of a service.
 """
 
 
-async def _run_when_needed(worker: Worker, stopping: asyncio.Event) -> None:
+async def _run_when_needed(worker: Worker, stopping: asyncio.Event, run: Any = Worker.run_until) -> None:
     while not (workers_needed.is_set() or stopping.is_set()):
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), 0.02)
-    await run_until_stopped(worker, stopping)
+    await run(worker, stopping)
 
 
 async def _add_and_start_workers(
@@ -104,7 +104,7 @@ def quick_services() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.main.load_ensemble", load)
-        patch.setattr("app.main.run_until_stopped", _run_when_needed)
+        patch.setattr(Worker, "run_until", _run_when_needed)
         patch.setattr(QueueRepository, "add", _add_and_start_workers)
         patch.setattr(strawberry.Schema, "__init__", _initialize_once(strawberry.Schema.__init__))
         patch.setattr(httpx._transports.default, "create_ssl_context", cache(httpx.create_ssl_context))  # noqa: SLF001

@@ -244,11 +244,11 @@ def test_the_limit_of_the_header_is_64_kib() -> None:
 )
 def test_a_file_name_that_cannot_be_stored_is_rejected(name: str, message: str) -> None:
     with pytest.raises(InvalidSongFileError) as caught:
-        SongFile(io.BytesIO(song_csv(numbered(1))), name=name).count_rows()
+        next(SongFile(io.BytesIO(song_csv(numbered(1))), name=name).row_counts())
 
     (problem,) = caught.value.report.problems
     assert (problem.kind, problem.message) == (Kind.FILE_NAME, message)
-    assert SongFile(io.BytesIO(song_csv(numbered(1))), name="é" * 251 + ".csv").count_rows() == 1
+    assert list(SongFile(io.BytesIO(song_csv(numbered(1))), name="é" * 251 + ".csv").row_counts()) == [1]
 
 
 def test_the_fatal_problem_comes_first_in_the_report() -> None:
