@@ -21,9 +21,9 @@ from ml.errors import UserError
 UPLOAD_TIMEOUT_SECONDS = 600.0
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-LONGEST_ASKED_PAUSE_SECONDS = 300.0
-"""Maximum pause, whatever Retry-After says."""
+MAX_PAUSE_SECONDS = 30.0
+MAX_RETRY_AFTER_SECONDS = 300.0
+"""Maximum pause for a Retry-After header."""
 
 UNAVAILABLE = frozenset({429, 502, 503})
 """Status codes of a service or proxy that is overloaded or temporarily unavailable."""
@@ -78,7 +78,7 @@ class GraphQLClient:
             stop=tenacity.stop_after_attempt(retries + 1),
             wait=_pause,
             retry=tenacity.retry_if_exception(lambda error: getattr(error, "retriable", False)),
-            before_sleep=_tell_retry,
+            before_sleep=_report_retry,
             reraise=True,
         )
 
@@ -165,16 +165,16 @@ def seconds_until(retry_after: str) -> float | None:
 
 
 _backoff = tenacity.wait_exponential_jitter(
-    multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS
+    multiplier=FIRST_PAUSE_SECONDS, max=MAX_PAUSE_SECONDS, jitter=FIRST_PAUSE_SECONDS
 )
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    asked = getattr(state.outcome and state.outcome.exception(), "after", None)
-    return max(_backoff(state), min(asked or 0.0, LONGEST_ASKED_PAUSE_SECONDS))
+    retry_after = getattr(state.outcome and state.outcome.exception(), "after", None)
+    return max(_backoff(state), min(retry_after or 0.0, MAX_RETRY_AFTER_SECONDS))
 
 
-def _tell_retry(state: tenacity.RetryCallState) -> None:
+def _report_retry(state: tenacity.RetryCallState) -> None:
     error = state.outcome and state.outcome.exception()
     message = plain(str(error)).removesuffix(".")
     typer.echo(f"genregraph: {message}; trying again in {state.upcoming_sleep:.1f} s", err=True)

@@ -14,7 +14,7 @@ from rich.text import Text
 from app.cli.options import STANDARD_INPUT, named
 from app.cli.output import counted, one_line, print_error, print_json, print_line, print_table, shown
 
-MOST_PRINTED = 10
+MAX_PRINTED = 10
 """Maximum problems printed per file; JSON contains all that the service returned."""
 
 UNFINISHED = frozenset({"QUEUED", "RUNNING", "WAITING"})
@@ -157,11 +157,11 @@ def _print_problems(result: Mapping[str, Any], *, err: bool) -> None:
     if not problems:
         return
     rows = []
-    for problem in problems[:MOST_PRINTED]:
+    for problem in problems[:MAX_PRINTED]:
         line, column = problem["line"], problem["column"]
         message = problem["message"].removeprefix(f"Line {line}, column {column}: ")
         rows.append((None if line is None else str(line), column, problem["value"], message))
     columns = (Column("line", justify="right"), "column", Column("value", max_width=24), "problem")
     print_table(columns, rows, err=err)
-    if (more := result["problemCount"] - MOST_PRINTED) > 0:
+    if (more := result["problemCount"] - MAX_PRINTED) > 0:
         print_line(f"  and {more:,} more; --json lists the first 100", err=err)

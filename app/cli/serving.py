@@ -131,7 +131,7 @@ def _begin(settings: Settings, known: str | None, place: Place | None, server: G
 
         loop.add_reader(place.lifeline, stop_without_parent)
     if place is None or place.number == 0:
-        _say_where(settings, known, *server.servers[0].sockets[0].getsockname()[:2])
+        _print_banner(settings, known, *server.servers[0].sockets[0].getsockname()[:2])
 
 
 def _serve_together(settings: Settings, known: str | None) -> int:
@@ -158,7 +158,7 @@ def _serve_together(settings: Settings, known: str | None) -> int:
         return together.run()
 
 
-def _say_where(settings: Settings, known: str | None, host: str, port: int) -> None:
+def _print_banner(settings: Settings, known: str | None, host: str, port: int) -> None:
     """Print a banner to standard output, or log one line if logs are JSON."""
     # An address for a browser on this machine.
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound

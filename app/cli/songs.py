@@ -13,7 +13,7 @@ import typer
 from app.cli.options import CsvOption, JsonOption, Service, for_service, output_option, probability_option
 from app.cli.output import fail, one_line, print_json, print_line, print_rows, print_table
 
-LARGEST_PAGE = 1_000
+MAX_PAGE = 1_000
 
 SONGS = """
 query Songs(
@@ -111,7 +111,7 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 def song_nodes(
-    client: Service, query: str, variables: Mapping[str, Any], most: float, *, page: int = LARGEST_PAGE
+    client: Service, query: str, variables: Mapping[str, Any], most: float, *, page: int = MAX_PAGE
 ) -> Iterator[Mapping[str, Any]]:
     """Yield at most `most` songs of a query of `songs` with the variables `first` and `after`, by page."""
     after, left = None, most

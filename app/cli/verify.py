@@ -20,9 +20,9 @@ mutation VerifySongs($input: [VerifiedSongInput!]!) {
 }
 """
 
-LARGEST_PART = 1_000
+MAX_PART = 1_000
 
-MOST_PRINTED = 10
+MAX_PRINTED = 10
 """Maximum problems printed."""
 
 TRACK_ID, GENRE = "trackID", "genre"
@@ -68,8 +68,8 @@ def verify(
 
     labels = _read(file)
     stored = unknown = 0
-    for start in range(0, len(labels), LARGEST_PART):
-        part = labels[start : start + LARGEST_PART]
+    for start in range(0, len(labels), MAX_PART):
+        part = labels[start : start + MAX_PART]
         before = f". Verified before it: {counted(stored, 'song')}" if stored else ""
         try:
             missing = _send(client, part)
@@ -165,8 +165,8 @@ def _rows(file: Path) -> list[tuple[int, list[str]]]:
 
 
 def _fail(file: Path, problems: Sequence[str], hint: str) -> NoReturn:
-    for problem in problems[:MOST_PRINTED]:
+    for problem in problems[:MAX_PRINTED]:
         print_line(f"{named(file)}, {problem}", err=True)
-    if len(problems) > MOST_PRINTED:
-        print_line(f"and {len(problems) - MOST_PRINTED:,} more", err=True)
+    if len(problems) > MAX_PRINTED:
+        print_line(f"and {len(problems) - MAX_PRINTED:,} more", err=True)
     fail(hint)

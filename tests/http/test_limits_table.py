@@ -20,7 +20,7 @@ SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
 UNITS = {"": 1, "s": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
-LIMIT_NAME = re.compile(r"_?(MAX|MIN|MOST)_[A-Z_]+|[A-Z_]+_(SECONDS|TIMEOUT)")
+LIMIT_NAME = re.compile(r"_?(MAX|MIN)_[A-Z_]+|[A-Z_]+_(SECONDS|TIMEOUT)")
 SETTING_NAME = re.compile(r"max_.+|.*_per_.+|.*timeout.*")
 
 NOT_OF_CLIENTS = {
@@ -50,7 +50,7 @@ NOT_OF_CLIENTS = {
     "ml.songs.contract.MAX_TRACK_ID",
 }
 
-OTHER_ROOMS = re.compile(
+UNRELATED_MODULES = re.compile(
     r"ml\.(bulk|training|model\.artifact|songs\.(parquet|csv_ranges))|app\.batches\.worker"
 )
 
@@ -73,7 +73,7 @@ def constants() -> dict[str, float]:
     found = {}
     for package in (app.http, app.batches, app.catalogue, app.clients, graphql_schema, ml):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if OTHER_ROOMS.match(module.name):
+            if UNRELATED_MODULES.match(module.name):
                 continue
             members = vars(importlib.import_module(module.name))
             source = Path(members["__file__"]).read_text(encoding="utf-8")
