@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1.7
-# Tags are exact, and Dependabot keeps them current; `sh deploy/pin-images` adds each one's digest.
+# Tags are exact, and Dependabot updates them; `sh deploy/pin-images` adds digests.
 
 # The browser pages.
 FROM node:22.21.1-bookworm-slim AS pages
@@ -9,14 +9,14 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 COPY app/playground ./
 RUN npm run build
 
-# The dependencies, and the application beside them: a release replaces only the second layer. What builds stays behind.
+# Dependencies and application are separate layers, so that a release only replaces the second. Build tools are left out.
 FROM python:3.12.12-slim-bookworm AS install
 WORKDIR /source
 COPY deploy/build-requirements.lock deploy/requirements.lock deploy/
 RUN --mount=type=cache,target=/root/.cache \
     python3 -m venv /build && \
     /build/bin/pip install --disable-pip-version-check --only-binary :all: --no-deps --require-hashes --requirement deploy/build-requirements.lock
-# Without pip, as it installs nothing any more. The application is found by a path file.
+# Without pip, which is no longer needed. Python finds the application by a path file.
 RUN --mount=type=cache,target=/root/.cache \
     python3 -m venv --without-pip /opt/genregraph && \
     /build/bin/uv pip sync --python /opt/genregraph/bin/python --only-binary :all: --link-mode copy --compile-bytecode --require-hashes deploy/requirements.lock && \
@@ -40,7 +40,7 @@ RUN apt-get update && \
     install --directory --owner 10001 --group 10001 --mode 0700 /uploads
 COPY --from=install /opt/genregraph /opt/genregraph
 COPY --from=install /opt/application /opt/application
-# The root file system may be read-only: files that are being uploaded are all that is written.
+# The root file system may be read-only: only uploads in progress are written.
 ENV PATH=/opt/application/bin:/opt/genregraph/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs once, when the server's volume is new: make the role and the database that GENREGRAPH_DATABASE_URL names. The
-# role owns that database and is nothing else; POSTGRES_PASSWORD is that of the superuser.
+# Create the role and the database of GENREGRAPH_DATABASE_URL. Runs once, on a new volume. The role owns the database
+# and has no other rights; POSTGRES_PASSWORD is the superuser's.
 set -eu
 rest=${GENREGRAPH_DATABASE_URL#*://}
 role=${rest%%:*}
