@@ -28,7 +28,7 @@ from tests.support.folders import open_folder
 from tests.support.services import quick_services, workers_needed
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""The databases of tests need not survive a power cut."""
+"""Test databases need not survive a power failure."""
 
 # No deadlines: the duration of an example depends on the load of the machine.
 settings.register_profile(

@@ -1,4 +1,4 @@
-"""Classify real songs, which are beside the checkout and not part of it."""
+"""Classify the real songs, which are not part of the repository."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_most_training_songs_get_their_own_genre(api: ApiClient) -> None:
         labels = {row["trackID"]: row["genre"] for row in csv.DictReader(opened)}
     # when
     api.classify((REAL_SONGS / "features.csv").read_bytes())
-    # then: they were seen in training, so this says that features and genres are in step, not how good it is
+    # then the songs were trained on, so this checks that features and genres match, not the model's accuracy
     songs = api.execute("{ songs(first: 1000) { nodes { trackId genre { name } } } }")["songs"]["nodes"]
     right = sum(labels[song["trackId"]] == song["genre"]["name"] for song in songs)
     assert len(songs) == 450

@@ -1,4 +1,4 @@
-"""A change of the schema that breaks clients needs its line in the changelog."""
+"""A breaking schema change needs a line in the changelog."""
 
 from __future__ import annotations
 

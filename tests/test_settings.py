@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / ".env.example"
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Away from a developer's own .env."""
+    """Ignore a developer's own .env file."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -34,7 +34,7 @@ def test_the_example_lists_the_groups_in_order() -> None:
 
 
 def test_the_values_of_the_example_are_the_defaults(tmp_path: Path) -> None:
-    # given the example with every line switched on
+    # given the example with every line uncommented
     switched_on = re.sub(rf"^#({PREFIX})", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     (tmp_path / ".env").write_text(switched_on, encoding="utf-8")
     # then

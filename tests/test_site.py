@@ -1,4 +1,4 @@
-"""The documentation site: every link works, and no page needs another host."""
+"""The documentation site: every link works, and no page loads anything from another host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     build = (sys.executable, "-m", "mkdocs", "build", "--quiet", "--config-file", "deploy/site/mkdocs.yml")
-    # Its strict mode fails for a link to a page or a section that is not there; its hook for any other file.
+    # Strict mode fails for links to missing pages and sections; our hook fails for other missing files.
     done = subprocess.run(
         [*build, "--site-dir", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Writes songs of one genre, and compares what services answer with what is stored."""
+"""Writes songs of one genre, and compares the responses of services with the stored songs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Step = tuple[Literal["store", "retitle", "remove"], int, bool, float]
 
 @dataclass
 class Writer:
-    """The only writer of a genre, which therefore knows every answer about it."""
+    """The only writer of a genre, which therefore knows the correct response to every query about it."""
 
     genre: int
     connection: asyncpg.Connection
@@ -86,7 +86,7 @@ class Writer:
 
 
 async def ask(service: httpx.AsyncClient, genre: int) -> dict[str, Any]:
-    """Return a service's answer about a genre."""
+    """Return a service's response about a genre."""
     request = {"query": ASKED, "variables": {"genre": GENRES[genre]}}
     body = (await service.post("/graphql", json=request)).json()
     assert "errors" not in body, body

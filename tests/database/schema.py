@@ -1,4 +1,4 @@
-"""What a database holds."""
+"""The objects of a database."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_an_operators_change_is_an_outage_until_it_is_reverted(
         api = serve_on(url)
         api.classify(SONGS)
         # when
-        if "LIMIT" in change:  # to which superusers are not held
+        if "LIMIT" in change:  # which do not apply to superusers
             postgres.execute(f"ALTER ROLE {role} NOSUPERUSER")
 
         def make_change() -> None:

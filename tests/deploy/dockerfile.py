@@ -17,7 +17,7 @@ class Stage:
     instructions: list[tuple[str, str]] = field(default_factory=list)
 
     def all(self, name: str) -> list[str]:
-        """The arguments of each instruction of this name."""
+        """Return the arguments of each instruction with this name."""
         return [arguments for instruction, arguments in self.instructions if instruction == name]
 
     def one(self, name: str) -> str:
@@ -31,7 +31,7 @@ class Stage:
 
     @property
     def command(self) -> list[str]:
-        """What a container runs: ENTRYPOINT and CMD."""
+        """Return the command of a container: ENTRYPOINT and CMD."""
         return [*json.loads(self.one("ENTRYPOINT")), *json.loads(self.one("CMD"))]
 
     @property

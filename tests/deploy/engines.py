@@ -27,7 +27,7 @@ GENREGRAPH = [sys.executable, "-m", "app.cli.root"]
 
 
 def main(name: str) -> int:
-    """Do what the program of this name does, and record the call."""
+    """Act as the program with this name, and record the call."""
     arguments = sys.argv[1:]
     state = json.loads(STATE.read_text(encoding="utf-8"))
     engine = Docker(state) if name == "docker" else Kubectl(state)
@@ -48,7 +48,7 @@ def refuse(arguments: list[str]) -> int:
 
 
 def program(command: list[str], **more: str) -> int:
-    """Run a program with the settings that the secrets file gives; its database is on this machine."""
+    """Run a program with the settings in the secrets file, and a database on this machine."""
     return subprocess.run(command, env={**os.environ, **settings(), **more}, check=False).returncode
 
 
@@ -65,7 +65,7 @@ def settings() -> dict[str, str]:
 
 
 def serve(state: dict[str, Any]) -> None:
-    """Start the service once; it stays for all replicas, whichever are replaced."""
+    """Start the service once; it stands for all replicas, even when they are replaced."""
     if state["service"] is None:
         url = httpx.URL(os.environ["URL"])
         environment = {
@@ -124,7 +124,7 @@ class Docker:
                 return refuse(arguments)
         return 0
 
-    def compose(self, arguments: list[str]) -> int:  # noqa: C901 - a case for each call of the page
+    def compose(self, arguments: list[str]) -> int:  # noqa: C901 - a case for each command of the page
         match arguments:
             case ["build"]:
                 image = self._services()["api"]["image"]
@@ -222,7 +222,7 @@ class Docker:
 
 
 class Kubectl:
-    """kubectl on a cluster that takes everything; what needs no cluster the real one does."""
+    """kubectl on a cluster that accepts everything; the real one runs commands that need no cluster."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state

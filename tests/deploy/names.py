@@ -1,4 +1,4 @@
-"""A name server that gives every name the same addresses, as Docker's gives a service's replicas."""
+"""A name server that returns the same addresses for every name, like Docker's for a service's replicas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ A_RECORD = b"\x00\x01\x00\x01"
 
 @contextmanager
 def name_server(addresses: Sequence[str]) -> Iterator[int]:
-    """Answer on a UDP port of 127.0.0.1, which it gives, with `addresses`, read anew for each question."""
+    """Respond with the current `addresses` on a UDP port of 127.0.0.1; yields the port."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 0))
     thread = threading.Thread(target=_serve, args=(server, addresses))

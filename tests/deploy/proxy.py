@@ -1,4 +1,4 @@
-"""The shipped nginx.conf on a real nginx, with addresses of this machine."""
+"""The shipped nginx.conf in a real nginx, with addresses of this machine."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.support.waiting import eventually
 def nginx(
     folder: Path, addresses: Sequence[str], port: int, *, connections: int = 256, https: int | None = None
 ) -> Iterator[str]:
-    """Run nginx before replicas at `addresses`, all on `port`, and give its URL.
+    """Run nginx in front of replicas at `addresses`, all on `port`; yields its URL.
 
     Args:
-        folder: where it writes.
-        addresses: of the replicas.
-        port: of all of them.
-        connections: of one address at once.
-        https: a port to speak TLS on, too, with a certificate of its own.
+        folder: its files.
+        addresses: the replicas' addresses.
+        port: the replicas' port.
+        connections: the maximum per client address.
+        https: a further port with TLS and a self-signed certificate.
     """
     program = on_path("nginx", "apt-get install nginx-light")
     with name_server(addresses) as names:
@@ -59,7 +59,7 @@ def nginx(
 
 
 def _certify(folder: Path, port: int) -> None:
-    """Let nginx speak TLS as the example says."""
+    """Configure TLS as in the example."""
     tls = folder / "tls"
     tls.mkdir()
     text = (ROOT / "deploy/nginx/tls.conf.example").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A process of genregraph, started as a deployment starts it."""
+"""Processes of genregraph, started as in a deployment."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CLIENTS = "test:test"
 
 
 def inherited() -> dict[str, str]:
-    """This process's environment without settings of genregraph."""
+    """Return this process's environment without settings of genregraph."""
     return {name: value for name, value in os.environ.items() if not name.startswith("GENREGRAPH_")}
 
 
 @dataclass
 class Process:
-    """`genregraph` with some arguments and environment; it can be stopped and started again."""
+    """A `genregraph` command with its arguments and environment, which can be stopped and restarted."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
@@ -51,13 +51,13 @@ class Process:
         )
 
     def end(self, seconds: float = 60) -> tuple[int, str]:
-        """Wait for the process: its exit code and what it wrote to standard error."""
+        """Wait for the process, and return its exit code and its standard error."""
         assert self.running is not None
         code = self.running.wait(timeout=seconds)
         return code, self.said()
 
     def said(self) -> str:
-        """What it has written to standard error."""
+        """Its standard error so far."""
         assert self._log is not None
         # Without seeking: the process and this file object share one position.
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
@@ -68,7 +68,7 @@ class Process:
         return self.end()
 
     def run_to_end(self) -> tuple[int, str]:
-        """Start a process that ends by itself: its exit code and what it wrote to standard error."""
+        """Run a process that ends by itself, and return its exit code and its standard error."""
         self.start()
         try:
             return self.end()
@@ -86,7 +86,7 @@ class Process:
 
 @dataclass
 class Replica(Process):
-    """`genregraph serve`, on an address of its own."""
+    """`genregraph serve` on its own address."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -105,7 +105,7 @@ class Replica(Process):
 
 
 def replica(database_url: str, host: str = "127.0.0.1", port: int | None = None, **settings: str) -> Replica:
-    """Describe a replica on a database; `folder` is where it is started."""
+    """Return a replica on a database, which will run in `folder`."""
     folder = Path(settings.pop("folder", ROOT))
     port = port or free_port(host)
     given = {"host": host, "port": str(port), "database_url": database_url, "clients": CLIENTS, **settings}
@@ -115,7 +115,7 @@ def replica(database_url: str, host: str = "127.0.0.1", port: int | None = None,
 
 @contextmanager
 def started(*processes: Process) -> Iterator[None]:
-    """Run processes; replicas are ready inside."""
+    """Run processes in this context, in which replicas are ready."""
     try:
         for process in processes:
             process.start()

@@ -1,4 +1,4 @@
-"""The database role that Compose and the local cluster create: no superuser, but sufficient."""
+"""The database role of Compose and the local cluster: not a superuser, but sufficient."""
 
 from __future__ import annotations
 

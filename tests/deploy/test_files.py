@@ -1,4 +1,4 @@
-"""The files for Docker, Compose and Kubernetes, checked by their tools; skipped if a tool is missing."""
+"""The files for Docker, Compose and Kubernetes, checked by their linters; skipped if one is missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tool(path: Path) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what is deployed, with secrets as the examples have them."""
+    """A copy of the deployed files with the secrets of the examples."""
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
     for folder in (
         "environments",
@@ -59,7 +59,7 @@ def test_the_image_is_small_and_runs_as_nobody() -> None:
     # then
     assert list(found) == ["pages", "install", "runtime"]
     assert runtime.one("USER") == "10001:10001"
-    # and a release replaces the application's layer alone
+    # and a release only replaces the application's layer
     assert runtime.all("COPY") == [
         "--from=install /opt/genregraph /opt/genregraph",
         "--from=install /opt/application /opt/application",
@@ -94,7 +94,7 @@ def test_compose_accepts_its_file(environment: str, checkout: Path) -> None:
     assert services["api"]["environment"]["GENREGRAPH_ENVIRONMENT"] == environment
     for name in ("api", "worker"):
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
-    # and what Docker waits is more than genregraph takes
+    # and Docker waits longer than genregraph takes to stop
     settings = load_environment(environment)
     patience = int(services["api"]["stop_grace_period"].removesuffix("s"))
     assert patience > settings.shutdown_delay_seconds + settings.shutdown_grace_seconds
@@ -122,7 +122,7 @@ def test_every_kubernetes_resource_is_valid(environment: str, checkout: Path) ->
         resource["metadata"]["name"]: resource for resource in resources if resource["kind"] == "Deployment"
     }
     assert named.keys() == {"genregraph-api", "genregraph-worker"}
-    # and settings and secrets are those of the environment's files
+    # and settings and secrets come from the environment's files
     (secret,) = (resource for resource in resources if resource["kind"] == "Secret")
     (config,) = (
         resource
@@ -140,7 +140,7 @@ def test_every_kubernetes_resource_is_valid(environment: str, checkout: Path) ->
 
 
 def connections(environment: str, checkout: Path) -> int:
-    """Database connections at most, in the middle of a roll-out."""
+    """Return the maximum number of database connections during a roll-out."""
     resources = {(r["kind"], r["metadata"]["name"]): r for r in rendered(checkout, environment)}
     settings = load_environment(environment)
     pods = int(resources["HorizontalPodAutoscaler", "genregraph-api"]["spec"]["maxReplicas"]) + 1
@@ -291,7 +291,7 @@ def test_nginx_accepts_its_file_with_and_without_certificates(checkout: Path) ->
 
 
 def test_pin_images_adds_and_updates_digests(tmp_path: Path) -> None:
-    # given a copy of the files, and a docker that knows digests
+    # given a copy of the files, and a fake docker that returns digests
     files = (
         "Dockerfile",
         "docker-compose.yml",

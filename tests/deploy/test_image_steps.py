@@ -1,4 +1,4 @@
-"""The image's build steps, command and environment, without Docker: as nobody on a read-only root."""
+"""The image's build steps, command and environment, run without Docker as nobody on a read-only root."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ exec chroot "$root" setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-
 
 @pytest.fixture
 def image() -> Iterator[Path]:
-    """What the stage `install` makes, in a folder instead of the image's root."""
+    """The result of the stage `install`, in a folder instead of the image's root."""
     if shutil.which("unshare") is None or os.getuid() != 0:
         pytest.skip("making a read-only root file system needs root and unshare (apt-get install util-linux)")
     with open_folder() as root:
@@ -70,7 +70,7 @@ def run_install_stage(stage: Stage, root: Path) -> None:
                 shutil.copy(ROOT / file, source / target)
         elif instruction == "COPY":
             pages = ROOT / arguments.rpartition(" ")[2]
-            if pages.exists():  # npm made them; without it the wheel has the plain form
+            if pages.exists():  # npm built them; without it, the wheel has the plain form
                 shutil.copytree(pages, source / pages.relative_to(ROOT))
         elif instruction == "RUN":
             run = subprocess.run(
@@ -93,12 +93,12 @@ def megabytes(folder: Path) -> float:
 
 
 def in_folder(command: str, root: Path) -> str:
-    """The command with the image's absolute paths put into a folder."""
+    """Return the command with the image's absolute paths moved into a folder."""
     return re.sub(r"(?<![\w./*-])/(source|build|wheel|opt)\b", rf"{root}/\1", command)
 
 
 def copy_build_context(target: Path) -> None:
-    """Copy what .dockerignore lets through."""
+    """Copy the files that .dockerignore does not exclude."""
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in lines
     ignored = shutil.ignore_patterns(
@@ -149,7 +149,7 @@ def test_the_image_steps_build_a_service_that_runs_as_nobody_on_a_read_only_root
             [*contained, *command], env=environment, capture_output=True, text=True, check=False
         )
 
-    # then nothing but the uploads' folder can be written, and no compiler came along
+    # then only the upload folder is writable, and there is no compiler
     assert "Read-only file system" in in_the_image("touch", str(image / "opt/genregraph/here")).stderr
     assert in_the_image("touch", str(uploads / "here")).returncode == 0
     installed = {
@@ -159,7 +159,7 @@ def test_the_image_steps_build_a_service_that_runs_as_nobody_on_a_read_only_root
     assert "genregraph" not in installed
     assert [path.name.partition("-")[0] for path in image.glob("opt/application/*-info")] == ["genregraph"]
     assert not installed & {"pip", "uv", "hatchling", "pytest", "ruff", "mypy", "editables"}
-    # and the layers are as large as the operations page says
+    # and the layers have the sizes in docs/operations.md
     documented = re.search(
         r"layer of (\d+) MB of dependencies .*? and one of (\d+) MB",
         (ROOT / "docs/operations.md").read_text(encoding="utf-8"),
@@ -190,7 +190,7 @@ def test_the_image_steps_build_a_service_that_runs_as_nobody_on_a_read_only_root
 
 
 def closed_parent(path: Path) -> str:
-    """The outermost folder above that only its owner may enter; empty if there is none."""
+    """Return the outermost parent folder that only its owner can enter; empty if there is none."""
     closed = [str(parent) for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH]
     return closed[-1] if closed else ""
 

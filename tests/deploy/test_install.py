@@ -1,4 +1,4 @@
-"""deploy/install.py installs the lock; a newer release of a package changes nothing."""
+"""deploy/install.py installs the locked versions, even if there are newer ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def wheel(folder: Path, name: str, version: str, requires: str = "") -> str:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    """A lock of two packages, one asking for the other with an extra, and a newer release of that other."""
+    """A lock of two packages, one of which requires the other with an extra, and a newer version of the other."""
     folder = tmp_path / "index"
     folder.mkdir()
     base = wheel(folder, "basepackage", "1.0")
@@ -55,7 +55,7 @@ def index(tmp_path: Path) -> Path:
 
 
 def offline(index: Path) -> dict[str, str]:
-    """The environment that installs from the index, where processes write no bytecode themselves."""
+    """Environment variables to install from the index, with bytecode writing disabled."""
     only_index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
     return {**inherited(), **only_index, "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -92,7 +92,7 @@ def test_uv_installs_the_locked_version_despite_a_newer_release(index: Path) -> 
 
 
 def test_pip_installs_the_same_without_uv(index: Path, tmp_path: Path) -> None:
-    # given a Python that has no uv beside it, and an index that has none either
+    # given neither uv next to Python, nor in the index
     plain = tmp_path / "plain"
     subprocess.run([sys.executable, "-m", "venv", plain], check=True)
     # when

@@ -28,7 +28,7 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
 
 def expressions() -> list[str]:
-    """Every question of the dashboard, as Grafana would ask it, and of the alerts."""
+    """Return all queries of the dashboard, as Grafana would send them, and of the alerts."""
     asked = [target["expr"] for panel in PANELS for target in panel["targets"]]
     filled = [expr.replace("$job", "genregraph").replace("$__rate_interval", "1m") for expr in asked]
     return [*filled, *(rule["expr"] for rule in RULES)]
@@ -36,7 +36,7 @@ def expressions() -> list[str]:
 
 @pytest.fixture
 def busy(api: ApiClient) -> ApiClient:
-    """A service that has done something of each kind."""
+    """A service with traffic of each kind."""
     api.classify(song_csv(song_rows(20)))
     finished(api, api.classify(song_csv(song_rows(30)), background=True)["id"])
     api.execute("{ genres { name } }")
@@ -47,7 +47,7 @@ def busy(api: ApiClient) -> ApiClient:
 
 @pytest.fixture
 def prometheus(busy: ApiClient, folder: Path) -> Iterator[httpx.Client]:
-    """Prometheus with the shipped alerts, which asks the service each half second as a client of it."""
+    """Prometheus with the shipped alerts, which scrapes the service every half second."""
     program = on_path("prometheus", "apt-get install prometheus")
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
@@ -90,7 +90,7 @@ def found(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:
 def test_prometheus_scrapes_with_credentials_and_evaluates_every_query(
     prometheus: httpx.Client,
 ) -> None:
-    # given: two scrapes at least, so that there are rates
+    # given at least two scrapes, so that there are rates
     eventually(
         lambda: bool(found(prometheus, "rate(genregraph_song_confidence_count[1m])")), "two scrapes are there"
     )
@@ -101,7 +101,7 @@ def test_prometheus_scrapes_with_credentials_and_evaluates_every_query(
         expression for expression in expressions()[: -len(RULES)] if not found(prometheus, expression)
     ]
     assert unanswered == []
-    # and the alerts are looked at, and none is raised
+    # and the alerts are evaluated, and none is raised
     rules = prometheus.get("/rules").json()["data"]["groups"][0]["rules"]
     assert {rule["name"] for rule in rules} == {rule["alert"] for rule in RULES}
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}

@@ -25,7 +25,7 @@ SONGS = "{ songs { nodes { trackId modelVersion } } }"
 
 @pytest.fixture
 def new_model(folder: Path) -> Path:
-    """A small model of three genres, made by the public command."""
+    """A small model of three genres, trained by the command."""
     files = write_training_files(folder)
     write_parameters(folder / "parameters.json", QUICK, study={})
     code, output = run(
@@ -43,7 +43,7 @@ def version_of(model: Path) -> str:
 def test_two_models_serve_at_the_same_time_and_each_song_names_its_model(
     database_url: str, new_model: Path
 ) -> None:
-    # given replicas in mid-roll-out
+    # given replicas during a roll-out
     old, new = replica(database_url), replica(database_url, model_dir=str(new_model))
     with started(old, new), ApiClient(old.url) as before, ApiClient(new.url) as after:
         shipped, trained = version_of(ROOT / "model"), version_of(new_model)
@@ -54,7 +54,7 @@ def test_two_models_serve_at_the_same_time_and_each_song_names_its_model(
         # when
         before.classify(song_csv(song_rows(2)))
         after.classify(song_csv(song_rows(5)[2:]))
-        # then both tell of all songs
+        # then both return all songs
         for api in (before, after):
             nodes = api.execute(SONGS)["songs"]["nodes"]
             assert {node["trackId"]: node["modelVersion"] for node in nodes} == {
@@ -79,7 +79,7 @@ def of_another_format(model: Path) -> str:
 
 def of_another_program(model: Path) -> str:
     file = model / "manifest.json"
-    file.write_bytes(b"\x80\x04\x95")  # how a pickle begins
+    file.write_bytes(b"\x80\x04\x95")  # the start of a pickle
     return f"{file} is damaged: it is not JSON"
 
 
@@ -102,7 +102,7 @@ def test_an_invalid_model_ends_the_start_with_one_line(
 
 
 def test_a_damaged_model_does_not_stop_the_old_replica(database_url: str, folder: Path) -> None:
-    # given a replica that serves
+    # given a running replica
     model = folder / "model"
     shutil.copytree(ROOT / "model", model)
     cut_short(model)

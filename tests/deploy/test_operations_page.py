@@ -1,4 +1,4 @@
-"""Run each block of docs/operations.md, in order, in one shell and in a new shell each."""
+"""Run each code block of docs/operations.md in order, in one shell and in a new shell each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORMS = ("Docker", "Kubernetes", "Without containers")
 
 
 def blocks(form: str) -> list[str]:
-    """The shell blocks that somebody runs who has chosen a form, in order."""
+    """Return the shell blocks for a form of deployment, in order."""
     found = []
     for before, block in re.findall(r"((?:[^\n]+\n)*)\n?```sh\n(.*?)```", PAGE, flags=re.DOTALL):
         marks = re.findall(r"\*(Docker|Kubernetes|Without containers)\*", before)
@@ -52,7 +52,7 @@ def blocks(form: str) -> list[str]:
 
 @dataclass
 class Operator:
-    """A stranger with a checkout, the documented tools, and a PostgreSQL that stands for the engine's."""
+    """An operator with a checkout, the documented tools, and a PostgreSQL in place of the container engine's."""
 
     folder: Path
     environment: dict[str, str]
@@ -64,7 +64,7 @@ class Operator:
         return state
 
     def run(self, block: str) -> str:
-        """Run a block, and return what it prints."""
+        """Run a block, and return its output."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             cwd=self.folder / "genregraph",
@@ -77,7 +77,7 @@ class Operator:
         return done.stdout
 
     def edit(self) -> str:
-        """What an operator changes in operator.env, as a command."""
+        """Return a command that edits operator.env as an operator would."""
         changes = (
             ("https://songs.example.org", self.url),
             ("http://127.0.0.1:8000", self.url),
@@ -133,7 +133,7 @@ def checkout(folder: Path, server: Postgres) -> Iterator[Operator]:
         "PGDATABASE": "postgres",
     }
     made = Operator(folder, environment, f"http://127.0.0.1:{free_port()}")
-    # The embedded server's own database has the page's name.
+    # The embedded server's database has the name used on the page.
     made.run("psql --quiet --command 'DROP DATABASE genregraph'")
     try:
         yield made
@@ -145,7 +145,7 @@ def checkout(folder: Path, server: Postgres) -> Iterator[Operator]:
 
 
 def stand_ins(folder: Path) -> None:
-    """Programs that no machine for tests has."""
+    """Replace programs that test machines do not have."""
     folder.mkdir()
     for name in ("docker", "kubectl"):
         (folder / name).write_text(
@@ -153,7 +153,7 @@ def stand_ins(folder: Path) -> None:
             f"from tests.deploy.engines import main\nsys.exit(main({name!r}))\n",
             encoding="utf-8",
         )
-    # Only root gives files away.
+    # Only root can change the owner of files.
     as_root = 'exec "$@"' if os.getuid() == 0 else 'shift 5; exec install "$@"'
     (folder / "sudo").write_text(f"#!/bin/sh\n{as_root}\n", encoding="utf-8")
     (folder / "journalctl").write_text('#!/bin/sh\ncat "$(dirname "$0")/../service.log"\n', encoding="utf-8")
@@ -163,7 +163,7 @@ def stand_ins(folder: Path) -> None:
 
 @pytest.mark.parametrize("shells", ["one shell", "a new shell each"])
 def test_with_docker_every_block_runs_in_order(operator: Operator, shells: str) -> None:
-    # given a model of one's own, which is trained without containers
+    # given a custom model, trained without containers
     shutil.copytree(ROOT / "model", operator.folder / "genregraph/new-model")
     first, *rest = blocks("Docker")
     # when
@@ -177,7 +177,7 @@ def test_with_docker_every_block_runs_in_order(operator: Operator, shells: str) 
         ("genregraph:local", images["genregraph:local"])
     }
     assert len(containers) == 3
-    # and from the first start on there were never fewer, until the last move stops them
+    # and from the first start until the last step stops them, there were never fewer
     counts = [entry["api"] for entry in operator.state["calls"]]
     begun, stopped = counts.index(3), len(counts) - 1 - counts[::-1].index(0)
     assert min(counts[begun : stopped - 5]) == 3
@@ -226,7 +226,7 @@ def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
     moving, *_ = [block for block in rest if "embedded.dump" in block]
     # when
     operator.run(moving)
-    # then the server has the songs, and the role of genregraph owns them
+    # then the server has the songs, owned by genregraph's role
     counted = "SELECT count(*), min(pg_get_userbyid(relowner)) FROM songs, pg_class WHERE relname = 'songs'"
     said = operator.run(f"psql --tuples-only --no-align --dbname=genregraph --command={shlex.quote(counted)}")
     assert said == "414|genregraph\n"
@@ -234,7 +234,7 @@ def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
 
 @pytest.fixture
 def with_postgresql_15(operator: Operator) -> dict[str, str]:
-    """An environment in which `genregraph` finds Debian's PostgreSQL 15 in place of the wheel's."""
+    """Return an environment in which `genregraph` uses Debian's PostgreSQL 15 instead of the wheel's."""
     programs = Path("/usr/lib/postgresql/15/bin")
     if not (programs / "initdb").exists():
         pytest.skip("the older PostgreSQL 15 is not installed: apt-get install postgresql-15")
@@ -300,7 +300,7 @@ VERSION = "genregraph database -- psql --tuples-only --no-align --command='SHOW 
 
 
 def stored(operator: Operator) -> list[str]:
-    """All songs, counts, clients and results of the database that `genregraph` uses, in text."""
+    """Return all songs, counts, clients and results in the database as text."""
     queries = (
         "SELECT count(*), md5(string_agg(songs::text, '' ORDER BY track_id)) FROM songs",
         "SELECT md5(string_agg(song_features::text, '' ORDER BY track_id)) FROM song_features",
@@ -318,7 +318,7 @@ def stored(operator: Operator) -> list[str]:
 
 @contextmanager
 def embedded_service(operator: Operator, client: str = "test", secret: str = "test") -> Iterator[ApiClient]:
-    """The service on the embedded database in the operator's folder."""
+    """Run the service on the embedded database in the operator's folder."""
     port = free_port()
     environment = operator.environment | {"GENREGRAPH_PORT": str(port)}
     service = Replica(["serve"], environment, folder=operator.folder / "genregraph", port=port)
@@ -329,7 +329,7 @@ def embedded_service(operator: Operator, client: str = "test", secret: str = "te
 
 
 def host_settings(operator: Operator) -> Path:
-    """Write the file of settings that host.env names."""
+    """Write the settings file that host.env refers to."""
     port = operator.environment["PGPORT"]
     settings = {
         "GENREGRAPH_ENVIRONMENT": "production",

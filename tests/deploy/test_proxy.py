@@ -55,7 +55,7 @@ def test_the_proxy_blocks_metrics(proxied: ApiClient) -> None:
 
 
 def test_an_address_with_too_many_connections_is_refused(api: ApiClient, folder: Path) -> None:
-    # given two requests whose bodies never come
+    # given two requests whose bodies never arrive
     port = int(api.url.rpartition(":")[2])
     with nginx(folder, ("127.0.0.1",), port, connections=2) as url, ExitStack() as open_ones:
         place = ("127.0.0.1", int(url.rpartition(":")[2]))
@@ -66,7 +66,7 @@ def test_an_address_with_too_many_connections_is_refused(api: ApiClient, folder:
         # then
         eventually(lambda: httpx.get(f"{url}/livez").status_code == 429, "a third one is refused")
         open_ones.close()
-        # and with one less there is room
+        # and with one less, there is space
         eventually(lambda: httpx.get(f"{url}/livez").status_code == 200, "it is answered")
 
 
@@ -76,7 +76,7 @@ def test_http_redirects_to_https(start_service: StartService, folder: Path) -> N
     https = free_port()
     with nginx(folder, ("127.0.0.1",), int(api.url.rpartition(":")[2]), https=https) as url:
         # when
-        answer = httpx.get(f"https://127.0.0.1:{https}/livez", verify=False)  # noqa: S501 - it signed itself
+        answer = httpx.get(f"https://127.0.0.1:{https}/livez", verify=False)  # noqa: S501 - self-signed
         # then
         assert answer.headers.get_list("strict-transport-security") == ["max-age=31536000; includeSubDomains"]
         moved = httpx.get(f"{url}/livez")

@@ -23,7 +23,7 @@ CLASSIFIED = "query ($id: ID!) { batch(id: $id) { status rowsClassified } }"
 
 @pytest.fixture
 def port() -> int:
-    return free_port("0.0.0.0")  # noqa: S104 - free on each of this machine's own addresses
+    return free_port("0.0.0.0")  # noqa: S104 - free on all addresses of this machine
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_no_request_fails_during_a_rolling_restart(
                 process.wait_until_ready()
             traffic.wait_for("upload", 5)
             traffic.wait_for("slow upload", 1)
-        # then the batch in the background ends as well
+        # then the background batch also ends
         with ApiClient(url) as api:
             batch = finished(api, queued["id"], CLASSIFIED)
         assert batch == {"status": "SUCCEEDED", "rowsClassified": 20_000}

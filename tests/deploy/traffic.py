@@ -22,7 +22,7 @@ SLOW_UPLOAD_SECONDS = 4
 
 @dataclass
 class Traffic:
-    """Each kind of request in a thread of its own, one after another, until the context ends."""
+    """Sends each kind of request repeatedly, in a thread per kind, until the context ends."""
 
     urls: tuple[str, ...]
     done: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class Traffic:
             thread.join()
 
     def wait_for(self, kind: str, more: int) -> None:
-        """Wait until `more` requests of this kind have succeeded from now on."""
+        """Wait until `more` further requests of this kind have succeeded."""
         wanted = self.done[kind] + more
         eventually(lambda: self.done[kind] >= wanted or bool(self.failures), f"{more} more of {kind}")
 
@@ -100,7 +100,7 @@ class Traffic:
             time.sleep(SLOW_UPLOAD_SECONDS / parts)
 
     def _file(self) -> bytes:
-        """A file that was not sent before: the same one would join its batch."""
+        """Return a new file, as uploading the same one again would join its batch."""
         number = next(self._songs)
         rows = song_rows(3)
         for row in rows:

@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for each process of tests, durable as in production; services and workers on it."""
+"""A PostgreSQL per test process, durable as in production, with services and workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
 
 
 class Programs:
-    """Starts programs on a database, and ends those that are left."""
+    """Starts programs on a database, and ends them after the test."""
 
     def __init__(self, database: Database, folder: Path, stack: ExitStack) -> None:
         self._environment = {
@@ -46,14 +46,14 @@ class Programs:
     @classmethod
     @contextmanager
     def on(cls, database: Database, folder: Path) -> Iterator[Programs]:
-        """Give programs on a database; they are ended at the end."""
+        """Return programs on a database, which are ended after the test."""
         with ExitStack() as stack:
             yield cls(database, folder, stack)
 
     def serve(
         self, *, workers: int = 0, before: Callable[[], None] | None = None, **environment: str
     ) -> Service:
-        """Start `genregraph serve`, ready to be asked."""
+        """Start `genregraph serve`, and wait until it is ready."""
         service = Service(
             free_port(), *self._given(GENREGRAPH_WORKER_CONCURRENCY=str(workers), **environment), before
         )

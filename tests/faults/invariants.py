@@ -1,4 +1,4 @@
-"""What holds of what is stored, whatever went wrong before."""
+"""Invariants of the database, which hold after any fault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.waiting import BATCH
 
 
 def uuid_of(batch: Mapping[str, Any]) -> str:
-    """Return the key of a batch in the database."""
+    """Return the database key of a batch."""
     return base64.b64decode(batch["id"]).decode().partition(":")[2]
 
 
@@ -26,10 +26,10 @@ def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[st
     """Check everything that is stored.
 
     Args:
-        api: it answers, without having been started again.
+        api: a client of the service, which must respond without a restart.
         database: its database.
-        songs: track ids of all songs that have to be there, each with the ids of the batches that may have
-            had the last word.
+        songs: track IDs of all songs that must be stored, each with the IDs of the batches that may have
+            stored it last.
     """
     stored = {
         row["track_id"]: row["batch_id"] for row in database.rows("SELECT track_id, batch_id FROM songs")

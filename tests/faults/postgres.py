@@ -1,4 +1,4 @@
-"""A PostgreSQL that can be killed and comes back where it was, with gates that hold a transaction up."""
+"""A PostgreSQL that can be killed and restarted, with gates that block transactions."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ $$
 
 
 class Postgres:
-    """A server that keeps its port, its password and its data when it is killed and started again."""
+    """A server that keeps its port, password and data when it is killed and restarted."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self._port = free_port()  # it must stay the same
+        self._port = free_port()  # it must not change
         self._server = EmbeddedPostgres(folder, settings=settings)
 
     @property
@@ -58,12 +58,12 @@ class Postgres:
         return self._server.data_path
 
     def start(self) -> None:
-        """Start it; nothing happens if it runs."""
+        """Start it unless it is running."""
         with patch.object(embedded_server, "_free_port", lambda: self._port):
             self._server.start()
 
     def kill(self) -> None:
-        """End all its processes by SIGKILL, as a power cut or the system's memory killer does."""
+        """Kill all its processes with SIGKILL, like a power failure or the out-of-memory killer."""
         postmaster = psutil.Process(self.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
@@ -79,7 +79,7 @@ class Postgres:
 
     @contextmanager
     def setting(self, name: str, value: str) -> Iterator[None]:
-        """Set one of its settings for a while."""
+        """Change a setting in this context."""
         self.execute(f"ALTER SYSTEM SET {name} = {value}")
         self.execute("SELECT pg_reload_conf()")
         try:
@@ -89,7 +89,7 @@ class Postgres:
             self.execute("SELECT pg_reload_conf()")
 
     def make_template(self) -> None:
-        """Make the migrated database that those of the tests are copies of."""
+        """Create the migrated database that is copied for each test."""
         self.execute(f"CREATE DATABASE {TEMPLATE}")
         migrate(self.url_of(TEMPLATE))
 
@@ -98,13 +98,13 @@ class Postgres:
 
     @property
     def owner(self) -> tuple[int, int]:
-        """The user and group that it runs as."""
+        """The user and group of its processes."""
         status = self.data_path.stat()
         return status.st_uid, status.st_gid
 
     @contextmanager
     def database(self, tablespace: str = "pg_default") -> Iterator[Database]:
-        """A fresh, migrated database."""
+        """Create a migrated database."""
         name = f"test_{uuid.uuid4().hex}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
         try:
@@ -116,7 +116,7 @@ class Postgres:
 
 @dataclass
 class Database:
-    """One database, looked into behind the service's back."""
+    """A database, accessed without the service."""
 
     server: Postgres
     url: str
@@ -135,7 +135,7 @@ class Database:
         return self.rows(query, *arguments)[0][0]
 
     def cut_connections(self) -> None:
-        """End everybody's connections, without one to it, which it may refuse."""
+        """End all connections, without connecting to the database, which may refuse it."""
         self.server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", self.name
         )
@@ -167,7 +167,7 @@ class Gate:
     place: str
 
     def wait_for_arrival(self) -> None:
-        """Wait until somebody stands before the gate."""
+        """Wait until a transaction is blocked by the gate."""
         sleepers = (
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event = 'PgSleep'"

@@ -1,8 +1,8 @@
 """`genregraph serve` and `genregraph worker` as processes that can be killed.
 
-They are forked from a process that has imported them already: Python needs seconds for that, and these
-tests start them often. All else is as it is with a command: a process of its own, the settings from its
-environment, ended by its exit code or by a signal.
+They are forked from a process with all imports, which take seconds, because these tests start them often.
+Otherwise they are like the commands: separate processes with settings from the environment, which end with
+an exit code or by a signal.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Program:
         """Start the program.
 
         Args:
-            arguments: of `genregraph`.
-            environment: variables beside those of this process.
-            log: where its standard error goes.
-            before: what the process calls first, to break something in itself.
+            arguments: the arguments of `genregraph`.
+            environment: variables added to those of this process.
+            log: the file for its standard error.
+            before: called first in the process, to inject a fault.
         """
         self.log_path = log
         self._process: ForkServerProcess = _CONTEXT.Process(
@@ -68,7 +68,7 @@ class Program:
         return self.log_path.read_text()
 
     def kill(self) -> None:
-        """End it by SIGKILL."""
+        """Kill it with SIGKILL."""
         self._process.kill()
         self._process.join()
 
@@ -76,7 +76,7 @@ class Program:
         os.kill(self.pid, number)
 
     def end(self, seconds: float = EXIT_SECONDS) -> int:
-        """Wait for its end, and return its exit code."""
+        """Wait until it ends, and return its exit code."""
         self._process.join(seconds)
         code = self._process.exitcode
         assert code is not None, f"it did not end within {seconds:.0f} s:\n{self.log}"

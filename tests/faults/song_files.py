@@ -1,4 +1,4 @@
-"""Song files of any track ids, made in no time from songs that are made once."""
+"""Song files with any track IDs, made quickly from a fixed set of songs."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SONGS = range(1, 6_001)
 
 
 def held_in_third_chunk(service: Service, database: Database) -> tuple[dict[str, Any], Gate]:
-    """Send a batch and wait until two of its chunks are staged and the third is held up."""
+    """Send a batch, and wait until two of its chunks are staged and the third is blocked."""
     gate = database.close_gate("batch_result_parts", "NEW.first_ordinal = 4000")
     queued = service.api.classify(song_file(SONGS), background=True)
     gate.wait_for_arrival()
@@ -36,7 +36,7 @@ def held_in_third_chunk(service: Service, database: Database) -> tuple[dict[str,
 
 @contextmanager
 def followed(service: Service, batch_id: str) -> Iterator[Iterator[str]]:
-    """Follow a batch; gives the lines of the event stream."""
+    """Follow a batch; yields the lines of the event stream."""
     request = {
         "query": "subscription ($id: ID!) { batchProgress(id: $id) { status } }",
         "variables": {"id": batch_id},
@@ -248,7 +248,7 @@ def test_a_retry_after_a_killed_service_joins_the_batch(
         service.kill()
         gate.open()
     else:
-        service.api.classify(file, background=True)  # an answer that, let us say, never reached its script
+        service.api.classify(file, background=True)  # a response that did not reach the script
         service.kill()
     # when the script sends the file again
     again = other.api.classify(file, background=True)

@@ -1,4 +1,4 @@
-"""The list of faults in docs/security.md names the tests that there are."""
+"""The list of faults in docs/security.md names existing tests."""
 
 from __future__ import annotations
 

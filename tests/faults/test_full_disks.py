@@ -64,7 +64,7 @@ def test_an_upload_that_fills_the_disk_is_refused(programs: Programs, database: 
 
 
 def fail_to_write_uploads() -> None:
-    """Break this process: its temporary files say that their disk is full."""
+    """Make temporary files of this process report a full disk."""
 
     def write(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -146,8 +146,8 @@ def test_the_service_recovers_from_a_disk_too_full_to_connect(postgres: Postgres
         database_on_a_small_disk(postgres) as (database, ballast),
         Programs.on(database, tmp_path) as programs,
     ):
-        # given a disk that became full while PostgreSQL was to write its cache of catalogs anew, which the
-        # next to connect does
+        # given a disk that became full before PostgreSQL rewrites its catalog cache, which happens with the
+        # next connection
         service = programs.serve()
         queued = service.api.classify(song_file(range(2_000)), background=True)
         batch = service.api.classify(song_file(range(2_000, 2_200)))
@@ -161,7 +161,7 @@ def test_the_service_recovers_from_a_disk_too_full_to_connect(postgres: Postgres
         in_request = service.api.upload(song_file(range(5_000, 5_200)))
         query = service.api.post("{ genres { name } }")
         songs = service.api.http.get(f"/batches/{batch['id']}/songs.csv")
-        time.sleep(KEPT_SECONDS + 0.1)  # as long as an earlier answer of the health check may be given
+        time.sleep(KEPT_SECONDS + 0.1)  # as long as the health check may return a cached response
         health = service.api.http.get("/healthcheck")
         worker = programs.work()
         # then

@@ -28,7 +28,7 @@ def children(service: Service) -> set[int]:
 
 
 def queries(service: Service) -> float:
-    """How many queries were answered, by the count of all processes."""
+    """Return the number of completed queries, as counted by all processes."""
     text = httpx.get(f"{service.url}/metrics", headers={"client-id": "test", "client-secret": "test"}).text
     counted = re.search(r'^genregraph_operations_total\{field="genres".*\} (\S+)$', text, re.MULTILINE)
     return float(counted[1]) if counted else 0.0

@@ -29,14 +29,14 @@ CANCEL = "mutation ($id: ID!) { cancelBatch(id: $id) { status } }"
 
 @dataclass
 class Sent:
-    """A batch as the model knows it.
+    """A batch in the model.
 
     Attributes:
         id: `Batch.id`.
         songs: track ids in its file.
-        sent_at: when it was sent, as a number of steps.
-        known_final_at: when it was first seen to have ended.
-        status: how it ended; empty before.
+        sent_at: the step in which it was sent.
+        known_final_at: the step in which it was first seen as finished.
+        status: its final status; empty before.
     """
 
     id: str
@@ -83,7 +83,7 @@ class World:
 
     def stop_the_worker(self) -> None:
         self.worker.send_signal(signal.SIGTERM)
-        assert self.worker.end() in (0, -signal.SIGTERM)  # the latter before it has come so far as to listen
+        assert self.worker.end() in (0, -signal.SIGTERM)  # the latter before the service listens
         self.worker = self.programs.work()
 
     def kill_the_service(self) -> None:
@@ -116,13 +116,13 @@ class World:
         eventually(self._has_ended, "all batches end")
 
     def _has_ended(self) -> bool:
-        if not self.worker.is_running:  # the database was away when it started; a supervisor starts it again
+        if not self.worker.is_running:  # the database was unreachable when it started; a supervisor restarts it
             self.worker = self.programs.work()
         self.look()
         return all(batch.status for batch in self.sent)
 
     def must_be_stored(self) -> dict[int, set[str]]:
-        """Return the songs of the batches that succeeded, each with those that may have had the last word."""
+        """Return the songs of successful batches, each with the batches that may have stored it last."""
         holders: dict[int, list[Sent]] = {}
         for batch in self.sent:
             if batch.status == "SUCCEEDED":

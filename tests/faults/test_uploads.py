@@ -55,7 +55,7 @@ def connected(service: Service) -> socket.socket:
 
 
 def spooled_files(service: Service) -> int:
-    """Return how many temporary files without a name the service has open."""
+    """Return the number of unnamed temporary files that the service has open."""
     targets = []
     for link in Path(f"/proc/{service.pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed in the meantime

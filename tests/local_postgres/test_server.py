@@ -251,7 +251,7 @@ def test_the_next_start_stops_a_leftover_server(
     url = left.start()
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     assert left.pid is not None
-    assert left._lock is not None  # noqa: SLF001  (no other way to lose it and live)
+    assert left._lock is not None  # noqa: SLF001  (the only way to lose the lock)
     fcntl.flock(left._lock, fcntl.LOCK_UN)  # noqa: SLF001
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
@@ -592,7 +592,7 @@ def test_missing_binaries_fail_with_one_line(folder: Path, monkeypatch: pytest.M
 def test_binaries_for_another_platform_fail_with_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # given, say, a wheel for glibc on a machine without it
+    # given, for example, a wheel for glibc on a machine without it
     for name in ("postgres", "initdb", "psql"):
         (folder / name).write_text("#!/no/such/loader\n")
         (folder / name).chmod(0o755)
@@ -612,7 +612,7 @@ def test_a_file_in_place_of_the_folder_fails_with_one_line(folder: Path) -> None
 
 @pytest.mark.usefixtures("real_initdb")
 def test_data_of_an_older_installed_version_is_served_with_that_version(folder: Path) -> None:
-    # given data of Debian's PostgreSQL, which is not the one that new data gets
+    # given data of Debian's PostgreSQL, which is not used for new data
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
         pytest.skip("Debian's PostgreSQL is not installed: apt-get install postgresql")
