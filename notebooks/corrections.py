@@ -1,4 +1,4 @@
-"""What corrections are worth: `python notebooks/corrections.py FIGURE.png` draws the curve.
+"""Measure what corrections gain: `python notebooks/corrections.py FIGURE.png` draws the curve.
 
 The labelled songs are a catalogue, and their genres what people would say. A model that was trained on none
 of them continues with some of them, by the service's own code, and is scored on the others.

@@ -1,4 +1,4 @@
-"""Changes to the recipe, scored on songs of artists that no booster has seen.
+"""Changes to the recipe, scored on songs by unseen artists.
 
 One booster stands in for the ensemble of four: it is a little worse, takes a fourth of the time, and gains
 from the same changes. Every score is a mean over seeds of folds and booster; every interval is a bootstrap
@@ -25,10 +25,10 @@ from ml.training.recipe import Examples, fit_temperature, train_booster
 
 Floats = npt.NDArray[np.float64]
 Predictor = Callable[[npt.NDArray[np.float32]], Floats]
-"""Makes log-odds, shape (n, genres), of features, shape (n, features)."""
+"""Returns log-odds, shape (n, genres), for features, shape (n, features)."""
 
 Weigh = Callable[[Examples, Parameters], Floats]
-"""Makes weights of n labelled and m further songs, shape (n + m,)."""
+"""Returns the weights of n labelled and m further songs, shape (n + m,)."""
 
 Fit = Callable[[Examples, Parameters, int], Predictor]
 """Trains on examples with a seed."""
@@ -124,7 +124,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a change gives on a split.
+    """The predictions of a change on a split.
 
     Attributes:
         split: of the songs scored.

@@ -1,4 +1,4 @@
-"""What the notebooks share: where the songs are, and how figures look."""
+"""Shared by the notebooks: the location of the songs, and the style of figures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def data_folder() -> Path:
 
 
 def training_files(folder: Path) -> TrainingFiles:
-    """Return what there is to train on in a folder."""
+    """Return the training files in a folder."""
     return TrainingFiles(
         features=folder / "features.csv",
         labels=folder / "labels.csv",

@@ -1,4 +1,4 @@
-"""How often the model is right about songs that people verified."""
+"""The model's accuracy on verified songs."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ class TestCancelling:
 
 
 class TestWorkers:
-    """What a worker finds that others have left behind."""
+    """Batches that other workers have left unfinished."""
 
     def test_a_batch_that_the_queue_has_lost_is_queued_again(
         self, start_service: StartService, execute_sql: ExecuteSql
@@ -268,7 +268,7 @@ class TestWorkers:
     def test_the_file_of_a_failed_batch_is_kept_for_a_while(
         self, start_service: StartService, execute_sql: ExecuteSql
     ) -> None:
-        # given a batch that failed, a day ago by the database's clock
+        # given a batch that failed a day ago
         queued = start_service(worker_concurrency=0).classify(song_csv(song_rows(5)), background=True)
         execute_sql("UPDATE batch_uploads SET attempts = 3")
         finished(start_service(), queued["id"])

@@ -13,7 +13,7 @@ ALL_SONGS = "{ songs { totalCount nodes { trackId title } } batches { totalCount
 
 
 def stored(api: ApiClient) -> tuple[int, int]:
-    """How many songs and batches there are."""
+    """Return the numbers of songs and batches."""
     data = api.execute(ALL_SONGS)
     return data["songs"]["totalCount"], data["batches"]["totalCount"]
 

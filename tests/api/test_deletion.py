@@ -29,7 +29,7 @@ STORED = "{ songs(first: 1000) { totalCount nodes { trackId } } genres { songCou
 
 
 def stored(api: ApiClient) -> list[int]:
-    """Return the track ids of all stored songs, which the counts agree with."""
+    """Return the track IDs of all stored songs, after comparing the counts with them."""
     found = api.execute(STORED)
     track_ids = sorted(int(song["trackId"]) for song in found["songs"]["nodes"])
     assert found["songs"]["totalCount"] == len(track_ids)

@@ -1,4 +1,4 @@
-"""`Batch.drift`: how many songs are unlike those that the model was trained on."""
+"""`Batch.drift`: the number of songs outside the training range."""
 
 from __future__ import annotations
 

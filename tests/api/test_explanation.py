@@ -62,7 +62,7 @@ def explained(api: ApiClient, *songs: dict[str, Any], **variables: Any) -> list[
 
 @pytest.fixture
 def explaining_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the threads that worked out explanations, one entry each time."""
+    """Record the name of the thread of each explanation."""
     threads: list[str] = []
 
     def noted(*arguments: Any) -> Explanations:
@@ -218,7 +218,7 @@ def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, d
 
 
 async def read_stored_songs(database_url: str, track_ids: Iterable[int]) -> Songs:
-    """Return stored songs with the features that are kept beside them."""
+    """Return stored songs with their kept features."""
     engine = create_engine(Database(database_url))
     async with create_session_factory(engine)() as session:
         songs = await StoredSongsRepository(session).by_track_ids(list(track_ids))
@@ -227,7 +227,7 @@ async def read_stored_songs(database_url: str, track_ids: Iterable[int]) -> Song
 
 
 def test_explanations_execute_no_statement(start_service: StartService, statements: list[str]) -> None:
-    # given a service without a worker, because a worker executes statements of its own
+    # given a service without a worker, which would also execute statements
     api = start_service(worker_concurrency=0)
     statements.clear()
     api.execute(WITHOUT, input={"songs": [song()]})

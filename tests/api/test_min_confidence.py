@@ -37,7 +37,7 @@ BATCH = "query ($id: ID!) { batch(id: $id) { minConfidence rowsUncertain rowsCla
 
 
 def stored(api: ApiClient, **conditions: Any) -> list[dict[str, Any]]:
-    """The songs that fit, by one page; their totalCount has to agree."""
+    """Return the matching songs from one page, after comparing `totalCount`."""
     page = api.execute(SONGS, **conditions)["songs"]
     assert page["totalCount"] == len(page["nodes"])
     return list(page["nodes"])
@@ -48,7 +48,7 @@ def track_ids(songs: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def confidences(api: ApiClient, rows: list[dict[str, str]]) -> dict[str, float]:
-    """What the model gives these songs, by track id; they stay stored, all confident."""
+    """Store these songs without a minimum confidence; return their confidences by track ID."""
     api.classify(song_csv(rows))
     return {song["trackId"]: song["confidence"] for song in stored(api)}
 

@@ -1,4 +1,4 @@
-"""`onMissingValue: CLASSIFY`: rows with missing values are classified with what there is."""
+"""`onMissingValue: CLASSIFY`: rows with missing values are classified with the values present."""
 
 from __future__ import annotations
 

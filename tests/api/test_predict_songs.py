@@ -1,4 +1,4 @@
-"""`predictSongs`: what the model says of songs that are not stored."""
+"""`predictSongs`: predictions for songs that are not stored."""
 
 from __future__ import annotations
 

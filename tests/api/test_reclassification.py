@@ -1,4 +1,4 @@
-"""Stored songs, classified again with the present model."""
+"""Reclassifying stored songs with the current model."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_songs_are_selected_by_batch_genre_and_model(admin: ApiClient, execute_s
     execute_sql("UPDATE songs SET model_version = 'old' WHERE track_id IN (1, 2, 8)")
 
     def chosen(**which: Any) -> int:
-        # undone, so that the next finds the same
+        # undone for the next iteration
         execute_sql("CREATE TABLE kept AS SELECT * FROM songs")
         batch = reclassify(admin, **which)
         execute_sql(

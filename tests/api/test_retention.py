@@ -1,4 +1,4 @@
-"""What is removed after a while, and what is not."""
+"""What is deleted after a retention period, and what is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must not change a song's genre: all that says nothing of the song itself."""
+"""A song's genre does not depend on anything outside the song."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SONGS = """
 Row = dict[str, str]
 
 
-def opinions(api: ApiClient, file: bytes) -> dict[str, dict[str, Any]]:
-    """Classify a file and return what is stored of its songs, by title."""
+def predictions(api: ApiClient, file: bytes) -> dict[str, dict[str, Any]]:
+    """Classify a file, and return its stored songs by title."""
     assert api.classify(file)["rowsClassified"] == 60
     return {song["title"]: song for song in api.execute(SONGS)["songs"]["nodes"]}
 
@@ -32,24 +32,26 @@ def rows() -> list[Row]:
 
 
 def test_the_order_of_rows_does_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
-    before = opinions(api, song_csv(rows))
+    before = predictions(api, song_csv(rows))
 
-    assert opinions(api, song_csv([*rows[40:], *reversed(rows[:40])])) == before
+    assert predictions(api, song_csv([*rows[40:], *reversed(rows[:40])])) == before
 
 
 def test_the_order_of_columns_and_extra_columns_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
-    before = opinions(api, song_csv(rows))
+    before = predictions(api, song_csv(rows))
     columns = ["artist", *reversed(rows[0]), "year", "vect_149"]
 
     more = [row | {"artist": "Nobody", "year": "1999", "vect_149": "1e9"} for row in rows]
 
-    assert opinions(api, song_csv(more, columns)) == before
+    assert predictions(api, song_csv(more, columns)) == before
 
 
 def test_track_ids_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
-    before = opinions(api, song_csv(rows))
+    before = predictions(api, song_csv(rows))
 
-    after = opinions(api, song_csv([row | {"trackID": str(9_000_000 + int(row["trackID"]))} for row in rows]))
+    after = predictions(
+        api, song_csv([row | {"trackID": str(9_000_000 + int(row["trackID"]))} for row in rows])
+    )
 
     assert [song | {"trackId": ""} for song in after.values()] == [
         song | {"trackId": ""} for song in before.values()
@@ -57,17 +59,17 @@ def test_track_ids_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None
 
 
 def test_letter_case_and_order_of_tags_do_not_change_genres(api: ApiClient, rows: list[Row]) -> None:
-    before = opinions(api, song_csv(rows))
+    before = predictions(api, song_csv(rows))
     for row in rows:
         row["tags"] = ", ".join(reversed(row["tags"].upper().split(",")))
 
-    assert opinions(api, song_csv(rows)) == before
+    assert predictions(api, song_csv(rows)) == before
 
 
 def test_unknown_words_count_as_missing_words(api: ApiClient, rows: list[Row]) -> None:
-    before = opinions(api, song_csv([row | {"tags": ","} for row in rows]))
+    before = predictions(api, song_csv([row | {"tags": ","} for row in rows]))
 
-    after = opinions(api, song_csv([row | {"tags": "qqxqq, zzyzz"} for row in rows]))
+    after = predictions(api, song_csv([row | {"tags": "qqxqq, zzyzz"} for row in rows]))
 
     assert after == before
     assert all(

@@ -39,7 +39,7 @@ CONFIDENCES = {1: 0.3, 2: 0.9, 3: 0.1, 4: 0.3, 5: 1 / 3, 6: 0.9}
 
 @pytest.fixture
 def songs(api: ApiClient, execute_sql: ExecuteSql) -> ApiClient:
-    """A service that holds six songs, of which two pairs are equally confident."""
+    """A service with six songs, including two pairs of equal confidence."""
     cases = " ".join(f"WHEN {track_id} THEN {value!r}" for track_id, value in CONFIDENCES.items())
     execute_sql(STORE.format(songs=len(CONFIDENCES), confidence=f"CASE n {cases} END"))
     return api

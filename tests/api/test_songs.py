@@ -22,7 +22,7 @@ query ($genre: String, $titleContains: String, $batchId: ID, $first: Int, $after
 
 
 def store(api: ApiClient, *titles: str, start: int = 1) -> dict[str, Any]:
-    """Store songs of these titles with track ids from `start` on."""
+    """Store songs with these titles and track IDs from `start`."""
     rows = [song_row(trackID=str(start + place), title=title) for place, title in enumerate(titles)]
     return api.classify(song_csv(rows))
 

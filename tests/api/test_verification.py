@@ -1,4 +1,4 @@
-"""Genres that people verify."""
+"""Verifying genres."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_the_log_says_which_client_verified_how_many_songs(api: ApiClient) -> No
 def test_no_verification_is_lost_while_batches_merge_the_same_songs(
     start_service: StartService, database_url: str, seed: int, turns: int
 ) -> None:
-    """Twenty clients verify songs of their own and shared ones, while six upload them."""
+    """Twenty clients verify their own and shared songs, while six upload them."""
     # given
     api = start_service(clients=SecretStr(CLIENTS))
     rows_by_upload = [song_rows(100, upload) for upload in range(6)]

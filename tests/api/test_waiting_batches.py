@@ -1,4 +1,4 @@
-"""Background batches while their database refuses to write, by errors raised where it would."""
+"""Background batches while the database rejects writes, simulated by raising its errors."""
 
 from __future__ import annotations
 

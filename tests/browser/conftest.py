@@ -20,7 +20,7 @@ SCENARIO_SECONDS = 240
 
 
 def missing() -> str:
-    """What these tests need and do not find; empty if nothing."""
+    """Return the missing requirements of these tests; empty if there are none."""
     if not shutil.which("node"):
         return "browser tests need Node.js 20.19 or newer, which is not installed"
     if CHROMIUM is None:

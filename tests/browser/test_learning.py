@@ -1,4 +1,4 @@
-"""A newcomer's way: ten keystrokes on the page, `learn`, `reclassify`, and what the page shows then."""
+"""From ten keystrokes on the page to `learn`, `reclassify`, and the new genres on the page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def catalogue(tmp_path: Path) -> Path:
 
 
 def predicted(api: ApiClient) -> dict[str, str]:
-    """Return the predicted genres of the songs that nobody verified."""
+    """Return the predicted genres of unverified songs."""
     query = "{ songs(verified: false, first: 1000) { nodes { trackId predictedGenre { name } } } }"
     nodes = api.execute(query)["songs"]["nodes"]
     return {song["trackId"]: song["predictedGenre"]["name"] for song in nodes}
@@ -50,9 +50,9 @@ def accuracy(found: dict[str, str]) -> float:
 def test_the_model_learns_from_ten_keystrokes(
     run: Run, start_service: StartService, database_url: str, catalogue: Path, tmp_path: Path
 ) -> None:
-    # given someone for whom the songs that the model calls punk are metal
+    # given a user who considers the songs predicted as punk to be metal
     clients, out = SecretStr("test:test:admin"), tmp_path / "learned"
-    api = start_service(clients=clients, worker_concurrency=0)  # else it might classify with its own model
+    api = start_service(clients=clients, worker_concurrency=0)  # otherwise its own model might classify
     run(
         "tenKeys",
         api,

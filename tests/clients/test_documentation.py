@@ -1,4 +1,4 @@
-"""What README and docs/clients.md tell people to type."""
+"""The commands and code in README and docs/clients.md work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients that pages and Node programs use."""
+"""Common JavaScript clients."""
 
 from __future__ import annotations
 

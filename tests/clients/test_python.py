@@ -1,4 +1,4 @@
-"""gql, the client that Python programs use, on each of its transports, and curl."""
+"""Python's gql with each of its transports, and curl."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROGRESS = "subscription ($id: ID!) { batchProgress(id: $id) { status rowsUpload
 
 def execute(client: Client, request: Any, **options: Any) -> dict[str, Any]:
     if isinstance(client.transport, AIOHTTPTransport):
-        # gql's own way from here to there leaves an event loop behind
+        # gql's synchronous wrapper would leave an event loop open
         return dict(asyncio.run(client.execute_async(request, **options)))
     return dict(client.execute(request, **options))
 

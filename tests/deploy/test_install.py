@@ -41,7 +41,7 @@ def wheel(folder: Path, name: str, version: str, requires: str = "") -> str:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    """A lock of two packages, one of which requires the other with an extra, and a newer version of the other."""
+    """A lock of two packages, one requiring the other with an extra, and a newer version of the other."""
     folder = tmp_path / "index"
     folder.mkdir()
     base = wheel(folder, "basepackage", "1.0")

@@ -52,7 +52,7 @@ def blocks(form: str) -> list[str]:
 
 @dataclass
 class Operator:
-    """An operator with a checkout, the documented tools, and a PostgreSQL in place of the container engine's."""
+    """An operator with a checkout, the documented tools, and a PostgreSQL in place of the container's."""
 
     folder: Path
     environment: dict[str, str]

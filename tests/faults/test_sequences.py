@@ -116,7 +116,7 @@ class World:
         eventually(self._has_ended, "all batches end")
 
     def _has_ended(self) -> bool:
-        if not self.worker.is_running:  # the database was unreachable when it started; a supervisor restarts it
+        if not self.worker.is_running:  # a supervisor restarts it if the database was unreachable
             self.worker = self.programs.work()
         self.look()
         return all(batch.status for batch in self.sent)

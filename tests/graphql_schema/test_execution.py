@@ -1,4 +1,4 @@
-"""Compiled functions give the standard executor's answer for any query and objects."""
+"""Compiled functions return the same as the standard executor, for any query and objects."""
 
 from __future__ import annotations
 

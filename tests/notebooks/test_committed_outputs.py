@@ -1,4 +1,4 @@
-"""What is committed of a notebook: all of its outputs, and nothing of the machine that made them."""
+"""Committed notebooks contain all outputs, and nothing about the machine that ran them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def output_texts(path: Path) -> list[str]:
-    """Return all texts of outputs; pictures are none."""
+    """Return all texts in outputs, excluding images."""
     texts = []
     for cell in code_cells(path):
         for output in cell.outputs:

@@ -30,10 +30,10 @@ LEFT_OUT = {
         "No msd_subset.csv here: the model that never saw a labelled song is left out.",
     ],
 }
-"""What notebooks say of parts for which something is missing, by title."""
+"""The messages about skipped parts, by title."""
 
 SONGS = 200
-"""Enough for each genre and its pseudo-artists, and few enough for a test."""
+"""Enough for all genres and pseudo-artists, and few enough for a test."""
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS)

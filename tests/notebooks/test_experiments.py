@@ -1,4 +1,4 @@
-"""How a change to the recipe is judged."""
+"""Scoring changes to the recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the notebooks share."""
+"""Shared functions of the notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of docs/security.md, cell by cell."""
+"""Each cell of the permissions table in docs/security.md."""
 
 from __future__ import annotations
 
