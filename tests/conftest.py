@@ -24,7 +24,7 @@ from app.observability.logs import configure_logs
 from app.settings import LogFormat, Settings
 from tests.support.client import ApiClient
 from tests.support.databases import Databases, empty_database, execute
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 from tests.support.services import quick_services, workers_needed
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -66,13 +66,13 @@ def _quick_services() -> Iterator[None]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with open_folder() as path:
+    with open_fast_folder() as path:
         yield path
 
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    with open_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE) as url:
+    with open_fast_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE) as url:
         yield url
 
 

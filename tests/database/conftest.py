@@ -15,14 +15,14 @@ from app.settings import Settings
 from tests.conftest import NOT_DURABLE
 from tests.faults.postgres import Database, Postgres
 from tests.support.client import ApiClient
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 
 ServeOn = Callable[..., ApiClient]
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with open_folder() as folder:
+    with open_fast_folder() as folder:
         server = Postgres(folder, **NOT_DURABLE)
         server.start()
         server.make_template()

@@ -13,7 +13,7 @@ import pytest
 from app.database.migrate import migrate
 from tests.database.conftest import ServeOn
 from tests.faults.postgres import Postgres
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 from tests.support.ports import free_port
 from tests.support.programs import on_path
 from tests.support.songs import song_csv, song_rows
@@ -40,7 +40,7 @@ def pooled_url(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[s
     """Return the URL of a new database through pgbouncer, in each of its two pool modes."""
     pgbouncer = on_path("pgbouncer", "apt-get install pgbouncer")
     place = urlsplit(postgres.url)
-    with open_folder() as folder, postgres.database() as database:
+    with open_fast_folder() as folder, postgres.database() as database:
         (folder / "users.txt").write_text(f'"{place.username}" "{place.password}"\n')
         port = free_port()
         configuration = folder / "pgbouncer.ini"

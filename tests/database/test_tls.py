@@ -21,7 +21,7 @@ from app.database.migrate import migrate
 from app.database.url import DatabaseUrlError
 from tests.conftest import NOT_DURABLE
 from tests.database.conftest import ServeOn
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 from tests.support.ports import free_port
 from tests.support.programs import make_certificate
 from tests.support.songs import song_csv, song_rows
@@ -54,7 +54,7 @@ def server() -> Iterator[TlsServer]:
         command = [str(programs / program), *map(str, arguments)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **account)
 
-    with open_folder() as folder:
+    with open_fast_folder() as folder:
         data, password, port = folder / "data", folder / "password", free_port()
         password.write_text(secrets.token_hex(8))
         (folder / "other").mkdir()

@@ -28,7 +28,7 @@ from tests.deploy.alerts import RULES
 from tests.deploy.replica import ROOT, Replica, inherited, started
 from tests.faults.postgres import Postgres
 from tests.support.client import ApiClient
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.programs import make_certificate, on_path
@@ -92,7 +92,7 @@ class Operator:
 @pytest.fixture
 def operator() -> Iterator[Operator]:
     on_path("jq", "apt-get install jq")
-    with open_folder() as folder:
+    with open_fast_folder() as folder:
         server = Postgres(folder / "data", **NOT_DURABLE)
         server.start()
         try:

@@ -10,13 +10,13 @@ import pytest
 
 from tests.faults.postgres import Database, Postgres
 from tests.faults.programs import Service, WorkerProgram
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with open_folder() as folder:
+    with open_fast_folder() as folder:
         server = Postgres(folder)
         server.start()
         server.make_template()

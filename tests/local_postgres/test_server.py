@@ -27,7 +27,7 @@ from app.local_postgres.location import NOTE_NAME
 from app.local_postgres.processes import Watchdog
 from app.local_postgres.server import EmbeddedPostgres
 from tests.conftest import NOT_DURABLE
-from tests.support.folders import open_folder
+from tests.support.folders import open_fast_folder
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 
 ROOT = os.geteuid() == 0
@@ -134,7 +134,7 @@ def made(folder: Path) -> EmbeddedPostgres:
 
 @pytest.fixture(scope="module")
 def initialized() -> Iterator[EmbeddedPostgres]:
-    with open_folder() as folder:
+    with open_fast_folder() as folder:
         yield made(folder)
 
 

@@ -59,7 +59,8 @@ async def _run_when_needed(worker: Worker, stopping: asyncio.Event, run: Any = W
     while not (workers_needed.is_set() or stopping.is_set()):
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), 0.02)
-    await run(worker, stopping)
+    if workers_needed.is_set():
+        await run(worker, stopping)
 
 
 async def _add_and_start_workers(
