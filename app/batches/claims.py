@@ -57,15 +57,13 @@ class Work:
     Attributes:
         batch: its row when it was claimed.
         upload: its upload when it was claimed; `upload.claim` marks this worker as the owner.
-        state: read position after the songs kept so far.
-        songs_staged: number of songs kept so far.
-        drift: how many of these songs are outside the training range.
+        state: read position after the songs kept when it was claimed.
+        drift: how many of the songs kept so far are outside the training range.
     """
 
     batch: BatchRow
     upload: BatchUploadRow
     state: SongFileState | ReadSongs
-    songs_staged: int
     drift: Drift
 
 
@@ -179,7 +177,7 @@ class Claims:
             batch.model_version = self.model_version
             if state is None:
                 state = SongFileState() if batch.selection is None else ReadSongs()
-            return Work(batch, upload, state, upload.songs_staged, Counter(batch.drift))
+            return Work(batch, upload, state, Counter(batch.drift))
 
     def _state(self, upload: BatchUploadRow, batch: BatchRow) -> SongFileState | ReadSongs | None:
         """Return the read position; None to start from the beginning."""

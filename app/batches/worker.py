@@ -1,12 +1,20 @@
-"""A worker that processes batches from pgqueuer's queue and survives database outages."""
+"""A worker that processes batches from pgqueuer's queue, in durable steps, and survives database outages.
+
+Each chunk is stored, invisible to readers, in one transaction with the read position. A worker that takes
+over a batch therefore resumes after the last chunk, and no song is stored twice. The final transaction merges
+all songs into the catalogue.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import BinaryIO
 
 import structlog
 from pgqueuer.core.qm import QueueManager
@@ -15,10 +23,9 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
-from app.batches.claims import Claims
-from app.batches.classifier import SongClassifier
-from app.batches.pipeline import Storage
-from app.batches.processing import BatchProcessing, HandedOverError, WaitingError
+from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
+from app.batches.classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
+from app.batches.pipeline import BatchTransaction, Storage, note_end
 from app.batches.queue import (
     CLASSIFY_BATCH,
     WORKER_APPLICATION,
@@ -27,12 +34,17 @@ from app.batches.queue import (
     batch_of_job,
 )
 from app.batches.repository import BatchRepository, ResultRepository
+from app.batches.song_parts import PackedPart, SongPart, decompressed, pack, unpack_answers
+from app.batches.stored_file import open_stored, read_ahead
+from app.batches.stored_songs import ReadSongs, Selection, StoredSongs
 from app.database.connect import Database, close
 from app.database.engine import SessionFactory
 from app.database.errors import is_outage
 from app.observability.metrics import Metrics
 from app.observability.tracing import Tracing
 from app.settings import Settings
+from ml.songs.csv_songs import SongFile
+from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue, SongFileReport
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 """After this time without a heartbeat, a worker is considered dead and its batches are reassigned."""
@@ -69,6 +81,10 @@ class _OneByOne(QueueManager):
             yield job
 
 
+class HandedOverError(Exception):
+    """This worker is stopping; another one may resume the batch."""
+
+
 class Worker:
     """Processes background batches, and cleans up periodically, until it is stopped."""
 
@@ -85,11 +101,12 @@ class Worker:
         self._settings = settings
         self._database = database
         self._sessions = sessions
+        self._classifier = classifier
+        self._metrics = metrics
         self._claims = Claims(sessions, metrics, model_version=classifier.model_version)
-        storage = Storage.of(settings, classifier.ensemble.genres)
-        self._processing = BatchProcessing(sessions, self._claims, classifier, storage, metrics)
+        self._storage = Storage.of(settings, classifier.ensemble.genres)
         self._handler = tracing.jobs(
-            self._classify,
+            self._process,
             attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
             handed_over=HandedOverError,
         )
@@ -144,16 +161,115 @@ class Worker:
                     await cleanup
             await close(connection)
 
-    async def _classify(self, job: Job) -> None:
+    async def _process(self, job: Job) -> None:
+        """Process the batch of a job until it is finished; do nothing if it already is.
+
+        Raises:
+            RetryRequested: this worker is stopping, the database is unavailable, full or read-only, or
+                processing failed. `Claims` counts failed attempts; the queue only retries.
+        """
+        work: Work | None = None
         try:
-            await self._processing.process(batch_of_job(job.payload), self._stopping.is_set)
+            await self._claims.return_waiting()
+            work = await self._claims.take(batch_of_job(job.payload))
+            if work is not None:
+                await self._classify_and_store(work)
         except HandedOverError as error:
             raise RetryRequested(delay=timedelta(0), reason="worker stopped") from error
-        except WaitingError as error:
-            raise RetryRequested(delay=WAITING_DELAY, reason=str(error)) from error
         except Exception as error:
-            # `Claims` counts the attempts; the queue only retries.
-            raise RetryRequested(delay=RETRY_DELAY, reason=repr(error)) from error
+            waits = None if work is None else waiting_reason(error)
+            if work is not None and waits is not None:
+                await self._claims.wait(work, waits, error)
+            elif work is not None:
+                await self._claims.record_failure(work, error)
+            delay = RETRY_DELAY if waits is None else WAITING_DELAY
+            raise RetryRequested(delay=delay, reason=waits or repr(error)) from error
+
+    async def _classify_and_store(self, work: Work) -> None:
+        try:
+            await self._store(work, await self._classify(work))
+        except InvalidSongFileError as error:
+            await self._claims.refuse(work, error)
+        except LostBatchError:
+            log.info("batch cancelled or taken over by another worker", batch_id=str(work.batch.id))
+        except HandedOverError:
+            await self._claims.hand_over(work)
+            raise
+
+    async def _classify(self, work: Work) -> SongFileReport:
+        """Classify and keep the remaining songs, and return the report on all of them.
+
+        Raises:
+            InvalidSongFileError: the file is invalid.
+            HandedOverError: this worker is stopping.
+        """
+        source = await self._source(work)
+        encode = partial(pack, keeps_features=self._storage.keeps_features, compresses_rows=True)
+        chunks = self._classifier.classify_all(source, encode, first_ordinal=work.upload.songs_staged)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                work.drift.update(chunk.drift)
+                await self._checkpoint(work, chunk)
+                if self._stopping.is_set():
+                    raise HandedOverError
+        return source.report
+
+    async def _source(self, work: Work) -> SongFile | StoredSongs:
+        batch, upload, state = work.batch, work.upload, work.state
+        if isinstance(state, ReadSongs):
+            return StoredSongs(self._sessions, Selection(**batch.selection or {}), state)
+        file = await self._classifier.run(
+            self._open, batch.id, state.position.offset, asyncio.get_running_loop()
+        )
+        return SongFile(
+            file,
+            name=batch.file_name or "",
+            on_invalid_row=OnInvalidRow(upload.on_invalid_row),
+            on_missing_value=OnMissingValue(upload.on_missing_value),
+            chunk_rows=CHUNK_ROWS,
+            state=state,
+        )
+
+    async def _checkpoint(self, work: Work, chunk: ClassifiedChunk[PackedPart]) -> None:
+        async with self._claims.owned(work) as (session, upload, batch):
+            upload.songs_staged += len(chunk.packed.part)
+            upload.state = chunk.state.to_json()
+            upload.attempts = 0
+            batch.rows_processed, batch.drift = chunk.state.rows, work.drift
+            await ResultRepository(session).add(batch.id, chunk.packed, with_rows=True)
+
+    async def _store(self, work: Work, report: SongFileReport) -> None:
+        """Merge the kept songs into the catalogue, and finish the batch."""
+        ordinal = -1
+
+        async def next_part() -> tuple[SongPart, bytes] | None:
+            nonlocal ordinal
+            async with self._sessions() as session:
+                found = await ResultRepository(session).parts_after(work.batch.id, ordinal, 1, with_rows=True)
+            if not found:
+                return None
+            ordinal = found[0].first_ordinal
+            part = await self._classifier.run(unpack_answers, found[0].songs, ordinal)
+            return part, await self._classifier.run(decompressed, found[0].stage_rows)
+
+        async with self._claims.owned(work) as (session, _, batch), aclosing(read_ahead(next_part)) as parts:
+            transaction = await BatchTransaction(session, batch, self._storage).open()
+            async for part, rows in parts:
+                await transaction.stage(part, rows)
+            batch.drift = work.drift
+            await transaction.finish(report)
+            await ResultRepository(session).drop_rows(batch.id)
+            await UploadRepository(session).remove(batch.id)
+        note_end(batch, self._metrics)
+
+    def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
+        async def read(position: int) -> bytes | None:
+            async with self._sessions() as session:
+                return await UploadRepository(session).part(batch_id, position)
+
+        return open_stored(
+            lambda position: asyncio.run_coroutine_threadsafe(read(position), loop).result(), offset
+        )
 
     async def _clean_up_periodically(self, shutdown: asyncio.Event) -> None:
         while not shutdown.is_set():

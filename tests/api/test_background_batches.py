@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.batches import processing
+from app.batches import worker
 from tests.conftest import ExecuteSql, StartService
 from tests.support import waiting
 from tests.support.batches import CANCEL, PROGRESS, followed
@@ -204,7 +204,7 @@ class TestCancelling:
 
     def test_a_running_batch_stops(self, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
         # given a batch of many chunks
-        monkeypatch.setattr(processing, "CHUNK_ROWS", 20)
+        monkeypatch.setattr(worker, "CHUNK_ROWS", 20)
         queued = api.classify(song_csv(song_rows(3_000)), background=True)
         waiting.eventually(
             lambda: api.execute(BATCH, id=queued["id"])["batch"]["rowsProcessed"] > 0,

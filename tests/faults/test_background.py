@@ -261,9 +261,9 @@ def test_a_retry_after_a_killed_service_joins_the_batch(
 
 def kill_the_process_at_the_first_chunk() -> None:
     """Make opening a stored file kill this process, as a file that exhausts memory would."""
-    from app.batches import processing
+    from app.batches import worker
 
-    processing.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, attr-defined]
+    worker.open_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, attr-defined]
 
 
 def test_a_batch_fails_after_killing_three_workers(programs: Programs, database: Database) -> None:
@@ -287,12 +287,12 @@ def test_a_batch_fails_after_killing_three_workers(programs: Programs, database:
 
 def fail_at_the_first_chunk() -> None:
     """Make opening a stored file fail."""
-    from app.batches import processing
+    from app.batches import worker
 
     def broken(*_: object) -> None:
         raise ValueError("no such thing")
 
-    processing.open_stored = broken  # type: ignore[assignment, attr-defined]
+    worker.open_stored = broken  # type: ignore[assignment, attr-defined]
 
 
 def test_a_batch_fails_after_three_failed_attempts(programs: Programs, database: Database) -> None:
