@@ -39,8 +39,7 @@ from app.clients.directory import (
 )
 from app.clients.roles import Caller
 from app.database.connect import Database
-from app.database.engine import SessionFactory
-from app.database.pools import Pools
+from app.database.engine import Pools, SessionFactory
 from app.http.access_log import quiet_libraries, record_operation
 from app.http.downloads import batch_songs_routes
 from app.http.endpoint import GraphQLView
@@ -217,7 +216,7 @@ def _make_view(
         introspection=settings.introspection_allowed,
         max_cost=settings.max_query_cost,
         timeout_seconds=settings.request_timeout_seconds,
-        answer_cache_bytes=settings.answer_cache_bytes if database.is_one_server else 0,
+        answer_cache_bytes=settings.answer_cache_bytes if database.url.is_one_server else 0,
     )
     return GraphQLView(
         schema,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from alembic import context
 from sqlalchemy import Connection
 
@@ -21,6 +23,18 @@ if context.is_offline_mode():
 elif (connection := context.config.attributes.get("connection")) is not None:
     run(connection)
 else:  # the `alembic` command, for writing new revisions
-    from app.database.migrate import run_on_configured_database
+    from app.database.connect import Database
+    from app.database.engine import connected
+    from app.settings import SettingsError, load_settings
 
-    run_on_configured_database(run)
+    async def run_on_configured_database() -> None:
+        url = load_settings().database_url
+        if url is None:
+            raise SystemExit("set GENREGRAPH_DATABASE_URL to the database for alembic")
+        async with connected(Database(url.get_secret_value())) as sessions, sessions.begin() as session:
+            await (await session.connection()).run_sync(run)
+
+    try:
+        asyncio.run(run_on_configured_database())
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import SONGS
 from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch
 from app.batches.song_parts import SongPart, pack
 from app.catalogue.models import ModelRepository
 from app.database.connect import Database
-from app.database.engine import SessionFactory, create_engine, create_session_factory
+from app.database.engine import connected
 from app.database.errors import DATABASE_ERRORS, is_outage, reason
-from app.database.migrate import current_revision, known_revisions
+from app.database.migrate import current_revision, is_behind
 from app.database.url import DatabaseUrlError
 from ml.bulk.errors import BulkError, BulkUsageError
 from ml.bulk.report import BulkSummary
@@ -29,8 +29,6 @@ from ml.model.manifest import Manifest
 
 CLIENT_ID = "bulk"
 """Client ID of bulk batches."""
-
-Result = TypeVar("Result")
 
 
 class DatabaseLostError(BulkError):
@@ -69,22 +67,20 @@ class BulkStore:
             BulkError: the tables are missing or belong to an earlier release.
         """
 
-        async def look(sessions: SessionFactory) -> str | None:
-            async with sessions() as session:
-                connection = await session.connection()
-                return await connection.run_sync(current_revision)
+        async def look() -> str | None:
+            async with connected(self._database) as sessions, sessions() as session:
+                return await (await session.connection()).run_sync(current_revision)
 
         try:
-            revision = asyncio.run(self._with_sessions(look))
+            revision = asyncio.run(look())
         except DATABASE_ERRORS as error:
             raise DatabaseLostError(
-                f"cannot reach the database {self._database.shown}: {reason(error)}"
+                f"cannot reach the database {self._database.url.shown}: {reason(error)}"
             ) from error
-        # An unknown revision belongs to a newer release, whose schema works with this code.
-        if revision is None or revision in known_revisions()[1:]:
+        if is_behind(revision):  # a newer release's schema works with this code
             state = "has no genregraph tables" if revision is None else f"is at revision {revision}"
             raise BulkError(
-                f"the database {self._database.shown} {state}: run `genregraph migrate` with "
+                f"the database {self._database.url.shown} {state}: run `genregraph migrate` with "
                 "GENREGRAPH_DATABASE_URL set to it"
             )
 
@@ -106,44 +102,43 @@ class BulkStore:
             BulkError: the run failed; nothing was stored.
         """
 
-        async def work(sessions: SessionFactory) -> BulkSummary:
-            async with sessions.begin() as session:
-                await ModelRepository(session).register(self._manifest)
-            async with sessions.begin() as session:
-                options = BatchOptions(min_confidence=min_confidence)
-                batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))
-                transaction = await BatchTransaction(session, batch, self._storage).open()
-                staged = await self._stage(transaction, run, progress)
-                if run.refused:
-                    await session.rollback()
-                    return BulkSummary(batch.model_version, run.findings, run.by_file, refused=True)
-                batch.drift = {SONGS: staged, **by_group(run.findings.songs_outside)}
-                await transaction.finish(run.findings.report)
-            return BulkSummary(
-                batch.model_version,
-                run.findings,
-                run.by_file,
-                rows_duplicated=batch.rows_duplicated,
-                rows_uncertain=batch.rows_uncertain,
-                genre_counts=batch.genre_counts,
-            )
+        async def work() -> BulkSummary:
+            async with connected(self._database) as sessions:
+                async with sessions.begin() as session:
+                    await ModelRepository(session).register(self._manifest)
+                async with sessions.begin() as session:
+                    return await self._store(session, min_confidence, run, progress)
 
         with self._database_errors():
-            return asyncio.run(self._with_sessions(work))
+            return asyncio.run(work())
 
-    async def _with_sessions(self, work: Callable[[SessionFactory], Coroutine[Any, Any, Result]]) -> Result:
-        engine = create_engine(self._database, size=2)
-        try:
-            return await work(create_session_factory(engine))
-        finally:
-            await engine.dispose()
+    async def _store(
+        self, session: AsyncSession, min_confidence: float, run: Run, progress: OnResult
+    ) -> BulkSummary:
+        options = BatchOptions(min_confidence=min_confidence)
+        batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))
+        transaction = await BatchTransaction(session, batch, self._storage).open()
+        staged = await self._stage(transaction, run, progress)
+        if run.refused:
+            await session.rollback()
+            return BulkSummary(batch.model_version, run.findings, run.by_file, refused=True)
+        batch.drift = {SONGS: staged, **by_group(run.findings.songs_outside)}
+        await transaction.finish(run.findings.report)
+        return BulkSummary(
+            batch.model_version,
+            run.findings,
+            run.by_file,
+            rows_duplicated=batch.rows_duplicated,
+            rows_uncertain=batch.rows_uncertain,
+            genre_counts=batch.genre_counts,
+        )
 
     @contextmanager
     def _database_errors(self) -> Iterator[None]:
         try:
             yield
         except DATABASE_ERRORS as error:
-            message = f"the database {self._database.shown} failed, nothing was stored: {reason(error)}"
+            message = f"the database {self._database.url.shown} failed, nothing was stored: {reason(error)}"
             lost = is_outage(error) or not isinstance(error, SQLAlchemyError | asyncpg.PostgresError)
             raise (DatabaseLostError if lost else BulkError)(message) from error
 

@@ -122,8 +122,7 @@ async def _work(
     from app.batches.worker import Worker
     from app.catalogue.models import model_registered
     from app.database.connect import Database
-    from app.database.engine import create_engine, create_session_factory
-    from app.database.pools import WORKER_CONNECTIONS
+    from app.database.engine import WORKER_CONNECTIONS, create_engine, create_session_factory
     from app.http.servers import answering
 
     assert settings.database_url is not None

@@ -93,15 +93,12 @@ def database_url_of(settings: Settings) -> Iterator[str]:
 def on_database(settings: Settings, work: Callable[[SessionFactory], Awaitable[Result]]) -> Result:
     """Run work on the database of the settings and return its result; end the command if it fails."""
     from app.database.connect import Database
-    from app.database.engine import create_engine, create_session_factory
+    from app.database.engine import connected
     from app.database.errors import DATABASE_ERRORS, reason
 
     async def run(url: str) -> Result:
-        engine = create_engine(Database(url))
-        try:
-            return await work(create_session_factory(engine))
-        finally:
-            await engine.dispose()
+        async with connected(Database(url)) as sessions:
+            return await work(sessions)
 
     with database_url_of(settings) as url:
         try:
@@ -120,7 +117,7 @@ def migrate_or_fail(database_url: str, *, start_empty: bool = False) -> str | No
     from app.database.errors import DATABASE_ERRORS, reason
     from app.database.migrate import UnsuitableDatabaseError, migrate
 
-    shown = Database(database_url).shown
+    shown = Database(database_url).url.shown
     try:
         if start_empty:
             migrate(database_url, "base")

@@ -9,9 +9,6 @@ import asyncpg
 
 from app.database.url import DatabaseUrl, DatabaseUrlError
 
-APPLICATION: Final = "genregraph"
-"""The default `application_name` of connections."""
-
 _SESSION: Final = {
     # A lost client must not hold locks for the default of two hours.
     "tcp_keepalives_idle": "10",
@@ -26,20 +23,9 @@ _SESSION: Final = {
 }
 """Session settings, unless the URL or its `options` set them. Poolers reject them."""
 
-_NOTHING: Final[Mapping[str, str]] = {}
-
 
 class Database:
-    """A database to connect to.
-
-    For SQLAlchemy see `app.database.engine.create_engine`. For plain asyncpg::
-
-        database = Database(url)
-        connection = await database.connect()
-        pool = await asyncpg.create_pool(connect=database.connect, reset=do_nothing, min_size=0, max_size=8)
-
-    `reset` is a coroutine function of the connection; asyncpg's own would reset the session's settings.
-    """
+    """A database to connect to; for SQLAlchemy see `app.database.engine.create_engine`."""
 
     def __init__(self, url: str) -> None:
         """Parse the URL without connecting.
@@ -47,18 +33,8 @@ class Database:
         Raises:
             DatabaseUrlError: the URL is invalid or not supported.
         """
-        self._url = DatabaseUrl.parse(url)
-        self._prepares = self._url.prepares
-
-    @property
-    def shown(self) -> str:
-        """Database, host and port, for messages."""
-        return self._url.shown
-
-    @property
-    def is_one_server(self) -> bool:
-        """Whether all connections reach the same server, so that no read is older than an earlier one."""
-        return self._url.is_one_server
+        self.url = DatabaseUrl.parse(url)
+        self._prepares = self.url.prepares
 
     async def prepares(self) -> bool:
         """Return whether prepared statements can be reused: not through a transaction pooler.
@@ -70,7 +46,7 @@ class Database:
             ConnectionError, TimeoutError, asyncpg.PostgresError: see `connect`.
         """
         if self._prepares is None:
-            probe = await self._open(statement_cache_size=0)
+            probe = await self._open(self.url.server_settings, statement_cache_size=0)
             try:
                 pid = await probe.fetchval("SELECT pg_backend_pid()")
                 self._prepares = pid == probe.get_server_pid()
@@ -78,14 +54,11 @@ class Database:
                 probe.terminate()
         return self._prepares
 
-    async def connect(
-        self, *_: object, application_name: str | None = None, **options: Any
-    ) -> asyncpg.Connection:
+    async def connect(self, *, application_name: str | None = None) -> asyncpg.Connection:
         """Open a connection.
 
         Args:
             application_name: overrides the name in the URL.
-            options: more keyword arguments for `asyncpg.connect`, from a pool.
 
         Raises:
             ConnectionError: a network, TLS or socket error.
@@ -93,22 +66,23 @@ class Database:
             asyncpg.PostgresError: the server rejected the connection.
             DatabaseUrlError: a certificate or a `PG*` variable is invalid.
         """
-        if not await self.prepares():
-            return await self._open(application_name, statement_cache_size=0, **options)
-        return await self._open(application_name, session=self._session(), **options)
-
-    async def _open(
-        self, application_name: str | None = None, session: Mapping[str, str] = _NOTHING, **options: Any
-    ) -> asyncpg.Connection:
-        settings = {"application_name": APPLICATION, **session, **self._url.server_settings}
+        settings = dict(self.url.server_settings)
         if application_name is not None:
             settings["application_name"] = application_name
+        if not await self.prepares():
+            return await self._open(settings, statement_cache_size=0)
+        in_options = settings.get("options", "")
+        unset = {name: value for name, value in _SESSION.items() if name not in in_options}
+        return await self._open(unset | settings)
+
+    async def _open(self, settings: Mapping[str, str], **options: Any) -> asyncpg.Connection:
+        settings = {"application_name": "genregraph", **settings}
         try:
-            return await asyncpg.connect(**self._url.arguments, server_settings=settings, **options)
+            return await asyncpg.connect(**self.url.arguments, server_settings=settings, **options)
         except TimeoutError:
-            raise TimeoutError(f"{self.shown} did not answer in time") from None
+            raise TimeoutError(f"{self.url.shown} did not answer in time") from None
         except OSError as error:
-            raise ConnectionError(f"{self.shown}: {error.strerror or error}") from error
+            raise ConnectionError(f"{self.url.shown}: {error.strerror or error}") from error
         except asyncpg.ClientConfigurationError as error:
             raise DatabaseUrlError(f"The connection settings are invalid: {error.args[0]}.") from None
         except ValueError as error:
@@ -117,14 +91,10 @@ class Database:
                 f"The database URL or a PG* variable has an invalid value ({type(error).__name__})."
             ) from None
 
-    def _session(self) -> dict[str, str]:
-        options = self._url.server_settings.get("options", "")
-        return {name: value for name, value in _SESSION.items() if name not in options}
-
 
 async def close(connection: asyncpg.Connection) -> None:
-    """Close a connection; terminate it if that takes longer than two seconds."""
+    """Close a connection and cancel its statement; terminate it if that takes longer than two seconds."""
     try:
         await connection.close(timeout=2)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except Exception:  # noqa: BLE001 - it is discarded anyway
         connection.terminate()

@@ -1,4 +1,4 @@
-"""The async engine and the session factory."""
+"""Engines, session factories, and the connection pools of a serving process."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 from sqlalchemy.util import await_only
 
 from app.database.connect import Database
 from app.database.errors import redact_error_texts
-
-DEFAULT_READ_TIMEOUT_SECONDS = 30.0
-
-DEFAULT_POOL_SIZE: Final = 20
-"""Maximum number of connections per process, excluding its worker's."""
+from app.database.read_pool import OnWait, ReadPool
 
 POOL_TIMEOUT_SECONDS: Final = 30.0
 """Maximum wait for a free connection."""
 
-SessionFactory = async_sessionmaker[AsyncSession]
+WORKER_CONNECTIONS: Final = 2
+"""For each batch of a worker: one stores songs while the other reads the file."""
 
-OnWait = Callable[[float], None]
-"""Records the seconds spent waiting for a connection."""
+SessionFactory = async_sessionmaker[AsyncSession]
 
 
 class _TimedPool(AsyncAdaptedQueuePool):
@@ -52,7 +49,7 @@ logging.getLogger(f"{_TimedPool.__module__}.{_TimedPool.__name__}").setLevel(log
 def create_engine(
     database: Database,
     *,
-    size: int | None = DEFAULT_POOL_SIZE // 2,
+    size: int = 10,
     timeout_seconds: float | None = POOL_TIMEOUT_SECONDS,
     on_wait: OnWait | None = None,
 ) -> AsyncEngine:
@@ -60,25 +57,22 @@ def create_engine(
 
     Args:
         database: the database to connect to.
-        size: maximum number of connections, which stay open; None closes each after use.
+        size: maximum number of connections, which stay open.
         timeout_seconds: maximum wait for a free connection; None waits indefinitely.
         on_wait: records each wait.
     """
     redact_error_texts()
-    pooling: dict[str, Any] = {"poolclass": NullPool}
-    if size is not None:
-        # No request should fail because the server has restarted.
-        pooling = {
-            "poolclass": _TimedPool,
-            "pool_size": size,
-            "max_overflow": 0,
-            "pool_timeout": timeout_seconds,
-            "pool_pre_ping": True,
-        }
-    # Errors are logged, and parameters contain uploaded rows.
-    engine = create_async_engine("postgresql+asyncpg://", hide_parameters=True, **pooling)
-    if isinstance(engine.pool, _TimedPool):
-        engine.pool.on_wait = on_wait
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        hide_parameters=True,  # errors are logged, and parameters contain uploaded rows
+        poolclass=_TimedPool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=timeout_seconds,
+        pool_pre_ping=True,  # no request should fail because the server has restarted
+    )
+    assert isinstance(engine.pool, _TimedPool)
+    engine.pool.on_wait = on_wait
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def connect(dialect: Any, *_: object) -> Any:
@@ -90,16 +84,19 @@ def create_engine(
     return engine
 
 
-def connections_in_use(engine: AsyncEngine) -> int:
-    """Return how many of the engine's connections are in use."""
-    pool = engine.pool
-    assert isinstance(pool, QueuePool)
-    return pool.checkedout()
-
-
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:
     """Create the session factory; each resolver, loader and service call opens its own session."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def connected(database: Database) -> AsyncIterator[SessionFactory]:
+    """Yield a session factory for a command; its connections are closed at the end."""
+    engine = create_engine(database)
+    try:
+        yield create_session_factory(engine)
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager
@@ -111,3 +108,70 @@ async def reading(sessions: SessionFactory, timeout_seconds: float) -> AsyncIter
     """
     async with asyncio.timeout(timeout_seconds), sessions() as session:
         yield session
+
+
+def split_connections(connections: int) -> tuple[int, int, int]:
+    """Split a number of connections, at least 3, into those for reads, writes and others."""
+    reads = writes = max(1, connections * 2 // 5)
+    return reads, writes, connections - reads - writes
+
+
+class Pools:
+    """The pools of a serving process, one for each kind of work, so that none can starve another.
+
+    Attributes:
+        reads: for catalogue queries.
+        sessions: for logins, health checks and other short transactions.
+        writes: for uploads, which wait indefinitely; each holds a connection until its batch is stored.
+        work: for the worker, in addition to the others.
+        engines: the engines of `sessions`, `writes` and `work`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        connections: int,
+        *,
+        worker_batches: int,
+        read_timeout_seconds: float,
+        on_wait: Callable[[str, float], None],
+    ) -> None:
+        """Create the pools; they connect on demand.
+
+        Args:
+            database: the database to connect to.
+            connections: maximum number, excluding the worker's.
+            worker_batches: the number of batches that the worker processes at once.
+            read_timeout_seconds: time limit of a catalogue query.
+            on_wait: records the pool and the seconds of each wait for a connection.
+        """
+
+        def engine(name: str, size: int, timeout_seconds: float | None = POOL_TIMEOUT_SECONDS) -> AsyncEngine:
+            waited = partial(on_wait, name)
+            return create_engine(database, size=size, timeout_seconds=timeout_seconds, on_wait=waited)
+
+        reads, writes, others = split_connections(connections)
+        self.engines = (
+            engine("others", others),
+            engine("writes", writes, None),
+            engine("work", max(1, WORKER_CONNECTIONS * worker_batches)),
+        )
+        self.sessions, self.writes, self.work = map(create_session_factory, self.engines)
+        self.reads = ReadPool(
+            database.connect,
+            size=reads,
+            timeout_seconds=read_timeout_seconds,
+            on_wait=partial(on_wait, "reads"),
+        )
+
+    @property
+    def in_use(self) -> int:
+        """The number of connections in use, excluding the worker's."""
+        pools = (engine.pool for engine in self.engines[:2])
+        return self.reads.in_use + sum(pool.checkedout() for pool in pools if isinstance(pool, _TimedPool))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.reads.close()
+        for engine in self.engines:
+            await engine.dispose()

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-import asyncpg
 from sqlalchemy import Connection, text
 
 from app.database.connect import Database, close
-from app.database.engine import create_engine
+from app.database.engine import connected
 from app.resources import resource
 
 if TYPE_CHECKING:
@@ -28,14 +26,13 @@ LOCK_TIMEOUT_SECONDS = 10
 """Maximum wait for a table lock: every reader queues up after the waiting statement."""
 
 STATEMENT_TIMEOUT_SECONDS = 600
-
 ADVISORY_LOCK_TIMEOUT_SECONDS = 300
-
 MIN_MAJOR_VERSION = 15
 
-_TRIGRAMS = """
-SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm'),
-    EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')
+_FACTS = """
+SELECT quote_ident(datname), pg_encoding_to_char(encoding),
+    'pg_trgm' IN (SELECT extname FROM pg_extension UNION SELECT name FROM pg_available_extensions)
+FROM pg_database WHERE datname = current_database()
 """
 
 _UTF8_LOCALES = {17: "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'", 0: "LOCALE 'C.UTF-8'"}
@@ -86,7 +83,8 @@ def migrate(database_url: str, revision: str = "head") -> str | None:
     async def check_and_move() -> str | None:
         database = Database(database_url)
         await _check(database)
-        return await _with_connection(database, lambda connection: _move(connection, revision))
+        async with connected(database) as sessions, sessions.begin() as session:
+            return await (await session.connection()).run_sync(_move, revision)
 
     return asyncio.run(check_and_move())
 
@@ -96,32 +94,22 @@ async def _check(database: Database) -> None:
     connection = await database.connect()
     try:
         version = connection.get_server_version().major
-        if version < MIN_MAJOR_VERSION:
-            raise UnsuitableDatabaseError(
-                f"the server is PostgreSQL {version}. Use PostgreSQL {MIN_MAJOR_VERSION} or newer."
-            )
-        await _check_encoding(connection, version)
-        installed, available = await connection.fetchrow(_TRIGRAMS)
-        if not (installed or available):
-            raise UnsuitableDatabaseError(
-                "the server lacks the extension pg_trgm. Install PostgreSQL's contrib package."
-            )
+        name, encoding, has_trigrams = await connection.fetchrow(_FACTS)
     finally:
         await close(connection)
-
-
-async def _check_encoding(connection: asyncpg.Connection, version: int) -> None:
-    name, encoding = await connection.fetchrow(
-        "SELECT quote_ident(datname), pg_encoding_to_char(encoding) FROM pg_database "
-        "WHERE datname = current_database()"
-    )
-    if encoding == "UTF8":
+    if version < MIN_MAJOR_VERSION:
+        problem = f"the server is PostgreSQL {version}. Use PostgreSQL {MIN_MAJOR_VERSION} or newer."
+    elif encoding != "UTF8":
+        locale = next(options for since, options in _UTF8_LOCALES.items() if version >= since)
+        problem = (
+            f"its encoding is {encoding}, which cannot store every title. Create one with: "
+            f"CREATE DATABASE {name} ENCODING 'UTF8' {locale} TEMPLATE template0"
+        )
+    elif not has_trigrams:
+        problem = "the server lacks the extension pg_trgm. Install PostgreSQL's contrib package."
+    else:
         return
-    locale = next(options for since, options in _UTF8_LOCALES.items() if version >= since)
-    raise UnsuitableDatabaseError(
-        f"its encoding is {encoding}, which cannot store every title. Create one with: "
-        f"CREATE DATABASE {name} ENCODING 'UTF8' {locale} TEMPLATE template0"
-    )
+    raise UnsuitableDatabaseError(problem)
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -132,13 +120,18 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
+def is_behind(revision: str | None) -> bool:
+    """Return whether a revision is older than this code; an unknown one belongs to a newer release."""
+    return revision is None or revision in known_revisions()[1:]
+
+
 def _move(connection: Connection, revision: str) -> str | None:
     connection.execute(text(f"SET LOCAL lock_timeout = '{ADVISORY_LOCK_TIMEOUT_SECONDS}s'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
     connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'"))
     before = current_revision(connection)
-    if revision == "head" and before is not None and before not in known_revisions()[1:]:
+    if revision == "head" and not is_behind(before):
         # Nothing to do, or a newer, compatible release has already migrated.
         return before
     if connection.scalar(text("SELECT current_setting('transaction_read_only')")) == "on":
@@ -153,32 +146,3 @@ def _move(connection: Connection, revision: str) -> str | None:
     else:
         command.downgrade(config, revision)
     return current_revision(connection)
-
-
-async def _with_connection(database: Database, work: Callable[[Connection], str | None]) -> str | None:
-    engine = create_engine(database, size=None)
-    try:
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
-    finally:
-        await engine.dispose()
-
-
-def run_on_configured_database(run: Callable[[Connection], None]) -> None:
-    """Run an `alembic` command, such as `revision --autogenerate`, on `GENREGRAPH_DATABASE_URL`."""
-    from app.settings import (  # noqa: PLC0415  (only needed here)
-        SettingsError,
-        load_settings,
-    )
-
-    try:
-        url = load_settings().database_url
-    except SettingsError as error:
-        raise SystemExit(str(error)) from None
-    if url is None:
-        raise SystemExit("set GENREGRAPH_DATABASE_URL to the database for alembic")
-
-    def work(connection: Connection) -> None:
-        run(connection)
-
-    asyncio.run(_with_connection(Database(url.get_secret_value()), work))

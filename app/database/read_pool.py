@@ -6,21 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
 
 import asyncpg
 
-from app.database.engine import DEFAULT_POOL_SIZE, DEFAULT_READ_TIMEOUT_SECONDS, OnWait
+from app.database.connect import close
 from app.database.errors import is_outage
 
-CLOSE_SECONDS: Final = 5.0
-"""Time limit for cancelling the statement of a discarded connection and closing it."""
-
-Connect = Callable[[], Awaitable[asyncpg.Connection]]
-"""Opens a connection."""
-
-StatementSpan = Callable[[str], AbstractContextManager[object]]
-"""Traces a statement while it runs."""
+OnWait = Callable[[float], None]
+"""Records the seconds spent waiting for a connection."""
 
 Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]
 """Runs a statement with its arguments and returns its rows."""
@@ -34,11 +27,10 @@ class ReadPool:
 
     def __init__(
         self,
-        connect: Connect,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
         *,
-        size: int = DEFAULT_POOL_SIZE // 2,
-        timeout_seconds: float = DEFAULT_READ_TIMEOUT_SECONDS,
-        span: StatementSpan = nullcontext,
+        size: int,
+        timeout_seconds: float,
         on_wait: OnWait | None = None,
     ) -> None:
         """Create the pool; it connects on demand.
@@ -47,13 +39,12 @@ class ReadPool:
             connect: opens a connection.
             size: maximum number of connections.
             timeout_seconds: time limit of a statement, including the wait for a connection.
-            span: traces each statement.
-            on_wait: records how long each waited for a connection.
+            on_wait: records each wait.
         """
         self._connect = connect
         self._slots = asyncio.Semaphore(size)
         self._timeout_seconds = timeout_seconds
-        self.span = span
+        self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
         self._on_wait = on_wait
         self._idle: list[asyncpg.Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
@@ -82,8 +73,10 @@ class ReadPool:
         await asyncio.gather(*self._closing)
 
     async def _fetch(self, sql: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
-        connection = self._open_idle()
-        if connection is not None:
+        while self._idle and self._idle[-1].is_closed():
+            self._idle.pop()
+        if self._idle:
+            connection = self._idle.pop()
             try:
                 return await self._fetch_on(connection, sql, arguments)
             except Exception as error:
@@ -103,25 +96,11 @@ class ReadPool:
         self._idle.append(connection)
         return rows
 
-    def _open_idle(self) -> asyncpg.Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-        return None
-
     def _discard_idle(self) -> None:
         while self._idle:
             self._discard(self._idle.pop())
 
     def _discard(self, connection: asyncpg.Connection) -> None:
-        closing = asyncio.create_task(_close(connection))
+        closing = asyncio.create_task(close(connection))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-
-
-async def _close(connection: asyncpg.Connection) -> None:
-    try:
-        await connection.close(timeout=CLOSE_SECONDS)
-    except Exception:  # noqa: BLE001 - it is discarded anyway
-        connection.terminate()

@@ -5,67 +5,47 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, ClassVar
 
+import sqlalchemy as sa
 from pydantic_core import PydanticUndefined
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Computed,
-    DateTime,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Text,
-    Uuid,
-    text,
-)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-NAMING_CONVENTION = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-CODE_POINT_ORDER = "C"
-"""Collation of every sorted text: unlike code points, a locale's order can change with a system
-upgrade, which corrupts indexes."""
-
-
-_SORTED_TEXT = Text(collation=CODE_POINT_ORDER)
-_MOMENT = DateTime(timezone=True)
-_ZERO = text("0")
+# In the order of code points: a locale's can change with a system upgrade, which corrupts indexes.
+_SORTED_TEXT = sa.Text(collation="C")
+_MOMENT = sa.DateTime(timezone=True)
+_ZERO = sa.text("0")
 
 
 def _key(kind: Any, **options: Any) -> Any:
     """Return a column of the primary key; `kind` is its type or a foreign key."""
-    return Field(sa_column=Column(kind, primary_key=True, **options))
+    return Field(sa_column=sa.Column(kind, primary_key=True, **options))
 
 
 def _required(kind: Any, *constraints: Any, default: Any = PydanticUndefined, **options: Any) -> Any:
     """Return a column that is never null; new rows have the default unless they say otherwise."""
-    return Field(default=default, sa_column=Column(kind, *constraints, nullable=False, **options))
+    return Field(default=default, sa_column=sa.Column(kind, *constraints, nullable=False, **options))
 
 
 def _optional(kind: Any, **options: Any) -> Any:
     """Return a column that is null in new rows unless they say otherwise."""
-    return Field(default=None, sa_column=Column(kind, **options))
+    return Field(default=None, sa_column=sa.Column(kind, **options))
 
 
 class Table(SQLModel):
     """Base class of the tables, with predictable constraint names."""
 
-    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING_CONVENTION)
+    metadata: ClassVar[sa.MetaData] = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -95,7 +75,7 @@ class ClientRow(Table, table=True):
     __tablename__ = "api_clients"
 
     name: str = _key(_SORTED_TEXT)
-    role: str = _required(Text)
+    role: str = _required(sa.Text)
     created_at: datetime = _required(_MOMENT)
     last_used_at: datetime | None = _optional(_MOMENT)
     revoked_at: datetime | None = _optional(_MOMENT)
@@ -105,11 +85,11 @@ class ClientSecretRow(Table, table=True):
     """The SHA-256 hash of a client's secret; several can be valid during a rotation."""
 
     __tablename__ = "api_client_secrets"
-    __table_args__ = (Index(None, "client_name"),)
+    __table_args__ = (sa.Index(None, "client_name"),)
 
-    id: uuid.UUID = _key(Uuid)
-    client_name: str = _required(_SORTED_TEXT, ForeignKey("api_clients.name", ondelete="CASCADE"))
-    secret_hash: bytes = _required(LargeBinary)
+    id: uuid.UUID = _key(sa.Uuid)
+    client_name: str = _required(_SORTED_TEXT, sa.ForeignKey("api_clients.name", ondelete="CASCADE"))
+    secret_hash: bytes = _required(sa.LargeBinary)
     created_at: datetime = _required(_MOMENT)
     expires_at: datetime | None = _optional(_MOMENT)
 
@@ -119,7 +99,7 @@ class ModelRow(Table, table=True):
 
     __tablename__ = "models"
 
-    version: str = _key(Text)
+    version: str = _key(sa.Text)
     manifest: dict[str, Any] = _required(JSONB)
     registered_at: datetime = _required(_MOMENT)
 
@@ -134,33 +114,33 @@ class BatchRow(Table, table=True):
     """
 
     __tablename__ = "batches"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "client_id", "created_at", "id"))
+    __table_args__ = (sa.Index(None, "created_at", "id"), sa.Index(None, "client_id", "created_at", "id"))
 
-    id: uuid.UUID = _key(Uuid)
-    file_name: str | None = _optional(Text)
-    client_id: str = _required(Text)
-    status: str = _required(Text)
-    rows_uploaded: int = _required(Integer, default=0)
-    rows_processed: int = _required(Integer, default=0, server_default=_ZERO)
-    rows_with_missing_values: int = _required(Integer, default=0)
-    rows_classified_with_missing_values: int = _required(Integer, default=0, server_default=_ZERO)
-    rows_invalid: int = _required(Integer, default=0)
-    rows_duplicated: int = _required(Integer, default=0)
-    rows_classified: int = _required(Integer, default=0)
-    problem_count: int = _required(Integer, default=0)
-    min_confidence: float = _required(Double, server_default=_ZERO)
-    rows_uncertain: int = _required(Integer, default=0, server_default=_ZERO)
-    songs_superseded: int = _required(Integer, default=0, server_default=_ZERO)
+    id: uuid.UUID = _key(sa.Uuid)
+    file_name: str | None = _optional(sa.Text)
+    client_id: str = _required(sa.Text)
+    status: str = _required(sa.Text)
+    rows_uploaded: int = _required(sa.Integer, default=0)
+    rows_processed: int = _required(sa.Integer, default=0, server_default=_ZERO)
+    rows_with_missing_values: int = _required(sa.Integer, default=0)
+    rows_classified_with_missing_values: int = _required(sa.Integer, default=0, server_default=_ZERO)
+    rows_invalid: int = _required(sa.Integer, default=0)
+    rows_duplicated: int = _required(sa.Integer, default=0)
+    rows_classified: int = _required(sa.Integer, default=0)
+    problem_count: int = _required(sa.Integer, default=0)
+    min_confidence: float = _required(sa.Double, server_default=_ZERO)
+    rows_uncertain: int = _required(sa.Integer, default=0, server_default=_ZERO)
+    songs_superseded: int = _required(sa.Integer, default=0, server_default=_ZERO)
     genre_counts: dict[str, int] = _required(JSONB, default={})
     drift: dict[str, int] | None = _optional(JSONB(none_as_null=True))
     selection: dict[str, Any] | None = _optional(JSONB(none_as_null=True))
-    model_version: str = _required(ForeignKey("models.version"))
+    model_version: str = _required(sa.ForeignKey("models.version"))
     created_at: datetime = _required(_MOMENT)
     started_at: datetime | None = _optional(_MOMENT)
     finished_at: datetime | None = _optional(_MOMENT)
     results_until: datetime | None = _optional(_MOMENT)
-    waiting_reason: str | None = _optional(Text)
-    error: str | None = _optional(Text)
+    waiting_reason: str | None = _optional(sa.Text)
+    error: str | None = _optional(sa.Text)
 
 
 class BatchProblemRow(Table, table=True):
@@ -168,13 +148,13 @@ class BatchProblemRow(Table, table=True):
 
     __tablename__ = "batch_problems"
 
-    batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
-    position: int = _key(Integer)
-    kind: str = _required(Text)
-    line: int | None = _optional(Integer)
-    column_name: str | None = _optional(Text)
-    value: str | None = _optional(Text)
-    message: str = _required(Text)
+    batch_id: uuid.UUID = _key(sa.ForeignKey("batches.id", ondelete="CASCADE"))
+    position: int = _key(sa.Integer)
+    kind: str = _required(sa.Text)
+    line: int | None = _optional(sa.Integer)
+    column_name: str | None = _optional(sa.Text)
+    value: str | None = _optional(sa.Text)
+    message: str = _required(sa.Text)
 
 
 class BatchUploadRow(Table, table=True):
@@ -188,14 +168,14 @@ class BatchUploadRow(Table, table=True):
 
     __tablename__ = "batch_uploads"
 
-    batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
-    join_key: str | None = _optional(Text, unique=True)
-    size_bytes: int = _required(BigInteger)
-    on_invalid_row: str = _required(Text)
-    on_missing_value: str = _required(Text, default="SKIP_ROW", server_default=text("'SKIP_ROW'"))
-    claim: uuid.UUID | None = _optional(Uuid)
-    attempts: int = _required(Integer, default=0, server_default=_ZERO)
-    songs_staged: int = _required(BigInteger, default=0, server_default=_ZERO)
+    batch_id: uuid.UUID = _key(sa.ForeignKey("batches.id", ondelete="CASCADE"))
+    join_key: str | None = _optional(sa.Text, unique=True)
+    size_bytes: int = _required(sa.BigInteger)
+    on_invalid_row: str = _required(sa.Text)
+    on_missing_value: str = _required(sa.Text, default="SKIP_ROW", server_default=sa.text("'SKIP_ROW'"))
+    claim: uuid.UUID | None = _optional(sa.Uuid)
+    attempts: int = _required(sa.Integer, default=0, server_default=_ZERO)
+    songs_staged: int = _required(sa.BigInteger, default=0, server_default=_ZERO)
     state: dict[str, Any] | None = _optional(JSONB)
     stored_at: datetime = _required(_MOMENT)
 
@@ -205,9 +185,9 @@ class BatchUploadPartRow(Table, table=True):
 
     __tablename__ = "batch_upload_parts"
 
-    batch_id: uuid.UUID = _key(ForeignKey("batch_uploads.batch_id", ondelete="CASCADE"))
-    position: int = _key(Integer, autoincrement=False)
-    data: bytes = _required(LargeBinary)
+    batch_id: uuid.UUID = _key(sa.ForeignKey("batch_uploads.batch_id", ondelete="CASCADE"))
+    position: int = _key(sa.Integer, autoincrement=False)
+    data: bytes = _required(sa.LargeBinary)
 
 
 class BatchResultPartRow(Table, table=True):
@@ -220,30 +200,33 @@ class BatchResultPartRow(Table, table=True):
 
     __tablename__ = "batch_result_parts"
 
-    batch_id: uuid.UUID = _key(ForeignKey("batches.id", ondelete="CASCADE"))
-    first_ordinal: int = _key(BigInteger, autoincrement=False)
-    songs: bytes = _required(LargeBinary)
-    stage_rows: bytes | None = _optional(LargeBinary)
-    left_out: list[int] | None = _optional(ARRAY(BigInteger))
+    batch_id: uuid.UUID = _key(sa.ForeignKey("batches.id", ondelete="CASCADE"))
+    first_ordinal: int = _key(sa.BigInteger, autoincrement=False)
+    songs: bytes = _required(sa.LargeBinary)
+    stage_rows: bytes | None = _optional(sa.LargeBinary)
+    left_out: list[int] | None = _optional(sa.ARRAY(sa.BigInteger))
 
 
-def _uncertain_index(*columns: str) -> Index:
-    name = "_".join(("ix_songs_uncertain", *columns))
-    return Index(name, *columns, postgresql_where=text("NOT confident"))
+def _index_of_some(kind: str, condition: str, *columns: str, **options: Any) -> sa.Index:
+    """Return an index of the songs that meet a condition."""
+    name = "_".join(("ix_songs", kind, *columns))
+    return sa.Index(name, *columns, postgresql_where=sa.text(condition), **options)
 
 
-_VERIFIED = "verified_genre IS NOT NULL"
+_uncertain_index = partial(_index_of_some, "uncertain", "NOT confident")
+_verified_index = partial(_index_of_some, "verified", "verified_genre IS NOT NULL")
 
 
 class SongRow(Table, table=True):
     """A classified song.
 
-    `probabilities` follow the order of the genres in the manifest of `model_version`.
-    `title_folded` is the case-folded title for searches: PostgreSQL's lower() only handles ASCII in this
-    collation.
+    `probabilities` follow the order of the genres in the manifest of `model_version`. `title_folded` is the
+    case-folded title for searches: PostgreSQL's lower() only handles ASCII in this collation.
+
     `genre` is the verified genre, if there is one, otherwise the model's `predicted_genre`. `verified_by` is
     the client, and `verified_model_version` the model of the prediction at that time. `first_verified_at`
     stays when a verification is changed or withdrawn, since a model may have been trained on it.
+
     `confident` is false if `confidence` was below the batch's `min_confidence`. Partial indexes on uncertain
     songs keep the cost of their pages by title constant; pages of confident songs, and pages by confidence,
     use the general indexes and skip the others. Lists of all genres by confidence, and of all uncertain
@@ -256,21 +239,16 @@ class SongRow(Table, table=True):
 
     __tablename__ = "songs"
     __table_args__ = (
-        Index(None, "title", "track_id"),
-        Index(None, "genre", "title", "track_id"),
-        Index(None, "batch_id", "title", "track_id"),
-        Index(None, "genre", "confidence", "track_id"),
-        Index(None, "batch_id", "confidence", "track_id"),
+        sa.Index(None, "title", "track_id"),
+        sa.Index(None, "genre", "title", "track_id"),
+        sa.Index(None, "batch_id", "title", "track_id"),
+        sa.Index(None, "genre", "confidence", "track_id"),
+        sa.Index(None, "batch_id", "confidence", "track_id"),
         _uncertain_index("genre", "title", "track_id"),
         _uncertain_index("batch_id", "title", "track_id"),
-        Index("ix_songs_verified_title_track_id", "title", "track_id", postgresql_where=text(_VERIFIED)),
-        Index(
-            "ix_songs_verified_track_id",
-            "track_id",
-            postgresql_include=["verified_genre"],
-            postgresql_where=text(_VERIFIED),
-        ),
-        Index(
+        _verified_index("title", "track_id"),
+        _verified_index("track_id", postgresql_include=["verified_genre"]),
+        sa.Index(
             "ix_songs_title_folded_trigrams",
             "title_folded",
             postgresql_using="gin",
@@ -278,23 +256,23 @@ class SongRow(Table, table=True):
         ),
     )
 
-    track_id: int = _key(BigInteger, autoincrement=False)
+    track_id: int = _key(sa.BigInteger, autoincrement=False)
     title: str = _required(_SORTED_TEXT)
     title_folded: str = _required(_SORTED_TEXT)
     predicted_genre: str = _required(_SORTED_TEXT)
     verified_genre: str | None = _optional(_SORTED_TEXT)
     genre: str = _required(
-        _SORTED_TEXT, Computed("coalesce(verified_genre, predicted_genre)", persisted=True)
+        _SORTED_TEXT, sa.Computed("coalesce(verified_genre, predicted_genre)", persisted=True)
     )
-    confidence: float = _required(Double)
-    confident: bool = _required(Boolean, server_default=text("true"))
-    probabilities: list[float] = _required(ARRAY(Double))
-    model_version: str = _required(Text)
-    batch_id: uuid.UUID = _required(Uuid)
+    confidence: float = _required(sa.Double)
+    confident: bool = _required(sa.Boolean, server_default=sa.text("true"))
+    probabilities: list[float] = _required(sa.ARRAY(sa.Double))
+    model_version: str = _required(sa.Text)
+    batch_id: uuid.UUID = _required(sa.Uuid)
     classified_at: datetime = _required(_MOMENT)
-    verified_by: str | None = _optional(Text)
+    verified_by: str | None = _optional(sa.Text)
     verified_at: datetime | None = _optional(_MOMENT)
-    verified_model_version: str | None = _optional(Text)
+    verified_model_version: str | None = _optional(sa.Text)
     first_verified_at: datetime | None = _optional(_MOMENT)
 
 
@@ -306,8 +284,8 @@ class SongFeaturesRow(Table, table=True):
 
     __tablename__ = "song_features"
 
-    track_id: int = _key(BigInteger, autoincrement=False)
-    numbers: bytes = _required(LargeBinary)
+    track_id: int = _key(sa.BigInteger, autoincrement=False)
+    numbers: bytes = _required(sa.LargeBinary)
     tags: str = _required(_SORTED_TEXT)
 
 
@@ -320,8 +298,8 @@ class GenreCountRow(Table, table=True):
     __tablename__ = "genre_counts"
 
     genre: str = _key(_SORTED_TEXT)
-    song_count: int = _required(BigInteger)
-    uncertain_count: int = _required(BigInteger, server_default=_ZERO)
+    song_count: int = _required(sa.BigInteger)
+    uncertain_count: int = _required(sa.BigInteger, server_default=_ZERO)
 
 
 class CatalogueVersionRow(Table, table=True):
@@ -331,7 +309,7 @@ class CatalogueVersionRow(Table, table=True):
     """
 
     __tablename__ = "catalogue_version"
-    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+    __table_args__ = (sa.CheckConstraint("only_row", name="only_row"),)
 
-    only_row: bool = _key(Boolean, server_default=text("true"))
-    version: uuid.UUID = _required(Uuid, server_default=text("gen_random_uuid()"))
+    only_row: bool = _key(sa.Boolean, server_default=sa.text("true"))
+    version: uuid.UUID = _required(sa.Uuid, server_default=sa.text("gen_random_uuid()"))

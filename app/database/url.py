@@ -20,8 +20,6 @@ from ml.errors import UserError
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 _ESCAPE: Final = "Percent-encode special characters in names and passwords: @ is %40, / is %2F, % is %25."
 
-DEFAULT_CONNECT_SECONDS: Final = 10.0
-
 _TLS_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
@@ -100,12 +98,10 @@ class DatabaseUrl:
             "dsn": f"postgresql://?{urlencode(_tls(values))}",
             "host": hosts or None,
             "port": ports or None,
-            "user": values.pop("user", None),
-            "password": values.pop("password", None),
             "database": values.pop("dbname", None),
-            "timeout": _seconds(values.pop("connect_timeout", None)),
+            "timeout": _seconds(values.pop("connect_timeout", "10")),
         }
-        for name in ("passfile", "target_session_attrs", "krbsrvname", "gsslib"):
+        for name in ("user", "password", "passfile", "target_session_attrs", "krbsrvname", "gsslib"):
             arguments[name] = values.pop(name, None)
         for name in (*_IGNORED, "fallback_application_name"):
             values.pop(name, None)
@@ -129,9 +125,8 @@ def _keywords(url: str) -> dict[str, str]:
     authority, _, database = location.partition("/")
     user, _, password = user_info.partition(":")
     values = {"user": _decode(user), "password": _decode(password), "dbname": _decode(database)}
-    pairs = [_host_and_port(part) for part in authority.split(",")]
-    values["host"] = ",".join(host for host, _ in pairs)
-    values["port"] = ",".join(port for _, port in pairs) if any(port for _, port in pairs) else ""
+    hosts, ports = zip(*map(_host_and_port, authority.split(",")), strict=True)
+    values |= {"host": ",".join(hosts), "port": ",".join(ports) if any(ports) else ""}
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
         if not equals or not name:
@@ -264,9 +259,7 @@ def _tls(values: dict[str, str]) -> dict[str, str]:
     return given
 
 
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return DEFAULT_CONNECT_SECONDS
+def _seconds(text: str) -> float | None:
     if not re.fullmatch(r"[0-9]{1,6}", text):
         raise _bad_parameter("connect_timeout", "must be a number of seconds.")
     return float(text) or None

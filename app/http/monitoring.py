@@ -20,7 +20,7 @@ from app import __version__
 from app.batches.queue import QueueRepository
 from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
-from app.database.migrate import known_revisions
+from app.database.migrate import is_behind, known_revisions
 from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics
 
@@ -117,10 +117,9 @@ async def _check_database(sessions: SessionFactory) -> _Database:
 
 
 def _migrations(revision: str | None) -> str:
-    known = known_revisions()
-    if revision == known[0]:
-        return "current"
-    return "behind" if revision is None or revision in known else "ahead"
+    if is_behind(revision):
+        return "behind"
+    return "current" if revision == known_revisions()[0] else "ahead"
 
 
 def metrics_route(

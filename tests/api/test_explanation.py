@@ -11,7 +11,7 @@ import pytest
 from app.batches import stored_songs
 from app.batches.stored_songs import StoredSongsRepository
 from app.database.connect import Database
-from app.database.engine import create_engine, create_session_factory
+from app.database.engine import connected
 from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.model.explanation import Explanations, explain
@@ -219,11 +219,8 @@ def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, d
 
 async def read_stored_songs(database_url: str, track_ids: Iterable[int]) -> Songs:
     """Return stored songs with their kept features."""
-    engine = create_engine(Database(database_url))
-    async with create_session_factory(engine)() as session:
-        songs = await StoredSongsRepository(session).by_track_ids(list(track_ids))
-    await engine.dispose()
-    return songs
+    async with connected(Database(database_url)) as sessions, sessions() as session:
+        return await StoredSongsRepository(session).by_track_ids(list(track_ids))
 
 
 def test_explanations_execute_no_statement(start_service: StartService, statements: list[str]) -> None:

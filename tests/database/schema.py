@@ -9,19 +9,15 @@ from typing import TypeVar
 from sqlalchemy import Connection, inspect
 
 from app.database.connect import Database
-from app.database.engine import create_engine
+from app.database.engine import connected
 
 Answer = TypeVar("Answer")
 
 
 def look(database_url: str, question: Callable[[Connection], Answer]) -> Answer:
     async def run() -> Answer:
-        engine = create_engine(Database(database_url), size=None)
-        try:
-            async with engine.begin() as connection:
-                return await connection.run_sync(question)
-        finally:
-            await engine.dispose()
+        async with connected(Database(database_url)) as sessions, sessions.begin() as session:
+            return await (await session.connection()).run_sync(question)
 
     return asyncio.run(run())
 

@@ -18,8 +18,10 @@ OWN_PROCESS = "SELECT pg_backend_pid() AS pid"
 
 
 @asynccontextmanager
-async def pool_of(database_url: str, **options: Any) -> AsyncIterator[ReadPool]:
-    pool = ReadPool(Database(database_url).connect, **options)
+async def pool_of(
+    database_url: str, *, size: int = 10, timeout_seconds: float = 30.0
+) -> AsyncIterator[ReadPool]:
+    pool = ReadPool(Database(database_url).connect, size=size, timeout_seconds=timeout_seconds)
     try:
         yield pool
     finally:
@@ -183,12 +185,10 @@ def test_an_invalid_statement_fails_without_affecting_later_ones(database_url: s
 def test_reads_without_prepared_statements_work_through_a_transaction_pooler(
     database_url: str,
 ) -> None:
-    async def main() -> None:
-        pool = ReadPool(Database(f"{database_url}&statement_cache_size=0").connect)
+    async def work(pool: ReadPool) -> None:
         for _ in range(3):
             await pool.fetch("SELECT $1::int", 1)
         (row,) = await pool.fetch("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''")
         assert row["count"] == 0
-        await pool.close()
 
-    asyncio.run(main())
+    run(f"{database_url}&statement_cache_size=0", work)

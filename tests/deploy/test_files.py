@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.database.pools import WORKER_CONNECTIONS
+from app.database.engine import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
 from tests.deploy.commands import run
 from tests.deploy.dockerfile import stages

@@ -17,7 +17,7 @@ from app.clients import directory
 from app.clients.administration import ClientAccounts
 from app.clients.roles import Role
 from app.database.connect import Database
-from app.database.engine import create_engine, create_session_factory
+from app.database.engine import connected
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient
 from tests.support.waiting import eventually
@@ -31,11 +31,8 @@ def accounts(database_url: str) -> Accounts:
 
     def call(work: Callable[[ClientAccounts], Any]) -> Any:
         async def run() -> Any:
-            engine = create_engine(Database(database_url))
-            try:
-                return await work(ClientAccounts(create_session_factory(engine)))
-            finally:
-                await engine.dispose()
+            async with connected(Database(database_url)) as sessions:
+                return await work(ClientAccounts(sessions))
 
         return asyncio.run(run())
 
