@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import SongClassifier
-from app.batches.pipeline import BatchOptions, end, new_batch, note_end
+from app.batches.pipeline import BatchOptions, end, new_batch, note_end, visible
 from app.batches.queue import QueueRepository, UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.stored_file import CopyingReader, store
@@ -131,8 +131,7 @@ class BackgroundBatches:
                 raise InvalidArgumentError(
                     "id", "the batch cannot be cancelled: its songs are already being stored"
                 ) from None
-            if batch is None or not caller.may_see(batch.client_id):
-                raise InvalidArgumentError("id", "there is no such batch")
+            batch = visible(batch, caller)
             if upload is not None and not BatchStatus(batch.status).is_final:
                 end(batch, BatchStatus.CANCELLED)
                 await ResultRepository(session).remove(batch_id)

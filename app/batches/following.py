@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from app.batches.pipeline import visible
 from app.batches.repository import BatchRepository
-from app.catalogue.errors import InvalidArgumentError
 from app.clients.roles import Caller
 from app.database.engine import SessionFactory
 from app.database.errors import is_outage
@@ -84,9 +84,7 @@ class Following:
                 if batch_id not in look.asked:
                     continue  # this poll had started before the follower joined
                 last_read = time.monotonic()
-                batch = look.batches.get(batch_id)
-                if batch is None or not caller.may_see(batch.client_id):
-                    raise InvalidArgumentError("id", "there is no such batch")
+                batch = visible(look.batches.get(batch_id), caller)
                 if seen != (batch.status, batch.rows_processed):
                     seen = (batch.status, batch.rows_processed)
                     yield batch

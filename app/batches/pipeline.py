@@ -22,6 +22,7 @@ from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import STAGE_COLUMNS, PackedPart, SongPart
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.songs import SongRepository
+from app.clients.roles import Caller
 from app.database.tables import BatchRow, BatchStatus
 from app.observability.metrics import Metrics
 from app.observability.tracing import step
@@ -100,6 +101,17 @@ def new_batch(
         created_at=now,
         started_at=now,
     )
+
+
+def visible(batch: BatchRow | None, caller: Caller, argument: str = "id") -> BatchRow:
+    """Return a batch that exists and is visible to the caller.
+
+    Raises:
+        InvalidArgumentError: it is not; the message names `argument`.
+    """
+    if batch is None or not caller.may_see(batch.client_id):
+        raise InvalidArgumentError(argument, "there is no such batch")
+    return batch
 
 
 def set_counts(batch: BatchRow, report: SongFileReport) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.batches.pipeline import visible
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import SongPart, unpack_answers
 from app.catalogue.errors import InvalidArgumentError
@@ -116,7 +117,7 @@ class Batches:
         """
         async with self.writes.begin() as session:
             batches = BatchRepository(session)
-            batch = await _visible(batches, "id", batch_id, caller)
+            batch = visible((await batches.by_ids([batch_id])).get(batch_id), caller)
             if not BatchStatus(batch.status).is_final:
                 raise InvalidArgumentError(
                     "id", "the batch is not finished; cancel it with cancelBatch first"
@@ -133,7 +134,8 @@ class Batches:
             InvalidArgumentError: the batch does not exist or is not visible to the caller.
         """
         async with self.writes.begin() as session:
-            await _visible(BatchRepository(session), "batchId", batch_id, caller)
+            found = await BatchRepository(session).by_ids([batch_id])
+            visible(found.get(batch_id), caller, "batchId")
             deleted = await SongRepository(session).remove(batch_id=batch_id)
         log.info("songs deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
         return deleted
@@ -144,10 +146,3 @@ class Batches:
             deleted = await SongRepository(session).remove(track_ids=track_ids, client_id=caller.batches_of)
         log.info("songs deleted", client_id=caller.client_id, songs=deleted)
         return deleted
-
-
-async def _visible(batches: BatchRepository, argument: str, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
-    batch = (await batches.by_ids([batch_id])).get(batch_id)
-    if batch is None or not caller.may_see(batch.client_id):
-        raise InvalidArgumentError(argument, "there is no such batch")
-    return batch
