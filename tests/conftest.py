@@ -37,6 +37,9 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+SMALL = {"shared_buffers": "32MB"}
+"""Each connection maps the buffers, and truncating a table searches all of them."""
+
 CLIENTS = "test:test,nightly:first,nightly:second"
 
 
@@ -72,7 +75,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    with open_fast_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE) as url:
+    with open_fast_folder() as path, EmbeddedPostgres(path, settings=NOT_DURABLE | SMALL) as url:
         yield url
 
 
@@ -135,12 +138,19 @@ def api(start_service: StartService) -> ApiClient:
 
 
 @pytest.fixture(scope="module")
-def shared_api(databases: Databases) -> Iterator[ApiClient]:
-    """One service for all tests of a module, which must not affect each other."""
+def shared_database_url(databases: Databases) -> Iterator[str]:
+    """The database of the module's shared service."""
     with databases.migrated() as url:
-        settings = Settings(_env_file=None, database_url=SecretStr(url), clients=SecretStr(CLIENTS))
-        with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as client:
-            yield client
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_api(shared_database_url: str) -> Iterator[ApiClient]:
+    """One service for all tests of a module, which must not affect each other."""
+    database_url = SecretStr(shared_database_url)
+    settings = Settings(_env_file=None, database_url=database_url, clients=SecretStr(CLIENTS))
+    with running(create_app(settings)) as port, ApiClient(f"http://127.0.0.1:{port}") as client:
+        yield client
 
 
 @pytest.fixture

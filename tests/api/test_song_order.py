@@ -11,8 +11,8 @@ import pytest
 
 from app.catalogue.paging import encode_cursor
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
-from tests.conftest import ExecuteSql
 from tests.support.client import ApiClient
+from tests.support.databases import Databases, execute
 
 LIST = """
 query ($genre: String, $batchId: ID, $titleContains: String, $minConfidence: Float, $maxConfidence: Float,
@@ -37,12 +37,21 @@ STORE = """
 CONFIDENCES = {1: 0.3, 2: 0.9, 3: 0.1, 4: 0.3, 5: 1 / 3, 6: 0.9}
 
 
-@pytest.fixture
-def songs(api: ApiClient, execute_sql: ExecuteSql) -> ApiClient:
-    """A service with six songs, including two pairs of equal confidence."""
+@pytest.fixture(scope="module")
+def songs(shared_api: ApiClient, shared_database_url: str) -> ApiClient:
+    """A service that holds six songs, of which two pairs are equally confident; tests only read them."""
     cases = " ".join(f"WHEN {track_id} THEN {value!r}" for track_id, value in CONFIDENCES.items())
-    execute_sql(STORE.format(songs=len(CONFIDENCES), confidence=f"CASE n {cases} END"))
-    return api
+    execute(shared_database_url, STORE.format(songs=len(CONFIDENCES), confidence=f"CASE n {cases} END"))
+    return shared_api
+
+
+@pytest.fixture(scope="module")
+def many_songs(databases: Databases) -> Iterator[str]:
+    """A database of 20,000 songs, which tests only read."""
+    with databases.migrated() as url:
+        execute(url, STORE.format(songs=20_000, confidence="abs(hashint8(n)) / 2147483648.0"))
+        execute(url, "ANALYZE songs")
+        yield url
 
 
 def track_ids(page: dict[str, Any]) -> list[int]:
@@ -147,9 +156,9 @@ def test_a_cursor_with_an_impossible_key_is_refused(songs: ApiClient, key: tuple
     ],
 )
 def test_an_invalid_range_of_confidence_is_refused(
-    api: ApiClient, arguments: dict[str, float], message: str
+    songs: ApiClient, arguments: dict[str, float], message: str
 ) -> None:
-    (error,) = api.errors(LIST, **arguments)
+    (error,) = songs.errors(LIST, **arguments)
     assert (error["extensions"]["code"], error["message"]) == ("INVALID_ARGUMENT", message)
 
 
@@ -181,15 +190,13 @@ ALL_GENRES = 3 * 51
     ],
 )
 def test_a_deep_page_reads_no_more_rows_than_the_first(
-    database_url: str, execute_sql: ExecuteSql, order: SongOrder, wanted: SongFilter, expected: list[Any]
+    many_songs: str, order: SongOrder, wanted: SongFilter, expected: list[Any]
 ) -> None:
     # given
-    execute_sql(STORE.format(songs=20_000, confidence="abs(hashint8(n)) / 2147483648.0"))
-    execute_sql("ANALYZE songs")
     middle = {SongOrder.TITLE: ("t5", 0.0)}.get(order, ("", 0.5))
     deep = StoredSong(0, middle[0], "", middle[1], True, "v").cursor(order)
     # when
-    scans = asyncio.run(_scans(database_url, wanted, order, (None, deep)))
+    scans = asyncio.run(_scans(many_songs, wanted, order, (None, deep)))
     # then each scan reads an index in order, and only the rows of the page
     assert [
         [(scan["Index Name"], scan["Actual Rows"] * scan["Actual Loops"]) for scan in plan] for plan in scans

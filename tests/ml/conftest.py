@@ -20,12 +20,17 @@ def ensemble() -> Ensemble:
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
+def shared_files(tmp_path_factory: pytest.TempPathFactory) -> TrainingFiles:
     return write_training_files(tmp_path_factory.mktemp("files"))
 
 
+@pytest.fixture
+def files(shared_files: TrainingFiles) -> TrainingFiles:
+    return shared_files
+
+
 @pytest.fixture(scope="session")
-def small_model(files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_model(shared_files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "model"
-    train(files, folder, parameters=QUICK)
+    train(shared_files, folder, parameters=QUICK)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,12 @@ def song_row(**changes: str) -> dict[str, str]:
 
 def song_rows(n: int, seed: int = 0) -> list[dict[str, str]]:
     """Return n valid rows with track ids from 1, otherwise random by seed."""
+    return [dict(row) for row in _rows(n, seed)]
+
+
+@lru_cache(maxsize=32)
+def _rows(n: int, seed: int) -> list[dict[str, str]]:
+    """Return these rows, which callers must copy; formatting the numbers takes long."""
     made = songs(n, seed)
     rows = []
     for index in range(n):

@@ -32,9 +32,9 @@ LOUDNESS, FIRST = NUMBER_NAMES.index("loudness"), NUMBER_NAMES.index("vect_1")
 
 
 @pytest.fixture(scope="module")
-def base(files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
+def base(shared_files: TrainingFiles, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
     folder = tmp_path_factory.mktemp("models") / "model"
-    train(files, folder, parameters=QUICK.model_copy(update={"rounds": 10}))
+    train(shared_files, folder, parameters=QUICK.model_copy(update={"rounds": 10}))
     return load_ensemble(folder)
 
 

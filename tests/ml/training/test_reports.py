@@ -31,8 +31,8 @@ def trained(small_model: Path) -> Ensemble:
 
 
 @pytest.fixture(scope="module")
-def report(files: TrainingFiles, trained: Ensemble) -> EvaluationReport:
-    return evaluate(trained, files.features, files.labels)
+def report(shared_files: TrainingFiles, trained: Ensemble) -> EvaluationReport:
+    return evaluate(trained, shared_files.features, shared_files.labels)
 
 
 def test_training_songs_have_the_out_of_fold_scores_of_the_training(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.support.training_files import GENRES, QUICK, contents, write_csv, wri
 
 @pytest.fixture
 def files(tmp_path: Path) -> TrainingFiles:
+    """Files like those of `small_model`, which tests may change."""
     return write_training_files(tmp_path)
 
 
@@ -62,8 +64,8 @@ def test_the_manifest_records_data_scores_and_files(files: TrainingFiles, tmp_pa
     assert load_ensemble(tmp_path / "model").manifest == manifest
 
 
-def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, tmp_path: Path) -> None:
-    found = train_quickly(files, tmp_path / "model").manifest.training_data.song_fingerprints
+def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, small_model: Path) -> None:
+    found = load_ensemble(small_model).manifest.training_data.song_fingerprints
 
     songs = read_labelled_songs(files.features, files.labels).songs
     assert list(found) == sorted(fingerprints(songs))
@@ -71,19 +73,20 @@ def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, tmp_p
     assert {len(fingerprint) for fingerprint in found} == {12}
 
 
-def test_training_twice_writes_the_same_bytes(files: TrainingFiles, tmp_path: Path) -> None:
-    train_quickly(files, tmp_path / "first")
+def test_training_twice_writes_the_same_bytes(
+    files: TrainingFiles, small_model: Path, tmp_path: Path
+) -> None:
     with threadpool_limits(limits=1):
         train_quickly(files, tmp_path / "second")
 
-    assert contents(tmp_path / "first") == contents(tmp_path / "second")
+    assert contents(tmp_path / "second") == contents(small_model)
 
 
 def test_training_the_same_model_on_another_day_changes_nothing(
-    files: TrainingFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: TrainingFiles, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given
-    train_quickly(files, tmp_path / "model")
+    shutil.copytree(small_model, tmp_path / "model")
     before = contents(tmp_path / "model")
 
     class Tomorrow(datetime):
@@ -99,8 +102,8 @@ def test_training_the_same_model_on_another_day_changes_nothing(
     assert train_quickly(files, tmp_path / "other").manifest.created_at == datetime(2100, 1, 2, tzinfo=UTC)
 
 
-def test_another_seed_trains_another_model(files: TrainingFiles, tmp_path: Path) -> None:
-    first = train_quickly(files, tmp_path / "first").manifest
+def test_another_seed_trains_another_model(files: TrainingFiles, small_model: Path, tmp_path: Path) -> None:
+    first = load_ensemble(small_model).manifest
     second = train_quickly(files, tmp_path / "second", seed=1).manifest
 
     assert first.model_version != second.model_version
@@ -116,8 +119,8 @@ def test_lyrics_and_further_songs_are_optional(files: TrainingFiles, tmp_path: P
     assert load_ensemble(tmp_path / "model").extractor.names == manifest.features
 
 
-def test_further_songs_change_the_trees(files: TrainingFiles, tmp_path: Path) -> None:
-    with_them = train_quickly(files, tmp_path / "with").manifest
+def test_further_songs_change_the_trees(files: TrainingFiles, small_model: Path, tmp_path: Path) -> None:
+    with_them = load_ensemble(small_model).manifest
     without = train_quickly(replace(files, further=None), tmp_path / "without").manifest
 
     assert with_them.files["fold_0.txt"] != without.files["fold_0.txt"]
