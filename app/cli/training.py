@@ -127,12 +127,9 @@ def tune(  # noqa: PLR0913, PLR0917 - the options of the command
     lyrics: LyricsOption = None,
     further: FurtherOption = None,
     storage: Annotated[
-        str, typer.Option(help="Journal file, or URL of a database (sqlite:///…): a study in it continues.")
-    ] = "tuning.journal",
-    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "genregraph",
-    trials: Annotated[
-        int, typer.Option(min=1, help="Trials of the study in all, including earlier ones.")
-    ] = 100,
+        Path, typer.Option(dir_okay=False, help="Journal file: a search in it continues.")
+    ] = Path("tuning.journal"),
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, including earlier ones.")] = 100,
     seed: SeedOption = 0,
 ) -> None:
     """Search for training parameters with a lower log-loss in artist-grouped folds.
@@ -152,9 +149,7 @@ def tune(  # noqa: PLR0913, PLR0917 - the options of the command
     shipped = Parameters(seed=seed)
     with progress_bar() as show:
         try:
-            result = search(
-                files, storage=storage, trials=trials, study=study, shipped=shipped, progress=show
-            )
+            result = search(files, journal=storage, trials=trials, shipped=shipped, progress=show)
         except KeyboardInterrupt:
             fail("stopped before a trial was done", INTERRUPTED)
     try:

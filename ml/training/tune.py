@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import optuna
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -31,8 +31,6 @@ from ml.training.evaluation import totals
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
 from ml.training.train import LoadedFiles, Progress, TrainingFiles, load, no_progress
-
-STUDY_NAME = "genregraph"
 
 SEARCH_SPACE: dict[str, FloatDistribution | IntDistribution] = {
     "further_weight": FloatDistribution(0.5, 8.0, log=True),
@@ -57,7 +55,6 @@ class TuningResult:
     `split` describes the scored songs; `interrupted` is whether the run was stopped early.
     """
 
-    study: str
     trials: int
     best_trial: int
     parameters: Parameters
@@ -75,13 +72,12 @@ class TuningResult:
         return content
 
 
-def tune(  # noqa: PLR0913 - the tuning command's options
+def tune(
     files: TrainingFiles,
     *,
-    storage: str,
+    journal: Path,
     trials: int,
     shipped: Parameters,
-    study: str = STUDY_NAME,
     progress: Progress = no_progress,
 ) -> TuningResult:
     """Search for parameters with a lower grouped log-loss, or continue a search.
@@ -91,64 +87,49 @@ def tune(  # noqa: PLR0913 - the tuning command's options
 
     Args:
         files: the training files.
-        storage: path of a journal file, or URL of a database supported by Optuna.
+        journal: the file of all trials; a search in it continues.
         trials: total number of trials, including earlier runs.
         shipped: parameters of the first trial, and values of parameters that are not searched.
-        study: the study's name in the storage.
         progress: called before the first trial and after each.
 
     Raises:
         TrainingDataError: a file cannot be used.
-        TuningError: the storage cannot be used, or has a study of other files.
+        TuningError: the journal cannot be used, or has a search with other files.
         KeyboardInterrupt: interrupted before any trial was complete.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # or it logs a traceback on Ctrl-C
-    with threadpool_limits(limits=1), ExitStack() as opened:  # one thread, as in training
+    with threadpool_limits(limits=1):  # one thread, as in training
         loaded = load(files, shipped)
-        origin = files.sha256() | {"shipped parameters": shipped.model_dump(mode="json")}
-        found = _open_study(opened, storage, study, origin)
+        study = _open_study(journal, files.sha256() | {"shipped parameters": shipped.model_dump(mode="json")})
         interrupted = False
         try:
-            while (done := len(_completed(found))) < trials:
-                progress(done, trials, f"best log-loss {found.best_value:.4f}" if done else "log-loss")
-                _run_trial(found, loaded, shipped, done)
+            while (done := len(_completed(study))) < trials:
+                progress(done, trials, f"best log-loss {study.best_value:.4f}" if done else "log-loss")
+                _run_trial(study, loaded, shipped, done)
         except KeyboardInterrupt:
-            if not _completed(found):
+            if not _completed(study):
                 raise
             interrupted = True
-        return _result(found, shipped, interrupted=interrupted)
+        return _result(study, shipped, interrupted=interrupted)
 
 
-def _open_study(opened: ExitStack, storage: str, study: str, origin: dict[str, Any]) -> Study:
-    """Create a study, or open an existing one with the same files and shipped parameters."""
+def _open_study(journal: Path, origin: dict[str, Any]) -> Study:
+    """Start a search, or continue one with the same files and shipped parameters."""
     try:
-        place = _open_storage(opened, storage)
-        found = optuna.create_study(storage=place, study_name=study, load_if_exists=True)
-        known = found.user_attrs
-    except Exception as error:  # storages have different errors
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        journal.absolute().parent.mkdir(parents=True, exist_ok=True)
+        storage = JournalStorage(JournalFileBackend(str(journal.absolute())))
+        study = optuna.create_study(storage=storage, study_name="genregraph", load_if_exists=True)
+    except (OSError, ValueError, KeyError) as error:
         raise TuningError(
-            f"the storage {storage} cannot be used: {reason}: choose another --storage"
+            f"the journal {journal} cannot be used: {error}: choose another --storage"
         ) from error
+    known = study.user_attrs
     for name in origin.keys() | known.keys():
         if known and known.get(name) != origin.get(name):
-            raise TuningError(
-                f"the study {study!r} in {storage} was started with different {name}: "
-                "choose another --study or --storage"
-            )
+            raise TuningError(f"{journal} was started with different {name}: choose another --storage")
     for name, value in origin.items():
-        found.set_user_attr(name, value)
-    return found
-
-
-def _open_storage(opened: ExitStack, storage: str) -> BaseStorage:
-    if "://" in storage:
-        database = RDBStorage(storage)
-        opened.callback(database.engine.dispose)
-        return database
-    path = Path(storage).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
+        study.set_user_attr(name, value)
+    return study
 
 
 def _completed(study: Study) -> list[FrozenTrial]:
@@ -163,15 +144,10 @@ def _run_trial(study: Study, loaded: LoadedFiles, shipped: Parameters, number: i
         # A seed per trial, so that a continued search does not repeat the first trials.
         study.sampler = TPESampler(seed=shipped.seed + number)
         trial = study.ask(dict(SEARCH_SPACE))
-    data = loaded.data
+    data, examples = loaded.data, loaded.examples
     parameters = shipped.model_copy(update=trial.params)
-    try:
-        predicted = predict_grouped(loaded.examples, data.groups, parameters, group_name=data.group_name)
-        scores = totals(predicted.predict(loaded.examples.features), loaded.examples.labels)
-    except KeyboardInterrupt:
-        with _uninterrupted():
-            study.tell(trial, state=TrialState.FAIL)
-        raise
+    predicted = predict_grouped(examples, data.groups, parameters, group_name=data.group_name)
+    scores = totals(predicted.predict(examples.features), examples.labels)
     with _uninterrupted():
         trial.set_user_attr("accuracy", scores.accuracy)
         trial.set_user_attr("split", predicted.split)
@@ -197,7 +173,6 @@ def _result(study: Study, shipped: Parameters, *, interrupted: bool) -> TuningRe
     assert best.value is not None
     assert first.value is not None
     return TuningResult(
-        study=study.study_name,
         trials=len(completed),
         best_trial=best.number,
         parameters=shipped.model_copy(update=best.params),

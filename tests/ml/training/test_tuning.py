@@ -20,9 +20,9 @@ from tests.support.training_files import QUICK, write_training_files
 pytestmark = pytest.mark.filterwarnings("ignore:Fixed parameter")
 
 
-def quickly(files: TrainingFiles, storage: Path | str, trials: int, *, seed: int = 0) -> TuningResult:
+def quickly(files: TrainingFiles, journal: Path, trials: int, *, seed: int = 0) -> TuningResult:
     shipped = QUICK.model_copy(update={"seed": seed})
-    return tune(files, storage=str(storage), trials=trials, shipped=shipped)
+    return tune(files, journal=journal, trials=trials, shipped=shipped)
 
 
 def tried(storage: Path) -> list[dict[str, float]]:
@@ -81,27 +81,20 @@ def test_another_seed_tries_other_parameters(files: TrainingFiles, tmp_path: Pat
     assert tried(tmp_path / "first")[1] != tried(tmp_path / "second")[1]
 
 
-def test_a_study_can_be_stored_in_a_database(files: TrainingFiles, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    quickly(files, url, 1)
-
-    assert quickly(files, url, 2).trials == 2
-
-
 def test_ctrl_c_returns_the_best_trial_so_far_and_the_study_can_continue(
     files: TrainingFiles, tmp_path: Path
 ) -> None:
-    storage = str(tmp_path / "journal")
+    journal = tmp_path / "journal"
 
     def stop_after_two(done: int, total: int, _what: str) -> None:
         assert total == 4
         if done == 2:
             raise KeyboardInterrupt
 
-    stopped = tune(files, storage=storage, trials=4, shipped=QUICK, progress=stop_after_two)
+    stopped = tune(files, journal=journal, trials=4, shipped=QUICK, progress=stop_after_two)
 
     assert (stopped.trials, stopped.interrupted) == (2, True)
-    assert quickly(files, storage, 4).trials == 4
+    assert quickly(files, journal, 4).trials == 4
 
 
 def test_ctrl_c_in_the_first_trial_returns_no_result_and_the_trial_is_repeated(
@@ -151,17 +144,24 @@ def test_a_study_of_other_files_or_parameters_is_not_continued(files: TrainingFi
 
     (tmp_path / "other").mkdir()
     others = write_training_files(tmp_path / "other", artists=True)
-    with pytest.raises(TuningError, match="was started with different labels: choose another --study"):
+    with pytest.raises(TuningError, match="was started with different labels: choose another --storage"):
         quickly(others, tmp_path / "journal", 1)
     with pytest.raises(TuningError, match="was started with different shipped parameters"):
         quickly(files, tmp_path / "journal", 1, seed=1)
 
 
-@pytest.mark.parametrize("storage", ["nonsense://x", "postgresql://127.0.0.1:9/none", "{folder}"])
-def test_an_unusable_storage_is_named(files: TrainingFiles, tmp_path: Path, storage: str) -> None:
-    with pytest.raises(TuningError, match=r"cannot be used: .*: choose another --storage") as refused:
-        quickly(files, storage.format(folder=tmp_path), 1)
+@pytest.mark.parametrize("content", [None, b"not a journal\n", b'{"op_code": 1}\n'])
+def test_an_unusable_journal_is_named(files: TrainingFiles, tmp_path: Path, content: bytes | None) -> None:
+    # given a folder, or a file of something else
+    journal = tmp_path
+    if content is not None:
+        journal = tmp_path / "journal"
+        journal.write_bytes(content)
 
+    with pytest.raises(TuningError, match=r"cannot be used: .*: choose another --storage") as refused:
+        quickly(files, journal, 1)
+
+    assert str(journal) in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
