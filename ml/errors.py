@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 
 class UserError(Exception):
     """An error whose message says what is wrong, where, and what to do.
@@ -10,3 +12,9 @@ class UserError(Exception):
     """
 
     exit_code: int = 1
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where the first problem of a document is, and what it is, in one line."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from ml.errors import UserError
+from ml.errors import UserError, first_problem
 from ml.model.boosters import Classifier, lgb
 from ml.model.drift import TrainingRanges
 from ml.model.ensemble import Ensemble
@@ -164,9 +164,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"{path} is damaged: {where}: {first['msg']}") from error
+        raise ArtifactError(f"{path} is damaged: {first_problem(error)}") from error
     if manifest.manifest_sha256 != manifest.own_sha256():
         raise ArtifactError(f"{path} is damaged: its content does not match its hash")
     _check_same(f"{path}: the song columns", manifest.columns, SONG_COLUMNS)

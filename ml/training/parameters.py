@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ml.errors import UserError
+from ml.errors import UserError, first_problem
 from ml.songs.contract import AUDIO_FEATURE_COUNT
 
 Share = Annotated[float, Ge(0.01), Le(1)]
@@ -51,6 +51,10 @@ class Parameters(BaseModel):
     lexical_c: Annotated[float, Gt(0)] = 0.3
 
 
+class _ParametersFile(BaseModel):
+    parameters: Parameters
+
+
 def read_parameters(path: Path) -> Parameters:
     """Read training parameters.
 
@@ -58,23 +62,11 @@ def read_parameters(path: Path) -> Parameters:
         ParametersError: the file cannot be read, or has an unknown parameter or an invalid value.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return _ParametersFile.model_validate_json(path.read_bytes(), strict=True).parameters
     except OSError as error:
         raise ParametersError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ParametersError(f"{path} is not JSON: {error}") from error
-    values = content.get("parameters") if isinstance(content, dict) else None
-    if not isinstance(values, dict):
-        raise ParametersError(f'{path} has no parameters: write {{"parameters": {{"rounds": 20}}}}')
-    try:
-        return Parameters.model_validate(values, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if name not in Parameters.model_fields:
-            known = ", ".join(Parameters.model_fields)
-            raise ParametersError(f"{path}: {name!r} is not a parameter. Known: {known}") from error
-        raise ParametersError(f"{path}: {name} is {first['input']!r}: {first['msg']}") from error
+        raise ParametersError(f"{path}: {first_problem(error)}") from error
 
 
 def write_parameters(path: Path, parameters: Parameters, **origin: Any) -> None:

@@ -74,8 +74,8 @@ def test_one_file_can_hold_songs_and_genres(files: TrainingFiles) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ('{"parameters": {"num_leafs": 3}}', "'num_leafs' is not a parameter"),
-        ('{"parameters": {"num_leaves": 1}}', "num_leaves is 1: Input should be greater"),
+        ('{"parameters": {"num_leafs": 3}}', "parameters.num_leafs: Extra inputs are not permitted"),
+        ('{"parameters": {"num_leaves": 1}}', "num_leaves: Input should be greater"),
     ],
 )
 def test_invalid_parameters_are_reported_before_training(
