@@ -18,7 +18,7 @@ from ml.model.artifact import FOLDS
 from ml.model.boosters import Classifier, lgb, softmax
 from ml.training.folds import grouped_folds
 from ml.training.parameters import Parameters
-from ml.training.recipe import BeforeFold, Examples, fit_temperature, train_booster
+from ml.training.recipe import Examples, fit_temperature, train_booster
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -80,12 +80,7 @@ class Continued:
 
 
 def continue_from(
-    start: Start,
-    features: npt.NDArray[np.float32],
-    labels: Integers,
-    groups: Integers,
-    *,
-    before_fold: BeforeFold = lambda _: None,
+    start: Start, features: npt.NDArray[np.float32], labels: Integers, groups: Integers
 ) -> Continued:
     """Continue training with verified songs, and predict each of them out of fold.
 
@@ -95,8 +90,7 @@ def continue_from(
     tried = [rounds for rounds in ROUNDS if rounds <= _ROUNDS_PER_SONG * len(labels)]
     folds = grouped_folds(strata(labels), groups, seed=start.parameters.seed)
     logits = np.empty((len(tried), len(labels), len(start.genres)))
-    for number, (trained, scored) in enumerate(folds):
-        before_fold(number)
+    for trained, scored in folds:
         boosters = _further_rounds(start, features[trained], labels[trained], max(tried))
         for position, rounds in enumerate(tried):
             logits[position, scored] = Classifier(boosters).logits(

@@ -29,7 +29,7 @@ from ml.training.train import Progress, no_progress, write_model
 MIN_SONGS = 10
 MIN_SONGS_OF_NEW_GENRE = 5
 
-STEPS = FOLDS + 3
+STEPS = 4
 
 _CLUSTERS_OF_GENRE = 4
 
@@ -86,16 +86,12 @@ def learn(
     features = ensemble.extractor.transform(songs)
     genres = tuple(sorted({*before.genres, *names}))
     labels = np.array([genres.index(name) for name in names], np.int64)
+    progress(1, STEPS, "learn")
     with threadpool_limits(limits=1):  # the number of threads changes BLAS's order of summing
         groups = _groups(songs, labels, ensemble.medians)
-        continued = continue_from(
-            before.with_genres(genres, score=before.typical_score(features)),
-            features,
-            labels,
-            groups,
-            before_fold=lambda fold: progress(1 + fold, STEPS, f"score fold {fold + 1}"),
-        )
-    progress(FOLDS + 1, STEPS, "compare with the model before")
+        start = before.with_genres(genres, score=before.typical_score(features))
+        continued = continue_from(start, features, labels, groups)
+    progress(2, STEPS, "compare with the model before")
     was = _probabilities(before, features, genres)
     _check_no_worse(was, continued.probabilities, labels, np.isin(genres, before.genres))
     split = f"{len(labels)} verified songs in {len(np.unique(groups))} groups of similar ones; "
@@ -111,7 +107,7 @@ def learn(
         before=score(was, labels, genres, groups, split=split + "the model before"),
         after=score(continued.probabilities, labels, genres, groups, split=split + folds),
     )
-    progress(FOLDS + 2, STEPS, "write the model")
+    progress(3, STEPS, "write the model")
     update = {
         "genres": genres,
         "temperature": continued.classifier.temperature,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,6 @@ from ml.songs.contract import AUDIO_FEATURE_COUNT
 from ml.training.evaluation import log_loss
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
-
-BeforeFold = Callable[[int], None]
-"""Called with the index of each fold before it is trained."""
 
 _FIXED: dict[str, Any] = {
     "objective": "multiclass",
@@ -130,12 +127,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
 
 
 def predict_grouped(
-    examples: Examples,
-    groups: npt.NDArray[np.int64],
-    parameters: Parameters,
-    *,
-    group_name: str,
-    before_fold: BeforeFold = lambda _: None,
+    examples: Examples, groups: npt.NDArray[np.int64], parameters: Parameters, *, group_name: str
 ) -> OutOfFold:
     """Predict each song with a classifier trained without its artist, and fit the temperature.
 
@@ -144,7 +136,7 @@ def predict_grouped(
     `group_name` says which in the description of the split.
     """
     folds = grouped_folds(examples.labels, groups, seed=parameters.seed)
-    classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
+    classifiers = [fit(examples.take(trained), parameters) for trained, _ in folds]
     logits = _logits_out_of_fold(classifiers, folds, examples.features)
     temperatures = np.empty(len(logits))
     for trained, scored in folds:
@@ -153,16 +145,10 @@ def predict_grouped(
     return OutOfFold(folds, classifiers, temperatures, fit_temperature(logits, examples.labels), split)
 
 
-def predict_random(
-    examples: Examples,
-    parameters: Parameters,
-    *,
-    temperature: float,
-    before_fold: BeforeFold = lambda _: None,
-) -> OutOfFold:
+def predict_random(examples: Examples, parameters: Parameters, *, temperature: float) -> OutOfFold:
     """Predict each song, at this temperature, with a classifier trained on random folds of the others."""
     folds = random_folds(examples.labels, seed=parameters.seed)
-    classifiers = _fit_on_folds(examples, folds, parameters, before_fold)
+    classifiers = [fit(examples.take(trained), parameters) for trained, _ in folds]
     temperatures = np.full(len(examples.labels), temperature)
     split = f"{FOLDS} random folds of {len(temperatures)} songs, artists on both sides"
     return OutOfFold(folds, classifiers, temperatures, temperature, split)
@@ -190,16 +176,6 @@ def _song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.
         for labels in (examples.labels, examples.further_labels)
     )
     return np.concatenate([labelled, parameters.further_weight * further])
-
-
-def _fit_on_folds(
-    examples: Examples, folds: Sequence[Fold], parameters: Parameters, before_fold: BeforeFold
-) -> list[Classifier]:
-    classifiers = []
-    for number, (trained, _) in enumerate(folds):
-        before_fold(number)
-        classifiers.append(fit(examples.take(trained), parameters))
-    return classifiers
 
 
 def _logits_out_of_fold(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ml.model.artifact import FOLDS, ArtifactError, check_replaceable, encode_model, read_manifest, save_model
+from ml.model.artifact import ArtifactError, check_replaceable, encode_model, read_manifest, save_model
 from ml.model.drift import TrainingRanges
 from ml.model.features import TAG_COUNT, FeatureExtractor
 from ml.model.manifest import FORMAT_VERSION, Manifest, Metrics, TrainingData
@@ -36,13 +35,13 @@ from ml.training.evaluation import score_model, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
-from ml.training.recipe import BeforeFold, Examples, OutOfFold, fit, predict_grouped, predict_random
+from ml.training.recipe import Examples, OutOfFold, fit, predict_grouped, predict_random
 from ml.training.reports import model_card
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of completed steps, the total, and the next step's description."""
 
-STEPS = 3 * FOLDS + 4
+STEPS = 7
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
 
@@ -140,9 +139,9 @@ def train(
         progress(0, STEPS, "read the files")
         loaded = load(files, parameters)
         metrics, temperature = _cross_validate(loaded, parameters, progress)
-        progress(3 * FOLDS + 2, STEPS, "train the model")
+        progress(5, STEPS, "train the model")
         boosters = fit(loaded.examples, parameters).boosters
-    progress(3 * FOLDS + 3, STEPS, "write the model")
+    progress(6, STEPS, "write the model")
     all_features = np.vstack([loaded.examples.features, loaded.examples.further_features])
     contents = encode_model(
         loaded.extractor,
@@ -176,21 +175,18 @@ def _cross_validate(loaded: LoadedFiles, parameters: Parameters, progress: Progr
     new artists are harder than held-out small clusters, and easier than large ones.
     """
     data, examples = loaded.data, loaded.examples
-    by_group = partial(predict_grouped, examples, parameters=parameters, group_name=data.group_name)
-
-    def steps(first: int, what: str) -> BeforeFold:
-        return lambda fold: progress(first + fold, STEPS, f"{what} {fold + 1}")
-
-    grouped = by_group(data.groups, before_fold=steps(1, "score grouped fold"))
+    progress(1, STEPS, "score grouped folds")
+    grouped = predict_grouped(examples, data.groups, parameters, group_name=data.group_name)
     temperature, large_groups = grouped.temperature, None
     if not data.groups_are_artists:
+        progress(2, STEPS, "calibrate on large groups")
         large = pseudo_artists(data.songs, examples.labels, size=SONGS_PER_LARGE_PSEUDO_ARTIST)
-        larger = by_group(large, before_fold=steps(1 + FOLDS, "calibrate on fold"))
+        larger = predict_grouped(examples, large, parameters, group_name=data.group_name)
         temperature = round(float(np.sqrt(temperature * larger.temperature)), 4)
         large_groups = totals(larger.predict(examples.features), examples.labels)
-    before_random = steps(1 + 2 * FOLDS, "score random fold")
-    random = predict_random(examples, parameters, temperature=temperature, before_fold=before_random)
-    progress(1 + 3 * FOLDS, STEPS, "score with missing values")
+    progress(3, STEPS, "score random folds")
+    random = predict_random(examples, parameters, temperature=temperature)
+    progress(4, STEPS, "score with missing values")
     metrics = Metrics(
         grouped_folds=_score(loaded, grouped),
         random_folds=_score(loaded, random),
