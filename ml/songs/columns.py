@@ -6,22 +6,20 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
-from ml.songs.contract import AUDIO_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID
+from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID
 from ml.songs.problems import SongFileProblem, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 
 _SONG_COLUMNS = frozenset(SONG_COLUMNS)
 _REQUIRED = frozenset({TRACK_ID, TITLE})
-_AUDIO_NUMBERS = {column.name: number for number, column in enumerate(AUDIO_COLUMNS, 1)}
+_WORDS = (TRACK_ID, TITLE, TAGS, *(column.name for column in METADATA_COLUMNS))
+"""Columns that may be recognized by a similar name; numbers of the others are similar by nature."""
+
 _NO_BREAK_SPACES = frozenset("\u00a0\u2007\u202f")
 
-_MAX_SINGLE_PROBLEMS = 3
-"""Maximum number of columns with their own problem; more share one."""
-
-_MAX_NAMES_LISTED = 12
 _MAX_NAMES_COMPARED = 300
 _MAX_NAME_COMPARED = 40
 
@@ -77,56 +75,31 @@ def column_problems(
         if not missing and absent == len(SONG_COLUMNS) - len(_REQUIRED):
             message = f"{subject} has only {TRACK_ID} and {TITLE}. Add {TAGS} or a number column."
             return [SongFileProblem(Kind.MISSING_COLUMN, message, line)]
-    found = [(_label(run), _nearest(run, spelled, others if len(run) == 1 else ())) for run in _runs(missing)]
-    problems = list(_missing_problems(found, subject, line))
-    repeated = [column for column in SONG_COLUMNS if counts[column] > 1]
-    labels = [_label(run) for run in _runs(repeated)]
-    if len(labels) > _MAX_SINGLE_PROBLEMS or len(labels) < len(repeated):
-        message = f"{subject} has {_listed(labels)} more than once. Keep one of each."
-        column = labels[0] if len(labels) == 1 else None
-        return [*problems, SongFileProblem(Kind.DUPLICATE_COLUMN, message, line, column)]
-    for column in repeated:
-        message = f"{subject} has the column {column} {counts[column]} times."
-        problems.append(SongFileProblem(Kind.DUPLICATE_COLUMN, message, line, column))
+    instead = {column: spelled.get(_folded(column)) or _nearest(column, others) for column in missing}
+    problems = []
+    for run in _runs(missing, {column: bool(name) for column, name in instead.items()}):
+        found = _label([repr(shortened(instead[column])) for column in run])
+        hint = f"; it has {found}: rename {'them' if len(run) > 1 else 'it'}" if instead[run[0]] else ""
+        message = f"{subject} has no {_noun(run)}{hint}."
+        problems.append(SongFileProblem(Kind.MISSING_COLUMN, message, line, _label(run)))
+    for run in _runs([column for column in SONG_COLUMNS if counts[column] > 1], counts):
+        message = f"{subject} has the {_noun(run)} {counts[run[0]]} times."
+        problems.append(SongFileProblem(Kind.DUPLICATE_COLUMN, message, line, _label(run)))
     return problems
 
 
-def _missing_problems(
-    found: Sequence[tuple[str, str]], subject: str, line: int | None
-) -> Iterator[SongFileProblem]:
-    """Yield the problems of missing columns: labels, and the names that the file has instead or ""."""
-    if len(found) <= _MAX_SINGLE_PROBLEMS:
-        for label, instead in found:
-            noun = "columns" if "…" in label else "column"
-            hint = f"; it has {instead}: rename {'them' if '…' in label else 'it'}" if instead else ""
-            yield SongFileProblem(Kind.MISSING_COLUMN, f"{subject} has no {noun} {label}{hint}.", line, label)
-        return
-    renames = [f"{instead} to {label}" for label, instead in found if instead]
-    hint = f" Rename {_listed(renames)}." if renames else ""
-    listed = _listed([label for label, _ in found])
-    yield SongFileProblem(Kind.MISSING_COLUMN, f"{subject} has no columns {listed}.{hint}", line)
-
-
-def _runs(columns: Sequence[str]) -> list[list[str]]:
-    """Group consecutive audio columns."""
-    runs: list[list[str]] = []
-    for before, column in pairwise(("", *columns)):
-        number = _AUDIO_NUMBERS.get(column, 0)
-        if number > 1 and _AUDIO_NUMBERS.get(before) == number - 1:
-            runs[-1].append(column)
-        else:
-            runs.append([column])
-    return runs
+def _runs(columns: Sequence[str], alike: Mapping[str, object]) -> list[list[str]]:
+    """Group consecutive song columns that are alike."""
+    groups = groupby(enumerate(columns), lambda of: (SONG_COLUMNS.index(of[1]) - of[0], alike[of[1]]))
+    return [[column for _, column in group] for _, group in groups]
 
 
 def _label(run: Sequence[str]) -> str:
-    return run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}"
+    return " and ".join(run) if len(run) <= 2 else f"{run[0]} … {run[-1]}"  # noqa: PLR2004
 
 
-def _listed(labels: Sequence[str]) -> str:
-    if len(labels) > _MAX_NAMES_LISTED:
-        labels = [*labels[:_MAX_NAMES_LISTED], f"{len(labels) - _MAX_NAMES_LISTED} more"]
-    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+def _noun(run: Sequence[str]) -> str:
+    return f"column{'s' if len(run) > 1 else ''} {_label(run)}"
 
 
 def _folded(name: str) -> str:
@@ -135,12 +108,7 @@ def _folded(name: str) -> str:
     return re.sub(r"(?<!\d)0+(?=\d)", "", letters)
 
 
-def _nearest(run: Sequence[str], spelled: dict[str, str], others: Sequence[str]) -> str:
-    """Return the quoted names most similar to a run of columns."""
-    first, last = (spelled.get(_folded(column)) for column in (run[0], run[-1]))
-    if first is not None and last is not None:
-        shown = [repr(shortened(name)) for name in (first, last)]
-        return shown[0] if len(run) == 1 else " … ".join(shown)
-    short = [name for name in others[:_MAX_NAMES_COMPARED] if len(name) <= _MAX_NAME_COMPARED]
-    near = difflib.get_close_matches(run[0], short, 1, 0.75) if run[0] not in _AUDIO_NUMBERS else []
-    return repr(near[0]) if near else ""
+def _nearest(column: str, names: Sequence[str]) -> str:
+    """Return the name most similar to a column's, or ""."""
+    short = [name for name in names[:_MAX_NAMES_COMPARED] if len(name) <= _MAX_NAME_COMPARED]
+    return next(iter(difflib.get_close_matches(column, short, 1, 0.75)), "") if column in _WORDS else ""

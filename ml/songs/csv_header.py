@@ -47,7 +47,7 @@ def read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
         raise UnreadableFileError(problem)
     if undoubled is not None:
         raise UnreadableFileError(undoubled.problem(line))
-    renamed = any("; it has" in problem.message or "Rename" in problem.message for problem in problems)
+    renamed = any("; it has" in problem.message for problem in problems)
     if not count_song_columns(names) and not renamed:
         raise UnreadableFileError(not_a_header(line, text))
     raise UnreadableFileError(*problems)
