@@ -17,7 +17,7 @@ from ml.model.ensemble import Ensemble
 from ml.songs.contract import Songs
 from ml.songs.csv_ranges import CsvRange
 from ml.songs.csv_songs import SongFile
-from ml.songs.parquet_songs import ParquetRange, ParquetSongs
+from ml.songs.parquet_songs import ParquetSongs
 from ml.songs.problems import InvalidSongFileError, OnMissingValue
 
 
@@ -55,7 +55,7 @@ class FilePart:
 
     file: InputFile
     size: int
-    rows: CsvRange | ParquetRange
+    rows: CsvRange | range
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def classify_part(
     with part.file.open() as opened:
         try:
             reader: SongFile | ParquetSongs
-            if isinstance(part.rows, ParquetRange):
+            if isinstance(part.rows, range):
                 reader = ParquetSongs(opened, part.rows, on_missing_value=on_missing_value)
             else:
                 reader = part.rows.read(opened, part.file.name, on_missing_value)

@@ -5,7 +5,7 @@ Column types are checked once per file, cells as in a CSV: null, NaN and empty t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml.songs.checks import SongRows, WrongCellError, check_rows
+from ml.songs.checks import SongRows, check_rows
 from ml.songs.columns import column_problems
 from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.songs.csv_songs import DEFAULT_CHUNK_ROWS
@@ -21,31 +21,23 @@ from ml.songs.problems import InvalidSongFileError, OnMissingValue, SongFileProb
 from ml.songs.problems import SongFileProblemKind as Kind
 
 RANGE_ROWS = 4_000
-"""Minimum rows of a range."""
+"""Minimum rows of a range, except the last."""
 
-MOST_RANGES_OF_A_GROUP = 32
+MAX_RANGES_OF_A_GROUP = 32
 """Reading from within a row group decodes the rows before, so large groups get fewer ranges."""
 
 _COLUMN_BUFFER_BYTES = 256 * 2**10
 """Without a buffer, the reader loads whole columns of a row group into memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParquetRange:
-    """Consecutive rows of a Parquet file: how many precede them, and their number."""
-
-    rows_before: int
-    rows: int
-
-
 def find_parquet_ranges(
     file: BinaryIO,
     range_rows: int = RANGE_ROWS,
     on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
-) -> list[ParquetRange]:
-    """Check the columns of a seekable Parquet file and split it into ranges.
+) -> list[range]:
+    """Check the columns of a seekable Parquet file and split its rows, from 0, into ranges.
 
-    Small row groups are combined up to `range_rows`. With `CLASSIFY`, the file may lack columns.
+    With `CLASSIFY`, the file may lack columns.
 
     Raises:
         InvalidSongFileError: the file is not Parquet, has no rows, or lacks song columns.
@@ -56,29 +48,20 @@ def find_parquet_ranges(
         problems = [SongFileProblem(Kind.NO_ROWS, "The file has columns, but no songs in them.")]
     if problems:
         raise InvalidSongFileError(SongFileReport(problem_count=len(problems), problems=problems))
-    ranges: list[ParquetRange] = []
-    start = end = 0
-    for group in range(parquet.metadata.num_row_groups):
-        rows = parquet.metadata.row_group(group).num_rows
-        end += rows
-        step = max(range_rows, -(-rows // MOST_RANGES_OF_A_GROUP))
-        while end - start >= step:
-            ranges.append(ParquetRange(start, step))
-            start += step
-    if end > start:
-        ranges.append(ParquetRange(start, end - start))
-    return ranges
+    step = max(range_rows, -(-max(_group_sizes(parquet)) // MAX_RANGES_OF_A_GROUP))
+    rows = range(parquet.metadata.num_rows)
+    return [rows[start : start + step] for start in rows[::step]]
 
 
 @dataclass(slots=True)
 class ParquetSongs:
-    """The songs in a range of a seekable Parquet file whose columns were checked, and a report.
+    """The songs in some rows of a seekable Parquet file whose columns were checked, and a report.
 
     A chunk has at most `chunk_rows` rows. `report` grows as chunks are read; lines are row numbers, from 1.
     """
 
     file: BinaryIO
-    range: ParquetRange
+    rows: range
     chunk_rows: int = DEFAULT_CHUNK_ROWS
     on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW
     report: SongFileReport = field(default_factory=SongFileReport)
@@ -94,17 +77,16 @@ class ParquetSongs:
                 songs = self._read(batch, row)
                 if len(songs):
                     yield songs
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable(error, self.report) from error
 
     def _batches(self) -> Iterator[tuple[int, Any]]:
-        """Yield the range's record batches, each with the number of rows before it."""
+        """Yield the rows' record batches, each with the number of rows before it."""
         parquet = _open(self.file)
-        first, last = self.range.rows_before, self.range.rows_before + self.range.rows
-        sizes = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]
-        bounds = np.cumsum([0, *sizes])
-        groups = [g for g in range(len(sizes)) if bounds[g] < last and bounds[g + 1] > first]
-        row = int(bounds[groups[0]])
+        first, last = self.rows.start, self.rows.stop
+        ends = np.cumsum(_group_sizes(parquet))
+        groups = np.arange(np.searchsorted(ends, first, "right"), np.searchsorted(ends, last) + 1).tolist()
+        row = int(ends[groups[0] - 1]) if groups[0] else 0
         columns = [name for name in SONG_COLUMNS if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(
             self.chunk_rows, row_groups=groups, columns=columns, use_threads=False
@@ -122,14 +104,11 @@ class ParquetSongs:
             "Row",
             range(rows_before + 1, rows_before + batch.num_rows + 1),
             track_ids=cells[TRACK_ID].to_pylist(),
-            titles=(),
-            tags=[None] * batch.num_rows,
+            titles=cells[TITLE].cast(pa.string()).to_pylist(),
+            tags=cells[TAGS].cast(pa.string()).to_pylist() if TAGS in cells else [None] * batch.num_rows,
             numbers=np.full((batch.num_rows, len(NUMBER_COLUMNS)), np.nan),
             shown=lambda row, column: str(cells[column][row].as_py()),
         )
-        rows.titles = _texts(rows, cells[TITLE], TITLE)
-        if TAGS in cells:
-            rows.tags = _texts(rows, cells[TAGS], TAGS)
         for position, name in enumerate(NUMBER_NAMES):
             if name in cells:
                 numbers = cells[name].cast(pa.float64(), safe=False)
@@ -145,6 +124,10 @@ def _open(file: BinaryIO) -> Any:
         return pq.ParquetFile(file, buffer_size=_COLUMN_BUFFER_BYTES, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(error, SongFileReport()) from error
+
+
+def _group_sizes(parquet: Any) -> list[int]:
+    return [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
 
 
 def _unreadable(error: Exception, report: SongFileReport) -> InvalidSongFileError:
@@ -179,15 +162,3 @@ def _type_problem(column: str, column_type: Any) -> SongFileProblem | None:
 
 def _plain(array: Any) -> Any:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
-def _texts(rows: SongRows, array: Any, column: str) -> Sequence[str | None]:
-    """Return the texts of a column; add a problem for each that is not UTF-8."""
-    texts: list[str | None] = []
-    for row, raw in enumerate(array.cast(pa.string()).cast(pa.binary()).to_pylist()):
-        try:
-            texts.append(raw and raw.decode())
-        except UnicodeDecodeError:
-            rows.add_problem(row, column, WrongCellError(Kind.ENCODING, "text in UTF-8"), "other bytes")
-            texts.append(None)
-    return texts

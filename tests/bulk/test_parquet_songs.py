@@ -13,7 +13,7 @@ import pytest
 
 from ml.songs.contract import Songs
 from ml.songs.csv_songs import SongFile
-from ml.songs.parquet_songs import ParquetRange, ParquetSongs, find_parquet_ranges
+from ml.songs.parquet_songs import ParquetSongs, find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, SongFileReport
 from ml.songs.problems import SongFileProblemKind as Kind
 from tests.bulk.files import parquet_table
@@ -79,12 +79,12 @@ def test_row_groups_ranges_and_chunks_do_not_change_the_songs(
     assert [problem.line for problem in report.problems] == [42]
 
 
-def test_small_row_groups_are_merged_and_large_ones_split() -> None:
+def test_ranges_are_independent_of_row_groups_unless_those_are_large() -> None:
     small = file_of(parquet_table(song_rows(10)), row_group_size=3)
     large = file_of(parquet_table(song_rows(64)), row_group_size=64)
 
-    assert find_parquet_ranges(small, 5) == [ParquetRange(0, 5), ParquetRange(5, 5)]
-    assert find_parquet_ranges(large, 1) == [ParquetRange(start, 2) for start in range(0, 64, 2)]
+    assert find_parquet_ranges(small, 5) == [range(5), range(5, 10)]
+    assert find_parquet_ranges(large, 1) == [range(start, start + 2) for start in range(0, 64, 2)]
 
 
 def test_invalid_cells_are_reported_by_row_and_column_in_file_order() -> None:
@@ -149,14 +149,18 @@ def test_nulls_are_missing_values() -> None:
 
 
 def test_texts_that_cannot_be_stored_are_invalid() -> None:
-    rows = [song_row(title="a\0b"), song_row(title="b"), song_row(title="c")]
-    raw = pa.array([b"ok", b"\xff\xfe", b"fine"], pa.binary()).view(pa.string())
-    table = parquet_table(rows)
+    rows = [song_row(title="a\0b"), song_row(title="b")]
+
+    assert problems_of(parquet_table(rows)) == [(Kind.NOT_TEXT, 1, "title", "a\0b")]
+
+
+def test_texts_that_are_not_utf_8_make_the_file_unreadable_as_in_csv() -> None:
+    raw = pa.array([b"ok", b"\xff\xfe"], pa.binary()).view(pa.string())
+    table = parquet_table(song_rows(2))
     table = table.set_column(table.column_names.index("tags"), "tags", raw)
-    assert problems_of(table) == [
-        (Kind.NOT_TEXT, 1, "title", "a\0b"),
-        (Kind.ENCODING, 2, "tags", "other bytes"),
-    ]
+
+    with pytest.raises(InvalidSongFileError, match="cannot be read: 'utf-8' codec can't decode byte 0xff"):
+        read(file_of(table))
 
 
 @pytest.mark.parametrize(
