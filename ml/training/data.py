@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +25,8 @@ from ml.songs.contract import (
     is_storable,
     superseded_rows,
 )
-from ml.songs.csv_songs import SongFile
+from ml.songs.csv_records import RecordReader, UndoubledQuoteError, UnreadableFileError
+from ml.songs.csv_songs import DEFAULT_CHUNK_ROWS, SongFile
 from ml.songs.problems import InvalidSongFileError
 from ml.training.folds import artist_groups, pseudo_artists
 
@@ -34,7 +34,6 @@ GENRE = "genre"
 ARTIST = "artist"
 
 MAX_GENRE_LENGTH = 100
-_MAX_CELL_LENGTH = 1_000_000
 _MIN_SONGS = 2 * FOLDS
 """Minimum songs per genre: the recipe splits the training part of each fold again."""
 
@@ -138,34 +137,33 @@ def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
 
 def _read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
     """Read some columns of a CSV as text, indexed by line number."""
-    csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL_LENGTH))
     rows: dict[int, list[str]] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            missing = [column for column in needed if column not in header]
-            if missing:
-                raise TrainingDataError(
-                    f"{path}, line 1: the column {missing[0]} is missing: "
-                    f"the header must have {', '.join(needed)}"
-                )
-            positions = {name: header.index(name) for name in (*needed, *optional) if name in header}
-            for cells in reader:
-                if cells and len(cells) != len(header):
-                    raise TrainingDataError(
-                        f"{path}, line {reader.line_num}: {len(cells)} cells, the header has {len(header)}: "
-                        "put cells with commas in quotes"
-                    )
-                if cells:
-                    rows[reader.line_num] = [cells[position] for position in positions.values()]
+        with path.open("rb") as file:
+            records = RecordReader(file)
+            while (block := records.take(DEFAULT_CHUNK_ROWS)) is not None:
+                for index, line in enumerate(block.lines):
+                    rows[line] = block.record(index)
     except OSError as error:
         raise TrainingDataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TrainingDataError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
-    except csv.Error as error:
-        raise TrainingDataError(f"{path}, line {reader.line_num}: {error}: correct the quotes") from error
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(positions), dtype=str)
+    except UnreadableFileError as error:
+        raise TrainingDataError(f"{path}: {error}") from error
+    except UndoubledQuoteError as error:
+        raise TrainingDataError(f"{path}: {error.problem(line).message}") from error
+    header = next(iter(rows.values()), [])
+    if missing := [column for column in needed if column not in header]:
+        raise TrainingDataError(
+            f"{path}, line 1: the column {missing[0]} is missing: the header must have {', '.join(needed)}"
+        )
+    for line, cells in rows.items():
+        if len(cells) != len(header):
+            raise TrainingDataError(
+                f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}: "
+                "put cells with commas in quotes"
+            )
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=range(len(header)), dtype=str)
+    positions = {header.index(name): name for name in (*needed, *optional) if name in header}
+    return table.iloc[1:][list(positions)].rename(columns=positions)
 
 
 def _check_cells(path: Path, cells: pd.Series[str], valid: pd.Series[bool], expected: str) -> None:

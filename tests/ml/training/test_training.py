@@ -216,10 +216,10 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
         progress=lambda done, total, what: steps.append((done, total, what)),
     )
 
-    assert [done for done, _, _ in steps] == list(range(17))
-    assert {total for _, total, _ in steps} == {16}
+    assert [done for done, _, _ in steps] == list(range(8))
+    assert {total for _, total, _ in steps} == {7}
     assert steps[0][2] == "read the files"
-    assert steps[1][2] == "score grouped fold 1"
+    assert steps[1][2] == "score grouped folds"
     assert steps[-1][2] == "done"
 
 
@@ -234,7 +234,7 @@ def test_progress_counts_up_to_the_end(files: TrainingFiles, tmp_path: Path) -> 
         ("trackID,genre\n1,polka\n2,NaN\n", "line 3: genre is 'NaN', must be a name"),
         ("trackID,genre\n1,polka\n1,march\n", "line 3: song 1 has two genres, 'polka' and 'march'"),
         ("trackID,genre\n1,polka,x\n", "line 2: 3 cells, the header has 2"),
-        ('trackID,genre\n1,"polka\n', "line 2: unexpected end of data"),
+        ('trackID,genre\n1,"polka\n', "The row that starts on line 2 has a quote that is never closed"),
         ("trackID,genre\n999,polka\n", "has the genre of no song of"),
         ("trackID,genre\n" + "".join(f"{n},polka\n" for n in range(1, 40)), "has only one genre, 'polka'"),
         (
