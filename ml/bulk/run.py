@@ -121,8 +121,8 @@ class Run:
                     except InvalidSongFileError as error:
                         self._note(file, Findings(error.report, unreadable=True))
                         continue
-                    rows = sum(found.rows for found in ranges)
-                    yield from (FilePart(file, file.size * found.rows // rows, found) for found in ranges)
+                    rows = ranges[-1].stop
+                    yield from (FilePart(file, file.size * len(part) // rows, part) for part in ranges)
                     continue
                 for piece in csv_ranges(opened, file.name, self._on_missing_value, self._range_bytes):
                     yield FilePart(file, piece.size or file.size - piece.start.offset, piece)

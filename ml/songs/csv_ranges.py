@@ -50,7 +50,7 @@ class CsvRange:
             name=name,
             on_invalid_row=OnInvalidRow.SKIP_ROW,
             on_missing_value=on_missing_value,
-            state=SongFileState(self.start, self.header),
+            start=SongFileState(self.start, self.header),
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
@@ -64,43 +64,37 @@ class SongFileState:
 _STATE = TypeAdapter(SongFileState)
 
 
+@dataclass(slots=True)
 class SongFile:
     """A song CSV, read once in chunks, with bounded memory.
 
-    Args:
-        file: the file, opened in binary mode at the state's position; not closed.
+    Attributes:
+        file: the file, opened in binary mode at the start's position; not closed.
         name: the file's original name, which must end in `.csv`.
         on_invalid_row: whether an invalid row rejects the whole file or is skipped.
         on_missing_value: whether rows with missing values are skipped or returned as they are.
         chunk_rows: maximum number of rows per chunk.
         max_rows: maximum number of rows; None for no limit.
-        state: the progress of an earlier reader with the same name and options.
-
-    Attributes:
+        start: the progress of an earlier reader with the same name and options.
         report: the report so far; complete when `chunks` has ended or raised.
     """
 
-    def __init__(  # noqa: PLR0913  (options, by keyword)
-        self,
-        file: BinaryIO,
-        *,
-        name: str,
-        on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE,
-        on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
-        chunk_rows: int = DEFAULT_CHUNK_ROWS,
-        max_rows: int | None = None,
-        state: SongFileState | None = None,
-    ) -> None:
-        state = state or SongFileState()
-        self.report = deepcopy(state.report)
-        self._name = name
-        self._on_invalid_row = on_invalid_row
-        self._on_missing_value = on_missing_value
-        self._chunk_rows = chunk_rows
-        self._max_rows = max_rows
-        self._records = RecordReader(file, state.position)
-        self._header = state.header
-        self._from_start = state.header is None
+    file: BinaryIO
+    _: KW_ONLY
+    name: str
+    on_invalid_row: OnInvalidRow = OnInvalidRow.REJECT_FILE
+    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW
+    chunk_rows: int = DEFAULT_CHUNK_ROWS
+    max_rows: int | None = None
+    start: SongFileState = field(default_factory=SongFileState)
+    report: SongFileReport = field(init=False)
+    _records: RecordReader = field(init=False)
+    _header: tuple[str, ...] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.report = deepcopy(self.start.report)
+        self._records = RecordReader(self.file, self.start.position)
+        self._header = self.start.header
 
     @property
     def state(self) -> SongFileState:
@@ -118,9 +112,9 @@ class SongFile:
                 at the end, so that the report has all problems).
             TooManyRowsError: the file has more than `max_rows` rows.
         """
-        reject = self._on_invalid_row is OnInvalidRow.REJECT_FILE
+        reject = self.on_invalid_row is OnInvalidRow.REJECT_FILE
         for block, columns in self._blocks():
-            songs, report = read_block(block, columns, self._on_missing_value)
+            songs, report = read_block(block, columns, self.on_missing_value)
             self.report.extend(report)
             if len(songs) and not (reject and self.report.problem_count):
                 yield songs
@@ -143,7 +137,7 @@ class SongFile:
         Raises:
             InvalidSongFileError: the name or header is invalid.
         """
-        all_needed = self._on_missing_value is OnMissingValue.SKIP_ROW
+        all_needed = self.on_missing_value is OnMissingValue.SKIP_ROW
         self.check_name()
         try:
             self._header = self._header or read_header(self._records, all_needed=all_needed)
@@ -154,12 +148,12 @@ class SongFile:
     def _blocks(self) -> Iterator[tuple[Block, ColumnPositions]]:
         columns = ColumnPositions(self.read_header())
         try:
-            while (block := self._records.take(self._chunk_rows)) is not None:
-                if self._from_start and not self.report.rows:
+            while (block := self._records.take(self.chunk_rows)) is not None:
+                if self.start.header is None and not self.report.rows:
                     check_row_names(block, columns)
                 self.report.rows += len(block)
-                if self._max_rows is not None and self.report.rows > self._max_rows:
-                    raise TooManyRowsError(self._max_rows)
+                if self.max_rows is not None and self.report.rows > self.max_rows:
+                    raise TooManyRowsError(self.max_rows)
                 yield block, columns
         except UnreadableFileError as error:
             raise self._unreadable(error) from None
@@ -178,13 +172,13 @@ class SongFile:
         Raises:
             InvalidSongFileError: it does not end in `.csv`, is too long, or cannot be stored.
         """
-        name = shortened(self._name.encode(errors="backslashreplace").decode())
-        if not self._name.lower().endswith(".csv"):
+        name = shortened(self.name.encode(errors="backslashreplace").decode())
+        if not self.name.lower().endswith(".csv"):
             message = f"The name of a song file must end in .csv; this one is {name!r}."
-        elif len(self._name) > MAX_FILE_NAME_LENGTH or not is_storable(self._name):
+        elif len(self.name) > MAX_FILE_NAME_LENGTH or not is_storable(self.name):
             message = (
                 f"The name of a song file must be text of at most {MAX_FILE_NAME_LENGTH} characters; it "
-                f"has {len(self._name):,}: {name!r}."
+                f"has {len(self.name):,}: {name!r}."
             )
         else:
             return

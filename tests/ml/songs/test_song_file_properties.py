@@ -80,7 +80,7 @@ class InterruptedSongFile(SongFile):
             yield chunk
             state = SongFileState.from_json(json.loads(json.dumps(file.state.to_json())))
             rest = io.BytesIO(self.data[state.position.offset :])
-            file = SongFile(rest, name="a.csv", state=state, **self.options)
+            file = SongFile(rest, name="a.csv", start=state, **self.options)
 
     def __init__(self, file: io.BytesIO, *, name: str, **options: Any) -> None:
         super().__init__(file, name=name, **options)
