@@ -68,7 +68,7 @@ def _evaluate(features: Path, labels: Path, model: Path, out: Path | None) -> No
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
     from app.cli.scores import print_scores, write_evaluation
     from ml.model.artifact import REPORTS, load_ensemble
-    from ml.training.evaluate import evaluate as evaluate_model
+    from ml.training.evaluation import evaluate as evaluate_model
 
     report = evaluate_model(load_ensemble(model), features, labels)
     print_line(f"Model {report.model_version}")

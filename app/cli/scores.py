@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from app.cli.output import fail, print_line, print_table, progress, shown
-from ml.model.scores import Scores
+from ml.model.manifest import Scores
 from ml.training.figures import draw_figures
 from ml.training.reports import EvaluationReport, write_reports
 

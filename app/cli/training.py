@@ -44,7 +44,7 @@ def train(  # noqa: PLR0913, PLR0917 - the options of the command
     require_extra("matplotlib", "sklearn", "jinja2", extra="training")
     from app.cli.scores import print_left_out, print_scores, write_evaluation, writing_model
     from ml.model.artifact import REPORTS, load_ensemble
-    from ml.training.evaluate import evaluate
+    from ml.training.evaluation import evaluate
     from ml.training.parameters import Parameters, read_parameters
     from ml.training.train import TrainingFiles
     from ml.training.train import train as train_model

@@ -49,15 +49,11 @@ class Ensemble:
         """The model's genres, sorted; columns of probabilities are in this order."""
         return self.manifest.genres
 
-    def predict(self, songs: Songs, *, threads: int = 1) -> npt.NDArray[np.float64]:
-        """Return the probabilities of genres, shape (n, genres); each row sums to 1.
+    def classify(self, songs: Songs, *, threads: int = 1) -> Prediction:
+        """Return the probabilities of genres, and how many songs are outside the training ranges.
 
         A song's probabilities are bit-identical regardless of the other songs and the number of threads.
         """
-        return self.classify(songs, threads=threads).probabilities
-
-    def classify(self, songs: Songs, *, threads: int = 1) -> Prediction:
-        """Return the probabilities, and how many songs are outside the training ranges."""
         n = len(songs)
         parts = min(threads, n // _ROWS_WORTH_A_THREAD)
         if parts <= 1:

@@ -90,16 +90,6 @@ class Songs:
     tags: Sequence[str]
     numbers: npt.NDArray[np.float32]
 
-    def __post_init__(self) -> None:
-        n = len(self.track_ids)
-        if len(self.titles) != n or len(self.tags) != n or self.numbers.shape != (n, len(NUMBER_COLUMNS)):
-            raise ValueError(
-                f"columns of different lengths: {n} track ids, {len(self.titles)} titles, "
-                f"{len(self.tags)} tags, numbers of shape {self.numbers.shape}"
-            )
-        if self.numbers.dtype != np.float32:
-            raise ValueError(f"numbers are {self.numbers.dtype}, not float32")
-
     def __len__(self) -> int:
         return len(self.track_ids)
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ml.model.artifact import FIGURES
-from ml.model.scores import Scores
+from ml.model.manifest import Scores
 from ml.training.reports import EvaluationReport
 
 _STYLE: Any = {

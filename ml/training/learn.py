@@ -20,8 +20,7 @@ from ml.model.ensemble import Ensemble
 from ml.model.manifest import Learned, Manifest
 from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.continuation import Start, continue_from
-from ml.training.evaluate import fingerprints
-from ml.training.evaluation import score
+from ml.training.evaluation import fingerprints, score
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
 from ml.training.train import Progress, no_progress, write_model
@@ -35,10 +34,6 @@ _CLUSTERS_OF_GENRE = 4
 
 _UNKNOWN = 1e-6
 """Probability assumed for a genre unknown to the model, to avoid log(0)."""
-
-
-class LearningError(UserError):
-    """The model was not written; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ def learn(
         progress: called before each step and after the last.
 
     Raises:
-        LearningError: there are too few songs, or the model would be worse.
+        UserError: there are too few songs, or the model would be worse.
         ArtifactError: `out` contains something other than a model.
         OSError: the artifact cannot be written.
     """
@@ -137,12 +132,12 @@ def _rows(genres: tuple[str, ...], known: tuple[str, ...]) -> tuple[list[int], d
     left_out = {genre: n for genre, n in counts if genre not in known and n < MIN_SONGS_OF_NEW_GENRE}
     rows = [row for row, genre in enumerate(genres) if genre not in left_out]
     if len(rows) < MIN_SONGS:
-        raise LearningError(
+        raise UserError(
             f"{len(rows)} verified songs can be learned from, {MIN_SONGS} are needed. Verify more songs; a "
             f"genre that the model does not know counts from {MIN_SONGS_OF_NEW_GENRE} songs on."
         )
     if len(counts) - len(left_out) == 1:
-        raise LearningError(f"All verified songs are of {genres[rows[0]]!r}. Verify songs of other genres.")
+        raise UserError(f"All verified songs are of {genres[rows[0]]!r}. Verify songs of other genres.")
     return rows, left_out
 
 
@@ -186,7 +181,7 @@ def _check_no_worse(
     Log-loss only covers songs of the genres that the previous model knows.
 
     Raises:
-        LearningError: accuracy falls, or the mean log-loss rises by more than its standard error.
+        UserError: accuracy falls, or the mean log-loss rises by more than its standard error.
     """
     both = before, after
     accuracy, accuracy_now = ((of.argmax(axis=1) == labels).mean() for of in both)
@@ -196,7 +191,7 @@ def _check_no_worse(
     )
     rises = losses_now - losses
     if accuracy_now < accuracy or rises.mean() > rises.std() / np.sqrt(len(rises)):
-        raise LearningError(
+        raise UserError(
             f"Nothing was written: out of fold, the model would be worse on the {len(labels):,} verified "
             f"songs (accuracy {accuracy:.3f} before, {accuracy_now:.3f} after; log-loss "
             f"{losses.mean():.3f} before, {losses_now.mean():.3f} after). Verify more songs."

@@ -20,10 +20,6 @@ Share = Annotated[float, Ge(0.01), Le(1)]
 Count = Annotated[int, Ge(1)]
 
 
-class ParametersError(UserError):
-    """A parameters file cannot be used; the message says what is wrong and where."""
-
-
 class Parameters(BaseModel):
     """The training parameters, stored with the model; those that are not explained here are LightGBM's.
 
@@ -59,14 +55,14 @@ def read_parameters(path: Path) -> Parameters:
     """Read training parameters.
 
     Raises:
-        ParametersError: the file cannot be read, or has an unknown parameter or an invalid value.
+        UserError: the file cannot be read, or has an unknown parameter or an invalid value.
     """
     try:
         return _ParametersFile.model_validate_json(path.read_bytes(), strict=True).parameters
     except OSError as error:
-        raise ParametersError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
-        raise ParametersError(f"{path}: {first_problem(error)}") from error
+        raise UserError(f"{path}: {first_problem(error)}") from error
 
 
 def write_parameters(path: Path, parameters: Parameters, **origin: Any) -> None:

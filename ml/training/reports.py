@@ -1,4 +1,4 @@
-"""Render a model's card, and read and write its reports folder: scores as JSON, and figures.
+"""Render a model's card, and write its reports folder: scores as JSON, and figures.
 
 There are no timestamps, so the same evaluation writes the same bytes. The card's headings follow Hugging
 Face's model cards (Mitchell et al., Model Cards for Model Reporting, FAT* 2019). All of its numbers come from
@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import ValidationError
 
 from ml.model.artifact import FIGURES, METRICS, MODEL_CARD, REPORTS, read_manifest
-from ml.model.manifest import Manifest
-from ml.model.scores import Frozen, Scores
+from ml.model.manifest import Frozen, Manifest, Scores
 
 GROUPED_FOLDS = "artist-grouped folds"
 RANDOM_FOLDS = "random folds"
@@ -56,16 +54,8 @@ def write_reports(report: EvaluationReport, figures: Mapping[str, bytes], model:
     text = json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=2)
     (folder / METRICS).write_text(text + "\n", encoding="utf-8")
     if folder.resolve() == (model / REPORTS).resolve():
-        card = model_card(read_manifest(model), read_report(folder))
+        card = model_card(read_manifest(model), report)
         (model / MODEL_CARD).write_text(card, encoding="utf-8")
-
-
-def read_report(folder: Path) -> EvaluationReport | None:
-    """Return the metrics in a reports folder; None if missing or not readable."""
-    try:
-        return EvaluationReport.model_validate_json((folder / METRICS).read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 DEVELOPMENT_SONGS_SHA256 = "75273363f459c70a7cde612ad20aa6627dd105e39d88c3a5fdbcae51ec4b62b9"
@@ -73,9 +63,7 @@ DEVELOPMENT_SONGS_SHA256 = "75273363f459c70a7cde612ad20aa6627dd105e39d88c3a5fdbc
 
 
 def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
-    """Return a model's card as Markdown, with the report and its figures unless it is of another model."""
-    if report is not None and report.model_manifest_sha256 != manifest.manifest_sha256:
-        report = None
+    """Return a model's card as Markdown, with a report of this model and its figures if there is one."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

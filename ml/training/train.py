@@ -18,8 +18,7 @@ from threadpoolctl import threadpool_limits
 from ml.model.artifact import ArtifactError, check_replaceable, encode_model, read_manifest, save_model
 from ml.model.drift import TrainingRanges
 from ml.model.features import TAG_COUNT, FeatureExtractor
-from ml.model.manifest import FORMAT_VERSION, Manifest, Metrics, TrainingData
-from ml.model.scores import Scores, Totals
+from ml.model.manifest import FORMAT_VERSION, Manifest, Metrics, Scores, Totals, TrainingData
 from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS
 from ml.training.data import (
     NO_FURTHER_SONGS,
@@ -30,8 +29,7 @@ from ml.training.data import (
     read_labelled_songs,
     read_lyrics,
 )
-from ml.training.evaluate import fingerprints
-from ml.training.evaluation import score_model, totals
+from ml.training.evaluation import fingerprints, score_model, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters

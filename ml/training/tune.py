@@ -44,10 +44,6 @@ SEARCH_SPACE: dict[str, FloatDistribution | IntDistribution] = {
 }
 
 
-class TuningError(UserError):
-    """A study cannot be created or continued; the message says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class TuningResult:
     """The best of all trials of a study, and the first, with the shipped parameters.
@@ -94,7 +90,7 @@ def tune(
 
     Raises:
         TrainingDataError: a file cannot be used.
-        TuningError: the journal cannot be used, or has a search with other files.
+        UserError: the journal cannot be used, or has a search with other files.
         KeyboardInterrupt: interrupted before any trial was complete.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # or it logs a traceback on Ctrl-C
@@ -120,13 +116,11 @@ def _open_study(journal: Path, origin: dict[str, Any]) -> Study:
         storage = JournalStorage(JournalFileBackend(str(journal.absolute())))
         study = optuna.create_study(storage=storage, study_name="genregraph", load_if_exists=True)
     except (OSError, ValueError, KeyError) as error:
-        raise TuningError(
-            f"the journal {journal} cannot be used: {error}: choose another --storage"
-        ) from error
+        raise UserError(f"the journal {journal} cannot be used: {error}: choose another --storage") from error
     known = study.user_attrs
     for name in origin.keys() | known.keys():
         if known and known.get(name) != origin.get(name):
-            raise TuningError(f"{journal} was started with different {name}: choose another --storage")
+            raise UserError(f"{journal} was started with different {name}: choose another --storage")
     for name, value in origin.items():
         study.set_user_attr(name, value)
     return study

@@ -209,7 +209,7 @@ def test_a_genre_is_predicted_from_stored_features_bit_for_bit(api: ApiClient, d
     # when
     stored = asyncio.run(read_stored_songs(database_url, answered))
     ensemble = load_ensemble(resource("model"))
-    predicted = ensemble.predict(stored).tolist()
+    predicted = ensemble.classify(stored).probabilities.tolist()
     # then
     assert {
         track_id: dict(zip(ensemble.genres, row, strict=True))

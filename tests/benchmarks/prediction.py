@@ -46,8 +46,8 @@ def main() -> None:
     ensemble, songs = load_ensemble(resource("model")), repeated_songs()
     features = ensemble.extractor.transform(songs)
     some = songs.take(slice(EXPLAINED_SONGS))
-    genres = [ensemble.genres[genre] for genre in ensemble.predict(some).argmax(axis=1)]
-    whole = seconds(lambda: ensemble.predict(songs))
+    genres = [ensemble.genres[genre] for genre in ensemble.classify(some).probabilities.argmax(axis=1)]
+    whole = seconds(lambda: ensemble.classify(songs).probabilities)
     boosters = seconds(lambda: ensemble.classifier.logits(features))
     explained = seconds(lambda: explain(ensemble, some, genres))
     Console().print(

@@ -38,7 +38,7 @@ def test_songs_are_stored_and_printed_with_their_explanations(api: ApiClient, tm
     with file.open("rb") as content:
         (songs,) = SongFile(content, name="songs.csv").chunks()
     ensemble = load_ensemble(resource("model"))
-    genres = [ensemble.genres[genre] for genre in ensemble.predict(songs).argmax(axis=1)]
+    genres = [ensemble.genres[genre] for genre in ensemble.classify(songs).probabilities.argmax(axis=1)]
     reasons = explain(ensemble, songs, genres)
     for row in range(29):
         assert songs.titles[row] in output

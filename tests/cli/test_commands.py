@@ -94,7 +94,7 @@ def test_train_prints_the_scores_of_both_kinds_of_folds_and_writes_a_model_that_
     assert run("demo", **mine)[0] == 0
     with (SAMPLE / "songs.csv").open("rb") as file:
         songs = next(iter(SongFile(file, name="songs.csv").chunks()))
-    assert len(set(ensemble.predict(songs).argmax(axis=1).tolist())) == 8
+    assert len(set(ensemble.classify(songs).probabilities.argmax(axis=1).tolist())) == 8
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"trackID,genre\nx,folk\n"])

@@ -20,6 +20,10 @@ ENGLISH = "i, the, you, to, and, a, me, it, not, in, my, is, of, love, time, nig
 SPANISH = "me, no, que, de, la, y, en, el, te, tu, se, mi, yo, por, lo, amor, con, un, corazón"
 
 
+def predict(ensemble: Ensemble, songs: Songs, *, threads: int = 1) -> npt.NDArray[np.float64]:
+    return ensemble.classify(songs, threads=threads).probabilities
+
+
 def varied_songs(n: int, ensemble: Ensemble) -> Songs:
     """Return songs with all kinds of words, and numbers up to their limits."""
     made = songs(n, seed=1)
@@ -38,7 +42,7 @@ def ten_thousand(ensemble: Ensemble) -> Songs:
 def thousand(ten_thousand: Songs, ensemble: Ensemble) -> tuple[Songs, npt.NDArray[np.float64]]:
     """A thousand songs and their predictions."""
     batch = ten_thousand.take(slice(1_000))
-    return batch, ensemble.predict(batch)
+    return batch, predict(ensemble, batch)
 
 
 def of_genre(
@@ -48,7 +52,7 @@ def of_genre(
 
 
 def test_each_genre_has_a_probability_and_they_sum_to_one(ensemble: Ensemble) -> None:
-    probabilities = ensemble.predict(varied_songs(300, ensemble))
+    probabilities = predict(ensemble, varied_songs(300, ensemble))
 
     assert probabilities.shape == (300, 8)
     assert probabilities.dtype == np.float64
@@ -61,10 +65,10 @@ def test_each_genre_has_a_probability_and_they_sum_to_one(ensemble: Ensemble) ->
 def test_a_single_song_is_predicted_bit_for_bit_as_among_ten_thousand(
     ensemble: Ensemble, ten_thousand: Songs, threads: int
 ) -> None:
-    together = ensemble.predict(ten_thousand, threads=threads)
+    together = predict(ensemble, ten_thousand, threads=threads)
 
     for row in range(0, 10_000, 97):
-        alone = ensemble.predict(ten_thousand.take([row]), threads=threads)
+        alone = predict(ensemble, ten_thousand.take([row]), threads=threads)
         assert np.array_equal(alone[0], together[row])
 
 
@@ -76,7 +80,7 @@ def test_predictions_do_not_depend_on_batch_size_or_threads(
 
     for threads in (1, 2, 5):
         parts = [
-            ensemble.predict(batch.take(slice(start, start + size)), threads=threads)
+            predict(ensemble, batch.take(slice(start, start + size)), threads=threads)
             for start in range(0, 1_000, size)
         ]
         assert np.array_equal(np.concatenate(parts), expected)
@@ -88,7 +92,7 @@ def test_predictions_do_not_depend_on_the_order_of_songs(
     batch, expected = thousand
     order = np.random.default_rng(0).permutation(1_000)
 
-    assert np.array_equal(ensemble.predict(batch.take(order)), expected[order])
+    assert np.array_equal(predict(ensemble, batch.take(order)), expected[order])
 
 
 def test_several_threads_can_predict_at_once(
@@ -98,21 +102,21 @@ def test_several_threads_can_predict_at_once(
     slices = [slice(start, start + length) for start in range(0, 500, 50) for length in (1, 30, 600)]
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda part: ensemble.predict(batch.take(part), threads=2), slices))
+        found = list(pool.map(lambda part: predict(ensemble, batch.take(part), threads=2), slices))
 
     for part, probabilities in zip(slices, found, strict=True):
         assert np.array_equal(probabilities, expected[part])
 
 
 def test_predicting_no_songs_returns_no_rows(ensemble: Ensemble) -> None:
-    assert ensemble.predict(songs(0)).shape == (0, 8)
+    assert predict(ensemble, songs(0)).shape == (0, 8)
 
 
 def test_spanish_words_make_pop_likelier(ensemble: Ensemble) -> None:
     some = songs(40)
 
-    english = of_genre(ensemble, ensemble.predict(changed(some, tags=ENGLISH)), "pop")
-    spanish = of_genre(ensemble, ensemble.predict(changed(some, tags=SPANISH)), "pop")
+    english = of_genre(ensemble, predict(ensemble, changed(some, tags=ENGLISH)), "pop")
+    spanish = of_genre(ensemble, predict(ensemble, changed(some, tags=SPANISH)), "pop")
 
     assert (spanish > english).all()
     assert spanish.mean() > 2 * english.mean()
@@ -121,8 +125,8 @@ def test_spanish_words_make_pop_likelier(ensemble: Ensemble) -> None:
 def test_reggae_words_make_soul_and_reggae_likelier(ensemble: Ensemble) -> None:
     some = songs(40)
 
-    english = of_genre(ensemble, ensemble.predict(changed(some, tags=ENGLISH)), "soul and reggae")
-    jamaican = of_genre(ensemble, ensemble.predict(changed(some, tags=JAMAICAN)), "soul and reggae")
+    english = of_genre(ensemble, predict(ensemble, changed(some, tags=ENGLISH)), "soul and reggae")
+    jamaican = of_genre(ensemble, predict(ensemble, changed(some, tags=JAMAICAN)), "soul and reggae")
 
     assert jamaican.mean() > english.mean()
 
@@ -130,8 +134,8 @@ def test_reggae_words_make_soul_and_reggae_likelier(ensemble: Ensemble) -> None:
 def test_loudness_makes_metal_likelier(ensemble: Ensemble) -> None:
     some = changed(songs(40), tags=ENGLISH)
 
-    quiet = of_genre(ensemble, ensemble.predict(changed(some, loudness=-20)), "metal")
-    loud = of_genre(ensemble, ensemble.predict(changed(some, loudness=-3)), "metal")
+    quiet = of_genre(ensemble, predict(ensemble, changed(some, loudness=-20)), "metal")
+    loud = of_genre(ensemble, predict(ensemble, changed(some, loudness=-3)), "metal")
 
     assert loud.mean() > quiet.mean()
 
@@ -140,7 +144,7 @@ def test_track_id_and_title_do_not_affect_predictions(ensemble: Ensemble) -> Non
     some = songs(20)
     other = Songs(some.track_ids + 1_000, [f"Rock {n}" for n in range(20)], some.tags, some.numbers)
 
-    assert np.array_equal(ensemble.predict(some), ensemble.predict(other))
+    assert np.array_equal(predict(ensemble, some), predict(ensemble, other))
 
 
 @pytest.mark.parametrize("value", [-1e12, 0.0, 1e12])
@@ -149,7 +153,7 @@ def test_extreme_audio_values_give_probabilities(ensemble: Ensemble, value: floa
     numbers = some.numbers.copy()
     numbers[:, 6:] = value
 
-    probabilities = ensemble.predict(Songs(some.track_ids, some.titles, some.tags, numbers))
+    probabilities = predict(ensemble, Songs(some.track_ids, some.titles, some.tags, numbers))
 
     assert np.isfinite(probabilities).all()
 
@@ -158,7 +162,7 @@ def test_loading_and_predicting_print_nothing() -> None:
     program = (
         "from pathlib import Path; import sys\n"
         "from ml.model.artifact import load_ensemble; from tests.support.songs import songs\n"
-        "load_ensemble(Path(sys.argv[1])).predict(songs(500), threads=2)\n"
+        "load_ensemble(Path(sys.argv[1])).classify(songs(500), threads=2).probabilities\n"
     )
 
     done = subprocess.run(
@@ -180,10 +184,10 @@ def test_missing_numbers_and_words_give_probabilities(ensemble: Ensemble) -> Non
     numbers[10:20] = np.nan
     tags = ["zzz"] * 10 + list(some.tags[10:])
     # when
-    probabilities = ensemble.predict(Songs(some.track_ids, some.titles, tags, numbers))
+    probabilities = predict(ensemble, Songs(some.track_ids, some.titles, tags, numbers))
     # then
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
-    assert not np.array_equal(probabilities, ensemble.predict(some))
+    assert not np.array_equal(probabilities, predict(ensemble, some))
 
 
 def test_serving_does_not_import_training_libraries() -> None:
@@ -194,7 +198,7 @@ def test_serving_does_not_import_training_libraries() -> None:
         "    sys.modules[name] = None\n"
         "import app.main\n"
         "from ml.model.artifact import load_ensemble; from tests.support.songs import songs\n"
-        "assert load_ensemble(Path('model')).predict(songs(3)).shape == (3, 8)\n"
+        "assert load_ensemble(Path('model')).classify(songs(3)).probabilities.shape == (3, 8)\n"
         "assert not [name for name in sys.modules if name.startswith('ml.training')]\n"
     )
     # when

@@ -26,7 +26,7 @@ def varied_songs(n: int, ensemble: Ensemble) -> Songs:
 
 
 def predicted(ensemble: Ensemble, some: Songs) -> npt.NDArray[np.int64]:
-    return np.asarray(ensemble.predict(some).argmax(axis=1), np.int64)
+    return np.asarray(ensemble.classify(some).probabilities.argmax(axis=1), np.int64)
 
 
 def explained(ensemble: Ensemble, some: Songs) -> Explanations:

@@ -202,10 +202,3 @@ def test_encoding_skips_unknown_words() -> None:
 
 def test_a_vocabulary_is_in_lower_case() -> None:
     assert Vocabulary.of(["Love, CORAZÓN"]).words == ("love", "corazón")
-
-
-def test_songs_in_double_precision_are_rejected() -> None:
-    some = songs(2)
-
-    with pytest.raises(ValueError, match="numbers are float64, not float32"):
-        Songs(some.track_ids, some.titles, some.tags, some.numbers.astype(np.float64))

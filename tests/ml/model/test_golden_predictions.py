@@ -36,7 +36,9 @@ def predictions() -> dict[str, Any]:
         "genres": list(ensemble.genres),
         "probabilities": {
             str(track_id): [round(probability, 6) for probability in row]
-            for track_id, row in zip(songs.track_ids.tolist(), ensemble.predict(songs).tolist(), strict=True)
+            for track_id, row in zip(
+                songs.track_ids.tolist(), ensemble.classify(songs).probabilities.tolist(), strict=True
+            )
         },
     }
 

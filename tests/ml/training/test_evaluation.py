@@ -9,7 +9,7 @@ import pytest
 import sklearn.metrics
 
 from ml.model.boosters import softmax
-from ml.model.scores import CoverageScore, ReliabilityBin
+from ml.model.manifest import CoverageScore, ReliabilityBin
 from ml.training.evaluation import coverage_score, intervals, log_loss, reliability, score, totals
 
 

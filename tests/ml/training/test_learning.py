@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.errors import UserError
 from ml.model.artifact import ArtifactError, load_ensemble
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.continuation import with_genres
 from ml.training.data import TrainingDataError, read_labelled_songs
-from ml.training.evaluate import evaluate
-from ml.training.learn import LearningError, VerifiedSongs, learn
+from ml.training.evaluation import evaluate
+from ml.training.learn import VerifiedSongs, learn
 from ml.training.train import TrainingFiles, train
 from tests.support.songs import songs as random_songs
 from tests.support.training_files import GENRES, QUICK, contents
@@ -51,7 +52,9 @@ def catalogue(n: int, genres: Sequence[str], *, seed: int = 0) -> VerifiedSongs:
 
 
 def accuracy(ensemble: Ensemble, songs: VerifiedSongs) -> float:
-    found = [ensemble.genres[number] for number in ensemble.predict(songs.songs).argmax(axis=1)]
+    found = [
+        ensemble.genres[number] for number in ensemble.classify(songs.songs).probabilities.argmax(axis=1)
+    ]
     return float(np.mean(np.array(found) == np.array(songs.genres)))
 
 
@@ -67,7 +70,7 @@ def test_learning_improves_accuracy_on_a_catalogue_unlike_the_training_songs(
     assert report.learned.before.accuracy < 0.5
     assert report.learned.after.accuracy > 0.9
     assert learned.genres == ("ballad", "jig", "march", "polka")
-    assert np.allclose(learned.predict(others.songs).sum(axis=1), 1)
+    assert np.allclose(learned.classify(others.songs).probabilities.sum(axis=1), 1)
 
 
 def test_ten_songs_teach_what_they_have_in_common(base: Ensemble, tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_a_worse_model_is_not_written(base: Ensemble, files: TrainingFiles, tmp_
     random = np.random.default_rng(1)
     genres = [str(random.choice(GENRES)) if random.random() < 0.5 else genre for genre in data.genres]
 
-    with pytest.raises(LearningError, match=WORSE) as refused:
+    with pytest.raises(UserError, match=WORSE) as refused:
         learn(base, VerifiedSongs(data.songs, tuple(genres), NOON), tmp_path / "out")
 
     found = re.match(WORSE, str(refused.value))
@@ -172,7 +175,7 @@ def test_a_few_songs_hardly_change_accuracy_on_the_training_songs(
 def test_too_few_songs_are_an_error(
     verified: VerifiedSongs, message: str, base: Ensemble, tmp_path: Path
 ) -> None:
-    with pytest.raises(LearningError, match=message):
+    with pytest.raises(UserError, match=message):
         learn(base, verified, tmp_path / "out")
 
 

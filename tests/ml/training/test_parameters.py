@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.training.parameters import Parameters, ParametersError, read_parameters, write_parameters
+from ml.errors import UserError
+from ml.training.parameters import Parameters, read_parameters, write_parameters
 
 
 def test_parameters_survive_a_round_trip_through_the_file(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_an_invalid_file_is_reported_with_the_reason(tmp_path: Path, content: st
     path = tmp_path / "parameters.json"
     path.write_text(content, encoding="utf-8")
 
-    with pytest.raises(ParametersError) as refused:
+    with pytest.raises(UserError) as refused:
         read_parameters(path)
 
     assert str(refused.value).startswith(str(path))
@@ -67,5 +68,5 @@ def test_an_invalid_file_is_reported_with_the_reason(tmp_path: Path, content: st
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParametersError, match="cannot be read: No such file"):
+    with pytest.raises(UserError, match="cannot be read: No such file"):
         read_parameters(tmp_path / "none.json")

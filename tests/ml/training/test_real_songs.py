@@ -45,7 +45,7 @@ def test_the_shipped_model_was_trained_on_the_real_songs() -> None:
 def test_the_shipped_model_is_moderately_confident_on_new_artists() -> None:
     ensemble = load_ensemble(REPOSITORY / "model")
 
-    probabilities = ensemble.predict(real_songs("test.csv"), threads=2)
+    probabilities = ensemble.classify(real_songs("test.csv"), threads=2).probabilities
 
     assert probabilities.shape == (428, 8)
     # It does not know these artists.

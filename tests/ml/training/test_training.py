@@ -16,7 +16,7 @@ from ml.model.artifact import ArtifactError, load_ensemble
 from ml.model.boosters import softmax
 from ml.songs.contract import SONG_COLUMNS
 from ml.training.data import TrainingDataError, read_labelled_songs
-from ml.training.evaluate import fingerprints
+from ml.training.evaluation import fingerprints
 from ml.training.recipe import fit_temperature
 from ml.training.train import TrainingFiles, TrainingReport, train
 from tests.support.songs import song_csv, song_rows

@@ -11,9 +11,10 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from ml.errors import UserError
 from ml.training.parameters import Parameters
 from ml.training.train import TrainingFiles, train
-from ml.training.tune import SEARCH_SPACE, TuningError, TuningResult, tune
+from ml.training.tune import SEARCH_SPACE, TuningResult, tune
 from tests.support.training_files import QUICK, write_training_files
 
 # QUICK has fewer rounds than the search space, so that the tests are quick.
@@ -144,9 +145,9 @@ def test_a_study_of_other_files_or_parameters_is_not_continued(files: TrainingFi
 
     (tmp_path / "other").mkdir()
     others = write_training_files(tmp_path / "other", artists=True)
-    with pytest.raises(TuningError, match="was started with different labels: choose another --storage"):
+    with pytest.raises(UserError, match="was started with different labels: choose another --storage"):
         quickly(others, tmp_path / "journal", 1)
-    with pytest.raises(TuningError, match="was started with different shipped parameters"):
+    with pytest.raises(UserError, match="was started with different shipped parameters"):
         quickly(files, tmp_path / "journal", 1, seed=1)
 
 
@@ -158,7 +159,7 @@ def test_an_unusable_journal_is_named(files: TrainingFiles, tmp_path: Path, cont
         journal = tmp_path / "journal"
         journal.write_bytes(content)
 
-    with pytest.raises(TuningError, match=r"cannot be used: .*: choose another --storage") as refused:
+    with pytest.raises(UserError, match=r"cannot be used: .*: choose another --storage") as refused:
         quickly(files, journal, 1)
 
     assert str(journal) in str(refused.value)
