@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 
 from ml.songs.contract import NUMBER_COLUMNS
 from ml.training.data import read_labelled_songs
-from ml.training.sample_statistics import QUANTILES, SampleStatistics
+from ml.training.sample_data import QUANTILES, SampleStatistics
 
 FACTORS = 12
 

@@ -1,8 +1,13 @@
 """Generate synthetic songs for the demo, tests and training without the real songs.
 
-Numbers and tags are sampled from statistics of real songs (`ml.training.sample_statistics`), titles from a
-small grammar. Songs have invented artists, whose songs sound similar and share words, so that random splits
-are misleading as with real data: they measure how well a model remembers artists.
+Numbers and tags are sampled from statistics of real songs, titles from a small grammar. The Million Song
+Dataset's terms allow redistributing statistics, but not rows. These were made by
+`notebooks/sample_statistics.py`.
+
+Each audio column is transformed to a normal distribution by ranks. On this scale, genres differ by their
+means, and songs of a genre vary by a few factors shared by all columns, plus independent noise per column.
+Songs have invented artists, whose songs sound similar and share words, so that random splits are misleading
+as with real data: they measure how well a model remembers artists.
 """
 
 # ruff: noqa: SIM905 - lists of words are easier to read without quotes and commas
@@ -10,6 +15,7 @@ are misleading as with real data: they measure how well a model remembers artist
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,8 +25,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
-from ml.training.sample_statistics import INTEGER_COLUMNS, QUANTILES, REAL_COLUMNS, SampleStatistics
+from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+
+STATISTICS_FILE = Path(__file__).with_name("sample_statistics.json")
+
+QUANTILES = (0.01, 0.025, 0.05, *(round(0.1 * step, 1) for step in range(1, 10)), 0.95, 0.975, 0.99)
+"""Quantiles of a column that are stored; samples stay between the first and the last."""
+
+REAL_COLUMNS = [column.name for column in NUMBER_COLUMNS if not column.integer]
+INTEGER_COLUMNS = [column.name for column in NUMBER_COLUMNS if column.integer]
 
 Rows = npt.NDArray[np.intp]
 """The index of each song's genre or artist."""
@@ -66,6 +79,39 @@ _SPANISH_TITLE_WORDS = {
     "noun": "Canción Ciudad Estrella Guitarra Lluvia Luna Mañana Noche Playa Ventana".split(),
     "phrase": "del Alma,del Mar,de Abril,de Cristal,de Fuego,de Invierno,de Papel,de Verano".split(","),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStatistics:
+    """Statistics of songs by genre; r = 151 real columns, g genres, k = 12 factors, w words.
+
+    Attributes:
+        songs: number of songs of each genre.
+        quantiles: shape (r, 15): values of each real column at `QUANTILES`, over all genres.
+        means: shape (g, r): each genre's mean on the normal scale.
+        factors: shape (k, r): factors of the variation within a genre.
+        own: shape (r,): standard deviation of each column's residual.
+        integers: by column and genre, the number of songs with each value: `{"key": [[...], ...]}`.
+        tags: shape (g, 15): number of tags of a song at `QUANTILES`, by genre.
+        words: in the order of the vocabulary.
+        word_songs: shape (g, w): number of songs of a genre with each word.
+    """
+
+    genres: list[str]
+    songs: list[int]
+    quantiles: list[list[float]]
+    means: list[list[float]]
+    factors: list[list[float]]
+    own: list[float]
+    integers: dict[str, list[list[int]]]
+    tags: list[list[float]]
+    words: list[str]
+    word_songs: list[list[int]]
+
+    @classmethod
+    def load(cls) -> SampleStatistics:
+        """Read the statistics in the package."""
+        return cls(**json.loads(STATISTICS_FILE.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,15 @@ from ml.songs.contract import (
 )
 from ml.songs.csv_songs import SongFile
 from ml.songs.problems import SongFileReport
-from ml.training.sample_data import LABELLED_SONGS, UNLABELLED_ROWS, SampleData, generate, write_sample_data
-from ml.training.sample_statistics import STATISTICS_FILE, SampleStatistics
+from ml.training.sample_data import (
+    LABELLED_SONGS,
+    STATISTICS_FILE,
+    UNLABELLED_ROWS,
+    SampleData,
+    SampleStatistics,
+    generate,
+    write_sample_data,
+)
 from notebooks.sample_statistics import measure_statistics, to_json
 from tests.support.real_songs import REAL_SONGS, needs_real_songs
 
