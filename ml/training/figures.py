@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -99,49 +99,49 @@ def _reliability(report: EvaluationReport) -> Figure:
 
 
 def _per_genre_recall(report: EvaluationReport) -> Figure:
-    last = list(report.splits.values())[-1].per_genre
-    genres = sorted(last, key=lambda genre: last[genre].recall)
-    figure = Figure(figsize=(7.2, 1.5 + 0.42 * len(genres)), layout="constrained")
-    ax: Axes = figure.subplots()
-    heights = range(len(genres))
-    recalls = [[split.per_genre[genre].recall for genre in genres] for split in report.splits.values()]
-    ax.hlines(heights, np.min(recalls, axis=0), np.max(recalls, axis=0), color="#cccccc", linewidth=3)
-    for ((name, _), colour), recall in zip(_coloured(report), recalls, strict=True):
-        ax.plot(recall, heights, "o", color=colour, markersize=8, label=name)
-    ax.axvline(1 / len(genres), color=_CHANCE, linestyle="--", linewidth=1, label="chance")
-    ax.set_yticks(heights, [f"{genre} ({last[genre].support})" for genre in genres])
-    ax.set_xlim(-0.02, 1.02)
-    ax.set_xlabel("recall: share of the genre's songs that are found")
-    _legend_below(figure, ax)
-    figure.suptitle(_title("Recall of each genre (songs)", report), size=11)
-    return figure
+    genres = len(next(iter(report.splits.values())).per_genre)
+    return _dots(
+        report,
+        lambda split: {f"{genre} ({of.support})": of.recall for genre, of in split.per_genre.items()},
+        ("recall: share of the genre's songs that are found", 1 / genres, "chance"),
+        "Recall of each genre (songs)",
+    )
 
 
 def _feature_importance(report: EvaluationReport) -> Figure:
-    last = list(report.splits.values())[-1].importance
-    groups = sorted(last, key=last.__getitem__)
-    figure = Figure(figsize=(7.2, 1.6 + 0.5 * len(groups)), layout="constrained")
+    axis = "rise of the log-loss when the group is shuffled among songs", 0.0, "no effect"
+    return _dots(report, lambda split: split.importance, axis, "Importance of groups of features")
+
+
+def _dots(
+    report: EvaluationReport,
+    values: Callable[[Scores], Mapping[str, float]],
+    axis: tuple[str, float, str],
+    title: str,
+) -> Figure:
+    """Draw values of each split by name, on an axis with a label, and a line at a value with a label."""
+    by_split = [values(split) for split in report.splits.values()]
+    names = sorted(by_split[-1], key=by_split[-1].__getitem__)
+    figure = Figure(figsize=(7.2, 1.5 + 0.42 * len(names)), layout="constrained")
     ax: Axes = figure.subplots()
-    thickness = 0.8 / len(report.splits)
-    for number, ((name, split), colour) in enumerate(_coloured(report)):
-        offset = (number - (len(report.splits) - 1) / 2) * thickness
-        rises = [split.importance[group] for group in groups]
-        ax.barh(np.arange(len(groups)) - offset, rises, thickness * 0.92, color=colour, label=name)
-    ax.axvline(0, color="#333333", linewidth=0.8)
-    ax.set_yticks(range(len(groups)), groups)
-    ax.set_xlabel("rise of the log-loss when the group is shuffled among songs")
-    _legend_below(figure, ax)
-    figure.suptitle(_title("Importance of groups of features", report), size=11)
+    heights = range(len(names))
+    rows = [[found[name] for name in names] for found in by_split]
+    ax.hlines(heights, np.min(rows, axis=0), np.max(rows, axis=0), color="#cccccc", linewidth=3)
+    for ((name, _), colour), row in zip(_coloured(report), rows, strict=True):
+        ax.plot(row, heights, "o", color=colour, markersize=8, label=name)
+    label, line, line_label = axis
+    ax.axvline(line, color=_CHANCE, linestyle="--", linewidth=1, label=line_label)
+    ax.set_yticks(heights, names)
+    ax.set_xlim(left=min(0.0, float(np.min(rows))) - 0.02)
+    ax.set_xlabel(label)
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
+    figure.suptitle(_title(title, report), size=11)
     return figure
 
 
 def _coloured(report: EvaluationReport) -> Iterable[tuple[tuple[str, Scores], str]]:
     return zip(report.splits.items(), _COLOURS, strict=False)
-
-
-def _legend_below(figure: Figure, ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
 
 
 def _title(what: str, report: EvaluationReport) -> str:
