@@ -21,7 +21,7 @@ from experiments import interval
 from matplotlib.figure import Figure
 from workbench import data_folder, genre_colours, recipe_parameters, seeds, training_files
 
-from ml.model.boosters import Classifier
+from ml.model.ensemble import Classifier
 from ml.songs.contract import Songs
 from ml.training.continuation import Start, continue_from, strata
 from ml.training.evaluation import totals

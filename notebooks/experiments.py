@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml.model.boosters import softmax
+from ml.model.ensemble import softmax
 from ml.training.folds import Fold
 from ml.training.parameters import Parameters
 from ml.training.recipe import Examples, fit_temperature, train_booster

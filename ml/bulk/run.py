@@ -14,7 +14,7 @@ from ml.bulk.errors import task_errors
 from ml.bulk.inputs import InputFile
 from ml.bulk.report import Findings
 from ml.bulk.tasks import FilePart, Model, PartResult, classify_part
-from ml.songs.csv_ranges import RANGE_BYTES, CsvRange, csv_ranges
+from ml.songs.csv_songs import RANGE_BYTES, CsvRange, csv_ranges
 from ml.songs.parquet_songs import find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 

@@ -15,8 +15,7 @@ from ml.bulk.report import Findings
 from ml.model.artifact import ArtifactError, load_ensemble
 from ml.model.ensemble import Ensemble
 from ml.songs.contract import Songs
-from ml.songs.csv_ranges import CsvRange
-from ml.songs.csv_songs import SongFile
+from ml.songs.csv_songs import CsvRange, SongFile
 from ml.songs.parquet_songs import ParquetSongs
 from ml.songs.problems import InvalidSongFileError, OnMissingValue
 

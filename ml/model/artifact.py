@@ -25,9 +25,8 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from ml.errors import UserError, first_problem
-from ml.model.boosters import Classifier, lgb
 from ml.model.drift import TrainingRanges
-from ml.model.ensemble import Ensemble
+from ml.model.ensemble import Classifier, Ensemble, lgb
 from ml.model.features import FeatureExtractor, LexicalScorer
 from ml.model.lyrics import Vocabulary
 from ml.model.manifest import FORMAT_VERSION, Manifest
@@ -187,7 +186,7 @@ def _decode(manifest: Manifest, files: Mapping[str, bytes]) -> Ensemble:
             weights = {name: arrays[f"lexical_{name}"] for name in _LEXICAL_ARRAYS}
             lexical = LexicalScorer(tuple(vocabulary["lexical_genres"]), **weights)
         extractor = FeatureExtractor(
-            vocabulary=Vocabulary(vocabulary["words"]),
+            vocabulary=Vocabulary(tuple(vocabulary["words"])),
             frequencies=arrays["frequencies"],
             corpus_songs=vocabulary["corpus_songs"],
             lexical=lexical,

@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
 
 
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words known to a model, with their columns."""
+    """The words known to a model, unique and in lower case, with their columns in this order."""
 
-    def __init__(self, words: Iterable[str]) -> None:
-        """Take words in column order.
-
-        Raises:
-            ValueError: they are not unique, in lower case, without commas and surrounding whitespace.
-        """
-        self.words: tuple[str, ...] = tuple(words)
-        if len(set(self.words)) != len(self.words) or any(_words(word) != [word] for word in self.words):
-            raise ValueError(
-                "words of a vocabulary must be unique, not empty, in lower case, without spaces and commas"
-            )
+    words: tuple[str, ...]
 
     @classmethod
     def of(cls, tags: Iterable[str]) -> Vocabulary:
@@ -44,9 +36,9 @@ class Vocabulary:
             for before, after in pairwise(words):
                 order.add(after, before)
         try:
-            return cls(order.static_order())
+            return cls(tuple(order.static_order()))
         except graphlib.CycleError:
-            return cls(sorted({word for text in tags for word in _words(text)}))
+            return cls(tuple(sorted({word for text in tags for word in _words(text)})))
 
     def __len__(self) -> int:
         return len(self.words)

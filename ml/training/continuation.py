@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
 from ml.model.artifact import FOLDS
-from ml.model.boosters import Classifier, lgb, softmax
+from ml.model.ensemble import Classifier, lgb, softmax
 from ml.training.folds import grouped_folds
 from ml.training.parameters import Parameters
 from ml.training.recipe import Examples, fit_temperature, train_booster
@@ -145,25 +145,7 @@ def strata(labels: Integers) -> Integers:
 
 
 _TREE = "\nTree="
-_CONSTANT = """
-num_leaves=1
-num_cat=0
-split_feature=
-split_gain=
-threshold=
-decision_type=
-left_child=
-right_child=
-leaf_value={value!r}
-leaf_weight=
-leaf_count=0
-internal_value=
-internal_weight=
-internal_count=
-is_linear=0
-shrinkage=1
-
-"""
+_CONSTANT = "\nnum_leaves=1\nnum_cat=0\nleaf_value={value!r}\nshrinkage=1\n\n"
 
 
 def with_genres(

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ml.model.artifact import FOLDS
-from ml.model.boosters import Classifier, lgb, softmax
+from ml.model.ensemble import Classifier, lgb, softmax
 from ml.songs.contract import AUDIO_FEATURE_COUNT
 from ml.training.evaluation import log_loss
 from ml.training.folds import Fold, grouped_folds, random_folds

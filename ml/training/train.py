@@ -245,15 +245,10 @@ def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) ->
         "library_versions": {name: version(name) for name in _LIBRARIES},
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
     }
-    manifest = _with_first_day(manifest.model_copy(update=update).named(version("genregraph")), out)
-    save_model(manifest, contents, model_card(manifest, None), out)
-    return manifest
-
-
-def _with_first_day(manifest: Manifest, out: Path) -> Manifest:
-    """Return the manifest with the day on which the model in `out` was trained, if that is the same."""
-    with suppress(ArtifactError):
+    manifest = manifest.model_copy(update=update).named(version("genregraph"))
+    with suppress(ArtifactError):  # the same model keeps the day on which it was trained
         old = read_manifest(out)
         if (old.model_version, old.library_versions) == (manifest.model_version, manifest.library_versions):
-            return old
+            manifest = old
+    save_model(manifest, contents, model_card(manifest, None), out)
     return manifest

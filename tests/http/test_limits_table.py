@@ -50,9 +50,7 @@ NOT_OF_CLIENTS = {
     "ml.songs.contract.MAX_TRACK_ID",
 }
 
-UNRELATED_MODULES = re.compile(
-    r"ml\.(bulk|training|model\.artifact|songs\.(parquet|csv_ranges))|app\.batches\.worker"
-)
+UNRELATED_MODULES = re.compile(r"ml\.(bulk|training|model\.artifact|songs\.parquet)|app\.batches\.worker")
 
 
 def table() -> dict[str, float]:

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ml.model.boosters import softmax
-from ml.model.ensemble import Ensemble
+from ml.model.ensemble import Ensemble, softmax
 from ml.songs.contract import NUMBER_NAMES, Songs
 from tests.support.shipped_model import JAMAICAN, MODEL, changed
 from tests.support.songs import songs

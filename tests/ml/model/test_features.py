@@ -180,22 +180,16 @@ def test_a_vocabulary_is_sorted_if_tag_lists_disagree_on_the_order() -> None:
     assert Vocabulary.of(["b, a", "a, b", "c"]).words == ("a", "b", "c")
 
 
-@pytest.mark.parametrize("words", [("a", "a"), ("a", ""), (" a",), ("a,b",), ("A",)])
-def test_a_vocabulary_rejects_invalid_words(words: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="words of a vocabulary"):
-        Vocabulary(words)
-
-
 def test_encoding_no_songs_gives_an_empty_matrix() -> None:
-    assert Vocabulary(["a", "b"]).encode([]).shape == (0, 2)
+    assert Vocabulary(("a", "b")).encode([]).shape == (0, 2)
 
 
 def test_encoding_without_known_words_gives_a_matrix_without_columns() -> None:
-    assert Vocabulary([]).encode(["love", ""]).shape == (2, 0)
+    assert Vocabulary(()).encode(["love", ""]).shape == (2, 0)
 
 
 def test_encoding_skips_unknown_words() -> None:
-    encoded = Vocabulary(["a", "b"]).encode(["b, a, x, x", "y", "a ,x"])
+    encoded = Vocabulary(("a", "b")).encode(["b, a, x, x", "y", "a ,x"])
 
     assert encoded.toarray().tolist() == [[1, 1], [0, 0], [1, 0]]
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.bulk.report import Findings
-from ml.songs.csv_ranges import CsvRange, csv_ranges
-from ml.songs.csv_songs import SongFile
+from ml.songs.csv_songs import CsvRange, SongFile, csv_ranges
 from ml.songs.problems import (
     InvalidSongFileError,
     OnInvalidRow,

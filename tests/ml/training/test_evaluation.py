@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from ml.model.boosters import softmax
+from ml.model.ensemble import softmax
 from ml.model.manifest import CoverageScore, ReliabilityBin
 from ml.training.evaluation import coverage_score, intervals, log_loss, reliability, score, totals
 

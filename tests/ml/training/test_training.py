@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from ml.model.artifact import ArtifactError, load_ensemble
-from ml.model.boosters import softmax
+from ml.model.ensemble import softmax
 from ml.songs.contract import SONG_COLUMNS
 from ml.training.data import TrainingDataError, read_labelled_songs
 from ml.training.evaluation import fingerprints
