@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ml.model.ensemble import Ensemble
 from ml.model.features import LEXICAL_PREFIX
-from ml.model.word_lists import COMMON_WORDS, THEME_LABELS
+from ml.model.lyrics import COMMON_WORDS, THEME_LABELS
 from ml.songs.contract import METADATA_COLUMNS, Songs
 
 _SHARE = "share_"

@@ -15,8 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ml.model.lyrics import Vocabulary
-from ml.model.word_lists import WORD_STATISTICS, word_statistics
+from ml.model.lyrics import WORD_STATISTICS, Vocabulary, word_statistics
 from ml.songs.contract import NUMBER_NAMES, Songs
 
 LYRIC_STATISTICS = ("tag_count", *WORD_STATISTICS)

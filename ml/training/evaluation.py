@@ -19,8 +19,8 @@ from sklearn import metrics
 
 from ml.model.ensemble import Ensemble
 from ml.model.features import LEXICAL_PREFIX
+from ml.model.lyrics import COMMON_WORDS, THEMES
 from ml.model.manifest import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
-from ml.model.word_lists import COMMON_WORDS, THEMES
 from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, Songs
 from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, read_labelled_songs
 from ml.training.reports import GROUPED_FOLDS, RANDOM_FOLDS, EvaluationReport

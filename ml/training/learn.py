@@ -23,7 +23,7 @@ from ml.training.continuation import Start, continue_from
 from ml.training.evaluation import fingerprints, score
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
-from ml.training.train import Progress, no_progress, write_model
+from ml.training.train import Progress, write_model
 
 MIN_SONGS = 10
 MIN_SONGS_OF_NEW_GENRE = 5
@@ -55,7 +55,7 @@ class LearningReport:
 
 
 def learn(
-    ensemble: Ensemble, verified: VerifiedSongs, out: Path, *, progress: Progress = no_progress
+    ensemble: Ensemble, verified: VerifiedSongs, out: Path, *, progress: Progress = lambda *_: None
 ) -> LearningReport:
     """Continue training with verified songs, and write the model unless it is worse on them out of fold.
 

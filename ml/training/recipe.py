@@ -1,4 +1,4 @@
-"""The recipe: train the boosters, and predict songs out of fold."""
+"""The recipe: train the lexical genre scores and the boosters, and predict songs out of fold."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ml.model.artifact import FOLDS
 from ml.model.ensemble import Classifier, lgb, softmax
+from ml.model.features import FeatureExtractor, LexicalScorer
+from ml.model.lyrics import Vocabulary
 from ml.songs.contract import AUDIO_FEATURE_COUNT
+from ml.training.data import LyricsCorpus
 from ml.training.evaluation import log_loss
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
@@ -29,7 +34,61 @@ _FIXED: dict[str, Any] = {
     "force_col_wise": True,
 }
 _NOT_LIGHTGBMS = {"seed", "rounds", "further_weight", "lexical_c", "audio_columns"}
+_MIN_SONGS = 3
+"""Words in fewer songs of the corpus are ignored by the lexical scores."""
+
 _COLDEST, _HOTTEST = 0.2, 20.0
+
+
+def fit_extractor(
+    tags: Sequence[str], lyrics: LyricsCorpus | None, parameters: Parameters
+) -> FeatureExtractor:
+    """Create an extractor from a lyrics corpus or, without one, from the training songs' words.
+
+    With a lyrics corpus, `tags` are not used, so that words are as new in training as in serving.
+    """
+    corpus = tags if lyrics is None else lyrics.tags
+    vocabulary = Vocabulary.of(corpus)
+    matrix = vocabulary.encode(corpus)
+    frequencies = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
+    lexical = None if lyrics is None else _train_scorer(matrix, frequencies, lyrics.genres, parameters)
+    return FeatureExtractor(vocabulary, frequencies, len(corpus), lexical)
+
+
+def _train_scorer(
+    matrix: sp.csr_array,
+    frequencies: npt.NDArray[np.float64],
+    genres: Sequence[str],
+    parameters: Parameters,
+) -> LexicalScorer:
+    """Train lexical genre scores: how typical a song's words are of each genre of a lyrics corpus.
+
+    A balanced multinomial logistic regression on the tf-idf of words (sublinear term frequency, which for
+    sets of words is 1), trained on lyrics whose genres are known; its decision values are the scores. The
+    corpus' genres may differ from the songs' genres: the boosters learn what they mean.
+
+    `matrix` has the words of songs, shape (songs, words); `frequencies` how many songs have each word.
+    """
+    songs = len(genres)
+    used = frequencies >= _MIN_SONGS
+    idf = np.where(used, np.log((1 + songs) / (1 + frequencies)) + 1, 0.0)
+    squared_idf = idf**2
+    lengths = np.sqrt(matrix @ squared_idf)
+    lengths[lengths == 0.0] = 1.0
+    vectors = sp.csr_matrix(sp.diags_array(1 / lengths) @ matrix @ sp.diags_array(idf))
+    model = LogisticRegression(
+        C=parameters.lexical_c, max_iter=2_000, class_weight="balanced", random_state=parameters.seed
+    )
+    model.fit(vectors, np.array(genres))
+    weights, intercepts = model.coef_.T, model.intercept_
+    if weights.shape[1] == 1:  # two genres have one decision value: the second's
+        weights, intercepts = np.hstack([-weights, weights]), np.hstack([-intercepts, intercepts])
+    return LexicalScorer(
+        genres=tuple(str(genre) for genre in model.classes_),
+        weights=np.ascontiguousarray(idf[:, None] * weights),
+        squared_idf=squared_idf,
+        intercepts=np.ascontiguousarray(intercepts),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ml.model.artifact import FIGURES, METRICS, MODEL_CARD, REPORTS, read_manifest
@@ -85,11 +86,10 @@ def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
 
 def _confusions(scores: Scores) -> list[tuple[int, str, str]]:
     """Return the three most frequent mistakes: count, true genre, predicted genre."""
-    genres = list(scores.per_genre)
-    mistakes = [
-        (count, genre, predicted)
-        for genre, counts in zip(genres, scores.confusion, strict=True)
-        for predicted, count in zip(genres, counts, strict=True)
-        if genre != predicted and count
+    genres, mistakes = list(scores.per_genre), np.array(scores.confusion)
+    np.fill_diagonal(mistakes, 0)
+    most_first = np.argsort(-mistakes, axis=None, kind="stable")[:3]
+    places = zip(*np.unravel_index(most_first, mistakes.shape), strict=True)
+    return [
+        (count, genres[row], genres[column]) for row, column in places if (count := mistakes[row, column])
     ]
-    return sorted(mistakes, key=lambda mistake: (-mistake[0], *mistake[1:]))[:3]

@@ -31,9 +31,8 @@ from ml.training.data import (
 )
 from ml.training.evaluation import fingerprints, score_model, totals
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
-from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
-from ml.training.recipe import Examples, OutOfFold, fit, predict_grouped, predict_random
+from ml.training.recipe import Examples, OutOfFold, fit, fit_extractor, predict_grouped, predict_random
 from ml.training.reports import model_card
 
 Progress = Callable[[int, int, str], None]
@@ -42,10 +41,6 @@ Progress = Callable[[int, int, str], None]
 STEPS = 7
 
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
-
-
-def no_progress(_done: int, _total: int, _what: str) -> None:
-    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +108,7 @@ def train(
     out: Path,
     *,
     parameters: Parameters | None = None,
-    progress: Progress = no_progress,
+    progress: Progress = lambda *_: None,
 ) -> TrainingReport:
     """Train a model, score its recipe by cross-validation, and write its artifact.
 

@@ -30,7 +30,7 @@ from ml.errors import UserError
 from ml.training.evaluation import totals
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
-from ml.training.train import LoadedFiles, Progress, TrainingFiles, load, no_progress
+from ml.training.train import LoadedFiles, Progress, TrainingFiles, load
 
 SEARCH_SPACE: dict[str, FloatDistribution | IntDistribution] = {
     "further_weight": FloatDistribution(0.5, 8.0, log=True),
@@ -74,7 +74,7 @@ def tune(
     journal: Path,
     trials: int,
     shipped: Parameters,
-    progress: Progress = no_progress,
+    progress: Progress = lambda *_: None,
 ) -> TuningResult:
     """Search for parameters with a lower grouped log-loss, or continue a search.
 

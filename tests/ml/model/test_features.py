@@ -11,8 +11,8 @@ from ml.model.features import LYRIC_STATISTICS, FeatureExtractor
 from ml.model.lyrics import Vocabulary
 from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.data import LyricsCorpus
-from ml.training.lexical import fit_extractor
 from ml.training.parameters import Parameters
+from ml.training.recipe import fit_extractor
 from tests.support.songs import songs
 
 CORPUS = LyricsCorpus(
