@@ -227,7 +227,7 @@ class Worker:
             on_invalid_row=OnInvalidRow(upload.on_invalid_row),
             on_missing_value=OnMissingValue(upload.on_missing_value),
             chunk_rows=CHUNK_ROWS,
-            state=state,
+            start=state,
         )
 
     async def _checkpoint(self, work: Work, chunk: ClassifiedChunk[PackedPart]) -> None:
