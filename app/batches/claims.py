@@ -183,10 +183,11 @@ class Claims:
         """Return the read position; None to start from the beginning."""
         if upload.state is None or batch.model_version != self.model_version:
             return None
-        kind = SongFileState if batch.selection is None else ReadSongs
         try:
-            return kind.from_json(upload.state)
-        except ValidationError:
+            if batch.selection is None:
+                return SongFileState.from_json(upload.state)
+            return ReadSongs(**upload.state)
+        except (ValidationError, TypeError):
             return None
 
     async def _give_up(

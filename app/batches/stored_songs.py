@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -148,17 +147,8 @@ class ReadSongs:
     with_missing_values: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the state as a JSON object."""
+        """Return the state as a JSON object, whose values are the arguments to create it."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ReadSongs:
-        """Return the state from the output of `to_json`.
-
-        Raises:
-            ValidationError: the document has another format.
-        """
-        return TypeAdapter(cls).validate_python(document)
 
 
 class StoredSongs:

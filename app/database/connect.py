@@ -66,7 +66,7 @@ class Database:
             asyncpg.PostgresError: the server rejected the connection.
             DatabaseUrlError: a certificate or a `PG*` variable is invalid.
         """
-        settings = dict(self.url.server_settings)
+        settings = {"application_name": "genregraph", **self.url.server_settings}
         if application_name is not None:
             settings["application_name"] = application_name
         if not await self.prepares():
@@ -76,7 +76,6 @@ class Database:
         return await self._open(unset | settings)
 
     async def _open(self, settings: Mapping[str, str], **options: Any) -> asyncpg.Connection:
-        settings = {"application_name": "genregraph", **settings}
         try:
             return await asyncpg.connect(**self.url.arguments, server_settings=settings, **options)
         except TimeoutError:

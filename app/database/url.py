@@ -217,10 +217,8 @@ def _bad_parameter(name: str, problem: str) -> DatabaseUrlError:
 
 def _addresses(values: dict[str, str]) -> tuple[list[str], list[int]]:
     """Remove and return hosts and ports: a port for each host, or one for all, or none."""
-    hosts = values.pop("host", "").split(",")
+    hosts = host.split(",") if (host := values.pop("host", "")) else []
     ports = [_port(text) for text in values.pop("port", "").split(",")]
-    if hosts == [""]:
-        hosts = []
     if "" in hosts:
         raise DatabaseUrlError("The list of hosts in the database URL has an empty entry.")
     if hosts and len(ports) not in (1, len(hosts)):
