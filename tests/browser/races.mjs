@@ -165,6 +165,63 @@ export async function anotherClient({ url, file }) {
   });
 }
 
+/** Changes made in another tab or by a colleague appear without a click. */
+export async function changedElsewhere({ url, file }) {
+  await inBrowser(url, DESKTOP, async (page) => {
+    let requests = 0;
+    page.on('request', (request) => { if (asks('query Changes')(request)) requests += 1; });
+    await signIn(page, `${url}/?view=files`);
+    await page.getByText('No files yet.').waitFor();
+    const other = await page.context().newPage();
+    await signIn(other, url);
+    await upload(other, file);
+    await row(page, 'songs.csv').getByText('Classified', { exact: true }).waitFor();
+
+    // a focused button keeps the focus
+    await page.getByRole('button', { name: 'Delete songs.csv' }).focus();
+    await drop(other, 'body', 'again.csv', await readFile(file, 'utf8'));
+    await row(page, 'again.csv').waitFor();
+    await row(page, 'songs.csv').getByText('414 of its songs were classified again later').waitFor();
+    await focused(page, '[aria-label="Delete songs.csv"]');
+
+    // nothing changes under an open dialog; when a file disappears, the focus stays in the list
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await filesButton(other).click();
+    await other.getByRole('button', { name: 'Delete songs.csv' }).click();
+    await other.getByRole('dialog').getByRole('button', { name: 'Delete the file' }).click();
+    await other.getByText('Deleted songs.csv.').waitFor();
+    const before = requests;
+    await page.waitForTimeout(6000);
+    equal(requests, before, 'requests under an open dialog');
+    await page.keyboard.press('Escape');
+    await row(page, 'songs.csv').waitFor({ state: 'detached' });
+    await focused(page, '#files-title');
+
+    // the counts of genres change, too
+    await songsButton(page).click();
+    await page.getByRole('button', { name: 'All genres 414 songs' }).waitFor();
+    await other.getByRole('button', { name: 'Delete again.csv' }).click();
+    await other.getByRole('button', { name: 'Delete the file and its 414 songs' }).click();
+    await other.getByText('Deleted again.csv and 414 songs.').waitFor();
+    await page.locator('.steps').waitFor();
+
+    // a hidden tab sends no requests, and is up to date once it is visible
+    const hide = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+    await hide(true);
+    await songsButton(other).click();
+    await upload(other, file);
+    const seen = requests;
+    await page.waitForTimeout(6000);
+    equal(requests, seen, 'requests of a hidden tab');
+    await hide(false);
+    await page.getByRole('button', { name: 'All genres 414 songs' }).waitFor();
+  });
+}
+
 /** Files that are deleted while they are shown, here or in another tab. */
 export async function removedMeanwhile({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
@@ -180,7 +237,8 @@ export async function removedMeanwhile({ url, file }) {
     await page.getByText('No files yet.').waitFor();
     equal((await shown(page)).get('view'), 'files', 'view after the removal');
 
-    // a file deleted in another tab disappears here, too
+    // a file deleted in another tab, before this one notices, disappears here, too
+    const releaseChanges = await hold(page, asks('query Changes'));
     await songsButton(page).click();
     await upload(page, file);
     await filesButton(page).click();
@@ -213,6 +271,7 @@ export async function removedMeanwhile({ url, file }) {
     await releaseDeletion();
     await page.locator('.toast.is-bad').waitFor();
     await page.getByText('No files yet.').waitFor();
+    await releaseChanges();
 
     // a failed refresh keeps the content
     await songsButton(page).click();

@@ -29,7 +29,7 @@ pytestmark = NEEDS_BROWSER
 def in_table(problem: dict[str, Any]) -> list[str]:
     """Return the cells of a problem in the page's table: column, problem, value and line."""
     expected = problem["message"].split(": ", 1)[1].split(", found ", 1)[0]
-    return [problem["column"], expected, problem["value"], str(problem["line"])]
+    return [problem["column"], expected[0].upper() + expected[1:], problem["value"], str(problem["line"])]
 
 
 @pytest.fixture
@@ -249,6 +249,9 @@ class TestRaces:
     def test_files_stay_with_their_client(self, run: Run, start_service: StartService) -> None:
         clients = SecretStr("test:test,other:other")
         run("anotherClient", start_service(clients=clients), file=str(SAMPLE))
+
+    def test_changes_made_elsewhere_appear_without_a_click(self, run: Run, api: ApiClient) -> None:
+        run("changedElsewhere", api, file=str(SAMPLE))
 
     def test_files_deleted_while_shown_disappear(self, run: Run, api: ApiClient) -> None:
         run("removedMeanwhile", api, file=str(SAMPLE))

@@ -21,6 +21,7 @@ import { toasts } from './toasts';
 import { UploadCard } from './UploadCard';
 import { UploadQueue } from './uploadQueue';
 import { useBatches } from './useBatches';
+import { useChanges } from './useChanges';
 import { useRequest } from './useRequest';
 
 const MORE_FILES = 20;
@@ -65,6 +66,9 @@ export function App({ configuration }: { configuration: Configuration }) {
     onChange: refresh,
     onFailure,
   });
+  const current = overview.loading || overview.failure ? null : known;
+  // A refresh would change the order of a review in progress.
+  useChanges(shown.view === 'review' ? null : current, files, refresh);
   const signedIn = client !== null && !accessDenied;
   const anySongs = known ? known.genres.length > 0 : signedIn && hadSongs();
   const before = useRef(client?.clientId);

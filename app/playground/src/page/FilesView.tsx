@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import { Continues } from './Activity';
 import { FileRow } from './FileRow';
 import { isUnfinished } from './followBatch';
@@ -17,10 +18,25 @@ interface Props {
 
 /** The batches of the client, newest first. */
 export function FilesView({ files, followed, loading, onAccepted, onChange, onMore }: Props) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const held = useRef<Element | null>(null);
+  // Keep the focus in the list when the focused file disappears.
+  useEffect(() => {
+    if (held.current?.isConnected === false && document.activeElement === document.body) {
+      heading.current?.focus({ preventScroll: true });
+    }
+  });
   return (
-    <section className="card files" aria-labelledby="files-title" aria-busy={loading}>
+    <section
+      className="card files"
+      aria-labelledby="files-title"
+      aria-busy={loading}
+      onFocus={({ target }) => {
+        held.current = target;
+      }}
+    >
       <header>
-        <h2 className="card-title" id="files-title" tabIndex={-1}>
+        <h2 className="card-title" id="files-title" tabIndex={-1} ref={heading}>
           Files
         </h2>
         {files.some(isUnfinished) && <Continues />}

@@ -31,7 +31,10 @@ export function GenreBars({ genres, others, order, selected, onSelect }: Props) 
       <button type="button" aria-pressed={selected === null} onClick={() => onSelect(null)}>
         <span className="genre-name">All genres</span>
         <span className="bar-track" aria-hidden="true" />
-        <span className="number">{count(total)}</span>
+        <span className="number">
+          {count(total)}
+          <span className="unseen">{total === 1 ? ' song' : ' songs'}</span>
+        </span>
         <span className="number quiet">{others ? 'this / other' : percent(total > 0 ? 1 : 0)}</span>
       </button>
       {sorted.map((name) => {

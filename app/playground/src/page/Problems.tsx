@@ -7,6 +7,9 @@ interface Props {
   problemCount: number;
 }
 
+/** Keep a range such as `vect_1 … vect_148` on one line. */
+const unbroken = (text: string) => text.replaceAll(' … ', '\u00a0…\u00a0');
+
 /** The problems of a file, grouped by kind. */
 export function Problems({ problems, problemCount }: Props) {
   return (
@@ -32,13 +35,13 @@ export function Problems({ problems, problemCount }: Props) {
               <td className={column === null ? 'none' : ''}>
                 {column === null ? '–' : <code>{column}</code>}
               </td>
-              <td>{summary}</td>
+              <td>{unbroken(summary)}</td>
               <td className={values.length === 0 ? 'none' : ''}>
                 {values.length === 0
                   ? '–'
                   : values.map((value) => <code key={value}>{value || '(empty)'}</code>)}
               </td>
-              <td className={lines.length === 0 ? 'none' : ''}>
+              <td className={lines.length === 0 ? 'none' : lines.length === 1 ? 'one' : ''}>
                 {lines.length === 0 ? '–' : lineRanges(lines)}
               </td>
             </tr>

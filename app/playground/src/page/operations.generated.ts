@@ -117,6 +117,13 @@ export type OverviewQueryVariables = Exact<{
 
 export type OverviewQuery = { genres: Array<{ name: string, songCount: number }>, batches: { pageInfo: { hasNextPage: boolean }, nodes: Array<{ id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, genres: Array<{ songCount: number, genre: { name: string } }> }> }, model: { version: string, genres: Array<string>, trainingSongs: number, groupedAccuracy: number, largeGroupsAccuracy: number | null } };
 
+export type ChangesQueryVariables = Exact<{
+  files: number;
+}>;
+
+
+export type ChangesQuery = { genres: Array<{ name: string, songCount: number }>, batches: { nodes: Array<{ id: string, status: BatchStatus, songsSuperseded: number }> } };
+
 export type FileFragment = { id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number };
 
 export type BatchFragment = { minConfidence: number, rowsUncertain: number, rowsWithMissingValues: number, rowsClassifiedWithMissingValues: number, rowsInvalid: number, rowsDuplicated: number, id: string, fileName: string | null, status: BatchStatus, error: string | null, waitingReason: string | null, createdAt: string, resultsUntil: string | null, rowsUploaded: number, rowsProcessed: number, rowsClassified: number, songsSuperseded: number, problemCount: number, problems: Array<{ kind: SongFileProblemKind, line: number | null, column: string | null, value: string | null, message: string }>, genres: Array<{ songCount: number, genre: { name: string } }>, drift: Array<{ group: FeatureGroup, songsOutside: number, share: number }> | null };
@@ -367,6 +374,21 @@ export const OverviewDocument = new TypedDocumentString(`
   songsSuperseded
   problemCount
 }`) as unknown as TypedDocumentString<OverviewQuery, OverviewQueryVariables>;
+export const ChangesDocument = new TypedDocumentString(`
+    query Changes($files: Int!) {
+  genres {
+    name
+    songCount
+  }
+  batches(first: $files) {
+    nodes {
+      id
+      status
+      songsSuperseded
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ChangesQuery, ChangesQueryVariables>;
 export const BatchDocument = new TypedDocumentString(`
     query Batch($id: ID!) {
   batch(id: $id) {

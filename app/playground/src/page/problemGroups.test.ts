@@ -25,15 +25,25 @@ const tempo = [4, 5, 9].map((line) => problem('NOT_A_NUMBER', line, 'tempo', `x$
 
 it('groups rows by column and kind', () => {
   expect(groupProblems([...tempo, problem('OUT_OF_RANGE', 9, 'key', '12')])).toMatchObject([
-    { column: 'tempo', summary: 'not a number', lines: [4, 5, 9], values: ['x0', 'x1'] },
-    { column: 'key', summary: 'expected OUT_OF_RANGE', lines: [9], values: ['12'] },
+    { column: 'tempo', summary: 'Expected NOT_A_NUMBER', lines: [4, 5, 9], values: ['x0', 'x1'] },
+    { column: 'key', summary: 'Expected OUT_OF_RANGE', lines: [9], values: ['12'] },
+  ]);
+});
+
+it('says what kind of problem it is where the rows differ', () => {
+  const [first, second] = ['Line 7: 3 cells.', 'Line 8: 4 cells.'].map((message, place) => ({
+    ...problem('RAGGED_ROW', 7 + place, null),
+    message,
+  }));
+  expect(groupProblems([first, second] as ProblemFragment[])).toMatchObject([
+    { summary: 'More or fewer values than there are columns', lines: [7, 8] },
   ]);
 });
 
 it('removes the line and the column, which have their own columns', () => {
   const message = 'Line 1: the header has no columns tempo and vect_1 … vect_148.';
   expect(groupProblems([{ ...problem('MISSING_COLUMN', 1, null), message }])).toMatchObject([
-    { summary: 'the header has no columns tempo and vect_1 … vect_148.', lines: [1] },
+    { summary: 'The header has no columns tempo and vect_1 … vect_148.', lines: [1] },
   ]);
 });
 
@@ -41,7 +51,7 @@ it('removes the value, which has its own column', () => {
   const message = `Line 9, column loudness: expected a number from -100 to 50 (dB), found '1e99'.`;
   expect(
     groupProblems([{ ...problem('OUT_OF_RANGE', 9, 'loudness', '1e99'), message }]),
-  ).toMatchObject([{ summary: 'expected a number from -100 to 50 (dB)', values: ['1e99'] }]);
+  ).toMatchObject([{ summary: 'Expected a number from -100 to 50 (dB)', values: ['1e99'] }]);
 });
 
 it('counts the rows to skip, if that helps', () => {

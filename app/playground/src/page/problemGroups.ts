@@ -35,10 +35,13 @@ export function groupProblems(problems: readonly ProblemFragment[]): ProblemGrou
   return [...groups.values()].flatMap((all) => {
     const [first] = all;
     if (!first) return [];
-    const kind = ROW_KINDS[first.kind];
+    const summaries = new Set(all.map(withoutPlace));
     return {
       column: first.column,
-      summary: kind && all.length > 1 ? kind : withoutPlace(first),
+      // What is expected, if it is the same of all rows.
+      summary: capitalized(
+        summaries.size > 1 ? (ROW_KINDS[first.kind] ?? '') : withoutPlace(first),
+      ),
       lines: all.flatMap(({ line }) => (line === null ? [] : [line])),
       values: [...new Set(all.flatMap(({ value }) => value ?? []))].slice(0, VALUES),
       problems: all,
@@ -51,6 +54,8 @@ const withoutPlace = ({ message, value }: ProblemFragment) => {
   const summary = message.replace(/^Line [\d,]+(?:, column [^:]+)?: /, '');
   return value === null ? summary : summary.replace(/, found (['"]).*\1\.$/s, '');
 };
+
+const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Return how many rows would have to be skipped; null if that would not help. */
 export function rowsToSkip(problems: readonly ProblemFragment[]): number | null {
