@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { count, finePercent, percent, when } from '../shared/format';
 import { execute } from './api';
 import { Dialog } from './Dialog';
@@ -21,7 +21,8 @@ type Song = NonNullable<SongQuery['song']>;
 
 /** A song: the probability of each genre, the explanation, and the batch. */
 export function SongDialog({ trackId, file, neighbours, order }: Props) {
-  const { value, failure, loading } = useRequest(trackId, (signal) =>
+  const [attempts, setAttempts] = useState(0);
+  const { value, failure, loading } = useRequest(`${trackId} ${attempts}`, (signal) =>
     execute(SongDocument, { trackId }, { signal }),
   );
   const song = value?.song;
@@ -64,9 +65,12 @@ export function SongDialog({ trackId, file, neighbours, order }: Props) {
         </nav>
       )}
       {failure && (
-        <p className="notice bad" role="alert">
-          {failure.message}
-        </p>
+        <div className="notice bad" role="alert">
+          <p>{failure.message}</p>
+          <button type="button" className="secondary" onClick={() => setAttempts(attempts + 1)}>
+            Try again
+          </button>
+        </div>
       )}
       {value && !song && !loading && <p>This song is no longer stored.</p>}
       {!value && !failure && <Skeleton />}
