@@ -73,6 +73,12 @@ export async function playgroundMarks({ url }) {
     await marksBecome(page, [
       'Value is not accepted. Valid values: "REJECT_FILE", "SKIP_ROW".',
     ]);
+    // forced colours remove the wavy line, which is an image
+    await page.emulateMedia({ forcedColors: 'active' });
+    const line = await page.locator('.squiggly-error').first().evaluate((mark) =>
+      getComputedStyle(mark).borderBottom);
+    equal(/^3px dotted/.test(line), true, `line below an error: ${line}`);
+    await page.emulateMedia({ forcedColors: 'none' });
     await page.getByRole('button', { name: 'SongsOfGenre' }).click();
     await nothingMarked(page);
     await page.getByRole('button', { name: 'BatchProgress' }).click();
@@ -286,6 +292,15 @@ export async function playgroundInTheDark({ url, file, rows }) {
     await page.getByRole('dialog').waitFor();
     await checkAccessible(page);
     await screenshot(page, 'playground-dark-settings');
+    const above = await page.locator('.graphiql-dialog').evaluate((dialog) =>
+      Number(getComputedStyle(dialog).zIndex) > 11);
+    equal(above, true, 'dialog above the scroll bars of the editors');
+    await page.keyboard.press('Escape');
+
+    // the editors follow the system's theme
+    await page.locator('.graphiql-query-editor .monaco-editor.vs-dark').waitFor();
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.locator('.graphiql-query-editor .monaco-editor.vs').waitFor();
   });
 }
 

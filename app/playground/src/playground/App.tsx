@@ -65,6 +65,7 @@ export function App({ configuration }: { configuration: Configuration }) {
             <MonospaceFont />
             <FreshSchema />
             <ReadableComments />
+            <SystemTheme />
             <VariablesCheck />
           </GraphiQL.Footer>
         </GraphiQL>
@@ -108,6 +109,19 @@ function ReadableComments() {
       },
     });
   }, [monaco]);
+  return null;
+}
+
+/** Applies the system's theme to the editors when it changes; GraphiQL does so only at the start. */
+function SystemTheme() {
+  const chosen = useGraphiQL((state) => state.theme);
+  const { setTheme } = useGraphiQLActions();
+  useEffect(() => {
+    const system = matchMedia('(prefers-color-scheme: dark)');
+    const again = () => setTheme(chosen);
+    system.addEventListener('change', again);
+    return () => system.removeEventListener('change', again);
+  }, [chosen, setTheme]);
   return null;
 }
 
