@@ -42,8 +42,9 @@ it('says what kind of problem it is where the rows differ', () => {
 
 it('removes the line and the column, which have their own columns', () => {
   const message = 'Line 1: the header has no columns tempo and vect_1 … vect_148.';
-  expect(groupProblems([{ ...problem('MISSING_COLUMN', 1, null), message }])).toMatchObject([
-    { summary: 'The header has no columns tempo and vect_1 … vect_148.', lines: [1] },
+  const column = 'tempo … vect_148';
+  expect(groupProblems([{ ...problem('MISSING_COLUMN', 1, column), message }])).toMatchObject([
+    { column: null, summary: 'The header has no columns tempo and vect_1 … vect_148.', lines: [1] },
   ]);
 });
 

@@ -25,6 +25,8 @@ const ROW_KINDS: Partial<Record<ProblemFragment['kind'], string>> = {
   RAGGED_ROW: 'more or fewer values than there are columns',
 };
 
+const HEADER_KINDS: readonly ProblemFragment['kind'][] = ['MISSING_COLUMN', 'DUPLICATE_COLUMN'];
+
 export function groupProblems(problems: readonly ProblemFragment[]): ProblemGroup[] {
   const groups = new Map<string, ProblemFragment[]>();
   for (const problem of problems) {
@@ -37,7 +39,8 @@ export function groupProblems(problems: readonly ProblemFragment[]): ProblemGrou
     if (!first) return [];
     const summaries = new Set(all.map(withoutPlace));
     return {
-      column: first.column,
+      // The message of a problem with the header names its columns.
+      column: HEADER_KINDS.includes(first.kind) ? null : first.column,
       // What is expected, if it is the same of all rows.
       summary: capitalized(
         summaries.size > 1 ? (ROW_KINDS[first.kind] ?? '') : withoutPlace(first),
