@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import seaborn as sns
+
 from notebooks.workbench import PALETTE, genre_colours
 
 
@@ -14,3 +17,12 @@ def test_genres_have_the_colours_of_the_page() -> None:
     assert colours[8] == colours[0]
     palette = PALETTE.read_text(encoding="utf-8")
     assert all(f"--genre-{number}: light-dark({colours[number]}, " in palette for number in range(8))
+
+
+def test_points_are_jittered_alike_in_each_run() -> None:
+    def points() -> list[tuple[float, float]]:
+        genre_colours(["pop"])
+        plot = sns.stripplot(x=np.zeros(9), y=["pop"] * 9)
+        return [tuple(point) for point in plot.collections[-1].get_offsets().tolist()]
+
+    assert points() == points()
