@@ -19,7 +19,7 @@ LEFT_OUT = {
     "# Exploratory data analysis": [
         "No population_labels.csv here: the comparison with the population is left out.",
         "No msd_subset.csv here: the further songs are left out.",
-        "The map of the tag embeddings is left out: it needs a sentence transformer.",
+        "The map of sentence embeddings is left out, as a sentence transformer needs 2 GB.",
         "pip install 'genregraph[embeddings]'",
     ],
     "# Tuning the recipe": [
