@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import seaborn as sns
+import seaborn as sns  # type: ignore[import-untyped]
 
 from notebooks.workbench import PALETTE, genre_colours
 
@@ -20,9 +19,10 @@ def test_genres_have_the_colours_of_the_page() -> None:
 
 
 def test_points_are_jittered_alike_in_each_run() -> None:
-    def points() -> list[tuple[float, float]]:
+    def points() -> list[list[float]]:
         genre_colours(["pop"])
-        plot = sns.stripplot(x=np.zeros(9), y=["pop"] * 9)
-        return [tuple(point) for point in plot.collections[-1].get_offsets().tolist()]
+        plot = sns.stripplot(x=[0.0] * 9, y=["pop"] * 9)
+        found: list[list[float]] = plot.collections[-1].get_offsets().tolist()
+        return found
 
     assert points() == points()
