@@ -152,7 +152,8 @@ def test_a_changed_clients_file_is_read_again(start_service: StartService, tmp_p
     eventually(lambda: status(api, "script", "new") == 200, "the new secret is valid")
     assert status(api, "script", "old") == 200
     # and an unreadable file changes nothing
-    path.write_text("script\n")
+    (tmp_path / "next").write_text("script\n")
+    (tmp_path / "next").replace(path)
     assert status(api, "script", "guess") == 401
     assert status(api, "script", "new") == 200
 

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 from app.local_postgres import EmbeddedPostgresError, data_folder, location
@@ -115,6 +116,12 @@ def sleeper(user: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
+
+
+def runs_on(folder: Path) -> bool:
+    """Return whether a program was started with this folder as an argument."""
+    commands = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    return any(str(folder) in command for command in commands)
 
 
 def refusal(server: EmbeddedPostgres) -> str:
@@ -288,6 +295,8 @@ def test_a_kill_during_creation_leaves_no_partial_data(folder: Path) -> None:
     eventually(lambda: any(folder.glob("postgres.new.*/data/base/1")), "initdb is in its midst")
     kill(service)
     assert not (folder / "postgres").exists()
+    # and this initdb, which survives its service and would go on writing while it is removed, has ended
+    eventually(lambda: not runs_on(folder), "initdb ends")
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
         # then
