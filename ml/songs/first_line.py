@@ -29,14 +29,24 @@ _UNPACK = "Unpack it and upload the CSV inside."
 
 _BINARY_STARTS = (
     (b"PK\x03\x04", "an Excel workbook or another zip archive", _AS_CSV),
+    (b"PK\x05\x06", "an empty zip archive", _AS_CSV),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", _AS_CSV),
     (b"\x1f\x8b", "a gzip archive", _UNPACK),
     (b"BZh", "a bzip2 archive", _UNPACK),
     (b"\xfd7zXZ", "an xz archive", _UNPACK),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
+    (b"7z\xbc\xaf", "a 7-Zip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
     (b"PAR1", "a Parquet file", _AS_CSV),
+    (b"ARROW1", "an Arrow file", _AS_CSV),
+    (b"Obj\x01", "an Avro file", _AS_CSV),
+    (b"\x89HDF", "an HDF5 file", _AS_CSV),
     (b"SQLite format 3", "an SQLite database", _AS_CSV),
     (b"%PDF", "a PDF document", _AS_CSV),
+    (b"{\\rtf", "an RTF document", _AS_CSV),
+    (b"\x80\x04\x95", "a Python pickle", _AS_CSV),
+    (b"\x89PNG", "a PNG image", _AS_CSV),
+    (b"\xff\xd8\xff", "a JPEG image", _AS_CSV),
     (b"\xff\xfe\0\0", "UTF-32 text", _AS_UTF8),
     (b"\0\0\xfe\xff", "UTF-32 text", _AS_UTF8),
     (b"\xff\xfe", "UTF-16 text", _AS_UTF8),
@@ -54,6 +64,7 @@ _TEXT_STARTS = (
     (r'\{\s*["}]|\[\s*[\[{"\]]|\[\s*-?[0-9]+(?:\.[0-9]+)?\s*[,\]]', "JSON", _EXPORT_OR_SEND),
     (r"version https://git-lfs", "a Git LFS pointer", "Fetch the file itself with git lfs pull."),
     (r"(?:INSERT INTO|CREATE TABLE|COPY \w+)\b", "SQL", "Export the table as CSV."),
+    (r"(?i:@relation)\b", "an ARFF file", _EXPORT),
 )
 
 _SEPARATORS = {
@@ -61,7 +72,10 @@ _SEPARATORS = {
     "\t": "tabs",
     "|": "vertical bars",
     ":": "colons",
+    "^": "carets",
+    "~": "tildes",
     "\x01": "the control character 1",
+    "\x1f": "the control character 31",
     "\uff0c": "full-width commas",
     " ": "spaces",
 }
