@@ -89,9 +89,13 @@ def column_problems(
 
 
 def _runs(columns: Sequence[str], alike: Mapping[str, object]) -> list[list[str]]:
-    """Group consecutive song columns that are alike."""
-    groups = groupby(enumerate(columns), lambda of: (SONG_COLUMNS.index(of[1]) - of[0], alike[of[1]]))
-    return [[column for _, column in group] for _, group in groups]
+    """Group consecutive numbered columns that are alike; other columns are alone."""
+
+    def key(of: tuple[int, str]) -> object:
+        position, column = of
+        return column if column in _WORDS else (SONG_COLUMNS.index(column) - position, alike[column])
+
+    return [[column for _, column in group] for _, group in groupby(enumerate(columns), key)]
 
 
 def _label(run: Sequence[str]) -> str:

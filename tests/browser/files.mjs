@@ -120,7 +120,7 @@ export async function missingColumns({ url }) {
   await inBrowser(url, DESKTOP, async (page) => {
     await signIn(page, url);
     await page.getByText('Drop CSV files of songs here').waitFor();
-    await drop(page, 'body', 'short.csv', 'trackID,title,tags,loudness,tempo,time_signature,key,mode,duration\n1,One,,-5,120,4,0,1,200\n');
+    await drop(page, 'body', 'short.csv', 'trackID,title,tempo\n1,One,120\n');
     const refused = page.locator('.notice.bad');
     await refused.getByText('vect_1 … vect_148').first().waitFor();
     equal(await refused.getByRole('button', { name: /^Skip/ }).count(), 0, 'offers to skip rows');
