@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import SONGS
 from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch
-from app.batches.song_parts import SongPart, pack
+from app.batches.song_parts import SongPart, pack_to_stage
 from app.catalogue.models import ModelRepository
 from app.database.connect import Database
 from app.database.engine import connected
@@ -151,7 +151,7 @@ class BulkStore:
                 if len(result.track_ids):
                     columns = (result.track_ids, result.titles, result.probabilities, result.songs)
                     part = SongPart(staged, *columns)
-                    packed = await asyncio.to_thread(pack, part, keeps_features=True)
+                    packed = await asyncio.to_thread(pack_to_stage, part, keeps_features=True)
                     await transaction.keep_and_stage(packed)
                     staged += len(part)
                 progress(result)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from app.batches.background import BackgroundBatches
 from app.batches.classifier import CHUNK_ROWS, Drift, SongClassifier
 from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch, note_end
-from app.batches.song_parts import PackedPart, SongPart, pack
+from app.batches.song_parts import PackedPart, SongPart, pack_to_stage
 from app.batches.stored_songs import SongExplanations
 from app.catalogue.repository import StoredSong
 from app.catalogue.songs import SongRepository
@@ -165,7 +165,7 @@ class ClassificationService:
 
     @property
     def _pack(self) -> Callable[[SongPart], PackedPart]:
-        return partial(pack, keeps_features=self.storage.keeps_features)
+        return partial(pack_to_stage, keeps_features=self.storage.keeps_features)
 
     async def _read(
         self, records: Sequence[SongRecord], options: BatchOptions

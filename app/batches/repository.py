@@ -124,13 +124,13 @@ class ResultRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, batch_id: uuid.UUID, packed: PackedPart, *, with_rows: bool = False) -> None:
-        """Insert a part, with its rows for the staging table if they are staged later."""
+    async def add(self, batch_id: uuid.UUID, packed: PackedPart) -> None:
+        """Insert a part, with its features if its songs are staged later."""
         part = {
             "batch_id": batch_id,
             "first_ordinal": packed.part.first_ordinal,
             "songs": packed.answers,
-            "stage_rows": packed.rows if with_rows else None,
+            "features": packed.features,
         }
         await self._session.execute(insert(BatchResultPartRow).values(**part))
 
@@ -140,25 +140,23 @@ class ResultRepository:
             await self._session.execute(_EXCLUDE, {"batch_id": str(batch_id), "ordinals": ordinals})
 
     async def parts_after(
-        self, batch_id: uuid.UUID, ordinal: int, limit: int, *, with_rows: bool = False
+        self, batch_id: uuid.UUID, ordinal: int, limit: int, *, with_features: bool = False
     ) -> Sequence[Row[Any]]:
-        """Return the next parts of a batch after an ordinal: their columns, `stage_rows` only on request."""
+        """Return the next parts of a batch after an ordinal: their columns, `features` only on request."""
         part = BatchResultPartRow
         columns: list[Any] = [part.first_ordinal, part.songs, part.left_out]
         query = (
-            select(*columns, *([part.stage_rows] if with_rows else []))
+            select(*columns, *([part.features] if with_features else []))
             .where(col(part.batch_id) == batch_id, col(part.first_ordinal) > ordinal)
             .order_by(col(part.first_ordinal))
             .limit(limit)
         )
         return (await self._session.execute(query)).all()
 
-    async def drop_rows(self, batch_id: uuid.UUID) -> None:
-        """Delete the rows for the staging table from a batch's parts, as the songs are now stored."""
+    async def drop_features(self, batch_id: uuid.UUID) -> None:
+        """Delete the features from a batch's parts, as they are now stored with the songs."""
         part = BatchResultPartRow
-        await self._session.execute(
-            update(part).where(col(part.batch_id) == batch_id).values(stage_rows=None)
-        )
+        await self._session.execute(update(part).where(col(part.batch_id) == batch_id).values(features=None))
 
     async def remove(self, batch_id: uuid.UUID) -> None:
         """Delete the parts of a batch."""

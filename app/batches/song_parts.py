@@ -72,27 +72,41 @@ class SongPart:
 
 def pack_answers(part: SongPart) -> bytes:
     """Return the results for some songs, compressed."""
-    titles = [title.encode() for title in part.titles]
     probabilities = np.ascontiguousarray(part.probabilities, "<f8")
     # Group bytes by significance, because exponent bytes repeat and compress well.
     shuffled = probabilities.view(np.uint8).reshape(-1, 8).T.tobytes()
-    lengths = np.array([len(title) for title in titles], "<u4").tobytes()
     head = np.array(probabilities.shape, "<u4").tobytes()
-    track_ids = part.track_ids.astype("<i8").tobytes()
-    return _compressed(b"".join((head, track_ids, lengths, *titles, shuffled)))
+    return _compressed(head, part.track_ids.astype("<i8").tobytes(), *_texts(part.titles), shuffled)
 
 
 def unpack_answers(data: bytes, first_ordinal: int) -> SongPart:
     """Return the songs from the output of `pack_answers`, without features."""
-    body = decompressed(data)
+    body = _decompressed(data)
     songs, genres = np.frombuffer(body, "<u4", 2).tolist()
     track_ids = np.frombuffer(body, "<i8", songs, 8).astype(np.int64)
-    lengths = np.frombuffer(body, "<u4", songs, 8 + 8 * songs)
-    ends = (lengths.cumsum(dtype=np.int64) + 8 + 12 * songs).tolist()
-    titles = [body[end - length : end].decode() for end, length in zip(ends, lengths.tolist(), strict=True)]
+    titles = _texts_at(body, 8 + 8 * songs, songs)
     shuffled = np.frombuffer(body, np.uint8, offset=len(body) - 8 * songs * genres).reshape(8, -1)
     probabilities = np.ascontiguousarray(shuffled.T).view("<f8").reshape(songs, genres)
     return SongPart(first_ordinal, track_ids, titles, probabilities.astype(np.float64))
+
+
+def pack_features(songs: Songs) -> bytes:
+    """Return the features of songs, compressed; for stored songs, only their batch IDs."""
+    if isinstance(songs, CatalogueSongs):
+        return _compressed(*(key.bytes for key in songs.seen_in))
+    return _compressed(songs.numbers.astype("<f4").tobytes(), *_texts(songs.tags))
+
+
+def with_features(part: SongPart, data: bytes) -> SongPart:
+    """Return a part with the features from the output of `pack_features`."""
+    body, n, width = _decompressed(data), len(part), len(NUMBER_COLUMNS)
+    if len(body) == 16 * n:
+        seen = [uuid.UUID(bytes=body[16 * row : 16 * (row + 1)]) for row in range(n)]
+        nothing = np.zeros((n, width), np.float32)
+        return replace(part, songs=CatalogueSongs(part.track_ids, part.titles, [""] * n, nothing, seen))
+    numbers = np.frombuffer(body, "<f4", n * width).reshape(n, width).astype(np.float32)
+    tags = _texts_at(body, 4 * n * width, n)
+    return replace(part, songs=Songs(part.track_ids, part.titles, tags, numbers))
 
 
 STAGE_COLUMNS = (
@@ -134,19 +148,34 @@ class PackedPart:
     Attributes:
         part: the songs.
         answers: compressed results.
-        rows: rows for the staging table, compressed on request.
+        rows: rows for the staging table, if the songs are staged now.
+        features: compressed features, if the songs are staged later, from this and the results: together
+            these are smaller than the rows.
     """
 
     part: SongPart
     answers: bytes
-    rows: bytes
+    rows: bytes = b""
+    features: bytes | None = None
 
 
-def pack(part: SongPart, *, keeps_features: bool, compresses_rows: bool = False) -> PackedPart:
-    """Encode a part: its results, and the rows that its batch stages now or, compressed, later."""
-    staged = part if keeps_features or isinstance(part.songs, CatalogueSongs) else replace(part, songs=None)
-    rows = copy_rows(staged)
-    return PackedPart(part, pack_answers(part), _compressed(rows) if compresses_rows else rows)
+def pack_to_stage(part: SongPart, *, keeps_features: bool) -> PackedPart:
+    """Encode a part for the transaction that stores its batch."""
+    return PackedPart(
+        part, pack_answers(part), rows=copy_rows(part if keeps_features else replace(part, songs=None))
+    )
+
+
+def pack_to_keep(part: SongPart, *, keeps_features: bool) -> PackedPart:
+    """Encode a part for storage until all parts of its batch are complete."""
+    assert part.songs is not None
+    needed = keeps_features or isinstance(part.songs, CatalogueSongs)
+    return PackedPart(part, pack_answers(part), features=pack_features(part.songs) if needed else None)
+
+
+def rows_to_stage(part: SongPart, features: bytes | None) -> bytes:
+    """Return the rows for the staging table of a part that was kept with these features."""
+    return copy_rows(part if features is None else with_features(part, features))
 
 
 def _fixed_columns(
@@ -185,10 +214,22 @@ def _fixed_columns(
     return rows
 
 
-def _compressed(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(data)
+def _texts(texts: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return the lengths of texts in bytes, and the texts, for `_texts_at`."""
+    encoded = [text.encode() for text in texts]
+    return np.array([len(text) for text in encoded], "<u4").tobytes(), b"".join(encoded)
 
 
-def decompressed(data: bytes) -> bytes:
-    """Return the rows of a part from their compressed form."""
+def _texts_at(body: bytes, start: int, count: int) -> list[str]:
+    """Return the texts whose lengths start at an offset."""
+    lengths = np.frombuffer(body, "<u4", count, start)
+    ends = (lengths.cumsum(dtype=np.int64) + start + 4 * count).tolist()
+    return [body[end - length : end].decode() for end, length in zip(ends, lengths.tolist(), strict=True)]
+
+
+def _compressed(*parts: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(parts))
+
+
+def _decompressed(data: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(data)

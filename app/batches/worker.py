@@ -34,7 +34,7 @@ from app.batches.queue import (
     batch_of_job,
 )
 from app.batches.repository import BatchRepository, ResultRepository
-from app.batches.song_parts import PackedPart, SongPart, decompressed, pack, unpack_answers
+from app.batches.song_parts import PackedPart, SongPart, pack_to_keep, rows_to_stage, unpack_answers
 from app.batches.stored_file import open_stored, read_ahead
 from app.batches.stored_songs import ReadSongs, Selection, StoredSongs
 from app.database.connect import Database, close
@@ -204,7 +204,7 @@ class Worker:
             HandedOverError: this worker is stopping.
         """
         source = await self._source(work)
-        encode = partial(pack, keeps_features=self._storage.keeps_features, compresses_rows=True)
+        encode = partial(pack_to_keep, keeps_features=self._storage.keeps_features)
         chunks = self._classifier.classify_all(source, encode, first_ordinal=work.upload.songs_staged)
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -236,7 +236,7 @@ class Worker:
             upload.state = chunk.state.to_json()
             upload.attempts = 0
             batch.rows_processed, batch.drift = chunk.state.rows, work.drift
-            await ResultRepository(session).add(batch.id, chunk.packed, with_rows=True)
+            await ResultRepository(session).add(batch.id, chunk.packed)
 
     async def _store(self, work: Work, report: SongFileReport) -> None:
         """Merge the kept songs into the catalogue, and finish the batch."""
@@ -245,12 +245,14 @@ class Worker:
         async def next_part() -> tuple[SongPart, bytes] | None:
             nonlocal ordinal
             async with self._sessions() as session:
-                found = await ResultRepository(session).parts_after(work.batch.id, ordinal, 1, with_rows=True)
+                found = await ResultRepository(session).parts_after(
+                    work.batch.id, ordinal, 1, with_features=True
+                )
             if not found:
                 return None
             ordinal = found[0].first_ordinal
             part = await self._classifier.run(unpack_answers, found[0].songs, ordinal)
-            return part, await self._classifier.run(decompressed, found[0].stage_rows)
+            return part, await self._classifier.run(rows_to_stage, part, found[0].features)
 
         async with self._claims.owned(work) as (session, _, batch), aclosing(read_ahead(next_part)) as parts:
             transaction = await BatchTransaction(session, batch, self._storage).open()
@@ -258,7 +260,7 @@ class Worker:
                 await transaction.stage(part, rows)
             batch.drift = work.drift
             await transaction.finish(report)
-            await ResultRepository(session).drop_rows(batch.id)
+            await ResultRepository(session).drop_features(batch.id)
             await UploadRepository(session).remove(batch.id)
         note_end(batch, self._metrics)
 

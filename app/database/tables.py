@@ -193,9 +193,8 @@ class BatchUploadPartRow(Table, table=True):
 class BatchResultPartRow(Table, table=True):
     """A compressed part of a batch's results (`app.batches.song_parts`).
 
-    `first_ordinal` is the position of the first song in the batch. `stage_rows` holds the songs' compressed
-    rows for the staging table until the batch is stored. `left_out` holds the ordinals of songs whose track
-    id a later row repeats.
+    `first_ordinal` is the position of the first song in the batch. `features` are those of the songs until
+    the batch is stored. `left_out` are the ordinals of songs whose track id a later row repeats.
     """
 
     __tablename__ = "batch_result_parts"
@@ -203,7 +202,7 @@ class BatchResultPartRow(Table, table=True):
     batch_id: uuid.UUID = _key(sa.ForeignKey("batches.id", ondelete="CASCADE"))
     first_ordinal: int = _key(sa.BigInteger, autoincrement=False)
     songs: bytes = _required(sa.LargeBinary)
-    stage_rows: bytes | None = _optional(sa.LargeBinary)
+    features: bytes | None = _optional(sa.LargeBinary)
     left_out: list[int] | None = _optional(sa.ARRAY(sa.BigInteger))
 
 

@@ -98,12 +98,12 @@ CREATE TABLE batch_result_parts (
         REFERENCES batches (id) ON DELETE CASCADE,
     first_ordinal bigint NOT NULL,
     songs bytea NOT NULL,
-    stage_rows bytea,
+    features bytea,
     left_out bigint[],
     CONSTRAINT pk_batch_result_parts PRIMARY KEY (batch_id, first_ordinal)
 );
 ALTER TABLE batch_result_parts ALTER COLUMN songs SET STORAGE EXTERNAL;
-ALTER TABLE batch_result_parts ALTER COLUMN stage_rows SET STORAGE EXTERNAL;
+ALTER TABLE batch_result_parts ALTER COLUMN features SET STORAGE EXTERNAL;
 CREATE TABLE songs (
     track_id bigint NOT NULL CONSTRAINT pk_songs PRIMARY KEY,
     title text COLLATE "C" NOT NULL,

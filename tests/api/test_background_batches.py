@@ -110,7 +110,7 @@ class TestQueueing:
         finished(api, api.classify(song_csv([song_row(tempo="asd")]), background=True)["id"])
 
         nothing_in(execute_sql, "batch_uploads", "batch_upload_parts")
-        nothing_in(execute_sql, "(SELECT FROM batch_result_parts WHERE stage_rows IS NOT NULL) AS parts")
+        nothing_in(execute_sql, "(SELECT FROM batch_result_parts WHERE features IS NOT NULL) AS parts")
 
 
 class TestJoining:

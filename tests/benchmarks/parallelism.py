@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.batches.classifier import CHUNK_ROWS, SongClassifier
-from app.batches.song_parts import PackedPart, pack
+from app.batches.song_parts import PackedPart, pack_to_keep
 from app.observability.metrics import Metrics
 from app.resources import resource
 from ml.model.artifact import load_ensemble
@@ -37,7 +37,7 @@ SONGS = 40_000
 ROUNDS = 5
 
 _pool_classifier: SongClassifier
-_pack = partial(pack, keeps_features=True, compresses_rows=True)
+_pack = partial(pack_to_keep, keeps_features=True)
 
 
 def _load() -> None:

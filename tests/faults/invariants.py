@@ -53,6 +53,6 @@ def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[st
         SELECT 'part' FROM batch_upload_parts JOIN batches ON id = batch_id WHERE status <> 'FAILED'
         UNION ALL
         SELECT 'results' FROM batch_result_parts JOIN batches ON id = batch_id WHERE status <> 'SUCCEEDED'
-        UNION ALL SELECT 'rows to stage' FROM batch_result_parts WHERE stage_rows IS NOT NULL
+        UNION ALL SELECT 'rows to stage' FROM batch_result_parts WHERE features IS NOT NULL
     """
     assert [row[0] for row in database.rows(left)] == []
