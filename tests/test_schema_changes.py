@@ -15,7 +15,7 @@ BROKEN = "type Query {\n  songs: Int\n}\n"
 
 
 @pytest.mark.parametrize(
-    ("schema", "changelog", "code", "said"),
+    ("schema", "changelog", "code", "expected"),
     [
         (BEFORE.replace("}", "  more: Int\n}"), "", 0, ""),
         (BROKEN, "", 1, "Query.genres was removed.\nSay so in CHANGELOG.md"),
@@ -23,7 +23,7 @@ BROKEN = "type Query {\n  songs: Int\n}\n"
     ],
 )
 def test_a_breaking_change_needs_a_line_in_the_changelog(
-    tmp_path: Path, schema: str, changelog: str, code: int, said: str
+    tmp_path: Path, schema: str, changelog: str, code: int, expected: str
 ) -> None:
     # given
     git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
@@ -39,4 +39,4 @@ def test_a_breaking_change_needs_a_line_in_the_changelog(
     )
     # then
     assert ended.returncode == code, ended.stderr
-    assert said in ended.stdout
+    assert expected in ended.stdout

@@ -75,14 +75,14 @@ def refusal(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
     monkeypatch.setenv(f"{PREFIX}{name}", value)
     with pytest.raises(SettingsError) as refused:
         load_settings()
-    given, _, said = str(refused.value).partition(": ")
+    given, _, message = str(refused.value).partition(": ")
     assert given == f"{PREFIX}{name}"
-    assert "\n" not in said
-    return said
+    assert "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("localhost:3000", "localhost:3000 is not an origin. Use http://localhost:3000."),
         ("music.example", "music.example is not an origin. Use https://music.example."),
@@ -121,9 +121,9 @@ def refusal(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
     ],
 )
 def test_an_origin_that_cannot_match_is_rejected(
-    value: str, said: str, monkeypatch: pytest.MonkeyPatch
+    value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert refusal(monkeypatch, "CORS_ORIGINS", value) == said
+    assert refusal(monkeypatch, "CORS_ORIGINS", value) == message
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_an_origin_as_browsers_send_it_is_accepted(value: str, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("10.0.0.0/33", "Examples: 10.0.0.1, 10.0.0.0/8."),
         ("10.0.0.1/8", "Use 10.0.0.0/8."),
@@ -154,15 +154,15 @@ def test_an_origin_as_browsers_send_it_is_accepted(value: str, monkeypatch: pyte
     ],
 )
 def test_a_proxy_that_cannot_match_is_rejected(
-    value: str, said: str, monkeypatch: pytest.MonkeyPatch
+    value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = f"{value} is not an address or a network. {said}"
+    wanted = f"{value} is not an address or a network. {message}"
     assert refusal(monkeypatch, "TRUSTED_PROXIES", f"127.0.0.1, {value}") == wanted
 
 
 def test_the_wildcard_for_proxies_must_be_the_only_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = "* means every address. Use it on its own, or list addresses and networks."
-    assert refusal(monkeypatch, "TRUSTED_PROXIES", "*,10.0.0.1") == said
+    message = "* means every address. Use it on its own, or list addresses and networks."
+    assert refusal(monkeypatch, "TRUSTED_PROXIES", "*,10.0.0.1") == message
     monkeypatch.setenv("GENREGRAPH_TRUSTED_PROXIES", "*")
     assert load_settings().trusted_proxies == "*"
 
@@ -173,7 +173,7 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("http://0.0.0.0", "This is a URL. Use only the address, such as 0.0.0.0."),
         ("0.0.0.0:8000", "Use only the address. Set the port in GENREGRAPH_PORT."),
@@ -181,12 +181,12 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> 
         ("any where", "This is neither an address nor a host name. Example: 0.0.0.0."),
     ],
 )
-def test_an_invalid_host_is_rejected(value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(monkeypatch, "HOST", value) == said
+def test_an_invalid_host_is_rejected(value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, "HOST", value) == message
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("PORT", "65536", "must be at most 65535"),
         ("PORT", "-1", "must be at least 0"),
@@ -211,9 +211,9 @@ def test_an_invalid_host_is_rejected(value: str, said: str, monkeypatch: pytest.
     ],
 )
 def test_a_value_out_of_range_is_rejected(
-    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert refusal(monkeypatch, name, value) == said
+    assert refusal(monkeypatch, name, value) == message
 
 
 def test_every_number_has_a_range() -> None:
@@ -236,7 +236,7 @@ def test_a_quoted_value_is_rejected_without_printing_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("PROT", "Unknown setting. Did you mean GENREGRAPH_PORT?"),
         ("CORS_ORIGIN", "Unknown setting. Did you mean GENREGRAPH_CORS_ORIGINS?"),
@@ -244,8 +244,8 @@ def test_a_quoted_value_is_rejected_without_printing_it(
         ("HUNTER", "Unknown setting. .env.example lists all settings."),
     ],
 )
-def test_an_unknown_setting_is_rejected(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(monkeypatch, name, "hunter2") == said
+def test_an_unknown_setting_is_rejected(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, name, "hunter2") == message
 
 
 def test_an_unknown_setting_in_the_file_is_rejected(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_an_env_file_may_begin_with_a_byte_order_mark(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("GENREGRAPH_PORT=7\n# é\n".encode("latin-1"), "{} is not UTF-8 on line 2. Save it as UTF-8."),
         ("GENREGRAPH_PORT=7\n".encode("utf-16"), "{} is not UTF-8 on line 1. Save it as UTF-8."),
@@ -294,7 +294,7 @@ def test_an_env_file_may_begin_with_a_byte_order_mark(
     ],
 )
 def test_an_unreadable_env_file_is_named(
-    content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for named in (False, True):
         file = tmp_path / ("mine.env" if named else ".env")
@@ -304,7 +304,7 @@ def test_an_unreadable_env_file_is_named(
         with pytest.raises(SettingsError) as refused:
             load_settings()
         path = str(file) if named else ".env"
-        assert str(refused.value) == ("GENREGRAPH_ENV_FILE: " if named else "") + said.format(path)
+        assert str(refused.value) == ("GENREGRAPH_ENV_FILE: " if named else "") + message.format(path)
 
 
 @pytest.mark.parametrize("name", ["nowhere.env", "."])

@@ -65,16 +65,16 @@ def test_the_model_learns_from_ten_keystrokes(
     before = predicted(api)
     assert len(before) == SONGS - VERIFIED
     # when
-    code, said = run_command("learn", "--out", out, GENREGRAPH_DATABASE_URL=database_url)
+    code, output = run_command("learn", "--out", out, GENREGRAPH_DATABASE_URL=database_url)
     # then
-    assert code == 0, said
+    assert code == 0, output
     version = read_manifest(out).model_version
-    assert f"Model {version} is in {out}. It learned from {VERIFIED} songs." in said
+    assert f"Model {version} is in {out}. It learned from {VERIFIED} songs." in output
     # and when the new model is served, and classifies the stored songs
     learned = start_service(clients=clients, model_dir=out)
-    code, said = run_command("reclassify", "--all", "--url", learned.url)
+    code, output = run_command("reclassify", "--all", "--url", learned.url)
     # then similar songs follow, and the others are not worse
-    assert code == 0, said
+    assert code == 0, output
     after = predicted(learned)
     similar = [track_id for track_id, genre in before.items() if genre == WRONG]
     assert sum(after[track_id] == RIGHT for track_id in similar) / len(similar) > 0.1

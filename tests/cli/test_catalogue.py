@@ -186,8 +186,8 @@ def test_tables_on_a_narrow_terminal_wrap_texts_but_do_not_cut_them() -> None:
 def test_a_batch_is_deleted(
     api: ApiClient, batch: dict[str, Any], options: tuple[str, ...], left: int
 ) -> None:
-    said = printed(api, "batch", batch["id"], "--delete", *options)
-    assert said == f"Deleted the batch and {30 - left} songs.\n"
+    printed_text = printed(api, "batch", batch["id"], "--delete", *options)
+    assert printed_text == f"Deleted the batch and {30 - left} songs.\n"
     assert len(stored(api)) == left
     code, _, error = run_for(api, "batch", batch["id"])
     assert (code, error) == (1, f"genregraph: there is no batch {batch['id']}\n")

@@ -83,8 +83,8 @@ def test_train_prints_the_scores_of_both_kinds_of_folds_and_writes_a_model_that_
     )
     # then
     assert code == 0
-    for said in ("random folds", "artist-grouped folds", "accuracy", "macro-F1", "soul and", "Model 0.1.0+"):
-        assert said in output
+    for text in ("random folds", "artist-grouped folds", "accuracy", "macro-F1", "soul and", "Model 0.1.0+"):
+        assert text in output
     ensemble = load_ensemble(tmp_path / "model")
     assert sum(ensemble.manifest.training_data.rows_per_genre.values()) == 1_200
     scores = ensemble.manifest.metrics

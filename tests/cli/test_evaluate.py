@@ -42,8 +42,8 @@ def test_training_songs_are_scored_out_of_fold_in_both_kinds_of_folds(
     # then
     assert code == 0
     assert "each song was predicted by a model that did not see it" in " ".join(output.split())
-    for said in ("random folds", "artist-grouped folds", "calibration error", "top 80%", "polka"):
-        assert said in output
+    for text in ("random folds", "artist-grouped folds", "calibration error", "top 80%", "polka"):
+        assert text in output
     metrics = json.loads((model / "reports" / "metrics.json").read_text(encoding="utf-8"))
     manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
     assert metrics["splits"]["random folds"] == manifest["metrics"]["random_folds"]

@@ -59,17 +59,17 @@ def test_learning_from_verified_songs_improves_the_catalogue(
     before = right(api, others)
     verify(api, verified)
     # when
-    code, said = run("learn", "--out", out, GENREGRAPH_DATABASE_URL=database_url)
+    code, output = run("learn", "--out", out, GENREGRAPH_DATABASE_URL=database_url)
     # then
-    assert code == 0, said
+    assert code == 0, output
     manifest = read_manifest(out)
-    assert f"Model {manifest.model_version} is in {out}. It learned from 100 songs. Next:" in said
-    assert f"GENREGRAPH_MODEL_DIR={out} genregraph serve\n" in said
+    assert f"Model {manifest.model_version} is in {out}. It learned from 100 songs. Next:" in output
+    assert f"GENREGRAPH_MODEL_DIR={out} genregraph serve\n" in output
     assert "new folk" in manifest.genres
     # and a service with the new model classifies the other songs better
     learned = start_service(clients=clients, model_dir=out)
-    code, said = run("reclassify", "--all", "--url", learned.url)
-    assert code == 0, said
+    code, output = run("reclassify", "--all", "--url", learned.url)
+    assert code == 0, output
     assert right(learned, others) > before + 0.05
 
 
@@ -101,12 +101,12 @@ def test_too_few_songs_and_a_missing_model_are_reported(
     verify(api, {"1": "folk", "2": "pop"})
     settings = {"GENREGRAPH_DATABASE_URL": database_url}
     # when
-    code, said = run("learn", "--out", tmp_path / "out", **settings)
+    code, output = run("learn", "--out", tmp_path / "out", **settings)
     # then
     assert code == 1
-    assert said.startswith("genregraph: 2 verified songs can be learned from, 10 are needed. ")
+    assert output.startswith("genregraph: 2 verified songs can be learned from, 10 are needed. ")
     # and
-    code, said = run("learn", **settings, GENREGRAPH_MODEL_DIR=str(tmp_path))
+    code, output = run("learn", **settings, GENREGRAPH_MODEL_DIR=str(tmp_path))
     assert code == 1
-    assert said.startswith(f"genregraph: the model in {tmp_path} cannot be used: ")
+    assert output.startswith(f"genregraph: the model in {tmp_path} cannot be used: ")
     assert list(tmp_path.iterdir()) == []

@@ -163,8 +163,8 @@ def test_control_characters_in_responses_are_escaped(tmp_path: Path) -> None:
                     "classify", file, "--url", server.url, *form, environment={"TERM": "xterm-256color"}
                 )
             # then
-            said = (done.stdout + done.stderr).decode()
-            assert not set("\x1b\x07\x9b\r\N{RIGHT-TO-LEFT OVERRIDE}") & set(said)
-            assert "owned" in said
+            printed_text = (done.stdout + done.stderr).decode()
+            assert not set("\x1b\x07\x9b\r\N{RIGHT-TO-LEFT OVERRIDE}") & set(printed_text)
+            assert "owned" in printed_text
     done = genregraph("classify", tmp_path / f"{wild}nowhere.csv")
     assert (done.returncode, b"\x1b" in done.stderr) == (2, False)

@@ -220,8 +220,8 @@ def test_invalid_settings_fail_with_one_line(folder: Path, settings: dict[str, s
     environment = {f"GENREGRAPH_{name.upper()}": value for name, value in settings.items()}
     code, output = run("serve", "--data-dir", folder, **environment)
     assert code == 1
-    (said,) = output.strip().splitlines()
-    assert said.startswith(f"genregraph: {line}")
+    (message,) = output.strip().splitlines()
+    assert message.startswith(f"genregraph: {line}")
     assert "hunter2" not in output
 
 

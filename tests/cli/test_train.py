@@ -30,8 +30,8 @@ def test_parameters_come_from_the_file_and_the_seed_from_the_option(files: Train
     code, output = train(files, '{"parameters": {"rounds": 3, "seed": 9}}', "--seed", 4)
 
     assert code == 0
-    for said in ("calibration error", "95 % interval", "features: 48 rows, labels: 48 rows", "Model 0.1.0+"):
-        assert said in output
+    for text in ("calibration error", "95 % interval", "features: 48 rows, labels: 48 rows", "Model 0.1.0+"):
+        assert text in output
     manifest = json.loads((files.features.parent / "model" / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["parameters"]["rounds"], manifest["parameters"]["seed"]) == (3, 4)
     card = (files.features.parent / "model" / "MODEL_CARD.md").read_text(encoding="utf-8")

@@ -42,8 +42,8 @@ def test_the_best_parameters_are_printed_with_a_warning_and_written_for_train(fi
     code, output = run(*arguments(files, trials=3))
     # then
     assert code == 0
-    for said in ("log-loss (the objective)", "shipped parameters", "learning_rate", "best of 3 trials"):
-        assert said in output
+    for text in ("log-loss (the objective)", "shipped parameters", "learning_rate", "best of 3 trials"):
+        assert text in output
     best = files.features.parent / "best.json"
     content = json.loads(best.read_text(encoding="utf-8"))
     study = content["study"]

@@ -21,28 +21,28 @@ PROBLEM = {"line": 3, "column": "tempo", "value": "asd"}
 @pytest.mark.parametrize("script", ["fetch.mjs", "apollo.mjs", "urql.mjs"])
 def test_a_client_uploads_queries_and_follows(api: ApiClient, run_script: RunScript, script: str) -> None:
     # when
-    told = run_script(script)
+    result = run_script(script)
     # then
-    assert told["stored"] == STORED
-    refused = told["refused"]
+    assert result["stored"] == STORED
+    refused = result["refused"]
     assert (refused["__typename"], refused["code"]) == ("InvalidSongFile", "INVALID_SONG_FILE")
     assert (refused["problemCount"], refused["problems"]) == (1, [PROBLEM])
-    assert told["genres"] == api.execute("{ genres { name songCount } }")["genres"]
-    assert sum(genre["songCount"] for genre in told["genres"]) == 30
-    assert told["stranger"]["code"] == "UNAUTHENTICATED"
+    assert result["genres"] == api.execute("{ genres { name songCount } }")["genres"]
+    assert sum(genre["songCount"] for genre in result["genres"]) == 30
+    assert result["stranger"]["code"] == "UNAUTHENTICATED"
     if script != "fetch.mjs":
-        assert (told["queued"], told["ended"], told["rows"]) == ("QUEUED", "SUCCEEDED", 31)
+        assert (result["queued"], result["ended"], result["rows"]) == ("QUEUED", "SUCCEEDED", 31)
     if script == "urql.mjs":
-        assert told["same"] is True
+        assert result["same"] is True
 
 
 def test_graphql_ws_queries_follows_and_gets_refusals(api: ApiClient, run_script: RunScript) -> None:
     batch = api.classify(song_csv(song_rows(30)), background=True)
-    told = run_script("graphql_ws.mjs", BATCH_ID=batch["id"])
-    assert told["ended"] == "SUCCEEDED"
-    assert told["wrong"] == "Cannot query field 'nothing' on type 'Batch'."
+    result = run_script("graphql_ws.mjs", BATCH_ID=batch["id"])
+    assert result["ended"] == "SUCCEEDED"
+    assert result["wrong"] == "Cannot query field 'nothing' on type 'Batch'."
     forbidden = {"code": 4403, "reason": "Forbidden"}
-    assert (told["stranger"], told["nobody"]) == (forbidden, forbidden)
+    assert (result["stranger"], result["nobody"]) == (forbidden, forbidden)
 
 
 def test_all_audits_of_the_graphql_over_http_specification_pass(run_script: RunScript) -> None:

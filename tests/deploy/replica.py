@@ -54,9 +54,9 @@ class Process:
         """Wait for the process, and return its exit code and its standard error."""
         assert self.running is not None
         code = self.running.wait(timeout=seconds)
-        return code, self.said()
+        return code, self.stderr()
 
-    def said(self) -> str:
+    def stderr(self) -> str:
         """Its standard error so far."""
         assert self._log is not None
         # Without seeking: the process and this file object share one position.
@@ -80,7 +80,7 @@ class Process:
             self.running.kill()
             self.running.wait()
         if self._log is not None:
-            sys.stderr.write(self.said())  # pytest shows it if the test fails
+            sys.stderr.write(self.stderr())  # pytest shows it if the test fails
             self._log.close()
 
 
@@ -100,7 +100,7 @@ class Replica(Process):
 
     def _is_ready(self) -> bool:
         assert self.running is not None
-        assert self.running.poll() is None, self.said()
+        assert self.running.poll() is None, self.stderr()
         return httpx.get(f"{self.url}/healthcheck").status_code == 200
 
 

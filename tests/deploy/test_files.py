@@ -155,14 +155,14 @@ def connections(environment: str, checkout: Path) -> int:
 def test_the_table_of_connections_matches_the_files(checkout: Path) -> None:
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\w+)[^|]*\|(?:[^|]*\|){3} ([\d,]+) \|", page, re.MULTILINE)
-    told = {name: int(total.replace(",", "")) for name, total in rows}
+    documented = {name: int(total.replace(",", "")) for name, total in rows}
     for environment in ENVIRONMENTS:
-        assert told[environment] == connections(environment, checkout), environment
+        assert documented[environment] == connections(environment, checkout), environment
     # and Compose, with three replicas, twice as many during an upgrade, and one worker
-    assert told["Compose"] == 6 * Settings(_env_file=None).database_pool_size + 2 * 5 + 1
+    assert documented["Compose"] == 6 * Settings(_env_file=None).database_pool_size + 2 * 5 + 1
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     assert "max_connections=200" in compose["services"]["postgres"]["command"]
-    assert told["Compose"] < 200
+    assert documented["Compose"] < 200
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

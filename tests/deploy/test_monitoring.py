@@ -156,5 +156,5 @@ def test_the_metrics_pass_promtool(busy: ApiClient) -> None:
     # when
     checked = subprocess.run([promtool, "check", "metrics"], input=metrics, capture_output=True, check=False)
     # then
-    said = [line for line in checked.stderr.decode().splitlines() if line.startswith("genregraph_")]
-    assert said == []
+    mismatches = [line for line in checked.stderr.decode().splitlines() if line.startswith("genregraph_")]
+    assert mismatches == []

@@ -167,9 +167,9 @@ def test_with_docker_every_block_runs_in_order(operator: Operator, shells: str) 
     shutil.copytree(ROOT / "model", operator.folder / "genregraph/new-model")
     first, *rest = blocks("Docker")
     # when
-    said = in_shells(operator, [first + operator.edit(), *rest], shells)
+    output = in_shells(operator, [first + operator.edit(), *rest], shells)
     # then
-    check_what_was_said(said)
+    check_output(output)
     check_files(operator)
     containers = [c for c in operator.state["containers"] if c["service"] == "api"]
     images = operator.state["images"]
@@ -193,9 +193,9 @@ def test_in_kubernetes_every_block_runs_in_order(operator: Operator) -> None:
     on_path("kubectl", "from Kubernetes' own releases")
     first, *rest = blocks("Kubernetes")
     # when
-    said = in_shells(operator, [first + operator.edit(), *rest], "a new shell each")
+    output = in_shells(operator, [first + operator.edit(), *rest], "a new shell each")
     # then
-    check_what_was_said(said)
+    check_output(output)
     assert {"Namespace", "Secret", "Deployment", "Job", "NetworkPolicy"} <= set(operator.state["applied"])
 
 
@@ -210,9 +210,9 @@ def test_without_containers_every_block_runs_in_order(operator: Operator) -> Non
     service = Replica(["serve"], environment, folder=operator.folder, port=place.port or 0)
     with started(service):
         # when
-        said = [operator.run(block) for block in rest if "embedded.dump" not in block]
+        output = [operator.run(block) for block in rest if "embedded.dump" not in block]
     # then
-    check_what_was_said("".join(said))
+    check_output("".join(output))
 
 
 def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
@@ -228,8 +228,10 @@ def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
     operator.run(moving)
     # then the server has the songs, owned by genregraph's role
     counted = "SELECT count(*), min(pg_get_userbyid(relowner)) FROM songs, pg_class WHERE relname = 'songs'"
-    said = operator.run(f"psql --tuples-only --no-align --dbname=genregraph --command={shlex.quote(counted)}")
-    assert said == "414|genregraph\n"
+    output = operator.run(
+        f"psql --tuples-only --no-align --dbname=genregraph --command={shlex.quote(counted)}"
+    )
+    assert output == "414|genregraph\n"
 
 
 @pytest.fixture
@@ -353,14 +355,14 @@ def secret(operator: Operator) -> str:
     return str(found)
 
 
-def check_what_was_said(said: str) -> None:
-    assert '"status":"ok"' in said
-    assert '{"data":{"classifyBatch":{"rowsClassified":414}}}' in said
-    assert len(re.findall(r"(?:^|\})[\w-]{43}$", said, re.MULTILINE)) == 2  # secrets of the client nightly
-    assert re.search(r"^[0-9a-f]{64}  -$", said, re.MULTILINE)
-    assert '{"data":{"reclassifySongs":{"status":"QUEUED"}}}' in said
-    assert '{"data":{"deleteSongs":{"songsDeleted":' in said
-    assert re.search(r"songs +\| \d+", said)
+def check_output(output: str) -> None:
+    assert '"status":"ok"' in output
+    assert '{"data":{"classifyBatch":{"rowsClassified":414}}}' in output
+    assert len(re.findall(r"(?:^|\})[\w-]{43}$", output, re.MULTILINE)) == 2  # secrets of the client nightly
+    assert re.search(r"^[0-9a-f]{64}  -$", output, re.MULTILINE)
+    assert '{"data":{"reclassifySongs":{"status":"QUEUED"}}}' in output
+    assert '{"data":{"deleteSongs":{"songsDeleted":' in output
+    assert re.search(r"songs +\| \d+", output)
 
 
 def check_files(operator: Operator) -> None:
@@ -426,7 +428,9 @@ def test_the_table_of_metrics_names_existing_metrics(api: ApiClient) -> None:
     there = {name for name, _ in scrape(api)} | {"up"}
     alerts = {rule["alert"] for rule in RULES}
     # then
-    told = set(re.findall(r"`(genregraph_\w+|process_\w+|up)", section)) - {"genregraph_"}
-    assert len(told) > 10
-    assert {name for name in told if not any(name == n or n.startswith(f"{name}_") for n in there)} == set()
+    documented = set(re.findall(r"`(genregraph_\w+|process_\w+|up)", section)) - {"genregraph_"}
+    assert len(documented) > 10
+    assert {
+        name for name in documented if not any(name == n or n.startswith(f"{name}_") for n in there)
+    } == set()
     assert set(re.findall(r"`(Genregraph\w+)`", section)) == alerts

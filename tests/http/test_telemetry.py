@@ -93,7 +93,7 @@ def test_a_request_is_a_span_with_its_statements_in_the_callers_trace(
             api.http.get("/graphql", params={"query": '{ songs(titleContains: "canary") { totalCount } }'})
             api.http.get("/healthcheck")
         # then, after it has exported its last spans
-        code, said = service.stop()
+        code, log = service.stop()
     assert code == 0
     assert collector.services == {"genregraph"}
     requests = [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]
@@ -109,7 +109,7 @@ def test_a_request_is_a_span_with_its_statements_in_the_callers_trace(
     # and no value of a query
     assert not any("canary" in value for span in collector.spans for value in attributes(span).values())
     # and the log has the trace id
-    assert any(TRACE_ID in line and '"event": "request"' in line for line in said.splitlines())
+    assert any(TRACE_ID in line and '"event": "request"' in line for line in log.splitlines())
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def test_a_background_batch_is_a_span_with_its_statements_in_the_trace_of_its_re
     # when
     with queueing(database_url, collector) as (api, worker):
         batch = classified_in_background(api)
-        _, said = worker.stop()
+        _, log = worker.stop()
     # then
     assert batch["status"] == "SUCCEEDED"
     (upload,) = (span for span in collector.spans if span.name == "mutation classifyBatch")
@@ -151,7 +151,7 @@ def test_a_background_batch_is_a_span_with_its_statements_in_the_trace_of_its_re
     statements = [span.name for span in collector.spans if span.parent_span_id == done.span_id]
     assert any(name.startswith("INSERT") for name in statements)
     # and the worker's log has the trace id
-    assert any(TRACE_ID in line and '"event": "batch ended"' in line for line in said.splitlines())
+    assert any(TRACE_ID in line and '"event": "batch ended"' in line for line in log.splitlines())
 
 
 @contextmanager
@@ -184,10 +184,10 @@ def test_nothing_is_traced_without_an_endpoint(database_url: str, collector: Col
     with started(service), ApiClient(service.url) as api:
         # when
         api.execute("{ genres { name } }")
-        _, said = service.stop()
+        _, log = service.stop()
     # then
     assert collector.spans == []
-    assert "trace_id" not in said
+    assert "trace_id" not in log
 
 
 def test_uploads_and_background_batches_have_a_span_per_step(database_url: str) -> None:

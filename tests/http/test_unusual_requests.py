@@ -202,7 +202,7 @@ def test_the_content_type_of_json_can_be_written_in_any_form(api: ApiClient, con
 
 
 @pytest.mark.parametrize(
-    ("content_type", "said"),
+    ("content_type", "shown"),
     [
         ("text/csv", "text/csv"),
         ("text/plain;charset=UTF-8", "text/plain"),
@@ -214,10 +214,10 @@ def test_the_content_type_of_json_can_be_written_in_any_form(api: ApiClient, con
         ("x" * 1_000, "x" * 100 + "…"),
     ],
 )
-def test_an_unsupported_content_type_is_named(api: ApiClient, content_type: str, said: str) -> None:
+def test_an_unsupported_content_type_is_named(api: ApiClient, content_type: str, shown: str) -> None:
     response = post(api, QUERY, content_type=content_type, graphql_preflight="1")
     assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
-        f"The content type {said} is not supported. "
+        f"The content type {shown} is not supported. "
         "Send application/json, or multipart/form-data with a file."
     )
 
@@ -238,7 +238,7 @@ def test_an_unsupported_charset_is_named(api: ApiClient, charset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body", "said"),
+    ("encoding", "body", "shown"),
     [
         ("gzip", gzip.compress(QUERY, mtime=0), "gzip"),
         ("GZIP", gzip.compress(QUERY, mtime=0), "gzip"),
@@ -251,11 +251,11 @@ def test_an_unsupported_charset_is_named(api: ApiClient, charset: str) -> None:
 )
 @pytest.mark.parametrize("content_type", [JSON, "multipart/form-data; boundary=x"])
 def test_an_unsupported_content_encoding_is_named(
-    api: ApiClient, encoding: str, body: bytes, said: str, content_type: str
+    api: ApiClient, encoding: str, body: bytes, shown: str, content_type: str
 ) -> None:
     response = post(api, body, content_type=content_type, content_encoding=encoding, graphql_preflight="1")
     assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
-        f"The content encoding {said} is not supported. Send the body uncompressed."
+        f"The content encoding {shown} is not supported. Send the body uncompressed."
     )
     assert response.headers["accept-encoding"] == "identity"
 

@@ -72,7 +72,7 @@ Outcome = str
 
 
 def graphql(world: World, query: str, **variables: Any) -> tuple[Any, Outcome]:
-    """Return the data and what was said: a status other than 200, an error's code, or nothing."""
+    """Return the data and the problem: a status other than 200, an error's code, or nothing."""
     response = world.client.post(query, variables)
     if response.status_code == 401:
         return None, "401"
@@ -85,8 +85,8 @@ def stored(field: str) -> Callable[[World], Outcome]:
     """A field about all that is stored."""
 
     def ask(world: World) -> Outcome:
-        data, said = graphql(world, "{" + field + "}")
-        return said or ("all" if data else "nothing")
+        data, problem = graphql(world, "{" + field + "}")
+        return problem or ("all" if data else "nothing")
 
     return ask
 
@@ -95,20 +95,20 @@ def of_batch(query: str, found: Callable[[Any], Any]) -> Callable[[World], Outco
     """A field that takes a batch's id."""
 
     def ask(world: World) -> Outcome:
-        data, said = graphql(world, query, id=world.own)
-        if said:
-            return said
+        data, problem = graphql(world, query, id=world.own)
+        if problem:
+            return problem
         assert found(data)
-        data, said = graphql(world, query, id=world.others)
-        return "own" if said == "INVALID_ARGUMENT" or not found(data) else "all"
+        data, problem = graphql(world, query, id=world.others)
+        return "own" if problem == "INVALID_ARGUMENT" or not found(data) else "all"
 
     return ask
 
 
 def batches(world: World) -> Outcome:
-    data, said = graphql(world, "{ batches { totalCount nodes { id } } }")
-    if said:
-        return said
+    data, problem = graphql(world, "{ batches { totalCount nodes { id } } }")
+    if problem:
+        return problem
     ids = {batch["id"] for batch in data["batches"]["nodes"]}
     assert data["batches"]["totalCount"] == len(ids)
     return {frozenset({world.own}): "own", frozenset({world.own, world.others}): "all"}[frozenset(ids)]
@@ -116,9 +116,9 @@ def batches(world: World) -> Outcome:
 
 def batch_of_song(world: World) -> Outcome:
     query = '{ own: song(trackId: "1") { batch { id } } all: song(trackId: "2") { batch { id } } }'
-    data, said = graphql(world, query)
-    if said:
-        return said
+    data, problem = graphql(world, query)
+    if problem:
+        return problem
     assert data["own"]["batch"] == {"id": world.own}
     return "all" if data["all"]["batch"] else "own"
 
@@ -137,16 +137,16 @@ def classify_songs(world: World) -> Outcome:
     query = """mutation ($input: ClassifySongsInput!) {
         classifySongs(input: $input) { ... on ClassifiedSongs { songs { trackId } } }
     }"""
-    data, said = graphql(world, query, input={"songs": [song(trackId="3")]})
-    return said or ("all" if data["classifySongs"]["songs"] else "nothing")
+    data, problem = graphql(world, query, input={"songs": [song(trackId="3")]})
+    return problem or ("all" if data["classifySongs"]["songs"] else "nothing")
 
 
 def predict_songs(world: World) -> Outcome:
     query = """query ($input: ClassifySongsInput!) {
         predictSongs(input: $input) { ... on PredictedSongs { songs { trackId } } }
     }"""
-    data, said = graphql(world, query, input={"songs": [song(trackId="3")]})
-    return said or ("all" if data["predictSongs"]["songs"] else "nothing")
+    data, problem = graphql(world, query, input={"songs": [song(trackId="3")]})
+    return problem or ("all" if data["predictSongs"]["songs"] else "nothing")
 
 
 def verify_songs(world: World) -> Outcome:
@@ -154,8 +154,8 @@ def verify_songs(world: World) -> Outcome:
         verifySongs(input: $input) { ... on VerifiedSongs { songs { trackId } } }
     }"""
     songs = [{"trackId": "1", "genre": "polka"}, {"trackId": "2", "genre": "polka"}]
-    data, said = graphql(world, query, input=songs)
-    return said or ("all" if len(data["verifySongs"]["songs"]) == 2 else "nothing")
+    data, problem = graphql(world, query, input=songs)
+    return problem or ("all" if len(data["verifySongs"]["songs"]) == 2 else "nothing")
 
 
 def cancel(world: World) -> Outcome:
@@ -164,14 +164,14 @@ def cancel(world: World) -> Outcome:
 
 
 def reclassify_songs(world: World) -> Outcome:
-    data, said = graphql(world, "mutation { reclassifySongs(all: true) { rowsUploaded } }")
-    return said or {1: "own"}.get(data["reclassifySongs"]["rowsUploaded"], "all")
+    data, problem = graphql(world, "mutation { reclassifySongs(all: true) { rowsUploaded } }")
+    return problem or {1: "own"}.get(data["reclassifySongs"]["rowsUploaded"], "all")
 
 
 def delete_songs(world: World) -> Outcome:
     """The songs are by then those of `World`, and perhaps one more."""
-    data, said = graphql(world, 'mutation { deleteSongs(trackIds: ["1", "2"]) { songsDeleted } }')
-    return said or {1: "own", 2: "all"}[data["deleteSongs"]["songsDeleted"]]
+    data, problem = graphql(world, 'mutation { deleteSongs(trackIds: ["1", "2"]) { songsDeleted } }')
+    return problem or {1: "own", 2: "all"}[data["deleteSongs"]["songsDeleted"]]
 
 
 def delete_batch(world: World) -> Outcome:
