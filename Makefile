@@ -111,7 +111,7 @@ format: setup ## Format and fix the code with ruff.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Benchmark startup, prediction, reads against peers, batches, parallelism, throughput, bulk and growth.
+bench: setup ## Benchmark startup, prediction, reads against peers, batches, parallelism, throughput and bulk.
 	$(BIN)/python -m tests.benchmarks.startup
 	$(BIN)/python -m tests.benchmarks.prediction
 	$(BIN)/python -m tests.benchmarks.reads
@@ -120,7 +120,6 @@ bench: setup ## Benchmark startup, prediction, reads against peers, batches, par
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.reclassification
 	$(BIN)/python -m tests.benchmarks.bulk
-	$(BIN)/python -m tests.benchmarks.growth
 
 schema: setup ## Export the GraphQL schema to schema.graphql.
 	$(BIN)/genregraph schema --out schema.graphql

@@ -32,7 +32,7 @@ from tests.benchmarks.servers import (
     available_names,
     running_servers,
 )
-from tests.benchmarks.stored_songs import GENRE, NTH_OF_GENRE, cursor_after, filled_database
+from tests.benchmarks.stored_songs import GENRE, cursor_after, filled_database
 
 PAGE: Final = """query ($genre: String!, $first: Int!, $after: String) {
   songs(genre: $genre, first: $first, after: $after) {
@@ -61,7 +61,7 @@ ALONE_BODIES: Final = {f"{ALONE}genres": GENRES_BODY, f"{ALONE}page of 1,000": L
 
 def request_bodies(database_url: str, songs: int) -> dict[str, bytes]:
     """Return the body of each request: genres, pages at the start of a genre, and one after 90 % of it."""
-    deep = cursor_after(database_url, songs * 9 // 60, NTH_OF_GENRE)
+    deep = cursor_after(database_url, songs * 9 // 60)
     return {
         "genres": GENRES_BODY,
         "first page": FIRST_PAGE_BODY,
@@ -170,7 +170,7 @@ def main() -> None:
     style = box.MARKDOWN if options.markdown else box.HEAVY_HEAD
     services, growth = Table(*COLUMNS, box=style), Table("songs", *COLUMNS, box=style)
     with (
-        filled_database(options.songs, searchable=False) as database_url,
+        filled_database(options.songs) as database_url,
         running_servers(database_url, available_names()) as servers,
     ):
         bodies = request_bodies(database_url, options.songs)
@@ -192,7 +192,7 @@ def main() -> None:
             console.print(many_connections(server, options.minute))
     for size in map(int, filter(None, options.sizes.split(","))):
         with (
-            filled_database(size, searchable=False) as database_url,
+            filled_database(size) as database_url,
             running_servers(database_url, [FLOOR, UNCACHED]) as servers,
         ):
             for row in rows_of(measure(servers, request_bodies(database_url, size), rounds, seconds)):
