@@ -22,7 +22,7 @@ SCENARIO_SECONDS = 240
 def missing() -> str:
     """Return the missing requirements of these tests; empty if there are none."""
     if not shutil.which("node"):
-        return "browser tests need Node.js 20.19 or newer, which is not installed"
+        return "browser tests need Node.js 20.19 or newer, which is not installed: see nodejs.org"
     if CHROMIUM is None:
         return "Chromium is not installed: apt-get install chromium"
     if not (SOURCES / "node_modules" / "playwright-core").is_dir():

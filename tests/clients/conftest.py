@@ -27,11 +27,13 @@ def node_modules() -> Path:
     node, npm = shutil.which("node"), shutil.which("npm")
     if not (node and npm):
         pytest.skip(
-            f"the JavaScript clients need npm and Node.js {OLDEST_NODE} or newer, which are not installed"
+            f"JavaScript clients need npm and Node.js {OLDEST_NODE} or newer: install them from nodejs.org"
         )
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        pytest.skip(f"the JavaScript clients need Node.js {OLDEST_NODE} or newer; this is {version}")
+        pytest.skip(
+            f"the JavaScript clients need Node.js {OLDEST_NODE} or newer; this is {version}: see nodejs.org"
+        )
     with (FOLDER / "package-lock.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         installed = FOLDER / "node_modules" / ".package-lock.json"
@@ -40,7 +42,9 @@ def node_modules() -> Path:
                 [npm, "ci", "--no-progress"], cwd=FOLDER, capture_output=True, text=True, check=False
             )
             if done.returncode and any(code in done.stderr for code in NO_NETWORK):
-                pytest.skip("npm cannot reach its registry to install the JavaScript clients")
+                pytest.skip(
+                    "npm cannot reach its registry to install the JavaScript clients: run the tests online"
+                )
             assert done.returncode == 0, done.stderr
     return FOLDER / "node_modules"
 

@@ -179,7 +179,7 @@ def disk(folder: Path, real_initdb: None) -> Iterator[Callable[[str], Path]]:  #
             capture_output=True,
         )
         if done.returncode != 0:
-            pytest.skip(f"mounting is not permitted on this machine: {done.stderr.decode().strip()}")
+            pytest.skip(f"mounting is not permitted: run with CAP_SYS_ADMIN ({done.stderr.decode().strip()})")
         mounted.append(path)
         return path
 

@@ -10,5 +10,5 @@ REAL_SONGS = Path(__file__).parents[3] / "shared" / "data"
 
 needs_real_songs = pytest.mark.skipif(
     not REAL_SONGS.is_dir(),
-    reason="the real songs may not be committed, and ../shared/data is not beside this checkout",
+    reason="the real songs cannot be published: these tests run if they are in ../shared/data",
 )

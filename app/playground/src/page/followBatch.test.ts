@@ -18,10 +18,10 @@ const progress = (status: string, rowsProcessed: number) => ({
 const event = (status: string, rowsProcessed: number) => ({
   data: { batchProgress: progress(status, rowsProcessed) },
 });
-const heard: unknown[] = [];
+const reported: unknown[] = [];
 const follower = {
-  onProgress: (at: { rowsProcessed: number }) => heard.push(at.rowsProcessed),
-  onTrouble: (failure: Failure) => heard.push(failure.kind),
+  onProgress: (at: { rowsProcessed: number }) => reported.push(at.rowsProcessed),
+  onTrouble: (failure: Failure) => reported.push(failure.kind),
 };
 
 function followed(signal = new AbortController().signal) {
@@ -32,7 +32,7 @@ function followed(signal = new AbortController().signal) {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  heard.length = 0;
+  reported.length = 0;
   execute.mockReset();
   follow.mockReset();
 });
@@ -49,7 +49,7 @@ it('takes progress from the subscription, and requests the finished batch', asyn
   });
   execute.mockResolvedValue({ batch: progress('SUCCEEDED', 4) });
   expect(await followed()).toEqual(progress('SUCCEEDED', 4));
-  expect(heard).toEqual([0, 2, 4]);
+  expect(reported).toEqual([0, 2, 4]);
   expect(execute).toHaveBeenCalledOnce();
 });
 
@@ -62,7 +62,7 @@ it('polls every second without subscriptions, also during an outage', async () =
     .mockResolvedValueOnce({ batch: progress('FAILED', 3) });
   const end = followed();
   await vi.advanceTimersByTimeAsync(3 * POLL_MS - 1);
-  expect(heard).toEqual([1, 'unreachable', 3]);
+  expect(reported).toEqual([1, 'unreachable', 3]);
   await vi.advanceTimersByTimeAsync(1);
   expect((await end).status).toBe('FAILED');
 });
@@ -75,7 +75,7 @@ it.each([
   if (answer instanceof Failure) execute.mockRejectedValue(answer);
   else execute.mockResolvedValue(answer);
   await expect(followed()).rejects.toMatchObject({ kind });
-  expect(heard).toEqual([]);
+  expect(reported).toEqual([]);
 });
 
 it('stops when the signal is aborted', async () => {

@@ -34,9 +34,9 @@ const settle = () => new Promise((resolve) => setTimeout(resolve));
 
 it('sends one file after another, and reports the last', async () => {
   const { calls, queue } = service();
-  const heard: Array<[string, boolean]> = [];
+  const reported: Array<[string, boolean]> = [];
   queue.listener = {
-    onBatch: (batch, _upload, last) => heard.push([batch.id, last]),
+    onBatch: (batch, _upload, last) => reported.push([batch.id, last]),
     onFailure: vi.fn(),
   };
   queue.add([file('a.csv'), file('b.csv')], OPTIONS);
@@ -47,7 +47,7 @@ it('sends one file after another, and reports the last', async () => {
   expect(steps(queue)).toEqual(['b.csv classifying']);
   calls[1]?.answer({ __typename: 'Batch', id: '2' });
   await settle();
-  expect(heard).toEqual([
+  expect(reported).toEqual([
     ['1', false],
     ['2', true],
   ]);

@@ -16,30 +16,30 @@ const INTERVAL_MS = 4000;
  * @param onChange called when the service's data differs from what is shown.
  */
 export function useChanges(known: ChangesQuery | null, files: number, onChange: () => void): void {
-  const heard = useRef(onChange);
-  heard.current = onChange;
+  const latest = useRef(onChange);
+  latest.current = onChange;
   useEffect(() => {
     if (!known) return;
     const controller = new AbortController();
     const { signal } = controller;
-    let asking = false;
-    async function ask(shown: ChangesQuery) {
+    let checking = false;
+    async function check(shown: ChangesQuery) {
       // A refresh could remove the file that a dialog belongs to.
-      if (asking || document.hidden || document.querySelector('dialog[open]')) return;
-      asking = true;
+      if (checking || document.hidden || document.querySelector('dialog[open]')) return;
+      checking = true;
       try {
         const now = await execute(ChangesDocument, { files }, { signal });
-        if (!signal.aborted && signature(now) !== signature(shown)) heard.current();
+        if (!signal.aborted && signature(now) !== signature(shown)) latest.current();
       } catch {
         // Retried at the next interval; the next action reports the failure.
       } finally {
-        asking = false;
+        checking = false;
       }
     }
-    const again = () => void ask(known);
-    const timer = setInterval(again, INTERVAL_MS);
-    document.addEventListener('visibilitychange', again, { signal });
-    addEventListener('focus', again, { signal });
+    const checkNow = () => void check(known);
+    const timer = setInterval(checkNow, INTERVAL_MS);
+    document.addEventListener('visibilitychange', checkNow, { signal });
+    addEventListener('focus', checkNow, { signal });
     return () => {
       clearInterval(timer);
       controller.abort();
