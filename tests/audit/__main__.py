@@ -113,7 +113,7 @@ def checks_and_fuzz() -> str:
     """Run the tests of known attacks, and the fuzz tests."""
     run(
         BIN / "pytest", "-q", "-n", "2", "tests/audit", "tests/http/test_production.py",
-        "tests/http/test_query_cost.py", "tests/ml/songs/test_song_file_properties.py",
+        "tests/graphql_schema/test_query_cost.py", "tests/ml/songs/test_song_file_properties.py",
         environment={"AUDIT_EXAMPLES": str(FUZZ_EXAMPLES)},
     )  # fmt: skip
     return f"all attacks refused; {FUZZ_EXAMPLES} examples of each kind of input"

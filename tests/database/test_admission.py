@@ -20,13 +20,13 @@ from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 
 UPLOADS = 200
-ASKED = 15
+QUERY = 15
 
 
 def seconds(ask: Callable[[], httpx.Response], status: int) -> float:
     """Return the median response time, which one pause of a busy machine does not change."""
     taken = []
-    for _ in range(ASKED):
+    for _ in range(QUERY):
         started = time.monotonic()
         assert ask().status_code == status
         taken.append(time.monotonic() - started)

@@ -13,7 +13,7 @@ from ml.bulk.inputs import find_inputs
 from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
 from ml.bulk.run import Run
 from ml.bulk.tasks import Model, PartResult
-from tests.bulk.files import songs_in, write_csv
+from tests.ml.bulk.files import songs_in, write_csv
 from tests.support.songs import song_rows
 
 RANGE_BYTES = 40_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / "support" / "schema_changes.py"
+SCRIPT = Path(__file__).parents[1] / "support" / "schema_changes.py"
 
 BEFORE = "type Query {\n  songs: Int\n  genres: Int\n}\n"
 BROKEN = "type Query {\n  songs: Int\n}\n"

@@ -13,7 +13,7 @@ import httpx
 
 GENRES: Final = ("metal", "punk")
 
-ASKED: Final = """query ($genre: String!) {
+QUERY: Final = """query ($genre: String!) {
   genres { name songCount }
   songs(genre: $genre, first: 1000) { totalCount nodes { trackId title genre { songCount } } }
 }"""
@@ -87,7 +87,7 @@ class Writer:
 
 async def ask(service: httpx.AsyncClient, genre: int) -> dict[str, Any]:
     """Return a service's response about a genre."""
-    request = {"query": ASKED, "variables": {"genre": GENRES[genre]}}
+    request = {"query": QUERY, "variables": {"genre": GENRES[genre]}}
     body = (await service.post("/graphql", json=request)).json()
     assert "errors" not in body, body
     return dict(body["data"])

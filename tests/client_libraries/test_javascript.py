@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.conftest import RunScript
+from tests.client_libraries.conftest import RunScript
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 

@@ -15,7 +15,7 @@ from graphql import (
 
 from graphql_schema.schema import build_schema as build_our_schema
 
-EXPORTED = Path(__file__).parent.parent / "schema.graphql"
+EXPORTED = Path(__file__).parents[2] / "schema.graphql"
 
 
 def exported() -> GraphQLSchema:

@@ -239,7 +239,7 @@ def health_check(world: World) -> Outcome:
     return "all" if nobody.status_code == 200 else str(nobody.status_code)
 
 
-ASKED: dict[str, Callable[[World], Outcome]] = {
+QUERY: dict[str, Callable[[World], Outcome]] = {
     "Query.genres": stored("genres { name songCount songs { nodes { trackId } } }"),
     "Query.songs": stored("songs { nodes { trackId title } }"),
     "Query.songs(batchId:)": of_batch(
@@ -284,7 +284,7 @@ MEANING = {"yes": "all", "no": "FORBIDDEN"}
 def test_each_cell_of_the_table_is_true(role: str, world: World) -> None:
     expected = {name: MEANING.get(row[role], row[role]) for name, row in table().items()}
 
-    assert {name: ask(world) for name, ask in ASKED.items()} == expected
+    assert {name: ask(world) for name, ask in QUERY.items()} == expected
 
 
 def test_each_field_and_route_has_a_line_in_the_table() -> None:
@@ -297,4 +297,4 @@ def test_each_field_and_route_has_a_line_in_the_table() -> None:
     # then
     assert len(fields) >= 11
     assert fields | routes <= table().keys()
-    assert table().keys() == ASKED.keys()
+    assert table().keys() == QUERY.keys()

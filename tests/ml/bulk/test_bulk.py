@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from tests.bulk.conftest import RunBulk
-from tests.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.cli.command import run
 from tests.conftest import StartService
+from tests.ml.bulk.conftest import RunBulk
+from tests.ml.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.support.batches import drift_of
 from tests.support.client import ApiClient
 from tests.support.sample_songs import sample_rows, strange

@@ -20,8 +20,8 @@ from app.catalogue.service import CatalogueVersion
 from graphql_schema.answers import SHARED
 from graphql_schema.execution import core_schema
 from graphql_schema.schema import build_schema
-from tests.answers.writer import ASKED, GENRES, Step, write
 from tests.conftest import StartService
+from tests.support.catalogue_writer import GENRES, QUERY, Step, write
 from tests.support.client import ApiClient
 from tests.support.songs import song_csv, song_rows
 
@@ -53,7 +53,7 @@ def asked_all_the_while(urls: list[str]) -> Iterator[None]:
     def read(url: str, genre: str) -> None:
         with ApiClient(url) as api:
             while not stopping.is_set():
-                api.execute(ASKED, genre=genre)
+                api.execute(QUERY, genre=genre)
 
     readers = [threading.Thread(target=read, args=(url, genre)) for url in urls for genre in GENRES]
     for reader in readers:
