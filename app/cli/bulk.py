@@ -85,7 +85,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
         fail("--workers sets the number of local processes; it cannot be combined with --scheduler", USAGE)
     if report is not None and not report.absolute().parent.is_dir():
         fail(f"--report: there is no folder {report.absolute().parent}", USAGE)
-    from app.resources import resource
+    from app import resource
     from ml.bulk.cluster import local_cluster, scheduler_at
     from ml.bulk.inputs import find_inputs
     from ml.bulk.run import Run

@@ -29,13 +29,13 @@ def demo(
       genregraph demo
       genregraph demo --file songs.csv
     """
+    from app import resource
     from app.cli.client import connected
     from app.cli.serving import database_of
     from app.cli.startup import settings_or_fail, using_model
     from app.http.servers import running
     from app.main import create_app
     from app.observability.logs import configure_logs
-    from app.resources import resource
 
     settings = settings_or_fail()
     configure_logs(settings.effective_log_format, logging.WARNING)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
+from app import resource
 from app.database.connect import Database, close
 from app.database.engine import connected
-from app.resources import resource
 
 if TYPE_CHECKING:
     from alembic.config import Config

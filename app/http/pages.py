@@ -12,8 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import __version__
-from app.resources import resource
+from app import __version__, resource
 from app.settings import Settings
 
 SOURCES = Path(__file__).resolve().parent.parent / "playground"

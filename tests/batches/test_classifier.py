@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from types import SimpleNamespace
 
+from app import resource
 from app.batches.classifier import SongClassifier
 from app.observability.metrics import Metrics
-from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.songs.contract import Songs
 from tests.support.songs import songs

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from app import resource
 from app.batches import stored_songs
 from app.batches.stored_songs import StoredSongsRepository
 from app.database.connect import Database
 from app.database.engine import connected
-from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.model.explanation import Explanations, explain
 from ml.songs.contract import Songs

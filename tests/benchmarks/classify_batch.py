@@ -29,8 +29,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from app import resource
 from app.local_postgres.server import EmbeddedPostgres
-from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.songs.contract import NUMBER_NAMES
 from tests.benchmarks.probe import Probe

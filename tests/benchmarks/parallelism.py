@@ -24,10 +24,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from app import resource
 from app.batches.classifier import CHUNK_ROWS, SongClassifier
 from app.batches.song_parts import PackedPart, pack_to_keep
 from app.observability.metrics import Metrics
-from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.songs.csv_records import RecordReader
 from ml.songs.csv_songs import SongFile

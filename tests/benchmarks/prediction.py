@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from rich.console import Console
 
-from app.resources import resource
+from app import resource
 from ml.model.artifact import load_ensemble
 from ml.model.explanation import explain
 from ml.songs.contract import Songs

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from app.resources import resource
+from app import resource
 from tests.support.ports import free_port
 from tests.support.real_songs import REAL_SONGS
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from app.resources import resource
+from app import resource
 from tests.support.client import ApiClient
 
 MODEL = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app.resources import resource
+from app import resource
 from ml.model.artifact import load_ensemble
 from ml.model.explanation import explain
 from ml.songs.csv_songs import SongFile

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app import __version__
+from app import __version__, resource
 from app.database.migrate import known_revisions
-from app.resources import resource
 from ml.model.artifact import load_ensemble
 from ml.songs.csv_songs import SongFile
 from tests.cli.command import run, write

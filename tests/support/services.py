@@ -16,11 +16,11 @@ import pytest
 import strawberry
 import uvicorn.server
 
+from app import resource
 from app.batches import following, worker
 from app.batches.queue import QueueRepository
 from app.batches.worker import Worker
 from app.clients import directory
-from app.resources import resource
 from graphql_schema.schema import OurSchema
 from ml.model.artifact import load_ensemble
 from ml.model.ensemble import Ensemble

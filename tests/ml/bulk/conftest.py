@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from app.resources import resource
+from app import resource
 from ml.bulk.cluster import local_cluster
 from ml.bulk.tasks import Model
 from ml.model.artifact import load_ensemble
