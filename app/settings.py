@@ -11,10 +11,16 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.addresses import check_host, check_origin, check_proxy
+from app import resource
 from app.cores import usable_cores
-from app.resources import resource
-from app.setting_sources import EnvFileError, problems, read_env_file
+from app.setting_checks import (
+    EnvFileError,
+    check_host,
+    check_origin,
+    check_proxy,
+    problems,
+    read_env_file,
+)
 from ml.errors import UserError
 
 PREFIX = "GENREGRAPH_"
@@ -70,16 +76,6 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _checked_host(host: str) -> str:
-    check_host(host)
-    return host
-
-
-def _checked_origin(origin: str) -> str:
-    check_origin(origin)
-    return origin
-
-
 def _checked_proxies(proxies: str) -> str:
     addresses = _split(proxies)
     if addresses != ["*"]:
@@ -109,7 +105,7 @@ class ServerSettings(BaseSettings):
     """Server process."""
 
     environment: Environment = Environment.LOCAL
-    host: Annotated[str, AfterValidator(_checked_host)] = "127.0.0.1"
+    host: Annotated[str, AfterValidator(check_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     trusted_proxies: Annotated[str, AfterValidator(_checked_proxies)] = "127.0.0.1"
     processes: Annotated[int, Field(ge=1, le=256)] = 1
@@ -132,7 +128,7 @@ class ClientSettings(BaseSettings):
     login_attempts_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20
     introspection: bool | None = None
     playground: bool = True
-    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_checked_origin)], ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(check_origin)], ...], NoDecode] = ()
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -198,11 +194,9 @@ class Settings(
     @property
     def introspection_allowed(self) -> bool:
         """Whether introspection is allowed; by default everywhere except production."""
-        return (
-            self.introspection
-            if self.introspection is not None
-            else self.environment is not Environment.PRODUCTION
-        )
+        if self.introspection is not None:
+            return self.introspection
+        return self.environment is not Environment.PRODUCTION
 
     @property
     def effective_log_format(self) -> LogFormat:
@@ -230,20 +224,20 @@ def load_settings(**overrides: object) -> Settings:
         from_file = read_env_file(env_file) if env_file.is_file() else {}
     except EnvFileError as error:
         raise SettingsError(f"{PREFIX}ENV_FILE: {error}" if named_file else str(error)) from None
-    wrong = list(problems(from_file, prefix=PREFIX, known=known))
-    wrong += problems(os.environ, prefix=PREFIX, known=known | {"ENV_FILE"})
-    given = {name: value for name, value in overrides.items() if value is not None}
+    lines = list(problems(from_file, prefix=PREFIX, known=known))
+    lines += problems(os.environ, prefix=PREFIX, known=known | {"ENV_FILE"})
+    options = {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(_env_file=env_file, **given)  # type: ignore[arg-type]
+        settings = Settings(_env_file=env_file, **options)  # type: ignore[arg-type]
     except ValidationError as error:
-        reported = {line.partition(":")[0].upper() for line in wrong}
+        reported = {line.partition(":")[0].upper() for line in lines}
         for problem in error.errors():
             name = f"{PREFIX}{str(problem['loc'][0]).upper()}"
             if name not in reported:
                 reported.add(name)
-                wrong.append(f"{name}: {_describe(problem)}")
-    if wrong:
-        raise SettingsError("\n".join(wrong))
+                lines.append(f"{name}: {_describe(problem)}")
+    if lines:
+        raise SettingsError("\n".join(lines))
     return settings
 
 
