@@ -25,10 +25,8 @@ from app.batches.receive import ClassificationService
 from app.batches.service import Batches
 from app.batches.stored_songs import StoredExplanations
 from app.batches.worker import Worker
-from app.catalogue.accuracy import AccuracyOnVerified, accuracy_gauges
-from app.catalogue.models import model_registered
-from app.catalogue.service import Catalogue
-from app.catalogue.verification import Verification
+from app.catalogue.service import Catalogue, model_registered
+from app.catalogue.verification import AccuracyOnVerified, Verification, accuracy_gauges
 from app.clients.authentication import Authenticator, LoginLimiter
 from app.clients.directory import (
     ClientDirectory,

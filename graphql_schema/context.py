@@ -17,11 +17,10 @@ from app.batches.following import Following
 from app.batches.receive import ClassificationService
 from app.batches.service import Batches
 from app.batches.stored_songs import SongExplanation, StoredExplanations
-from app.catalogue.accuracy import AccuracyOnVerified
 from app.catalogue.errors import ForbiddenError
 from app.catalogue.repository import StoredSong
 from app.catalogue.service import Catalogue
-from app.catalogue.verification import Verification
+from app.catalogue.verification import AccuracyOnVerified, Verification
 from app.clients.roles import Caller
 from app.database.tables import BatchRow
 from app.observability.metrics import Operation

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.batches.classifier import SONGS
 from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch
 from app.batches.song_parts import SongPart, pack_to_stage
-from app.catalogue.models import ModelRepository
+from app.catalogue.songs import register_model
 from app.database.connect import Database
 from app.database.engine import connected
 from app.database.errors import DATABASE_ERRORS, is_outage, reason
@@ -105,7 +105,7 @@ class BulkStore:
         async def work() -> BulkSummary:
             async with connected(self._database) as sessions:
                 async with sessions.begin() as session:
-                    await ModelRepository(session).register(self._manifest)
+                    await register_model(session, self._manifest)
                 async with sessions.begin() as session:
                     return await self._store(session, min_confidence, run, progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -101,11 +102,7 @@ _VERIFIED_OUTCOMES: Final = """
     GROUP BY verified_genre, bin
 """
 
-_COUNT_COLUMN: Final = {
-    None: "song_count",
-    True: "song_count - uncertain_count",
-    False: "uncertain_count",
-}
+_COUNT_COLUMN: Final = {None: "song_count", True: "song_count - uncertain_count", False: "uncertain_count"}
 
 
 def fold(title: str) -> str:
@@ -117,38 +114,27 @@ class CatalogueRepository:
     """Reads the catalogue; each call executes one statement."""
 
     def __init__(self, fetch: Fetch) -> None:
-        """Create the repository.
-
-        Args:
-            fetch: executes a statement: `ReadPool.fetch`, or the method of a connection in a transaction.
-        """
+        """Create it for a pool (`ReadPool.fetch`) or for a connection in a transaction (`fetch`)."""
         self._fetch = fetch
 
     async def page(
-        self, wanted: SongFilter, order: SongOrder, first: int, after: str | None, *, whole: bool
+        self, song_filter: SongFilter, order: SongOrder, first: int, after: str | None, *, whole: bool
     ) -> Page[StoredSong]:
-        """Return up to `first` songs after the cursor `after`, with ties ordered by track ID.
-
-        Args:
-            wanted: the songs to list.
-            order: order of the list.
-            first: maximum number of songs.
-            after: a cursor, or None for the first page.
-            whole: whether to read all columns.
+        """Return a page of songs; see `Catalogue.songs` for the arguments.
 
         Raises:
             InvalidCursorError: `after` is not a cursor of a song list in this order.
         """
         key = "title" if order is SongOrder.TITLE else "confidence"
         comparison, direction = ("<", "DESC") if order is SongOrder.CONFIDENCE_DESC else (">", "ASC")
-        conditions = _Conditions(wanted)
+        conditions = _Conditions(song_filter)
         if after is not None:
             conditions.add(f"({key}, track_id) {comparison} ({{}}, {{}})", *_song_key(after, order))
         # LIMIT is no parameter: PostgreSQL would then plan for a tenth of all songs or replan each page.
         # Client values are passed as arguments, except for `first`, a checked integer.
         columns = _SONG_COLUMNS if whole else _PAGE_COLUMNS
         place = f"ORDER BY {key} {direction}, track_id {direction}"
-        if _needs_genres(wanted, order):
+        if _needs_genres(song_filter, order):
             conditions.add("songs.genre = genre_counts.genre")
             source = _FIRST_OF_ALL_GENRES.format(key=key, conditions=conditions, place=place, limit=first + 1)
             sql = f"SELECT {columns} FROM {source} {place}"  # nosec B608
@@ -157,13 +143,13 @@ class CatalogueRepository:
         rows = await self._fetch(sql, *conditions.arguments)
         return Page.of(list(starmap(StoredSong, rows)), first)
 
-    async def song_count(self, wanted: SongFilter) -> int:
+    async def song_count(self, song_filter: SongFilter) -> int:
         """Return the number of songs, from the maintained counts if the filter allows it."""
-        if wanted == SongFilter(genre=wanted.genre, confident=wanted.confident):
-            count = f"coalesce(sum({_COUNT_COLUMN[wanted.confident]}), 0)::bigint FROM genre_counts"
-            conditions = _Conditions(SongFilter(genre=wanted.genre))
+        if song_filter == SongFilter(genre=song_filter.genre, confident=song_filter.confident):
+            count = f"coalesce(sum({_COUNT_COLUMN[song_filter.confident]}), 0)::bigint FROM genre_counts"
+            conditions = _Conditions(SongFilter(genre=song_filter.genre))
         else:
-            count, conditions = "count(*) FROM songs", _Conditions(wanted)
+            count, conditions = "count(*) FROM songs", _Conditions(song_filter)
         ((number,),) = await self._fetch(f"SELECT {count} {conditions}", *conditions.arguments)
         return int(number)
 
@@ -190,9 +176,8 @@ class CatalogueRepository:
         Returns:
             Genre, index of the range, all songs, evaluated songs, and correctly predicted songs.
         """
-        return [
-            tuple(row) for row in await self._fetch(_VERIFIED_OUTCOMES, model_version, verified_until, bins)
-        ]
+        rows = await self._fetch(_VERIFIED_OUTCOMES, model_version, verified_until, bins)
+        return list(map(tuple, rows))
 
     async def genre_song_counts(self) -> dict[str, int]:
         """Return the number of stored songs by genre, ordered by name."""
@@ -209,35 +194,34 @@ class CatalogueRepository:
         return {version: json.loads(manifest) for version, manifest in await self._fetch(sql, list(versions))}
 
 
-def _needs_genres(wanted: SongFilter, order: SongOrder) -> bool:
+def _needs_genres(song_filter: SongFilter, order: SongOrder) -> bool:
     """Return whether only the indexes that start with a genre hold the songs of all genres in this order."""
-    is_of_all = wanted.genre is None and wanted.batch_id is None
-    return is_of_all and (order is not SongOrder.TITLE or wanted.confident is False)
+    is_of_all = song_filter.genre is None and song_filter.batch_id is None
+    return is_of_all and (order is not SongOrder.TITLE or song_filter.confident is False)
 
 
 class _Conditions:
     """A WHERE clause and its arguments."""
 
-    def __init__(self, wanted: SongFilter) -> None:
+    def __init__(self, song_filter: SongFilter) -> None:
         self.arguments: list[object] = []
         self._conditions: list[str] = []
-        if wanted.genre is not None:
-            self.add("genre = {}", wanted.genre)
-        if wanted.title_contains is not None:
-            self.add("title_folded LIKE {}", f"%{_escaped(fold(wanted.title_contains))}%")
-        if wanted.batch_id is not None:
-            self.add("batch_id = {}", wanted.batch_id)
-        if wanted.model_version is not None:
-            self.add("model_version = {}", wanted.model_version)
-        if wanted.min_confidence is not None:
-            self.add("confidence >= {}", wanted.min_confidence)
-        if wanted.max_confidence is not None:
-            self.add("confidence <= {}", wanted.max_confidence)
-        if wanted.confident is not None:
+        title = song_filter.title_contains
+        for condition, value in (
+            ("genre = {}", song_filter.genre),
+            ("title_folded LIKE {}", None if title is None else f"%{_escaped(fold(title))}%"),
+            ("batch_id = {}", song_filter.batch_id),
+            ("model_version = {}", song_filter.model_version),
+            ("confidence >= {}", song_filter.min_confidence),
+            ("confidence <= {}", song_filter.max_confidence),
+        ):
+            if value is not None:
+                self.add(condition, value)
+        if song_filter.confident is not None:
             # Literally as in the partial indexes; a prepared plan could not use them with a parameter.
-            self.add("confident" if wanted.confident else "NOT confident")
-        if wanted.verified is not None:
-            self.add("verified_genre IS NOT NULL" if wanted.verified else "verified_genre IS NULL")
+            self.add("confident" if song_filter.confident else "NOT confident")
+        if song_filter.verified is not None:
+            self.add("verified_genre IS NOT NULL" if song_filter.verified else "verified_genre IS NULL")
 
     def add(self, condition: str, *arguments: object) -> None:
         """Add a condition, with `{}` as the placeholder for each argument."""
@@ -251,7 +235,7 @@ class _Conditions:
 
 def _escaped(text: str) -> str:
     """Return a text with LIKE wildcards escaped."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return re.sub(r"[\\%_]", r"\\\g<0>", text)
 
 
 def _song_key(cursor: str, order: SongOrder) -> list[Any]:

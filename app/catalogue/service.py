@@ -1,20 +1,32 @@
-"""Read songs, genres, models and the version of the catalogue."""
+"""Read songs, genres, models and the version of the catalogue; register the loaded model in it."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
+
+import structlog
 
 from app.catalogue.errors import InvalidArgumentError, UnknownGenreError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
+from app.catalogue.songs import register_model
+from app.database.engine import SessionFactory
+from app.database.errors import is_outage, reason
 from app.database.read_pool import Fetch
+from ml.model.manifest import Manifest
 from ml.songs.contract import is_storable
 
 MAX_SEARCH_LENGTH: Final = 500
 MAX_VERSION_LENGTH: Final = 200
+
+RETRY_SECONDS: Final = 0.5
+"""Interval of attempts to register the model."""
+
+log = structlog.get_logger(__name__)
 
 
 class Catalogue:
@@ -38,36 +50,31 @@ class Catalogue:
         self.version = CatalogueVersion(self._repository.version).current
 
     async def songs(
-        self, wanted: SongFilter, order: SongOrder, first: int, after: str | None, *, whole: bool = True
+        self, song_filter: SongFilter, order: SongOrder, first: int, after: str | None, *, whole: bool = True
     ) -> Page[StoredSong]:
         """Return a page of songs, with ties ordered by track ID.
 
         Args:
-            wanted: the songs to list.
+            song_filter: the songs to list.
             order: order of the list.
             first: maximum number of songs.
             after: cursor to continue after.
             whole: whether to also read batch, time and probabilities, which take longer than the rest.
 
         Raises:
-            InvalidArgumentError: `first` or a condition of `wanted` is out of range.
+            InvalidArgumentError: `first` or a condition of `song_filter` is out of range.
             InvalidCursorError: `after` is not a cursor of a song list in this order.
             UnknownGenreError: neither the catalogue nor the model has the genre.
         """
         check_page_size(first)
-        title_contains = wanted.title_contains
-        if title_contains is not None and (
-            len(title_contains) > MAX_SEARCH_LENGTH or not is_storable(title_contains)
-        ):
-            raise InvalidArgumentError(
-                "titleContains", f"must be text of at most {MAX_SEARCH_LENGTH} characters"
-            )
-        _check_confidences(wanted.min_confidence, wanted.max_confidence)
-        if wanted.model_version is not None:
-            check_model_version(wanted.model_version)
-        if wanted.genre is not None:
-            await self.check_genre(wanted.genre)
-        return await self._repository.page(wanted, order, first, after, whole=whole)
+        if song_filter.title_contains is not None:
+            _check_text("titleContains", song_filter.title_contains, MAX_SEARCH_LENGTH)
+        _check_confidences(song_filter.min_confidence, song_filter.max_confidence)
+        if song_filter.model_version is not None:
+            check_model_version(song_filter.model_version)
+        if song_filter.genre is not None:
+            await self.check_genre(song_filter.genre)
+        return await self._repository.page(song_filter, order, first, after, whole=whole)
 
     async def check_genre(self, genre: str) -> None:
         """Check the name of a genre.
@@ -95,8 +102,12 @@ def check_model_version(version: str) -> None:
     Raises:
         InvalidArgumentError: the version is invalid.
     """
-    if len(version) > MAX_VERSION_LENGTH or not is_storable(version):
-        raise InvalidArgumentError("modelVersion", f"must be text of at most {MAX_VERSION_LENGTH} characters")
+    _check_text("modelVersion", version, MAX_VERSION_LENGTH)
+
+
+def _check_text(argument: str, text: str, max_length: int) -> None:
+    if len(text) > max_length or not is_storable(text):
+        raise InvalidArgumentError(argument, f"must be text of at most {max_length} characters")
 
 
 class CatalogueVersion:
@@ -115,11 +126,6 @@ class CatalogueVersion:
     """
 
     def __init__(self, read: Callable[[], Awaitable[uuid.UUID | None]]) -> None:
-        """Make the reader.
-
-        Args:
-            read: sends the statement.
-        """
         self._read = read
         self._next: asyncio.Task[uuid.UUID | None] | None = None
 
@@ -135,3 +141,39 @@ class CatalogueVersion:
         # A call from here on may come after the database has answered: it needs another statement.
         self._next = None
         return await self._read()
+
+
+@asynccontextmanager
+async def model_registered(sessions: SessionFactory, manifest: Manifest) -> AsyncIterator[None]:
+    """Register a model in the database, so that batches can refer to it.
+
+    If the database is not writable, registration is retried in the background; until it succeeds, no
+    batch can be stored.
+    """
+
+    async def register() -> Exception | None:
+        """Register the model; return the error if the database is unavailable."""
+        try:
+            async with sessions.begin() as session:
+                await register_model(session, manifest)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return error
+        return None
+
+    async def retry() -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            if await register() is None:
+                return
+
+    retrying: asyncio.Task[None] | None = None
+    if (error := await register()) is not None:
+        log.warning("cannot register the model, retrying", error=reason(error))
+        retrying = asyncio.create_task(retry())
+    try:
+        yield
+    finally:
+        if retrying is not None:
+            retrying.cancel()

@@ -1,4 +1,4 @@
-"""SQL that writes songs: batches are staged with COPY and merged with one ordered statement."""
+"""SQL that writes the catalogue: batches are staged with COPY and merged with one ordered statement."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, text
+from sqlalchemy import CursorResult, func, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalogue.repository import CatalogueRepository
-from app.database.tables import BatchRow
+from app.database.tables import BatchRow, ModelRow
+from ml.model.manifest import Manifest
 
 _CREATE_STAGE = text("""
     CREATE TEMPORARY TABLE staged_songs (
@@ -101,6 +103,15 @@ _REMOVED = {
     "batch_id": "batch_id = CAST(:batch_id AS uuid)",
     "client_id": "batch_id IN (SELECT id FROM batches WHERE client_id = :client_id)",
 }
+
+
+async def register_model(session: AsyncSession, manifest: Manifest) -> None:
+    """Store the model that batches refer to, unless its version is already stored."""
+    await session.execute(
+        insert(ModelRow)
+        .values(version=manifest.model_version, manifest=manifest.to_json(), registered_at=func.now())
+        .on_conflict_do_nothing()
+    )
 
 
 class SongRepository:

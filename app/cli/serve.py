@@ -120,7 +120,7 @@ async def _work(
     from app.batches.classifier import SongClassifier
     from app.batches.queue import queue_gauges
     from app.batches.worker import Worker
-    from app.catalogue.models import model_registered
+    from app.catalogue.service import model_registered
     from app.database.connect import Database
     from app.database.engine import WORKER_CONNECTIONS, create_engine, create_session_factory
     from app.http.servers import answering

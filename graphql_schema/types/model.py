@@ -8,7 +8,7 @@ from typing import Self
 import strawberry
 from strawberry import field
 
-from app.catalogue import accuracy
+from app.catalogue import verification
 from ml.model.manifest import Manifest
 
 
@@ -112,7 +112,7 @@ class Accuracy:
     upper: float = field(description="The upper bound of the 95 % confidence interval of the share.")
 
     @classmethod
-    def of(cls, found: accuracy.Accuracy) -> Self:
+    def of(cls, found: verification.Accuracy) -> Self:
         """Create it from the counts of the catalogue."""
         lower, upper = found.interval
         return cls(songs=found.songs, correct=found.correct, share=found.share, lower=lower, upper=upper)
@@ -152,7 +152,7 @@ class AccuracyOnVerified:
     )
 
     @classmethod
-    def of(cls, found: accuracy.VerifiedAccuracy) -> Self:
+    def of(cls, found: verification.VerifiedAccuracy) -> Self:
         """Create it from the counts of the catalogue."""
         bins = found.by_confidence
         return cls(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scipy.stats import binomtest
 
-from app.catalogue.accuracy import Accuracy
+from app.catalogue.verification import Accuracy
 from ml.model.artifact import load_ensemble
 from ml.model.manifest import Manifest
 from tests.conftest import ExecuteSql, StartService
