@@ -102,7 +102,7 @@ def classify(  # noqa: PLR0913, PLR0917 - the options of the command
     def send(path: Path) -> dict[str, Any]:
         result = upload(client, path, options, wait=wait, quiet=as_json)
         if explain and result.get("status") == "SUCCEEDED":
-            explained = song_nodes(client, EXPLAINED_SONGS, {"batchId": result["id"]}, songs, page=100)
+            explained = song_nodes(client, EXPLAINED_SONGS, {"batchId": result["id"]}, songs, page_size=100)
             result["songs"] = list(explained)
         return result
 

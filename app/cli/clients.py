@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.clients.credentials import Credential
     from app.settings import Settings
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -101,15 +101,18 @@ def list_(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(
             [{**asdict(account), "source": "database"} for account in accounts]
-            + [{"name": one.client_id, "role": one.role, "source": source} for source, one in configured]
+            + [
+                {"name": client.client_id, "role": client.role, "source": source}
+                for source, client in configured
+            ]
         )
         return
     table: list[tuple[str, ...]] = []
     for account in accounts:
         added, used = _day(account.created_at), _day(account.last_used_at) or "never"
         table.append((account.name, account.role.value, "database", added, used, _secrets(account)))
-    for source, one in configured:
-        table.append((one.client_id, one.role.value, source, "", "", "valid while configured"))
+    for source, client in configured:
+        table.append((client.client_id, client.role.value, source, "", "", "valid while configured"))
     print_table(("client", "role", "kept in", "added", "last used", "secrets"), table)
 
 
@@ -122,7 +125,7 @@ def _duration(text: str) -> timedelta:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
-def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Answer]]) -> Answer:
+def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Result]]) -> Result:
     from app.cli.startup import on_database, settings_or_fail
     from app.clients.administration import ClientAccounts
 
@@ -138,7 +141,7 @@ async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
         sources["GENREGRAPH_CLIENTS"] = SettingsClients(settings.clients.get_secret_value())
     if settings.clients_file is not None:
         sources["GENREGRAPH_CLIENTS_FILE"] = FileClients(settings.clients_file)
-    return [(name, one) for name, source in sources.items() for one in await source.read()]
+    return [(name, client) for name, source in sources.items() for client in await source.read()]
 
 
 def _secrets(account: ClientAccount) -> str:

@@ -84,7 +84,7 @@ def print_outcome(outcome: Outcome, *, as_json: bool = False, err: bool = False)
     elif outcome.stored:
         print_line(f"{name}: {_stored(result)}", err=err)
         _print_problems(result, err=err)
-        genres = [(found["genre"]["name"], found["songCount"]) for found in result["genres"]]
+        genres = [(each["genre"]["name"], each["songCount"]) for each in result["genres"]]
         print_table(("genre", "songs"), genres, err=err)
     else:
         message = result.get("message") or result.get("error") or f"the batch is {result['status'].lower()}"
@@ -109,8 +109,8 @@ def _stored(result: Mapping[str, Any]) -> str:
     )
     if despite := result["rowsClassifiedWithMissingValues"]:
         text += f"\n{counted(despite, 'row')} classified despite missing values"
-    if (least := result["minConfidence"]) > 0:
-        text += f"\n{result['rowsUncertain']:,} of them uncertain (confidence below {least:g})"
+    if (minimum := result["minConfidence"]) > 0:
+        text += f"\n{result['rowsUncertain']:,} of them uncertain (confidence below {minimum:g})"
     return text
 
 
@@ -119,10 +119,10 @@ def print_summary(outcomes: Sequence[Outcome], *, err: bool = False) -> None:
     if len(outcomes) < 2:  # noqa: PLR2004 - several
         return
     rows = []
-    for one in outcomes:
-        state = "stored" if one.stored else "waiting" if one.waiting else Text("refused", "red")
-        counts = (one.result[count] if one.stored else None for count in COUNTS.values())
-        rows.append((str(one.file), state, *counts))
+    for outcome in outcomes:
+        state = "stored" if outcome.stored else "waiting" if outcome.waiting else Text("refused", "red")
+        counts = (outcome.result[count] if outcome.stored else None for count in COUNTS.values())
+        rows.append((str(outcome.file), state, *counts))
     print_table(("file", "", *COUNTS), rows, err=err)
 
 

@@ -13,11 +13,10 @@ from app.cli.bulk import bulk
 from app.cli.classify import classify
 from app.cli.clients import clients
 from app.cli.database import database, migrate, schema
-from app.cli.demo import demo
 from app.cli.evaluate import evaluate
 from app.cli.help import Command, QuickGroup, group
 from app.cli.output import FAILED, INTERRUPTED, Output, print_failure
-from app.cli.serve import serve, worker
+from app.cli.serve import demo, serve, worker
 from app.cli.songs import genres, labels, song, songs
 from app.cli.training import learn, sample_data, train, tune
 from app.cli.verify import verify

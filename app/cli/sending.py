@@ -75,8 +75,8 @@ class FileProgress(Progress):
 
     def classified(self, batch: Mapping[str, Any]) -> None:
         """Show how many rows of a batch have been processed."""
-        rows, of = batch["rowsProcessed"], batch["rowsUploaded"]
-        self._show("classifying", rows, of or None, f"{rows:,} of {of:,} rows" if of else "")
+        rows, total = batch["rowsProcessed"], batch["rowsUploaded"]
+        self._show("classifying", rows, total or None, f"{rows:,} of {total:,} rows" if total else "")
 
     def _show(self, doing: str, done: int, total: int | None, amount: str) -> None:
         (task,) = self.tasks

@@ -111,18 +111,18 @@ def songs(  # noqa: PLR0913, PLR0917 - the options of the command
 
 
 def song_nodes(
-    client: Service, query: str, variables: Mapping[str, Any], most: float, *, page: int = MAX_PAGE
+    client: Service, query: str, variables: Mapping[str, Any], limit: float, *, page_size: int = MAX_PAGE
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield at most `most` songs of a query of `songs` with the variables `first` and `after`, by page."""
-    after, left = None, most
-    while left > 0:
-        size = int(min(left, page))
-        found = client.execute(query, {**variables, "first": size, "after": after})["songs"]
-        yield from found["nodes"]
-        if not found["pageInfo"]["hasNextPage"]:
+    """Yield up to `limit` songs of a query with the variables `first` and `after`, page by page."""
+    after = None
+    while limit > 0:
+        size = int(min(limit, page_size))
+        page = client.execute(query, {**variables, "first": size, "after": after})["songs"]
+        yield from page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
             return
-        after = found["pageInfo"]["endCursor"]
-        left -= size
+        after = page["pageInfo"]["endCursor"]
+        limit -= size
 
 
 @for_service
