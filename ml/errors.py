@@ -1,4 +1,4 @@
-"""The base of errors that the user of a command can act on."""
+"""Errors that the user of a command can act on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ class UserError(Exception):
     """
 
     exit_code: int = 1
+
+
+class UsageError(UserError):
+    """The arguments are unusable: a missing input, or an output that must not be replaced."""
+
+    exit_code = 2
+
+
+class UnreachableError(UserError):
+    """A server that the command needs cannot be reached, or the connection was lost."""
+
+    exit_code = 3
 
 
 def first_problem(error: ValidationError) -> str:

@@ -21,20 +21,14 @@ from app.database.engine import connected
 from app.database.errors import DATABASE_ERRORS, is_outage, reason
 from app.database.migrate import current_revision, is_behind
 from app.database.url import DatabaseUrlError
-from ml.bulk.errors import BulkError, BulkUsageError
 from ml.bulk.report import BulkSummary
 from ml.bulk.run import OnResult, Run
+from ml.errors import UnreachableError, UsageError, UserError
 from ml.model.drift import by_group
 from ml.model.manifest import Manifest
 
 CLIENT_ID = "bulk"
 """Client ID of bulk batches."""
-
-
-class DatabaseLostError(BulkError):
-    """The database is unreachable or the connection was lost; nothing was stored."""
-
-    exit_code = 3
 
 
 class BulkStore:
@@ -49,12 +43,12 @@ class BulkStore:
             result_retention: how long the batch's results can be downloaded.
 
         Raises:
-            BulkUsageError: the URL is invalid.
+            UsageError: the URL is invalid.
         """
         try:
             self._database = Database(database_url)
         except DatabaseUrlError as error:
-            raise BulkUsageError(f"--output: {error}") from error
+            raise UsageError(f"--output: {error}") from error
         self._manifest = manifest
         # Features are kept if the run gives them out.
         self._storage = Storage(manifest.genres, keeps_features=True, result_retention=result_retention)
@@ -63,8 +57,8 @@ class BulkStore:
         """Check that the database is reachable and its schema is current.
 
         Raises:
-            DatabaseLostError: the database is unreachable or rejects the connection.
-            BulkError: the tables are missing or belong to an earlier release.
+            UnreachableError: the database is unreachable or rejects the connection.
+            UserError: the tables are missing or belong to an earlier release.
         """
 
         async def look() -> str | None:
@@ -74,12 +68,12 @@ class BulkStore:
         try:
             revision = asyncio.run(look())
         except DATABASE_ERRORS as error:
-            raise DatabaseLostError(
+            raise UnreachableError(
                 f"cannot reach the database {self._database.url.shown}: {reason(error)}"
             ) from error
         if is_behind(revision):  # a newer release's schema works with this code
             state = "has no genregraph tables" if revision is None else f"is at revision {revision}"
-            raise BulkError(
+            raise UserError(
                 f"the database {self._database.url.shown} {state}: run `genregraph migrate` with "
                 "GENREGRAPH_DATABASE_URL set to it"
             )
@@ -98,8 +92,8 @@ class BulkStore:
             A summary; if the input was rejected, nothing was stored.
 
         Raises:
-            DatabaseLostError: the connection was lost; nothing was stored.
-            BulkError: the run failed; nothing was stored.
+            UnreachableError: the connection was lost; nothing was stored.
+            UserError: the run failed; nothing was stored.
         """
 
         async def work() -> BulkSummary:
@@ -140,7 +134,7 @@ class BulkStore:
         except DATABASE_ERRORS as error:
             message = f"the database {self._database.url.shown} failed, nothing was stored: {reason(error)}"
             lost = is_outage(error) or not isinstance(error, SQLAlchemyError | asyncpg.PostgresError)
-            raise (DatabaseLostError if lost else BulkError)(message) from error
+            raise (UnreachableError if lost else UserError)(message) from error
 
     async def _stage(self, transaction: BatchTransaction, run: Run, progress: OnResult) -> int:
         """Stage songs as workers return them, and return their number."""

@@ -19,8 +19,7 @@ from ml.songs.problems import OnInvalidRow, OnMissingValue
 
 if TYPE_CHECKING:
     from ml.bulk.report import BulkSummary
-    from ml.bulk.run import OnResult, Run
-    from ml.bulk.tasks import Model, PartResult
+    from ml.bulk.run import Model, OnResult, PartResult, Run
 
 _DATABASES = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
@@ -118,7 +117,7 @@ def _sink(
     from app.batches.bulk import BulkStore
     from app.settings import load_settings
     from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
-    from ml.bulk.tasks import Model
+    from ml.bulk.run import Model
     from ml.model.artifact import load_ensemble
 
     manifest = load_ensemble(model).manifest

@@ -1,8 +1,7 @@
 """Classify whole catalogues on Dask, from many files to Parquet or another sink.
 
-inputs          finds the files
-tasks           classifies a part of a file, on a worker
-run             keeps the workers busy and yields results in input order
+inputs          finds the files and splits them
+run             keeps the workers busy with parts of files and yields results in input order
 report          findings per file and the summary of a run
 parquet_output  writes a folder of Parquet files, completely or not at all
 cluster         local processes, or a Dask scheduler

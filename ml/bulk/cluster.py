@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from distributed import Client, LocalCluster
 
-from ml.bulk.errors import ClusterError
+from ml.errors import UnreachableError
 
 CONNECT_SECONDS = 15
 """How long a scheduler may take to respond, and then to have a worker."""
@@ -38,22 +38,19 @@ def local_cluster(workers: int) -> Iterator[Client]:
 
 @contextmanager
 def scheduler_at(address: str) -> Iterator[Client]:
-    """Yield a client of a Dask scheduler.
-
-    Args:
-        address: `tcp://host:port`, or another address that Dask supports.
+    """Yield a client of the Dask scheduler at `tcp://host:port`, or at another address that Dask supports.
 
     Raises:
-        ClusterError: it does not respond, or has no workers.
+        UnreachableError: it does not respond, or has no workers.
     """
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).strip() or "no answer"
-        raise ClusterError(f"cannot reach the Dask scheduler {address}: {reason}") from error
+        raise UnreachableError(f"cannot reach the Dask scheduler {address}: {reason}") from error
     with client:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
-            raise ClusterError(f"the Dask scheduler {address} has no workers") from error
+            raise UnreachableError(f"the Dask scheduler {address} has no workers") from error
         yield client

@@ -1,7 +1,13 @@
-"""Find input files by path, glob or object-store URL, with fsspec."""
+"""Find input files by path, glob or object-store URL, and split CSV files into ranges of rows.
+
+CSV files are split between records, so that several processes can read them. Splitting at line ends is not
+enough, since quoted cells may contain them. Records are found without parsing cells, and each range knows its
+first physical line, so that problems have the right line numbers.
+"""
 
 from __future__ import annotations
 
+import io
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +16,16 @@ from typing import Any, BinaryIO, cast
 
 from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
-from ml.bulk.errors import BulkError, BulkUsageError
+from ml.errors import UsageError, UserError
+from ml.songs.csv_records import START, FilePosition, RecordReader, UnreadableFileError
+from ml.songs.csv_songs import SongFile, SongFileState
+from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 
-_PARQUET = (".parquet", ".pq")
+RANGE_BYTES = 8 * 2**20
+"""Approximate size of a range."""
+
+STEP_ROWS = 100
+"""Maximum rows between checks of a range's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,70 +48,128 @@ class InputFile:
     @property
     def is_parquet(self) -> bool:
         """Whether it is a Parquet file; otherwise it is CSV."""
-        return self.name.lower().endswith(_PARQUET)
+        return self.name.lower().endswith((".parquet", ".pq"))
 
     def open(self) -> BinaryIO:
         """Open it for reading, seekable.
 
         Raises:
-            BulkError: it cannot be opened.
+            UserError: it cannot be opened.
         """
         filesystem, path = url_to_fs(self.url)
         try:
             return cast("BinaryIO", filesystem.open(path, "rb"))
         except OSError as error:
-            raise BulkError(f"{self.shown} cannot be opened: {error.strerror or error}") from error
+            raise UserError(f"{self.shown} cannot be opened: {error.strerror or error}") from error
 
 
 def filesystem_of(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a path or URL, and the path in it.
 
     Raises:
-        BulkUsageError: the protocol is unknown, or its package is not installed.
+        UsageError: the protocol is unknown, or its package is not installed.
     """
     try:
         filesystem, path = url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise BulkUsageError(f"{url}: {error}") from error
+        raise UsageError(f"{url}: {error}") from error
     return filesystem, str(path)
 
 
 def find_inputs(inputs: Sequence[str]) -> list[InputFile]:
     """Return the files of paths, globs and URLs in this order; globs are sorted by name.
 
-    A file that is given twice is read once, at its first position.
+    A file that is named twice is read once, at its first position.
 
     Raises:
-        BulkUsageError: an input does not exist, or is neither CSV nor Parquet.
+        UsageError: an input does not exist, or is neither CSV nor Parquet.
     """
-    sizes: dict[str, int] = {}
-    for given in inputs:
-        for url, size in _files(given):
-            sizes.setdefault(url, size)
-    files = [InputFile(url, size) for url, size in sizes.items()]
+    files = list({file.url: file for pattern in inputs for file in _files(pattern)}.values())
     for file in files:
         if not file.is_parquet and not file.name.lower().endswith(".csv"):
-            raise BulkUsageError(f"{file.shown}: the name of a song file must end in .csv or .parquet")
+            raise UsageError(f"{file.shown}: the name of a song file must end in .csv or .parquet")
     return files
 
 
-def _files(given: str) -> Iterator[tuple[str, int]]:
-    filesystem, path = filesystem_of(given)
+def _files(pattern: str) -> Iterator[InputFile]:
+    filesystem, path = filesystem_of(pattern)
     try:
         if filesystem.isfile(path) or not has_magic(path):
-            found = {path: filesystem.info(path)}
+            matches = {path: filesystem.info(path)}
         else:
-            found = dict(sorted(filesystem.glob(path, detail=True).items()))
+            matches = dict(sorted(filesystem.glob(path, detail=True).items()))
     except FileNotFoundError as error:
-        raise BulkUsageError(f"{given}: the file does not exist") from error
+        raise UsageError(f"{pattern}: the file does not exist") from error
     except Exception as error:  # file systems raise their own errors
-        raise BulkUsageError(f"{given}: cannot be listed: {error}") from error
-    files = {path: info for path, info in found.items() if info["type"] == "file"}
-    if found and not files:
-        raise BulkUsageError(f"{given}: is a folder; name its files, such as {given.rstrip('/')}/*.csv")
+        raise UsageError(f"{pattern}: cannot be listed: {error}") from error
+    files = {path: info for path, info in matches.items() if info["type"] == "file"}
+    if matches and not files:
+        raise UsageError(f"{pattern}: is a folder; name its files, such as {pattern.rstrip('/')}/*.csv")
     if not files:
-        raise BulkUsageError(f"{given}: no file matches")
+        raise UsageError(f"{pattern}: no file matches")
     for path, info in files.items():
         if info["size"] is None:
-            raise BulkUsageError(f"{given}: the server does not report the size")
-        yield str(filesystem.unstrip_protocol(path)), int(info["size"])
+            raise UsageError(f"{pattern}: the server does not report the size")
+        yield InputFile(str(filesystem.unstrip_protocol(path)), int(info["size"]))
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRange:
+    """Consecutive whole records of a song CSV, and in a file's first range its header.
+
+    `size` is the number of bytes; None for a range that becomes unreadable before the end of the file.
+    `header` are the column names; None in the first range.
+    """
+
+    start: FilePosition = START
+    size: int | None = None
+    header: tuple[str, ...] | None = None
+
+    def read(self, file: BinaryIO, name: str, on_missing_value: OnMissingValue) -> SongFile:
+        """Return a reader of this range of a seekable file that skips invalid rows.
+
+        Raises:
+            EOFError: the file is shorter than it was.
+        """
+        file.seek(self.start.offset)
+        if self.size is not None:
+            file = io.BytesIO(file.read(self.size))
+            if len(file.getbuffer()) < self.size:
+                raise EOFError
+        return SongFile(
+            file,
+            name=name,
+            on_invalid_row=OnInvalidRow.SKIP_ROW,
+            on_missing_value=on_missing_value,
+            start=SongFileState(self.start, self.header),
+        )
+
+
+def csv_ranges(
+    file: BinaryIO,
+    name: str,
+    on_missing_value: OnMissingValue,
+    range_bytes: int = RANGE_BYTES,
+    step_rows: int = STEP_ROWS,
+) -> Iterator[CsvRange]:
+    """Split a song CSV into ranges of at least one record each.
+
+    If a problem makes the file unreadable, the reader of the last range reports it.
+    """
+    header: tuple[str, ...] | None = None
+    start, any_rows = START, True  # a file without rows is a range too, whose reader reports that
+    try:
+        song_file = SongFile(file, name=name, on_missing_value=on_missing_value)
+        columns = song_file.read_header()
+        file.seek(song_file.state.position.offset)
+        records = RecordReader(file, song_file.state.position)
+        while records.take(step_rows) is not None:
+            any_rows = True
+            if (size := records.position.offset - start.offset) >= range_bytes:
+                yield CsvRange(start, size, header)
+                header, start, any_rows = columns, records.position, False
+    except (UnreadableFileError, InvalidSongFileError):
+        yield CsvRange(start, None, header)
+        return
+    if any_rows:
+        yield CsvRange(start, records.position.offset - start.offset, header)

@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.bulk.errors import BulkError, BulkUsageError
 from ml.bulk.inputs import filesystem_of
 from ml.bulk.report import BulkSummary
 from ml.bulk.run import OnResult, Run
+from ml.errors import UsageError, UserError
 from ml.songs.contract import superseded_rows
 
 PART_ROWS = 100_000
@@ -42,14 +42,12 @@ class ParquetOutput:
     """A folder for classified songs, on any file system that fsspec supports."""
 
     def __init__(self, url: str, *, overwrite: bool = False) -> None:
-        """Check the folder without writing anything.
+        """Check the folder, which need not exist, without writing anything.
 
-        Args:
-            url: the folder, which need not exist.
-            overwrite: replace an earlier output once the new one is complete.
+        With `overwrite`, an earlier output is replaced once the new one is complete.
 
         Raises:
-            BulkUsageError: it contains something that must not be replaced.
+            UsageError: it contains something that must not be replaced.
         """
         self.filesystem, path = filesystem_of(url)
         self._path = path.rstrip("/")
@@ -59,20 +57,20 @@ class ParquetOutput:
         try:
             self._check(overwrite)
         except OSError as error:
-            raise BulkUsageError(f"{url}: cannot be listed: {error.strerror or error}") from error
+            raise UsageError(f"{url}: cannot be listed: {error.strerror or error}") from error
 
     def _check(self, overwrite: bool) -> None:
         if not self.filesystem.exists(self._path):
             return
         if not self.filesystem.isdir(self._path):
-            raise BulkUsageError(f"{self._shown}: is a file; name a folder for the output")
+            raise UsageError(f"{self._shown}: is a file; name a folder for the output")
         self._was_there = True
         names = self._names()
         if names and not overwrite:
-            raise BulkUsageError(f"{self._shown}: is not empty; name another folder, or use --overwrite")
+            raise UsageError(f"{self._shown}: is not empty; name another folder, or use --overwrite")
         others = [name for name in names if not any(fnmatch(name, pattern) for pattern in _OURS)]
         if others:
-            raise BulkUsageError(
+            raise UsageError(
                 f"{self._shown}: contains {others[0]}, not part of an earlier output; name another folder"
             )
 
@@ -85,7 +83,7 @@ class ParquetOutput:
         """Yield the path of a temporary folder for parts; an earlier output is kept.
 
         Raises:
-            BulkError: the output cannot be written.
+            UserError: the output cannot be written.
         """
         path = f"{self._path}/{self._scratch}"
         try:
@@ -97,7 +95,7 @@ class ParquetOutput:
                 if not self._was_there and not self._names():
                     self.filesystem.rm(self._path, recursive=True)
         except OSError as error:
-            raise BulkError(f"{self._shown}: cannot be written: {error.strerror or error}") from error
+            raise UserError(f"{self._shown}: cannot be written: {error.strerror or error}") from error
 
     def publish(self, names: Sequence[str], manifest: dict[str, Any]) -> None:
         """Replace an earlier output with the parts in the temporary folder, and mark it as complete."""
@@ -121,18 +119,10 @@ def classify_to_parquet(
 ) -> BulkSummary:
     """Write the songs of a run to a folder; the last row with a track ID wins.
 
-    Args:
-        output: the folder.
-        min_confidence: songs below this confidence are uncertain.
-        run: the run.
-        progress: called with the result of each part.
-        part_rows: approximate number of songs per output file.
-
-    Returns:
-        The summary; if the run was refused, nothing was written.
+    Songs below `min_confidence` are uncertain. If the run is refused, nothing is written.
 
     Raises:
-        BulkError: the run failed; nothing was written.
+        UserError: the run failed; nothing was written.
     """
     started = datetime.now(UTC)
     version = run.model.version
@@ -214,9 +204,9 @@ def _write_parts(
     batches = read.iter_batches(part_rows, use_threads=False) if len(superseded) else [None]
     for batch in batches:  # an output without songs still has a schema
         table = pa.Table.from_batches([batch] if batch is not None else [], read.schema_arrow)
-        left_out = superseded[first : first + len(table)]
+        kept = ~superseded[first : first + len(table)]
         first += len(table)
-        table = table.filter(pa.array(~left_out))
+        table = table.filter(pa.array(kept))
         name = f"part-{len(parts):05d}.parquet"
         pq.write_table(table, f"{folder}/{name}", filesystem=filesystem)
         parts[name] = len(table)

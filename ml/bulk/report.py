@@ -57,7 +57,6 @@ class BulkSummary:
     """The summary of a run.
 
     Attributes:
-        model_version: the version of the model.
         findings: the findings in all files.
         by_file: the findings in each file, by `InputFile.shown`.
         refused: whether nothing was written because of the findings.

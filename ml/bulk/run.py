@@ -7,22 +7,129 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from distributed import Client, Future
+from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
+from distributed.scheduler import KilledWorker
 
-from ml.bulk.errors import task_errors
-from ml.bulk.inputs import InputFile
+from ml.bulk.inputs import RANGE_BYTES, CsvRange, InputFile, csv_ranges
 from ml.bulk.report import Findings
-from ml.bulk.tasks import FilePart, Model, PartResult, classify_part
-from ml.songs.csv_songs import RANGE_BYTES, CsvRange, csv_ranges
-from ml.songs.parquet_songs import find_parquet_ranges
+from ml.errors import UnreachableError, UserError
+from ml.model.artifact import ArtifactError, load_ensemble
+from ml.model.ensemble import Ensemble
+from ml.songs.contract import Songs
+from ml.songs.csv_songs import SongFile
+from ml.songs.parquet_songs import ParquetSongs, find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
+
+_TASKS_PER_THREAD = 3
+"""One running, one queued, and one whose result waits for an earlier one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model: a folder that workers can read, and the version that it must contain."""
+
+    folder: str
+    version: str
+
+    def load(self) -> Ensemble:
+        """Return the model, loaded once in each process.
+
+        Raises:
+            UserError: it is unusable here, or has another version.
+        """
+        return _load(self)
+
+
+@lru_cache(maxsize=1)
+def _load(model: Model) -> Ensemble:
+    try:
+        ensemble = load_ensemble(Path(model.folder))
+    except ArtifactError as error:
+        raise UserError(f"a worker cannot use the model: {error}") from error
+    version = ensemble.manifest.model_version
+    if version != model.version:
+        raise UserError(f"a worker found model {version} in {model.folder}, not {model.version}")
+    return ensemble
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Some rows of an input file, and their approximate size in bytes."""
+
+    file: InputFile
+    size: int
+    rows: CsvRange | range
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """The result of a part with n classified songs, in file order.
+
+    Attributes:
+        track_ids: shape (n,).
+        titles: n titles.
+        probabilities: shape (n, genres), in the order of the model's genres.
+        songs: the songs with their features; None unless they are kept.
+    """
+
+    part: FilePart
+    findings: Findings
+    track_ids: npt.NDArray[np.int64]
+    titles: list[str]
+    probabilities: npt.NDArray[np.float64]
+    songs: Songs | None = None
+
 
 OnResult = Callable[[PartResult], None]
 """Called with the result of each part."""
 
-_TASKS_PER_THREAD = 3
-"""One running, one queued, and one whose result waits for an earlier one."""
+
+def classify_part(
+    part: FilePart, model: Model, on_missing_value: OnMissingValue, keeps_features: bool, check_only: bool
+) -> PartResult:
+    """Read, check and classify a part, on a worker; with `check_only`, classify nothing.
+
+    Raises:
+        UserError: the file is unreadable or has changed, or the model is unusable.
+    """
+    ensemble = model.load()
+    findings = Findings()
+    chunks, titles, track_ids = list[Songs](), list[str](), [np.zeros(0, np.int64)]
+    probabilities = [np.zeros((0, len(ensemble.genres)))]
+    with part.file.open() as opened:
+        try:
+            reader: SongFile | ParquetSongs
+            if isinstance(part.rows, range):
+                reader = ParquetSongs(opened, part.rows, on_missing_value=on_missing_value)
+            else:
+                reader = part.rows.read(opened, part.file.name, on_missing_value)
+            findings.report = reader.report
+            for songs in reader.chunks():
+                if not check_only:
+                    prediction = ensemble.classify(songs)
+                    findings.songs_outside = findings.songs_outside + prediction.songs_outside
+                    track_ids.append(songs.track_ids)
+                    titles += songs.titles
+                    probabilities.append(prediction.probabilities)
+                    if keeps_features:
+                        chunks.append(songs)
+        except InvalidSongFileError:
+            findings.unreadable = True
+        except EOFError:
+            raise UserError(f"{part.file.shown} changed while it was read") from None
+        except OSError as error:
+            raise UserError(f"{part.file.shown} cannot be read: {error}") from error
+    kept = Songs.concatenated(chunks) if chunks else None
+    return PartResult(part, findings, np.concatenate(track_ids), titles, np.concatenate(probabilities), kept)
 
 
 class Run:
@@ -32,7 +139,6 @@ class Run:
     grow with the input. Dask repeats the tasks of dead workers.
 
     Attributes:
-        model: the model.
         findings: the findings so far in all files.
         by_file: the findings in each file, by `InputFile.shown`.
     """
@@ -48,17 +154,7 @@ class Run:
         keeps_features: bool = False,
         range_bytes: int = RANGE_BYTES,
     ) -> None:
-        """Create the run.
-
-        Args:
-            client: the client of the cluster.
-            files: the files.
-            model: the model.
-            on_invalid_row: whether an invalid row refuses the whole run.
-            on_missing_value: what to do with rows with missing values.
-            keeps_features: whether results include the features of the songs.
-            range_bytes: approximate size of the parts of a CSV file.
-        """
+        """Create the run; with `REJECT_FILE`, an invalid row in any file refuses the whole run."""
         self.model = model
         self.findings = Findings()
         self.by_file = {file.shown: Findings() for file in files}
@@ -80,33 +176,32 @@ class Run:
         Once the run is refused, the rest is only checked, so that the findings are complete.
 
         Raises:
-            BulkError: a file or the model cannot be used.
-            ClusterError: the cluster was lost.
+            UserError: a file or the model cannot be used.
+            UnreachableError: the cluster was lost.
         """
         limit = _TASKS_PER_THREAD * max(1, sum(self._client.nthreads().values()))
-        under_way: deque[Future[PartResult]] = deque()
+        pending: deque[Future[PartResult]] = deque()
         try:
             for part in self._parts():
                 options = (self._on_missing_value, self._keeps_features, self.refused)
-                future = self._client.submit(classify_part, part, self.model, *options, pure=False)
-                under_way.append(future)
-                if len(under_way) == limit:
-                    yield self._result_of(under_way.popleft())
-            while under_way:
-                yield self._result_of(under_way.popleft())
+                pending.append(self._client.submit(classify_part, part, self.model, *options, pure=False))
+                if len(pending) == limit:
+                    yield self._result_of(pending.popleft())
+            while pending:
+                yield self._result_of(pending.popleft())
         finally:
-            if under_way:
-                self._client.cancel(list(under_way), force=True)
+            if pending:
+                self._client.cancel(list(pending), force=True)
 
     def _result_of(self, future: Future[PartResult]) -> PartResult:
-        with task_errors():
+        with _task_errors():
             result = future.result()
-        self._note(result.part.file, result.findings)
+        self._add(result.part.file, result.findings)
         return result
 
-    def _note(self, file: InputFile, found: Findings) -> None:
-        self.by_file[file.shown].add(found)
-        self.findings.add(found, f"{file.name}: " if len(self._files) > 1 else "")
+    def _add(self, file: InputFile, findings: Findings) -> None:
+        self.by_file[file.shown].add(findings)
+        self.findings.add(findings, f"{file.name}: " if len(self._files) > 1 else "")
 
     def _parts(self) -> Iterator[FilePart]:
         """Split the files. Only large CSV files must be read to find where."""
@@ -119,10 +214,26 @@ class Run:
                     try:
                         ranges = find_parquet_ranges(opened, on_missing_value=self._on_missing_value)
                     except InvalidSongFileError as error:
-                        self._note(file, Findings(error.report, unreadable=True))
+                        self._add(file, Findings(error.report, unreadable=True))
                         continue
                     rows = ranges[-1].stop
                     yield from (FilePart(file, file.size * len(part) // rows, part) for part in ranges)
                     continue
                 for piece in csv_ranges(opened, file.name, self._on_missing_value, self._range_bytes):
                     yield FilePart(file, piece.size or file.size - piece.start.offset, piece)
+
+
+@contextmanager
+def _task_errors() -> Iterator[None]:
+    """Convert errors of tasks and of Dask to `UserError`."""
+    try:
+        yield
+    except KilledWorker as error:
+        message = "workers died repeatedly on the same task; they may have too little memory"
+        raise UserError(message) from error
+    except (FutureCancelledError, CommClosedError) as error:
+        raise UnreachableError("the Dask scheduler was lost") from error
+    except ModuleNotFoundError as error:
+        raise UserError(f"a worker has no {error.name}; install genregraph[bulk] there, too") from error
+    except OSError as error:
+        raise UserError(f"a worker failed: {error}") from error

@@ -10,7 +10,7 @@ from distributed import Client
 
 from app import resource
 from ml.bulk.cluster import local_cluster
-from ml.bulk.tasks import Model
+from ml.bulk.run import Model
 from ml.model.artifact import load_ensemble
 from tests.cli.command import run
 

@@ -11,8 +11,7 @@ import pytest
 from ml.bulk.cluster import local_cluster
 from ml.bulk.inputs import find_inputs
 from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
-from ml.bulk.run import Run
-from ml.bulk.tasks import Model, PartResult
+from ml.bulk.run import Model, PartResult, Run
 from tests.ml.bulk.files import songs_in, write_csv
 from tests.support.songs import song_rows
 

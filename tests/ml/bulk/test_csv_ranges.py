@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml.bulk.inputs import CsvRange, csv_ranges
 from ml.bulk.report import Findings
-from ml.songs.csv_songs import CsvRange, SongFile, csv_ranges
+from ml.songs.csv_songs import SongFile
 from ml.songs.problems import (
     InvalidSongFileError,
     OnInvalidRow,
