@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -27,16 +32,156 @@ from app.database.errors import is_outage
 from app.database.tables import BatchRow, BatchStatus
 from app.errors import Code
 from app.http.responses import RefusedRequestError
-from app.http.result_files import CsvWriter, JsonLinesWriter, ParquetWriter, ResultColumns, Writer
 
-_GONE = "The results of this batch are no longer kept. Query `songs(batchId:)` for those still stored."
+_GONE: Final = "The results of this batch are no longer kept. Query `songs(batchId:)` for those still stored."
 
-Part = tuple[SongPart, Sequence[int]]
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+"""Characters that start a formula in spreadsheets, or are skipped before one; includes full-width signs."""
 
-_FORMATS: dict[str, tuple[str, Callable[[ResultColumns], Writer]]] = {
-    "csv": ("text/csv; charset=utf-8", CsvWriter),
-    "jsonl": ("application/jsonl", JsonLinesWriter),
-    "parquet": ("application/vnd.apache.parquet", ParquetWriter),
+_PARTS_PER_ROW_GROUP: Final = 25
+
+Row = tuple[Any, ...]
+"""The values of a song, one for each of `ResultColumns.names`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumns:
+    """The columns of a download, and the values that all songs of a batch share."""
+
+    genres: Sequence[str]
+    min_confidence: float
+    model_version: str
+    classified_at: datetime
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return (
+            *("trackID", "title", "genre", "verifiedGenre", "confidence", "confident"),
+            *(f"probability_{genre}" for genre in self.genres),
+            *("modelVersion", "classifiedAt"),
+        )
+
+    def rows(self, part: SongPart, omitted: Sequence[int], verified: Mapping[int, str]) -> Iterator[Row]:
+        """Yield the rows of a part without the songs of the omitted ordinals.
+
+        `verified` contains the currently verified genres by track ID.
+        """
+        without = {ordinal - part.first_ordinal for ordinal in omitted}
+        best, confidences = part.best.tolist(), part.confidences.tolist()
+        probabilities = part.probabilities.tolist()
+        for row, track_id in enumerate(part.track_ids.tolist()):
+            if row not in without:
+                confidence = confidences[row]
+                yield (
+                    *(track_id, part.titles[row], self.genres[best[row]], verified.get(track_id)),
+                    *(confidence, confidence >= self.min_confidence, *probabilities[row]),
+                    *(self.model_version, self.classified_at),
+                )
+
+
+class _Writer(ABC):
+    """Encodes rows as a file, part by part."""
+
+    def __init__(self, columns: ResultColumns) -> None:
+        self._columns = columns.names
+        self._file = io.BytesIO()
+
+    @abstractmethod
+    def _add(self, rows: Iterator[Row]) -> None:
+        """Write the rows of a part to the file, now or later."""
+
+    def write(self, rows: Iterator[Row]) -> bytes:
+        """Add the rows of a part, and return the bytes that are ready."""
+        self._add(rows)
+        return self._take()
+
+    def end(self) -> bytes:
+        """Complete the file, and return the remaining bytes."""
+        return self._take()
+
+    def _take(self) -> bytes:
+        data = self._file.getvalue()
+        self._file.seek(0)
+        self._file.truncate()
+        return data
+
+
+class _CsvWriter(_Writer):
+    """Writes CSV that is safe for spreadsheets."""
+
+    def __init__(self, columns: ResultColumns) -> None:
+        super().__init__(columns)
+        text = io.TextIOWrapper(self._file, encoding="utf-8", newline="", write_through=True)
+        self._writer = csv.writer(text, lineterminator="\n")
+        self._writer.writerow(map(_spreadsheet_safe, self._columns))
+
+    def _add(self, rows: Iterator[Row]) -> None:
+        self._writer.writerows(map(self._cells, rows))
+
+    def _cells(self, row: Row) -> Row:
+        track_id, title, genre, verified, confidence, confident, *probabilities, version, moment = row
+        return (
+            *(track_id, *map(_spreadsheet_safe, (title, genre, verified or ""))),
+            *(confidence, "true" if confident else "false", *probabilities, version, moment.isoformat()),
+        )
+
+
+class _JsonLinesWriter(_Writer):
+    """Writes one JSON object per line."""
+
+    def _add(self, rows: Iterator[Row]) -> None:
+        for *values, moment in rows:
+            line = dict(zip(self._columns, (*values, moment.isoformat()), strict=True))
+            self._file.write(json.dumps(line).encode() + b"\n")
+
+
+class _ParquetWriter(_Writer):
+    """Writes Parquet, with several parts per row group."""
+
+    def __init__(self, columns: ResultColumns) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - slow to import, and not needed at startup
+        from pyarrow import parquet  # noqa: PLC0415
+
+        super().__init__(columns)
+        types = (pa.int64(), *(pa.string(),) * 3, pa.float64(), pa.bool_())
+        probabilities = (pa.float64(),) * len(columns.genres)
+        last = (pa.string(), pa.timestamp("us", tz="UTC"))
+        fields = zip(self._columns, (*types, *probabilities, *last), strict=True)
+        self._table = pa.table
+        self._schema = pa.schema(list(fields))
+        self._writer = parquet.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema)
+        self._rows: list[Row] = []
+        self._parts = 0
+
+    def _add(self, rows: Iterator[Row]) -> None:
+        self._rows += rows
+        self._parts += 1
+        if self._parts % _PARTS_PER_ROW_GROUP == 0:
+            self._write_row_group()
+
+    def end(self) -> bytes:
+        """Write the last row group and the footer."""
+        self._write_row_group()
+        self._writer.close()
+        return super().end()
+
+    def _write_row_group(self) -> None:
+        if self._rows:
+            columns = [list(values) for values in zip(*self._rows, strict=True)]
+            self._writer.write_table(self._table(columns, schema=self._schema))
+            self._rows = []
+
+
+def _spreadsheet_safe(text: str) -> str:
+    """Return a text that spreadsheets do not run as a formula, with an apostrophe in front if needed."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+_FORMATS: Final[dict[str, tuple[str, type[_Writer]]]] = {
+    "csv": ("text/csv; charset=utf-8", _CsvWriter),
+    "jsonl": ("application/jsonl", _JsonLinesWriter),
+    "parquet": ("application/vnd.apache.parquet", _ParquetWriter),
 }
 
 
@@ -44,7 +189,7 @@ def batch_songs_routes(batches: Batches, catalogue: Catalogue) -> list[Route]:
     """Return the routes; `id` is `Batch.id` or the UUID in it."""
 
     def route(extension: str) -> Route:
-        media_type, make_writer = _FORMATS[extension]
+        media_type, writer = _FORMATS[extension]
 
         async def download(request: Request) -> Response:
             try:
@@ -56,7 +201,7 @@ def batch_songs_routes(batches: Batches, catalogue: Catalogue) -> list[Route]:
                     model_version=batch.model_version,
                     classified_at=batch.finished_at or batch.created_at,
                 )
-                data = _bytes(batches.results(batch), catalogue, make_writer, columns)
+                data = _encoded(batches.results(batch), catalogue, writer, columns)
                 first = await anext(data)  # an error up to here can still become an error response
             except ResultsGoneError:
                 raise RefusedRequestError(Code.RESULTS_GONE, _GONE) from None
@@ -106,24 +251,18 @@ def _batch_id(text: str) -> uuid.UUID | None:
     return None
 
 
-async def _bytes(
-    parts: AsyncIterator[Part],
+async def _encoded(
+    parts: AsyncIterator[tuple[SongPart, Sequence[int]]],
     catalogue: Catalogue,
-    make_writer: Callable[[ResultColumns], Writer],
+    make_writer: Callable[[ResultColumns], _Writer],
     columns: ResultColumns,
 ) -> AsyncGenerator[bytes, None]:
     writer = await anyio.to_thread.run_sync(make_writer, columns)
-
-    def encoded(rows: Iterator[tuple[Any, ...]]) -> bytes:
-        writer.write(rows)
-        return writer.taken()
-
-    async for part, left_out in parts:
+    async for part, omitted in parts:
         verified = await catalogue.verified_genres(part.track_ids.tolist())
-        if data := await anyio.to_thread.run_sync(encoded, columns.rows(part, left_out, verified)):
+        if data := await anyio.to_thread.run_sync(writer.write, columns.rows(part, omitted, verified)):
             yield data
-    await anyio.to_thread.run_sync(writer.end)
-    yield writer.taken()
+    yield await anyio.to_thread.run_sync(writer.end)
 
 
 async def _all_of(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
