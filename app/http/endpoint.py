@@ -1,12 +1,13 @@
-"""The GraphQL endpoint: Strawberry's view, adapted to the GraphQL-over-HTTP and multipart specs."""
+"""The GraphQL endpoint: Strawberry's view of HTTP and WebSockets, adapted to the specifications."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 
+from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -16,6 +17,12 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -37,18 +44,99 @@ from app.http.requests import (
     read_url,
     stream_for,
 )
-from app.http.responses import (
-    RefusedRequestError,
-    answer,
-    encoded,
-    unless_known,
-)
+from app.http.responses import RefusedRequestError, answer, encoded, unless_known
 from app.http.uploads import Spool, operations_with_file, read_form
-from app.http.websockets import WebSocketHandler
 from app.observability.tracing import step
 
 CONNECTION_INIT_TIMEOUT = timedelta(seconds=10)
 """How long a WebSocket may stay open without authentication."""
+
+TOO_MANY_CONNECTIONS: Final = 4429
+"""Close code for a client with too many WebSockets."""
+
+SUBSCRIBE_FORM: Final = 'A subscribe message needs an "id" and a "payload" with a "query".'
+
+_MAX_REASON_BYTES: Final = 120
+"""Maximum bytes of a WebSocket's close reason."""
+
+
+class WebSocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
+    """Strawberry's handler of one WebSocket, with limits per client and robust parsing."""
+
+    view: GraphQLView
+
+    async def handle_message(self, message: Message) -> None:
+        """Handle a message; an invalid one closes the connection."""
+        try:
+            await super().handle_message(message)
+        except (TypeError, AttributeError):  # JSON of the wrong shape
+            await self.handle_invalid_message("Failed to parse message")
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Acknowledge an authenticated client below its limit; the payload may be null."""
+        if message.get("payload", {}) is None:
+            message = {"type": "connection_init"}
+        try:
+            await super().handle_connection_init(message)
+        except RefusedRequestError:  # from the view's `on_ws_connect`
+            await self.websocket.close(TOO_MANY_CONNECTIONS, "Too many connections")
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation, unless the client has reached its limit."""
+        if not self.connection_acknowledged:
+            await super().handle_subscribe(message)
+            return
+        id_, payload = message.get("id"), cast("Any", message.get("payload"))
+        if not _is_operation(id_, payload):
+            await self.handle_invalid_message(SUBSCRIBE_FORM)
+            return
+        if id_ in self.operations:
+            await super().handle_subscribe(message)
+            return
+        client_id, quota = self.context.client_id, self.view.quotas.subscriptions
+        try:
+            check_query(payload)
+            quota.acquire(client_id)
+        except RefusedRequestError as refused:
+            error = GraphQLError(str(refused), extensions={"code": refused.code})
+            await self.send_message({"id": id_, "type": "error", "payload": [error.formatted]})
+            return
+        payload["operationName"] = payload.get("operationName") or None
+        await super().handle_subscribe(message)
+        task = self.operations[id_].task
+        assert task is not None  # it cannot have ended yet
+        task.add_done_callback(lambda _: quota.release(client_id))
+
+    async def shutdown(self) -> None:
+        """End all operations, and release the client's quota."""
+        try:
+            await super().shutdown()
+        finally:
+            if getattr(self.context.connection.state, "is_counted", False):  # by the view's `on_ws_connect`
+                self.context.connection.state.is_counted = False
+                self.view.quotas.websockets.release(self.context.client_id)
+
+    async def handle_invalid_message(self, error_message: str) -> None:
+        """Close the connection because of an invalid message."""
+        reason = error_message.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+        await super().handle_invalid_message(reason)
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
+        del error  # an invalid document must only end its own operation
+        return None
+
+
+def _is_operation(id_: object, payload: object) -> bool:
+    """Return whether a subscribe message is well-formed."""
+    return (
+        isinstance(id_, str)
+        and isinstance(payload, dict)
+        and bool(payload.keys() & {"query", "extensions", "documentId"})
+        and isinstance(payload.get("query"), str | None)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("operationName"), str | None)
+    )
 
 
 class GraphQLView(GraphQL[Any, None]):

@@ -29,7 +29,6 @@ NOT_OF_CLIENTS = {
     "app.http.servers.START_TIMEOUT_SECONDS",
     "app.http.monitoring.DATABASE_TIMEOUT_SECONDS",
     "app.http.monitoring.KEPT_SECONDS",
-    "app.http.websockets.MAX_REASON_BYTES",
     "app.batches.background.CANCEL_TIMEOUT_SECONDS",
     "app.batches.following.OUTAGE_SECONDS",
     "app.batches.following.POLL_SECONDS",
