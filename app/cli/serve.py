@@ -125,7 +125,7 @@ async def _work(
     from app.catalogue.service import model_registered
     from app.database.connect import Database
     from app.database.engine import WORKER_CONNECTIONS, create_engine, create_session_factory
-    from app.http.servers import answering
+    from app.http.monitoring import worker_monitoring
 
     assert settings.database_url is not None
     stopped = asyncio.Event()
@@ -141,8 +141,8 @@ async def _work(
     sessions = create_session_factory(engine)
     classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
     waiting = queue_gauges(sessions, metrics)
-    answered = nullcontext() if listener is None else answering(listener, metrics, waiting)
-    async with model_registered(sessions, ensemble.manifest), metrics.health.measured(), answered:
+    monitored = nullcontext() if listener is None else worker_monitoring(listener, metrics, waiting)
+    async with model_registered(sessions, ensemble.manifest), metrics.health.measured(), monitored:
         await Worker(settings, database, sessions, classifier, metrics, traces).run_until(stopped)
     classifier.close()
     await engine.dispose()

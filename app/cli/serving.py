@@ -25,7 +25,7 @@ from app.cli.output import fail, print_failure
 from app.cli.processes import Place, Processes
 from app.cli.startup import DatabaseUrl, database_starting, migrate_or_fail, using_model
 from app.clients.credentials import parse_clients
-from app.http.http_protocol import CONNECTION_LIMITS
+from app.http.servers import SERVER_OPTIONS
 from app.main import create_app
 from app.observability.logs import configure_logs
 from app.observability.tracing import tracing
@@ -100,11 +100,9 @@ def _serve(
             traces.requests(app),
             host=settings.host,
             port=settings.port,
-            log_config=None,
             forwarded_allow_ips=settings.trusted_proxies,
-            access_log=False,
-            **CONNECTION_LIMITS,
             timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+            **SERVER_OPTIONS,
         )
         server = GracefulServer(
             config,

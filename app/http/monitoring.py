@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+import uvicorn
 from prometheus_client import CollectorRegistry, make_asgi_app
 from sqlalchemy import text
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -21,6 +25,7 @@ from app.batches.queue import QueueRepository
 from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import is_behind, known_revisions
+from app.http.servers import SERVER_OPTIONS
 from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics
 
@@ -142,3 +147,31 @@ def metrics_route(
         return application
 
     return Route(METRICS_PATH, show, methods=["GET"])
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """A server that leaves signals to the worker."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def worker_monitoring(
+    listener: socket.socket, metrics: Metrics, waiting: DatabaseGauges[Any]
+) -> AsyncIterator[None]:
+    """Serve a worker's liveness and metrics in this context, and then close the listener.
+
+    It runs in the worker's event loop: if that is stuck, the liveness probe fails.
+    """
+    app = Starlette(routes=[Route(LIVENESS_PATH, livez), metrics_route(metrics, [waiting])])
+    config = uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=1, **SERVER_OPTIONS)
+    server = _EmbeddedServer(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

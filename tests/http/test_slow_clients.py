@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from app.http import http_protocol
+from app.http import servers
 from tests.conftest import StartService
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.locks import locked
@@ -153,7 +153,7 @@ ANSWERED = b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n"
 
 
 def test_headers_that_never_end_get_408(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(servers, "HEAD_SECONDS", 0.3)
     with connected(api) as connection:
         start = time.monotonic()
         connection.sendall(ANSWERED[:-2])
@@ -172,7 +172,7 @@ def test_headers_that_never_end_get_408(api: ApiClient, monkeypatch: pytest.Monk
 
 
 def test_a_silent_connection_is_closed(api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(servers, "HEAD_SECONDS", 0.3)
     with connected(api) as connection:
         assert received_until_closed(connection) == b""
 
@@ -180,7 +180,7 @@ def test_a_silent_connection_is_closed(api: ApiClient, monkeypatch: pytest.Monke
 def test_each_request_on_a_connection_has_its_own_time_limit(
     api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.5)
+    monkeypatch.setattr(servers, "HEAD_SECONDS", 1.5)
     with connected(api) as connection:
         for _ in range(3):
             connection.sendall(ANSWERED)
@@ -209,7 +209,7 @@ def test_the_rest_of_a_refused_body_is_discarded_and_the_connection_reused(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a rest that takes longer than the limit of headers, but arrives fast
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(servers, "HEAD_SECONDS", 1.0)
     api = start_service(max_upload_bytes=100_000)
     with connected(api) as connection:
         for _ in range(2):
@@ -237,7 +237,7 @@ def drip(connection: socket.socket, seconds: float) -> None:
 def test_the_rest_of_a_refused_body_has_a_time_limit(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(servers, "HEAD_SECONDS", 0.3)
     api = start_service(max_upload_bytes=100_000)
     with connected(api) as connection:
         connection.sendall(
