@@ -1,9 +1,11 @@
-"""The context of resolvers: services, the caller, and data loaders."""
+"""The context of resolvers: services, the caller, data loaders, and what is noted about the operation."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -24,6 +26,7 @@ from app.catalogue.verification import AccuracyOnVerified, Verification
 from app.clients.roles import Caller
 from app.database.tables import BatchRow
 from app.observability.metrics import Operation
+from graphql_schema.documents import Document
 from ml.model.manifest import Manifest
 
 Key = TypeVar("Key")
@@ -33,33 +36,30 @@ Value = TypeVar("Value")
 class Loaders:
     """Data loaders: one query per relation for a list of songs. They cache, so a mutation needs new ones."""
 
-    def __init__(
-        self, catalogue: Catalogue, batches: Batches, explanations: StoredExplanations, caller: Caller
-    ) -> None:
-        self._catalogue = catalogue
-        self._batches = batches
-        self._caller = caller
+    def __init__(self, context: Context) -> None:
+        catalogue, batches, caller = context.catalogue, context.batches, context.caller
+
+        async def batches_by_ids(batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
+            return await batches.by_ids(batch_ids, caller)
+
+        async def genre_song_counts(genres: list[str]) -> list[int]:
+            # There are few genres, so one statement reads all of them.
+            counts = await catalogue.genre_song_counts()
+            return [counts.get(genre, 0) for genre in genres]
+
         self.song: DataLoader[int, StoredSong | None] = _by_key(catalogue.songs_by_track_ids)
-        self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(self._batches_by_ids)
+        self.batch: DataLoader[uuid.UUID, BatchRow | None] = _by_key(batches_by_ids)
         self.manifest: DataLoader[str, dict[str, Any] | None] = _by_key(catalogue.manifests_by_versions)
         self.explanation: DataLoader[StoredSong, SongExplanation | None] = DataLoader(
-            load_fn=explanations.of, cache_key_fn=attrgetter("track_id", "batch_id")
+            load_fn=context.explanations.of, cache_key_fn=attrgetter("track_id", "batch_id")
         )
-        self.genre_song_count: DataLoader[str, int] = DataLoader(load_fn=self._genre_song_counts)
-
-    async def _batches_by_ids(self, batch_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, BatchRow]:
-        return await self._batches.by_ids(batch_ids, self._caller)
-
-    async def _genre_song_counts(self, genres: list[str]) -> list[int]:
-        # There are few genres, so one statement reads all of them.
-        counts = await self._catalogue.genre_song_counts()
-        return [counts.get(genre, 0) for genre in genres]
+        self.genre_song_count: DataLoader[str, int] = DataLoader(load_fn=genre_song_counts)
 
 
 def _by_key(read: Callable[[Iterable[Key]], Awaitable[dict[Key, Value]]]) -> DataLoader[Key, Value | None]:
     async def load(keys: list[Key]) -> list[Value | None]:
-        found = await read(keys)
-        return [found.get(key) for key in keys]
+        values = await read(keys)
+        return [values.get(key) for key in keys]
 
     return DataLoader(load_fn=load)
 
@@ -88,7 +88,7 @@ class Context:
     def loaders(self) -> Loaders:
         """The loaders of the current operation, created on first use."""
         if self._loaders is None:
-            self._loaders = Loaders(self.catalogue, self.batches, self.explanations, self.caller)
+            self._loaders = Loaders(self)
         return self._loaders
 
     @property
@@ -105,13 +105,34 @@ class Context:
         if not self.is_known(self.caller):
             raise ForbiddenError("Your credentials are no longer valid. Reconnect with valid credentials.")
 
-    def observe(self, operation: Operation) -> None:
-        """Record the end of an operation."""
-        self.on_operation(self.connection, self.caller, operation)
-
     def reset_loaders(self) -> None:
         """Discard the loaders, because stored data may have changed."""
         self._loaders = None
+
+
+@dataclass
+class Notes:
+    """What is noted about an operation until it is logged and counted.
+
+    Attributes:
+        document: None until it is parsed.
+        refusal: code of a rejection that is returned as a union member instead of a GraphQL error.
+        rows: number of song rows sent with the operation.
+    """
+
+    document: Document | None = None
+    refusal: str | None = None
+    rows: int | None = None
+
+
+notes: ContextVar[Notes] = ContextVar("notes")
+"""Of the current operation; operations on one WebSocket share a `Context` and run concurrently."""
+
+
+def selects_any(fields: AbstractSet[str]) -> bool:
+    """Return whether the current document contains any of these fields, at any level."""
+    document = notes.get().document
+    return document is None or not fields.isdisjoint(document.field_names)
 
 
 Info = strawberry.Info[Context, None]

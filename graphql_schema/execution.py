@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any, ClassVar, Final, TypeGuard, cast
 
-import strawberry
 from graphql import (
     ExecutionResult,
     GraphQLList,
@@ -101,11 +100,6 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             self._plans.pop(next(iter(self._plans)), None)
         self._plans[identity] = plan, nodes  # keep references, so that their ids stay unique
         return plan
-
-
-def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
-    """Return the graphql-core schema of a Strawberry schema."""
-    return schema._schema  # noqa: SLF001 - there is no public accessor
 
 
 def provided_operation_name(context: ExecutionContext) -> str | None:

@@ -14,7 +14,7 @@ from app.batches.stored_songs import Selection
 from app.catalogue.errors import FORBIDDEN_MESSAGE, ForbiddenError, InvalidArgumentError
 from app.catalogue.service import check_model_version
 from app.clients.roles import Role
-from graphql_schema.context import Info
+from graphql_schema.context import Info, notes
 from graphql_schema.inputs import (
     MAX_SONGS,
     MIN_CONFIDENCE,
@@ -26,7 +26,6 @@ from graphql_schema.inputs import (
     track_id_of,
     verified_genres,
 )
-from graphql_schema.operations import note_rows
 from graphql_schema.types.batch import Batch, batch_uuid, known_batch
 from graphql_schema.types.problem import InvalidSongFile, InvalidSongs, SongFileTooLarge, UnknownSongs
 from graphql_schema.types.song import Song
@@ -100,7 +99,7 @@ class Mutation:
             background=chosen.background,
             client_id=info.context.client_id,
         )
-        note_rows(row.rows_uploaded)
+        notes.get().rows = row.rows_uploaded
         info.context.reset_loaders()
         return Batch.of(row)
 
@@ -132,7 +131,7 @@ class Mutation:
             options=batch_options("input", input),
             client_id=info.context.client_id,
         )
-        note_rows(classified.batch.rows_uploaded)
+        notes.get().rows = classified.batch.rows_uploaded
         info.context.reset_loaders()
         return ClassifiedSongs(
             batch=Batch.of(classified.batch),
@@ -154,7 +153,7 @@ class Mutation:
     ) -> VerifySongsResult:
         require(Role.WRITER, info)
         rows = await info.context.verification.verify(verified_genres(input), info.context.client_id)
-        note_rows(len(rows))
+        notes.get().rows = len(rows)
         info.context.reset_loaders()
         return VerifiedSongs(songs=[Song.of(row) for row in rows])
 

@@ -11,7 +11,7 @@ from strawberry import argument, field, relay
 
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import SongFilter
-from graphql_schema.context import Info
+from graphql_schema.context import Info, notes
 from graphql_schema.enums import SongOrder
 from graphql_schema.inputs import (
     DEFAULT_BATCHES,
@@ -22,7 +22,6 @@ from graphql_schema.inputs import (
     SongsToClassify,
     batch_options,
 )
-from graphql_schema.operations import note_rows
 from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid, known_batch
 from graphql_schema.types.model import AccuracyOnVerified, Model
 from graphql_schema.types.prediction import PredictedSongs, PredictSongsResult
@@ -99,7 +98,7 @@ class Query:
     ) -> PredictSongsResult:
         options = batch_options("input", input)
         predicted = await info.context.classification.predict(input.to_records(), options)
-        note_rows(predicted.report.rows)
+        notes.get().rows = predicted.report.rows
         return PredictedSongs.of(predicted, info.context.manifest, options.min_confidence)
 
     @field(description="One of your batches by ID, or null. Admins see the batches of all clients.")

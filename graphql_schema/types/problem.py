@@ -10,9 +10,9 @@ from strawberry import argument, field
 
 from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
+from graphql_schema.context import notes
 from graphql_schema.enums import SongFileProblemKind
 from graphql_schema.inputs import checked_first
-from graphql_schema.operations import note_refusal, note_rows
 from graphql_schema.plain_fields import kept
 from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, InvalidSongsError, TooManyRowsError
 from ml.songs.problems import SongFileProblem as FileProblem
@@ -131,9 +131,9 @@ class Refusal(strawberry.ExceptionHandler[Refused, Member]):
 
     def handle(self, exception: Refused, **_: object) -> Member:
         """Record the refusal, and return the member."""
-        note_refusal(self._code.name)
+        notes.get().refusal = self._code.name
         if isinstance(exception, InvalidSongFileError | InvalidSongsError):
-            note_rows(exception.report.rows)
+            notes.get().rows = exception.report.rows
         return self.error_type(exception=exception, message=str(exception), code=self._code)
 
 

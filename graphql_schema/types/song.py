@@ -14,9 +14,8 @@ from strawberry import argument, field, relay
 from app.batches.stored_songs import MAX_FEATURES, SongExplanation, SongExplanations
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
-from graphql_schema.context import Info
+from graphql_schema.context import Info, selects_any
 from graphql_schema.inputs import DEFAULT_SONGS, After, First, checked_first
-from graphql_schema.operations import selects_any
 from graphql_schema.plain_fields import READ_UNLESS_NONE, kept
 from ml.model.explanation import FeatureContribution as Contribution
 from ml.songs.contract import MAX_TRACK_ID

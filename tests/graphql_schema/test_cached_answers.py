@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from app.catalogue.service import CatalogueVersion
 from graphql_schema.answers import SHARED
-from graphql_schema.execution import core_schema
 from graphql_schema.schema import build_schema
 from tests.conftest import StartService
 from tests.support.catalogue_writer import GENRES, QUERY, Step, write
@@ -147,7 +146,7 @@ def test_only_answers_of_shared_data_are_cached(api: ApiClient, statements: list
 
 def test_fields_of_shared_types_are_shared_unless_listed() -> None:
     # given all fields and arguments of the types that can be shared
-    types = core_schema(build_schema()).type_map
+    types = build_schema()._schema.type_map  # noqa: SLF001 - there is no public accessor
     found = set()
     for name in {coordinate.partition(".")[0] for coordinate in SHARED} - {"Query"}:
         type_ = types[name]
