@@ -8,20 +8,23 @@
         ...
         append({"title": v1, "genre": {"name": v3}})
 
-`graphql_schema.plain_fields` defines which fields are supported.
+Supported are fields that have no resolver, fields that were declared with the attribute that stores the
+resolver's value (`graphql_schema.declarations`), and `id`s of Relay nodes.
 
 A compiled function reports no errors. In all special cases (a null for a non-null type, an exception, an
 awaitable, a value that the scalar rejects) it gives up, and the standard executor completes the value from
 the start and reports the errors. Attributes may therefore be read twice.
 
-Only this module and its neighbours `plain_fields` and `execution` use private names of graphql-core and
-Strawberry; pyproject.toml caps their versions.
+Only this module, `execution` and `schema` use private names of graphql-core and Strawberry; pyproject.toml
+caps their versions.
 """
 
 from __future__ import annotations
 
+import keyword
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from math import isfinite
 from typing import Any, Final, TypeAlias
@@ -43,9 +46,14 @@ from graphql import (
 )
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetailsList
+from strawberry import relay
+from strawberry.execution import optimized_is_awaitable
+from strawberry.relay.utils import to_base64
+from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE as _CAST
+from strawberry.types.field import StrawberryField
 
-from graphql_schema.plain_fields import GaveUpError, definition_of, read_of
+from graphql_schema.declarations import READ_FROM, READ_UNLESS_NONE
 
 KEPT_FUNCTIONS: Final = 1_024
 """Size of the LRU cache of compiled functions."""
@@ -59,8 +67,18 @@ _IS_NOT_PLAIN: Final[dict[GraphQLLeafType, str]] = {
 }
 """By scalar: the condition under which a value needs serialization."""
 
+_DEFINITION: Final = "strawberry-definition"
+"""Extension key under which Strawberry stores its field or type in graphql-core's."""
+
+_NODE_IDS: Final = frozenset({int, str, uuid.UUID})
+"""Types of node IDs that can be used in a global ID directly; none is awaitable."""
+
 Plan: TypeAlias = Callable[[Any], Any]
 """Completes a value, or raises any exception to give up."""
+
+
+class GaveUpError(Exception):
+    """The value or selection is not supported by compiled functions."""
 
 
 class Compiler:
@@ -81,25 +99,17 @@ class Compiler:
         """
         value = self._variable()
         completed = self._complete(type_, details, value)
-        names = [f"c{number}" for number in range(len(self._constants))]
-        source = "\n".join(
-            [
-                f"def make({', '.join(names)}):",
-                f"    def plan({value}):",
-                *self._lines,
-                f"        return {completed}",
-                "    return plan",
-            ]
-        )
-        plan: Plan = _function(source)(*self._constants)
-        return plan
+        names = ", ".join(f"c{number}" for number in range(len(self._constants)))
+        source = [f"def make({names}):", f"    def plan({value}):", *self._lines]
+        source += [f"        return {completed}", "    return plan"]
+        return _function("\n".join(source))(*self._constants)
 
     def _complete(self, type_: GraphQLOutputType, details: FieldDetailsList, value: str) -> str:
         """Generate the completion of the variable `value`, and return the name of the result."""
         nullable = not isinstance(type_, GraphQLNonNull)
         present = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if is_leaf_type(present):
-            coerce = self._constant(_coercion(present, self._executor.is_awaitable, nullable=nullable))
+            coerce = self._constant(_coercion(present, nullable=nullable))
             condition = _IS_NOT_PLAIN.get(present, "True").format(value)
             if present is GraphQLID:
                 self._write(f"if type({value}) is int: {value} = str({value})")
@@ -109,21 +119,14 @@ class Compiler:
         if nullable:
             self._write(f"if {value} is None: {result} = None")
             self._write("else:")
-            with self._indented():
-                self._complete_composite(present, details, value, result)
-        else:
-            self._complete_composite(present, details, value, result)
+        with self._indented() if nullable else nullcontext():
+            if isinstance(present, GraphQLList):
+                self._complete_list(present, details, value, result)
+            elif isinstance(present, GraphQLObjectType):
+                self._complete_object(present, details, value, result)
+            else:
+                raise GaveUpError
         return result
-
-    def _complete_composite(
-        self, type_: GraphQLOutputType, details: FieldDetailsList, value: str, result: str
-    ) -> None:
-        if isinstance(type_, GraphQLList):
-            self._complete_list(type_, details, value, result)
-        elif isinstance(type_, GraphQLObjectType):
-            self._complete_object(type_, details, value, result)
-        else:
-            raise GaveUpError
 
     def _complete_list(
         self, type_: GraphQLList[Any], details: FieldDetailsList, value: str, result: str
@@ -143,18 +146,17 @@ class Compiler:
     def _complete_object(
         self, type_: GraphQLObjectType, details: FieldDetailsList, value: str, result: str
     ) -> None:
-        admitted: set[type] = set()
-        admit = self._constant(_admission(admitted, self._executor.is_awaitable))
-        self._write(f"if type({value}) not in {self._constant(admitted)}: {admit}({value})")
+        admitted = self._constant(set())
+        self._write(f"if type({value}) not in {admitted}: admit({value}, {admitted})")
         if type_.is_type_of is not None:
-            if definition_of(type_).is_type_of is not None:
+            definition, is_type_of = _definition(type_), self._constant(type_.is_type_of)
+            if definition.is_type_of is not None:
                 raise GaveUpError  # a type resolver may need the field
-            is_type_of = self._constant(type_.is_type_of)
-            origin = definition_of(type_).origin
             # An instance of the type's own class has that type, unless it was cast to another.
             own = "False"
-            if origin.__dictoffset__:
-                own = f"type({value}) is {self._constant(origin)} and {_CAST!r} not in {value}.__dict__"
+            if definition.origin.__dictoffset__:
+                origin = self._constant(definition.origin)
+                own = f"type({value}) is {origin} and {_CAST!r} not in {value}.__dict__"
             self._write(f"if not ({own} or {is_type_of}({value}, None)): raise GaveUpError")
         collected = self._executor.collect_subfields(type_, details)
         if collected.new_defer_usages:
@@ -176,15 +178,37 @@ class Compiler:
 
     def _read(self, type_: GraphQLObjectType, field: GraphQLField, value: str) -> str:
         """Generate the read of a field of `value`, and return the name of the result."""
-        read, result = read_of(type_, field), self._variable()
-        if read.of_class is not None:
-            self._write(f"if type({value}) is not {self._constant(read.of_class)}: raise GaveUpError")
-        self._write(f"{result} = {value}.{read.attribute}")
-        if read.encode is not None:
-            self._write(f"{result} = {self._constant(read.encode)}({result})")
-        if read.resolves_none:
+        definition = field.extensions.get(_DEFINITION)
+        if field.args or type(definition) is not StrawberryField or definition.extensions:
+            raise GaveUpError
+        result = self._variable()
+        resolver = getattr(definition.base_resolver, "wrapped_func", None)
+        if definition.is_basic_field:
+            default = definition.default_resolver is getattr and getattr(field.resolve, "_is_default", False)
+            if not default or keyword.iskeyword(definition.python_name):
+                raise GaveUpError
+            self._write(f"{result} = {value}.{definition.python_name}")
+        elif getattr(resolver, "__func__", None) is relay.Node._id.__func__:  # noqa: SLF001
+            self._read_node_id(type_, value, result)
+        elif READ_FROM in definition.metadata:
+            self._write(f"{result} = {value}.{definition.metadata[READ_FROM]}")
+        elif READ_UNLESS_NONE in definition.metadata:
+            self._write(f"{result} = {value}.{definition.metadata[READ_UNLESS_NONE]}")
             self._write(f"if {result} is None: raise GaveUpError")
+        else:
+            raise GaveUpError
         return result
+
+    def _read_node_id(self, type_: GraphQLObjectType, value: str, result: str) -> None:
+        origin = _definition(type_).origin
+        if not issubclass(origin, relay.Node) or any(
+            getattr(origin, name).__func__ is not getattr(relay.Node, name).__func__
+            for name in ("resolve_id", "resolve_typename")
+        ):
+            raise GaveUpError
+        encode = self._constant(_node_id_encoder(type_.name))
+        self._write(f"if type({value}) is not {self._constant(origin)}: raise GaveUpError")
+        self._write(f"{result} = {encode}({value}.{origin.resolve_id_attr()})")
 
     def _write(self, line: str) -> None:
         self._lines.append(self._indentation + line)
@@ -205,16 +229,29 @@ class Compiler:
         return f"c{len(self._constants) - 1}"
 
 
-def _coercion(
-    type_: GraphQLLeafType, is_awaitable: Callable[[Any], bool], *, nullable: bool
-) -> Callable[[Any], Any]:
+def _definition(type_: GraphQLObjectType) -> StrawberryObjectDefinition:
+    definition = type_.extensions.get(_DEFINITION)
+    if not isinstance(definition, StrawberryObjectDefinition):
+        raise GaveUpError
+    return definition
+
+
+def _node_id_encoder(type_name: str) -> Callable[[Any], str]:
+    def encode(node_id: Any) -> str:
+        if type(node_id) not in _NODE_IDS:
+            raise GaveUpError
+        return to_base64(type_name, str(node_id))
+
+    return encode
+
+
+def _coercion(type_: GraphQLLeafType, *, nullable: bool) -> Callable[[Any], Any]:
     """Return a function that serializes a leaf value like the standard executor, or gives up."""
 
     def coerce(value: Any) -> Any:
         if value is None and nullable:
             return None
-        if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
-            raise GaveUpError
+        _check_present(value)
         coerced = type_.coerce_output_value(value)
         if coerced is None or coerced is Undefined:
             raise GaveUpError
@@ -223,22 +260,22 @@ def _coercion(
     return coerce
 
 
-def _admission(admitted: set[type], is_awaitable: Callable[[Any], bool]) -> Callable[[Any], None]:
-    """Return a function that checks the class of an object, or gives up."""
+def _admit(value: Any, admitted: set[type]) -> None:
+    """Check an object of a class that was not admitted yet, and admit the class."""
+    _check_present(value)
+    if not hasattr(type(value), "__getattr__"):  # an instance attribute could make one object awaitable
+        admitted.add(type(value))
 
-    def admit(value: Any) -> None:
-        class_ = type(value)
-        if value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value):
-            raise GaveUpError
-        if not hasattr(class_, "__getattr__"):  # an instance attribute could make one object awaitable
-            admitted.add(class_)
 
-    return admit
+def _check_present(value: Any) -> None:
+    """Give up if the standard executor would await or refuse the value."""
+    if value is None or value is Undefined or isinstance(value, Exception) or optimized_is_awaitable(value):
+        raise GaveUpError
 
 
 @lru_cache(KEPT_FUNCTIONS)
 def _function(source: str) -> Callable[..., Plan]:
-    namespace: dict[str, Any] = {"isfinite": isfinite, "GaveUpError": GaveUpError}
+    namespace: dict[str, Any] = {"isfinite": isfinite, "admit": _admit, "GaveUpError": GaveUpError}
     # The only client input in the source are aliases: ASCII names by GraphQL's grammar, inserted with repr.
     exec(source, namespace)  # noqa: S102  # nosec B102
     make: Callable[..., Plan] = namespace["make"]

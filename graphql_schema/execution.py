@@ -7,9 +7,9 @@ caches and calls the generated functions.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, ClassVar, Final, TypeGuard, cast
+from typing import Any, ClassVar, Final, cast
 
 from graphql import (
     ExecutionResult,
@@ -21,7 +21,7 @@ from graphql import (
     GraphQLSchema,
 )
 from graphql.execution.collect_fields import FieldDetailsList
-from graphql.pyutils import AwaitableOrValue, Path
+from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext
@@ -45,14 +45,13 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         path: Path,
         items: Iterable[Any],
         position_context: Any,
-    ) -> AwaitableOrValue[list[Any]]:
+    ) -> Any:
         """Complete a list."""
         if type(items) is list and position_context is None:
             plan = self._plan(item_type, field_details_list, of_list=True)
             if plan is not None:
                 with suppress(Exception):  # the standard executor reports the error
-                    completed: list[Any] = plan(items)
-                    return completed
+                    return plan(items)
         return super().complete_iterable_value(
             item_type, field_details_list, info, path, items, position_context
         )
@@ -65,14 +64,13 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         path: Path,
         result: Any,
         position_context: Any,
-    ) -> AwaitableOrValue[dict[str, Any]]:
+    ) -> Any:
         """Complete an object."""
         if position_context is None:
             plan = self._plan(return_type, field_details_list, of_list=False)
             if plan is not None:
                 with suppress(Exception):  # the standard executor reports the error
-                    completed: dict[str, Any] = plan(result)
-                    return completed
+                    return plan(result)
         return super().complete_object_value(
             return_type, field_details_list, info, path, result, position_context
         )
@@ -107,10 +105,6 @@ def provided_operation_name(context: ExecutionContext) -> str | None:
     return context._provided_operation_name  # noqa: SLF001 - there is no public accessor
 
 
-def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
-    return optimized_is_awaitable(value)
-
-
 async def executed(schema: GraphQLSchema, context: ExecutionContext) -> ExecutionResult:
     """Execute the operation of a context with a valid document, and return its result."""
     assert context.graphql_document is not None
@@ -121,10 +115,10 @@ async def executed(schema: GraphQLSchema, context: ExecutionContext) -> Executio
         context.context,
         context.variables,
         context.operation_name,
-        is_awaitable=_is_awaitable,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
         operation_extensions=context.operation_extensions,
     )
     if isinstance(executor, list):
         return ExecutionResult(None, executor)
     result: Any = executor.execute_operation()
-    return cast("ExecutionResult", await result if _is_awaitable(result) else result)
+    return cast("ExecutionResult", await result if optimized_is_awaitable(result) else result)

@@ -1,4 +1,4 @@
-"""Arguments: input types, pages, and the `Upload` scalar."""
+"""Arguments: input types and their enums, pages, and the `Upload` scalar."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from app.batches.pipeline import BatchOptions
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import MAX_PAGE_SIZE
 from app.errors import Code
-from graphql_schema.enums import OnInvalidRow, OnMissingValue
+from graphql_schema.declarations import describe_enum
 from ml.songs.contract import MAX_TRACK_ID
 from ml.songs.json_songs import SongRecord
+from ml.songs.problems import OnInvalidRow, OnMissingValue
 
 MAX_SONGS = 1_000
 """Maximum songs in `classifySongs`, `predictSongs` and `verifySongs`, and track IDs in `deleteSongs`."""
@@ -35,6 +36,24 @@ After = Annotated[
     argument("Return items after this cursor: `pageInfo.endCursor` of the previous page."),
 ]
 BatchId = Annotated[relay.GlobalID, argument("`Batch.id`.")]
+
+describe_enum(
+    OnInvalidRow,
+    "What to do with a row that has an invalid value.",
+    REJECT_FILE="Refuse the entire file and store nothing.",
+    SKIP_ROW="Skip the row, count it and report it.",
+)
+
+describe_enum(
+    OnMissingValue,
+    "What to do with a row that has missing values.",
+    SKIP_ROW="Skip the row and count it.",
+    CLASSIFY=(
+        "Classify the row with the values present. A track ID, a title and at least one number or "
+        "tag are required; all other columns may be absent. Accuracy decreases with the amount of "
+        "missing data."
+    ),
+)
 
 
 @strawberry.input(description="How to classify a file.")

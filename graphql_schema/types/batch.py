@@ -15,15 +15,34 @@ from app.batches.repository import batch_cursor
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter
-from app.database.tables import BatchRow
+from app.database.tables import BatchRow, BatchStatus
 from graphql_schema.context import Info
-from graphql_schema.enums import BatchStatus, FeatureGroup
+from graphql_schema.declarations import describe_enum, kept
 from graphql_schema.inputs import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
-from graphql_schema.plain_fields import kept
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
 from graphql_schema.types.song import BatchGenre, Genre, SongConnection, page_info, song_connection
+from ml.model.drift import FeatureGroup
 from ml.model.manifest import Manifest
+
+describe_enum(
+    BatchStatus,
+    "The state of a batch.",
+    QUEUED="Waiting for a worker.",
+    RUNNING="Being classified.",
+    WAITING="Waiting for the cause in `waitingReason` to clear; it then resumes on its own.",
+    SUCCEEDED="All songs are stored.",
+    FAILED="Failed, with nothing stored; see `error`.",
+    CANCELLED="Stopped by `cancelBatch`, with nothing stored.",
+)
+
+describe_enum(
+    FeatureGroup,
+    "A group of song features with a common source.",
+    METADATA="Loudness, tempo, time signature, key, mode and duration.",
+    AUDIO="The 148 audio features.",
+    LYRICS=("Lyric statistics: languages, themes, rarity of words, and similarity to genres."),
+)
 
 
 @strawberry.type(description="The number of songs in a batch that are unlike the model's training songs.")

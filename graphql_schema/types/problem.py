@@ -11,28 +11,56 @@ from strawberry import argument, field
 from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
 from graphql_schema.context import notes
-from graphql_schema.enums import SongFileProblemKind
+from graphql_schema.declarations import describe_enum, kept
 from graphql_schema.inputs import checked_first
-from graphql_schema.plain_fields import kept
-from ml.songs.problems import MAX_PROBLEMS, InvalidSongFileError, InvalidSongsError, TooManyRowsError
+from ml.songs.problems import (
+    MAX_PROBLEMS,
+    InvalidSongFileError,
+    InvalidSongsError,
+    SongFileProblemKind,
+    TooManyRowsError,
+)
 from ml.songs.problems import SongFileProblem as FileProblem
 
 
-@strawberry.enum(description="A machine-readable reason for an error.")
 class ErrorCode(Enum):
-    INVALID_SONG_FILE = strawberry.enum_value(
-        "INVALID_SONG_FILE", description="The file was refused and nothing was stored."
-    )
-    SONG_FILE_TOO_LARGE = strawberry.enum_value(
-        "SONG_FILE_TOO_LARGE", description="The file exceeds the maximum number of rows."
-    )
-    INVALID_SONGS = strawberry.enum_value(
-        "INVALID_SONGS", description="The songs were refused and nothing was stored."
-    )
-    UNKNOWN_SONGS = strawberry.enum_value(
-        "UNKNOWN_SONGS", description="Some songs are not stored, and nothing was changed."
-    )
+    INVALID_SONG_FILE = "INVALID_SONG_FILE"
+    SONG_FILE_TOO_LARGE = "SONG_FILE_TOO_LARGE"
+    INVALID_SONGS = "INVALID_SONGS"
+    UNKNOWN_SONGS = "UNKNOWN_SONGS"
 
+
+describe_enum(
+    ErrorCode,
+    "A machine-readable reason for an error.",
+    INVALID_SONG_FILE="The file was refused and nothing was stored.",
+    SONG_FILE_TOO_LARGE="The file exceeds the maximum number of rows.",
+    INVALID_SONGS="The songs were refused and nothing was stored.",
+    UNKNOWN_SONGS="Some songs are not stored, and nothing was changed.",
+)
+
+describe_enum(
+    SongFileProblemKind,
+    "The kind of problem.",
+    FILE_NAME="The file name does not end in .csv or is too long.",
+    EMPTY_FILE="The file is empty.",
+    NO_ROWS="The file has a header but no rows.",
+    NOT_TEXT=("The file is not text: a workbook, an archive, or text containing a NUL character."),
+    ENCODING="The file is not valid UTF-8.",
+    SEPARATOR="The columns are not separated by commas.",
+    NOT_A_HEADER="The first line does not name the columns of a song file.",
+    MISSING_COLUMN="A column is missing.",
+    DUPLICATE_COLUMN="A column appears twice.",
+    TOO_MANY_COLUMNS="The file has too many columns.",
+    UNCLOSED_QUOTE="A quote is never closed.",
+    UNDOUBLED_QUOTE="A quote inside a quoted cell is not doubled.",
+    ROW_TOO_LONG="A row or the header is too long.",
+    RAGGED_ROW="A row has a different number of values than the header.",
+    NOT_A_NUMBER="The value is not a number.",
+    NOT_AN_INTEGER="The value is not an integer.",
+    OUT_OF_RANGE="The number is outside the column's range.",
+    TEXT_TOO_LONG="The text exceeds the maximum length of the column.",
+)
 
 DEFAULT_PROBLEMS = 20
 

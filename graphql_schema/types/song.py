@@ -15,8 +15,8 @@ from app.batches.stored_songs import MAX_FEATURES, SongExplanation, SongExplanat
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.context import Info, selects_any
+from graphql_schema.declarations import READ_UNLESS_NONE, describe_enum, kept
 from graphql_schema.inputs import DEFAULT_SONGS, After, First, checked_first
-from graphql_schema.plain_fields import READ_UNLESS_NONE, kept
 from ml.model.explanation import FeatureContribution as Contribution
 from ml.songs.contract import MAX_TRACK_ID
 
@@ -36,6 +36,14 @@ _OF_WHOLE_ROWS: Final = frozenset(
     }
 )
 """Fields of songs that need columns which pages do not read by default."""
+
+describe_enum(
+    SongOrder,
+    "The order of a list of songs.",
+    TITLE="By title in code point order, then by track ID.",
+    CONFIDENCE="Least confident first, then by track ID.",
+    CONFIDENCE_DESC="Most confident first, then by descending track ID.",
+)
 
 
 @strawberry.type(description="A music genre.")

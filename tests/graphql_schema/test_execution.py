@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from strawberry import Schema, relay
 from strawberry.extensions import ParserCache, ValidationCache
 
+from graphql_schema.declarations import READ_FROM, READ_UNLESS_NONE, kept
 from graphql_schema.execution import CompiledExecutor
-from graphql_schema.plain_fields import READ_FROM, READ_UNLESS_NONE, kept
 
 
 @strawberry.enum
