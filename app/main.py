@@ -28,13 +28,7 @@ from app.batches.worker import Worker
 from app.catalogue.service import Catalogue, model_registered
 from app.catalogue.verification import AccuracyOnVerified, Verification, accuracy_gauges
 from app.clients.authentication import Authenticator, LoginLimiter
-from app.clients.directory import (
-    ClientDirectory,
-    CredentialSource,
-    FileClients,
-    SettingsClients,
-    StoredClients,
-)
+from app.clients.directory import ClientDirectory, configured_sources
 from app.clients.roles import Caller
 from app.database.connect import Database
 from app.database.engine import Pools, SessionFactory
@@ -90,9 +84,8 @@ def create_app(
     pools = _make_pools(settings, database, metrics, tracing)
     classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
     following = Following(pools.sessions)
-    directory = ClientDirectory(_credential_sources(settings, pools.sessions), pools.sessions)
-    limiter = LoginLimiter(settings.login_attempts_per_minute)
-    authenticator = Authenticator(directory, limiter, metrics.record_wrong_credentials)
+    directory = ClientDirectory(configured_sources(settings).values(), pools.sessions)
+    authenticator = Authenticator(directory, LoginLimiter(settings.login_attempts_per_minute), metrics)
     worker = None
     if settings.worker_concurrency:
         worker = Worker(settings, database, pools.work, classifier, metrics, tracing)
@@ -258,12 +251,3 @@ def _metrics_routes(
     together = None if siblings is None else siblings.together
     gauges: list[DatabaseGauges[Any]] = [queue_gauges(sessions, metrics), accuracy_gauges(accuracy, metrics)]
     return [metrics_route(metrics, gauges, together)]
-
-
-def _credential_sources(settings: Settings, sessions: SessionFactory) -> list[CredentialSource]:
-    sources: list[CredentialSource] = [StoredClients(sessions)]
-    if settings.clients is not None:
-        sources.append(SettingsClients(settings.clients.get_secret_value()))
-    if settings.clients_file is not None:
-        sources.append(FileClients(settings.clients_file))
-    return sources

@@ -134,14 +134,10 @@ def _with_accounts(work: Callable[[ClientAccounts], Awaitable[Result]]) -> Resul
 
 async def _configured(settings: Settings) -> list[tuple[str, Credential]]:
     """Return the clients in the settings, each with the name of its setting."""
-    from app.clients.directory import CredentialSource, FileClients, SettingsClients
+    from app.clients.directory import configured_sources
 
-    sources: dict[str, CredentialSource] = {}
-    if settings.clients is not None:
-        sources["GENREGRAPH_CLIENTS"] = SettingsClients(settings.clients.get_secret_value())
-    if settings.clients_file is not None:
-        sources["GENREGRAPH_CLIENTS_FILE"] = FileClients(settings.clients_file)
-    return [(name, client) for name, source in sources.items() for client in await source.read()]
+    sources = configured_sources(settings)
+    return [(name, client) for name, read in sources.items() for client in await read()]
 
 
 def _secrets(account: ClientAccount) -> str:

@@ -110,29 +110,27 @@ class ClientAccounts:
                 secrets[secret.client_name].append((secret.created_at, secret.expires_at))
             return [
                 ClientAccount(
-                    name=client.name,
-                    role=Role(client.role),
-                    created_at=client.created_at,
-                    last_used_at=client.last_used_at,
-                    revoked_at=client.revoked_at,
-                    secrets=secrets[client.name],
+                    row.name,
+                    Role(row.role),
+                    row.created_at,
+                    row.last_used_at,
+                    row.revoked_at,
+                    secrets[row.name],
                 )
-                for client in await clients.all()
+                for row in await clients.all()
             ]
 
     async def _client(self, clients: ClientRepository, name: str) -> ClientRow:
         client = await clients.locked(name)
         if client is None:
-            raise ClientAccountError(
-                f"client {name} does not exist; `genregraph clients list` lists all clients"
-            )
+            problem = f"client {name} does not exist; `genregraph clients list` lists all clients"
+            raise ClientAccountError(problem)
         return client
 
     async def _new_secret(self, clients: ClientRepository, name: str, now: datetime) -> str:
         secret = new_secret()
-        await clients.add(
-            ClientSecretRow(
-                id=uuid.uuid4(), client_name=name, secret_hash=hash_secret(secret), created_at=now
-            )
+        row = ClientSecretRow(
+            id=uuid.uuid4(), client_name=name, secret_hash=hash_secret(secret), created_at=now
         )
+        await clients.add(row)
         return secret

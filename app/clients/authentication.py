@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from typing import Protocol
+from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from app.clients.credentials import CLIENT_ID_HEADER, CLIENT_SECRET_HEADER
 from app.clients.directory import ClientDirectory
 from app.clients.roles import Caller
+from app.observability.metrics import Metrics
 
 WINDOW_SECONDS = 61.0
 """A little longer than wrong credentials count."""
@@ -75,22 +76,13 @@ class LoginLimiter:
         return [(self._by_client, (address, digest)), (self._by_address, (address,))]
 
 
-class OnWrongCredentials(Protocol):
-    """Records a request with wrong credentials."""
-
-    def __call__(self, address: str, *, over_limit: bool) -> None:
-        """Record one; `over_limit` says whether the address has sent too many."""
-
-
+@dataclass(frozen=True, slots=True)
 class Authenticator:
     """Authenticates callers by their credentials."""
 
-    def __init__(
-        self, directory: ClientDirectory, limiter: LoginLimiter, on_wrong_credentials: OnWrongCredentials
-    ) -> None:
-        self.directory = directory
-        self._limiter = limiter
-        self._on_wrong_credentials = on_wrong_credentials
+    directory: ClientDirectory
+    limiter: LoginLimiter
+    metrics: Metrics
 
     async def caller(self, connection: HTTPConnection, client_id: object, secret: object) -> Caller:
         """Return the authenticated caller.
@@ -107,12 +99,12 @@ class Authenticator:
         if not (isinstance(client_id, str) and isinstance(secret, str) and client_id and secret):
             raise NotAuthenticatedError(f"Send the headers {CLIENT_ID_HEADER} and {CLIENT_SECRET_HEADER}.")
         address = connection.client.host if connection.client else ""
-        if wait := self._limiter.seconds_to_wait(address, client_id):
-            self._on_wrong_credentials(address, over_limit=True)
+        if wait := self.limiter.seconds_to_wait(address, client_id):
+            self.metrics.record_wrong_credentials(address, over_limit=True)
             raise TooManyAttemptsError(wait)
         caller = await self.directory.authenticate(client_id, secret)
         if caller is None:
-            self._limiter.record_failure(address, client_id)
-            self._on_wrong_credentials(address, over_limit=False)
+            self.limiter.record_failure(address, client_id)
+            self.metrics.record_wrong_credentials(address, over_limit=False)
             raise NotAuthenticatedError(f"The {CLIENT_ID_HEADER} or {CLIENT_SECRET_HEADER} is wrong.")
         return caller

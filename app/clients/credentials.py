@@ -48,6 +48,10 @@ class Credential:
     secret_hash: bytes
     expires_at: datetime | None = None
 
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether the secret has not expired."""
+        return self.expires_at is None or now < self.expires_at
+
 
 def new_secret() -> str:
     """Return a new secret of 256 random bits, 43 characters of A-Z, a-z, 0-9, - and _."""

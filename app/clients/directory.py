@@ -6,11 +6,12 @@ import asyncio
 import hmac
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -18,6 +19,7 @@ from app.clients.credentials import ClientsError, Credential, file_entries, hash
 from app.clients.repository import ClientRepository
 from app.clients.roles import Caller, Role
 from app.database.engine import SessionFactory
+from app.settings import Settings
 
 REFRESH_SECONDS = 2.0
 """Interval of refreshes."""
@@ -34,98 +36,68 @@ NOTE_USE_SECONDS = 60.0
 READ_SECONDS = 10.0
 """Time limit for reading a source or storing uses; then they are retried."""
 
-_NO_HASH = bytes(32)
+_INVALID = Credential("", Role.READER, bytes(32), datetime.min.replace(tzinfo=UTC))
+"""Compared in place of missing credentials, so that all clients take the same time."""
+
+CredentialSource = Callable[[], Awaitable[Sequence[Credential]]]
+"""Reads the current credentials of a source."""
 
 log = structlog.get_logger(__name__)
 
 
-class CredentialSource(Protocol):
-    """A source of credentials."""
+def configured_sources(settings: Settings) -> dict[str, CredentialSource]:
+    """Return the sources of credentials in the settings, by the name of their setting.
 
-    async def read(self) -> Sequence[Credential]:
-        """Return the current credentials."""
-        ...
+    A secrets manager may replace the clients file at any time.
 
-
-class SettingsClients:
-    """The fixed clients in `GENREGRAPH_CLIENTS`."""
-
-    def __init__(self, text: str) -> None:
-        """Parse `id:secret,id:secret:role,…`.
-
-        Raises:
-            ClientsError: see `parse_clients`.
-        """
+    Raises:
+        ClientsError: a source cannot be read.
+    """
+    sources: dict[str, CredentialSource] = {}
+    if settings.clients is not None:
         try:
-            self._credentials = parse_clients(text.split(","))
+            fixed = parse_clients(settings.clients.get_secret_value().split(","))
         except ClientsError as error:
             raise ClientsError(f"GENREGRAPH_CLIENTS: {error}") from None
 
-    async def read(self) -> Sequence[Credential]:
-        """Return the credentials."""
-        return self._credentials
+        async def read_fixed() -> Sequence[Credential]:
+            return fixed
+
+        sources["GENREGRAPH_CLIENTS"] = read_fixed
+    if settings.clients_file is not None:
+        read_file = partial(_read_file, settings.clients_file)
+        read_file()  # an unreadable file prevents the start
+        sources["GENREGRAPH_CLIENTS_FILE"] = partial(asyncio.to_thread, read_file)
+    return sources
 
 
-class FileClients:
-    """The clients in a file, one per line, which a secrets manager may replace at any time."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the file.
-
-        Raises:
-            ClientsError: the file cannot be read.
-        """
-        self._path = path
-        self._read()
-
-    async def read(self) -> Sequence[Credential]:
-        """Return the current credentials in the file.
-
-        Raises:
-            ClientsError: the file cannot be read.
-        """
-        return await asyncio.to_thread(self._read)
-
-    def _read(self) -> Sequence[Credential]:
-        try:
-            return parse_clients(file_entries(self._path))
-        except UnicodeDecodeError:
-            raise ClientsError(
-                f"GENREGRAPH_CLIENTS_FILE {self._path}: Not UTF-8. Save the file as UTF-8."
-            ) from None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ClientsError(f"GENREGRAPH_CLIENTS_FILE {self._path}: {reason}") from None
-
-
-class StoredClients:
-    """The clients in the database, managed by `genregraph clients`."""
-
-    def __init__(self, sessions: SessionFactory) -> None:
-        self._sessions = sessions
-
-    async def read(self) -> Sequence[Credential]:
-        """Return the credentials that are neither revoked nor expired."""
-        async with self._sessions() as session:
-            rows = await ClientRepository(session).valid_secrets(datetime.now(UTC))
-        return [Credential(name, Role(role), digest, expires_at) for name, role, digest, expires_at in rows]
+def _read_file(path: Path) -> Sequence[Credential]:
+    try:
+        return parse_clients(file_entries(path))
+    except UnicodeDecodeError:
+        problem = "Not UTF-8. Save the file as UTF-8."
+    except OSError as error:
+        problem = str(error.strerror)
+    except ValueError as error:
+        problem = str(error)
+    raise ClientsError(f"GENREGRAPH_CLIENTS_FILE {path}: {problem}")
 
 
 class ClientDirectory:
     """Knows all clients. If a source cannot be read, its last known clients stay valid."""
 
-    def __init__(self, sources: Sequence[CredentialSource], sessions: SessionFactory) -> None:
+    def __init__(self, configured: Iterable[CredentialSource], sessions: SessionFactory) -> None:
         """Create an empty directory; `running` fills and refreshes it.
 
         Args:
-            sources: the sources of credentials.
-            sessions: session factory of the database that stores each client's last use.
+            configured: the sources of credentials in the settings.
+            sessions: session factory of the database that stores further clients, and each one's last use.
         """
-        self._sources = sources
         self._sessions = sessions
-        self._read: list[Sequence[Credential]] = [() for _ in sources]
-        self._troubles = [""] * len(sources)
-        self._by_client: dict[str, tuple[Credential, ...]] = {}
+        self._sources: list[CredentialSource] = [self._read_stored, *configured]
+        self._credentials: list[Sequence[Credential]] = [() for _ in self._sources]
+        self._problems = [""] * len(self._sources)
+        self._by_client: dict[str, list[Credential]] = {}
         self._comparisons = 1
         self._refreshed_at = 0.0  # when the last complete refresh started
         self._refreshing: asyncio.Task[None] | None = None
@@ -163,10 +135,8 @@ class ClientDirectory:
     def is_known(self, caller: Caller) -> bool:
         """Return whether an authenticated client still has a valid secret and the same role."""
         now = datetime.now(UTC)
-        return any(
-            known.role is caller.role and _is_valid(known, now)
-            for known in self._by_client.get(caller.client_id, ())
-        )
+        known = self._by_client.get(caller.client_id, ())
+        return any(credential.role is caller.role and credential.is_valid(now) for credential in known)
 
     async def _refreshed_after(self, moment: float) -> bool:
         """Wait for a refresh that starts after a moment; return whether it came in time."""
@@ -181,41 +151,42 @@ class ClientDirectory:
 
     async def refresh(self) -> None:
         """Read all sources; concurrent calls share one refresh."""
-        await asyncio.shield(self._refresh_once())
-
-    def _refresh_once(self) -> asyncio.Task[None]:
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh())
-        return self._refreshing
+        await asyncio.shield(self._refreshing)
 
     async def _refresh(self) -> None:
         started = time.monotonic()
-        for number, source in enumerate(self._sources):
+        for number, read in enumerate(self._sources):
+            problem = ""
             try:
                 async with asyncio.timeout(READ_SECONDS):
-                    self._read[number] = await source.read()
-                trouble = ""
+                    self._credentials[number] = await read()
             except Exception as error:  # noqa: BLE001  (known clients stay valid after any error)
-                trouble = str(error) or type(error).__name__
-            if trouble and trouble != self._troubles[number]:
-                log.error("clients cannot be read; known clients stay valid", reason=trouble)
-            self._troubles[number] = trouble
+                problem = str(error) or type(error).__name__
+            if problem and problem != self._problems[number]:
+                log.error("clients cannot be read; known clients stay valid", reason=problem)
+            self._problems[number] = problem
         by_client: defaultdict[str, list[Credential]] = defaultdict(list)
-        for credential in (credential for credentials in self._read for credential in credentials):
+        for credential in chain.from_iterable(self._credentials):
             by_client[credential.client_id].append(credential)
-        self._by_client = {client_id: tuple(known) for client_id, known in by_client.items()}
-        self._comparisons = max((len(known) for known in by_client.values()), default=1)
+        self._by_client = dict(by_client)
+        self._comparisons = max(map(len, by_client.values()), default=1)
         self._refreshed_at = started
+
+    async def _read_stored(self) -> Sequence[Credential]:
+        async with self._sessions() as session:
+            rows = await ClientRepository(session).valid_secrets(datetime.now(UTC))
+        return [Credential(name, Role(role), digest, expires_at) for name, role, digest, expires_at in rows]
 
     def _role(self, client_id: str, secret: str) -> Role | None:
         presented = hash_secret(secret)
         known = self._by_client.get(client_id, ())
+        padding = [_INVALID] * (self._comparisons - len(known))
         now = datetime.now(UTC)
         role = None
-        for place in range(self._comparisons):
-            credential = known[place] if place < len(known) else None
-            kept = _NO_HASH if credential is None else credential.secret_hash
-            if hmac.compare_digest(presented, kept) and credential is not None and _is_valid(credential, now):
+        for credential in (*known, *padding):
+            if hmac.compare_digest(presented, credential.secret_hash) and credential.is_valid(now):
                 role = credential.role
         return role
 
@@ -243,7 +214,3 @@ class ClientDirectory:
         for name in due:
             self._noted_at[name] = now
             del self._used[name]
-
-
-def _is_valid(credential: Credential, now: datetime) -> bool:
-    return credential.expires_at is None or now < credential.expires_at
