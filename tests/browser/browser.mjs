@@ -67,8 +67,8 @@ export async function checkAccessible(page) {
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
   if (serious.length > 0) {
-    const told = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-    throw new Error(`axe-core finds:\n${told.join('\n')}`);
+    const violations = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+    throw new Error(`axe-core finds:\n${violations.join('\n')}`);
   }
   const excess = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

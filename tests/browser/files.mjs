@@ -234,14 +234,14 @@ const partlyDone = (page) =>
 
 /** A queued file is followed by each kind of connection. */
 export async function queuedFile({ url, file, rows, way }) {
-  const asked = { sockets: 0, streams: 0 };
+  const opened = { sockets: 0, streams: 0 };
   await inBrowser(url, DESKTOP, async (page) => {
-    if (way === 'socket') page.on('websocket', () => { asked.sockets += 1; });
-    else if (way === 'silence') await silentAfterFirstProgress(page, () => { asked.sockets += 1; });
+    if (way === 'socket') page.on('websocket', () => { opened.sockets += 1; });
+    else if (way === 'silence') await silentAfterFirstProgress(page, () => { opened.sockets += 1; });
     else await page.routeWebSocket(/\/graphql$/, (socket) => socket.close({ code: 3000 }));
     await page.route('**/graphql', (route) => {
       const stream = route.request().headers().accept === 'text/event-stream';
-      if (stream) asked.streams += 1;
+      if (stream) opened.streams += 1;
       return stream && way === 'polls' ? route.abort() : route.continue();
     });
     await signIn(page, url);
@@ -256,7 +256,7 @@ export async function queuedFile({ url, file, rows, way }) {
     await settled(page);
   }, { allowed: REFUSED_REQUEST });
   const overSocket = way === 'socket' || way === 'silence';
-  equal([asked.sockets > 0, asked.streams > 0], [overSocket, !overSocket], 'ways taken');
+  equal([opened.sockets > 0, opened.streams > 0], [overSocket, !overSocket], 'connections used');
 }
 
 /** A connection that dies silently, as in a tunnel, after the first progress. */

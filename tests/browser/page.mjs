@@ -445,15 +445,15 @@ export async function wrongCredentials({ url }) {
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByText('Drop CSV files of songs here').waitFor();
     const kept = await page.evaluate(() => [localStorage.length, document.cookie]);
-    equal(kept, [0, ''], 'what outlives the tab');
+    equal(kept, [0, ''], 'data kept after the tab was closed');
   }, { allowed: REFUSED_REQUEST });
 }
 
 /** A low upload limit, known to the page or reported by the service. */
 export async function tooLarge({ url, file }) {
-  for (const told of [true, false]) {
+  for (const limitKnown of [true, false]) {
     await inBrowser(url, DESKTOP, async (page) => {
-      if (!told) {
+      if (!limitKnown) {
         await page.route('**/assets/configuration.json', (route) =>
           route.fulfill({ json: { version: '', knownClient: null, introspection: true, maxUploadBytes: 1e9 } }));
       }

@@ -15,7 +15,7 @@ import {
   REFUSED_REQUEST,
   screenshot,
 } from './browser.mjs';
-import { asks, focused, hold } from './steps.mjs';
+import { bodyContains, focused, hold } from './steps.mjs';
 
 async function open(page, url, secret = 'test') {
   await page.goto(`${url}/graphql`);
@@ -130,8 +130,8 @@ export async function playground({ url, file, rows, genre }) {
 
     // a stopped operation does not add facts to the next response
     await page.getByRole('button', { name: 'Genres', exact: true }).click();
-    const release = await hold(page, asks('query Genres'));
-    const late = page.waitForResponse((response) => asks('query Genres')(response.request()));
+    const release = await hold(page, bodyContains('query Genres'));
+    const late = page.waitForResponse((response) => bodyContains('query Genres')(response.request()));
     await run(page);
     await page.getByRole('button', { name: /^Stop/ }).click();
     await page.getByRole('button', { name: 'ModelCard' }).click();

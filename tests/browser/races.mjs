@@ -1,7 +1,7 @@
 // Replies that arrive late, out of order, or after the user has moved on.
 import { readFile } from 'node:fs/promises';
 import { DESKTOP, drop, equal, inBrowser, REFUSED_REQUEST } from './browser.mjs';
-import { asks, enterCredentials, focused, hold, settled, shown, signIn, upload } from './steps.mjs';
+import { bodyContains, enterCredentials, focused, hold, settled, shown, signIn, upload } from './steps.mjs';
 
 const isUpload = (request) => request.headers()['content-type']?.startsWith('multipart/') ?? false;
 
@@ -23,7 +23,7 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     await choice.selectOption('');
     await page.getByText('rows in the file').waitFor({ state: 'detached' });
     await settled(page);
-    let release = await hold(page, asks('query Batch('));
+    let release = await hold(page, bodyContains('query Batch('));
     await choice.selectOption(batch);
     await page.locator('.songs[aria-busy=true] .skeleton').waitFor();
     equal(await page.getByText('No songs match.').count(), 0, 'said too early');
@@ -45,7 +45,7 @@ export async function slowReplies({ url, file, bad_file: badFile }) {
     // a song is not shown under another song's title
     await page.locator('.list .link').first().click();
     await page.getByRole('dialog').getByRole('rowheader').first().waitFor();
-    release = await hold(page, asks('query Song('));
+    release = await hold(page, bodyContains('query Song('));
     await page.keyboard.press('ArrowRight');
     await page.getByRole('dialog').getByText(/^2 of/).waitFor();
     await page.locator('dialog .song[aria-busy=true]').waitFor();
@@ -86,7 +86,7 @@ export async function searchedQuickly({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     // with this many songs, the service does the searching
     await page.route('**/graphql', async (route) => {
-      if (!asks('query Overview')(route.request())) return route.fallback();
+      if (!bodyContains('query Overview')(route.request())) return route.fallback();
       const response = await route.fetch();
       const reply = await response.json();
       if (reply.data.genres.length > 0) reply.data.genres[0].songCount = 10_000;
@@ -96,7 +96,7 @@ export async function searchedQuickly({ url, file }) {
     await upload(page, file);
     await page.getByLabel('Songs of').selectOption('');
     await settled(page);
-    const release = await hold(page, asks('"titleContains":"lov"'));
+    const release = await hold(page, bodyContains('"titleContains":"lov"'));
     const search = page.getByLabel('Search titles');
     await search.fill('lov');
     await page.waitForFunction(() => new URL(location.href).searchParams.get('search') === 'lov');
@@ -135,7 +135,7 @@ export async function anotherClient({ url, file }) {
     await row(page, 'songs.csv').waitFor();
 
     // no data of the first client is shown while the second one's list loads
-    const releaseOverview = await hold(page, asks('query Overview'));
+    const releaseOverview = await hold(page, bodyContains('query Overview'));
     await switchTo('other');
     await row(page, 'songs.csv').waitFor({ state: 'detached' });
     await releaseOverview();
@@ -169,7 +169,7 @@ export async function anotherClient({ url, file }) {
 export async function changedElsewhere({ url, file }) {
   await inBrowser(url, DESKTOP, async (page) => {
     let requests = 0;
-    page.on('request', (request) => { if (asks('query Changes')(request)) requests += 1; });
+    page.on('request', (request) => { if (bodyContains('query Changes')(request)) requests += 1; });
     await signIn(page, `${url}/?view=files`);
     await page.getByText('No files yet.').waitFor();
     const other = await page.context().newPage();
@@ -228,7 +228,7 @@ export async function removedMeanwhile({ url, file }) {
     await signIn(page, url);
     await page.getByRole('button', { name: 'Try the sample songs' }).click();
     await page.getByText('rows in the file').waitFor();
-    const release = await hold(page, asks('mutation DeleteBatch'));
+    const release = await hold(page, bodyContains('mutation DeleteBatch'));
     await page.getByRole('button', { name: 'Remove the sample songs' }).click();
     await filesButton(page).click();
     await row(page, 'sample-songs.csv').waitFor();
@@ -238,7 +238,7 @@ export async function removedMeanwhile({ url, file }) {
     equal((await shown(page)).get('view'), 'files', 'view after the removal');
 
     // a file deleted in another tab, before this one notices, disappears here, too
-    const releaseChanges = await hold(page, asks('query Changes'));
+    const releaseChanges = await hold(page, bodyContains('query Changes'));
     await songsButton(page).click();
     await upload(page, file);
     await filesButton(page).click();
@@ -259,7 +259,7 @@ export async function removedMeanwhile({ url, file }) {
     await page.getByRole('button', { name: 'Show all songs' }).click();
     await upload(page, file);
     await filesButton(page).click();
-    const releaseDeletion = await hold(page, asks('mutation DeleteBatch'));
+    const releaseDeletion = await hold(page, bodyContains('mutation DeleteBatch'));
     await page.getByRole('button', { name: 'Delete songs.csv' }).click();
     await page.getByRole('button', { name: 'Delete the file, keep its songs' }).click();
     await page.keyboard.press('Escape');
@@ -278,7 +278,7 @@ export async function removedMeanwhile({ url, file }) {
     await page.getByRole('button', { name: 'Show all songs' }).click();
     await settled(page);
     await page.route('**/graphql', (route) =>
-      asks('query Overview')(route.request()) ? route.abort() : route.fallback());
+      bodyContains('query Overview')(route.request()) ? route.abort() : route.fallback());
     await page.getByLabel('CSV files of songs').setInputFiles(file);
     await page.getByText('rows in the file').waitFor();
     await page.getByRole('alert').getByText('The service cannot be reached.').waitFor();

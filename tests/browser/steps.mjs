@@ -33,7 +33,7 @@ export const focused = (page, selector) =>
   page.waitForFunction((wanted) => document.activeElement?.matches(wanted), selector);
 
 /** Whether a request's body contains a text. */
-export const asks = (text) => (request) => request.postData()?.includes(text) ?? false;
+export const bodyContains = (text) => (request) => request.postData()?.includes(text) ?? false;
 
 /** Delay matching requests until the returned function is called. */
 export async function hold(page, matches) {

@@ -6,7 +6,7 @@ import { OperationTypeNode } from "graphql";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 
-import { CLASSIFY, GENRES, PROGRESS, credentials, print, songFile, told, url, websocketUrl } from "./client.mjs";
+import { CLASSIFY, GENRES, PROGRESS, credentials, print, songFile, summary, url, websocketUrl } from "./client.mjs";
 
 function connect(headers) {
   const websocket = createClient({
@@ -16,7 +16,7 @@ function connect(headers) {
     retryAttempts: 0,
   });
   const client = new ApolloClient({
-    // Apollo has to be told which types an interface has: https://www.apollographql.com/docs/react/data/fragments
+    // Apollo needs to know which types implement an interface: https://www.apollographql.com/docs/react/data/fragments
     cache: new InMemoryCache({ possibleTypes: { Error: ["InvalidSongFile", "SongFileTooLarge"] } }),
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
@@ -65,8 +65,8 @@ const queued = await upload(await songFile(), { background: true });
 const states = await follow(queued.id);
 await websocket.dispose();
 print({
-  stored: told(stored),
-  refused: told({ ...refused, problems: refused.problems?.map(({ __typename, ...problem }) => problem) }),
+  stored: summary(stored),
+  refused: summary({ ...refused, problems: refused.problems?.map(({ __typename, ...problem }) => problem) }),
   genres: data.genres.map(({ __typename, ...genre }) => genre),
   stranger: await stranger(),
   queued: queued.status,

@@ -1,4 +1,4 @@
-// What every client script needs: where the service is, the file to send, and how to tell what came back.
+// Shared by the client scripts: the service, the file to send, and summaries of results.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 
@@ -30,8 +30,8 @@ export const PROGRESS = `
     batchProgress(id: $id) { status rowsUploaded rowsProcessed }
   }`;
 
-// The id of a batch changes from time to time; nothing else of a result does.
-export function told(result) {
+// Omit the ID, the only part of a result that differs between runs.
+export function summary(result) {
   const { id, ...rest } = result;
   return rest;
 }

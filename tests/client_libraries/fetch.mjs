@@ -1,5 +1,5 @@
 // Plain fetch and FormData, as a page without any GraphQL library would use them.
-import { CLASSIFY, GENRES, credentials, print, songFile, told, url } from "./client.mjs";
+import { CLASSIFY, GENRES, credentials, print, songFile, summary, url } from "./client.mjs";
 
 async function answer(request) {
   const response = await fetch(url, { method: "POST", ...request });
@@ -25,8 +25,8 @@ function ask(query, headers = credentials) {
 const stored = (await upload(await songFile())).classifyBatch;
 const refused = (await upload(await songFile(process.env.WRONG_FILE))).classifyBatch;
 print({
-  stored: told(stored),
-  refused: told(refused),
+  stored: summary(stored),
+  refused: summary(refused),
   genres: (await ask(GENRES)).genres,
   stranger: await ask(GENRES, { ...credentials, "client-secret": "guess" }),
 });

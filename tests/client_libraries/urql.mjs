@@ -3,7 +3,7 @@ import { Client, fetchExchange, subscriptionExchange } from "@urql/core";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 
-import { CLASSIFY, GENRES, PROGRESS, credentials, print, songFile, told, url, websocketUrl } from "./client.mjs";
+import { CLASSIFY, GENRES, PROGRESS, credentials, print, songFile, summary, url, websocketUrl } from "./client.mjs";
 
 const websocket = createClient({ url: websocketUrl, connectionParams: credentials, webSocketImpl: WebSocket });
 const overWebSocket = subscriptionExchange({
@@ -50,8 +50,8 @@ const events = await follow(client, queued.id);
 const websockets = await follow(connect(credentials, overWebSocket), queued.id);
 await websocket.dispose();
 print({
-  stored: told(stored),
-  refused: told(refused),
+  stored: summary(stored),
+  refused: summary(refused),
   genres: data.genres,
   stranger: {
     status: stranger.error.response.status,

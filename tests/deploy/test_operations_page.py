@@ -405,7 +405,7 @@ def test_an_upgrade_keeps_the_old_replicas_if_the_new_ones_stay_unhealthy(tmp_pa
     )
     # then
     assert ended.returncode == 1
-    assert "The old ones go on." in ended.stderr
+    assert "The old ones keep running." in ended.stderr
     assert calls.read_text(encoding="utf-8").splitlines() == [
         "compose run --rm migrate",
         "compose ps --all --quiet api",

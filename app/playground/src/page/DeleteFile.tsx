@@ -17,8 +17,8 @@ export function DeleteFile({ file, name, onChange }: Props) {
 
   async function remove(songs: boolean) {
     const { deleteBatch } = await execute(DeleteBatchDocument, { id: file.id, songs });
-    const gone = songs ? ` and ${counted(deleteBatch.songsDeleted, 'song')}` : '';
-    say(`Deleted ${name}${gone}.`);
+    const deletedSongs = songs ? ` and ${counted(deleteBatch.songsDeleted, 'song')}` : '';
+    say(`Deleted ${name}${deletedSongs}.`);
     if (route.get().file === file.id) go({ ...EVERYTHING, view: 'files' }, { replace: true });
     onChange();
   }

@@ -38,10 +38,10 @@ export function SongsView({ overview, shown, revision, arrived, onDeleted }: Pro
   const page = useSongs(shown, answersKept, expectedSongs(overview, batch, file), revision);
 
   const heading = useRef<HTMLHeadingElement>(null);
-  const led = useRef<string | null>(null);
+  const focusedFor = useRef<string | null>(null);
   useEffect(() => {
-    if (!arrived || arrived !== batch?.id || arrived === led.current) return;
-    led.current = arrived; // choosing the same file later does not move the focus
+    if (!arrived || arrived !== batch?.id || arrived === focusedFor.current) return;
+    focusedFor.current = arrived; // choosing the same file later does not move the focus
     heading.current?.focus();
   }, [arrived, batch?.id]);
 

@@ -139,8 +139,8 @@ function Format() {
 /** Handle files dropped anywhere, which the browser would otherwise open instead of the page. */
 function useDropAnywhere(onFiles: (files: File[]) => void): boolean {
   const [over, setOver] = useState(false);
-  const heard = useRef(onFiles);
-  heard.current = onFiles;
+  const latest = useRef(onFiles);
+  latest.current = onFiles;
   useEffect(() => {
     const withFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
     const dragOver = (event: DragEvent) => {
@@ -154,7 +154,7 @@ function useDropAnywhere(onFiles: (files: File[]) => void): boolean {
       event.preventDefault();
       setOver(false);
       const files = [...(event.dataTransfer?.files ?? [])];
-      if (files.length > 0) heard.current(files);
+      if (files.length > 0) latest.current(files);
     };
     addEventListener('dragover', dragOver);
     addEventListener('dragleave', leave);

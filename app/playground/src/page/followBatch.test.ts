@@ -68,8 +68,8 @@ it('polls every second without subscriptions, also during an outage', async () =
 });
 
 it.each([
-  ['the batch is not there', { batch: null }, 'gone'],
-  ['the client is not let in', new Failure('unauthenticated', 'no'), 'unauthenticated'],
+  ['the batch was deleted', { batch: null }, 'deleted'],
+  ['access is denied', new Failure('unauthenticated', 'no'), 'unauthenticated'],
 ])('gives up when %s', async (_what, answer, kind) => {
   follow.mockRejectedValue([{ message: 'no' }]);
   if (answer instanceof Failure) execute.mockRejectedValue(answer);

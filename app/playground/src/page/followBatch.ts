@@ -48,12 +48,12 @@ export async function followBatch(
   for (; ; await pause(POLL_MS, signal)) {
     try {
       const { batch } = await execute(BatchDocument, { id }, { signal });
-      if (!batch) throw new Failure('gone', 'This file was deleted.');
+      if (!batch) throw new Failure('deleted', 'This file was deleted.');
       if (!isUnfinished(batch)) return batch;
       onProgress(batch);
     } catch (error) {
       const failure = asFailure(error);
-      if (signal.aborted || failure.kind === 'unauthenticated' || failure.kind === 'gone') {
+      if (signal.aborted || failure.kind === 'unauthenticated' || failure.kind === 'deleted') {
         throw error;
       }
       onTrouble(failure);

@@ -85,7 +85,7 @@ export function useBatches({ queue, listed, clientKey, onChange, onFailure }: Gi
   }
 
   function onLost(failure: Failure, id: string) {
-    if (failure.kind !== 'gone') return onFailure(failure);
+    if (failure.kind !== 'deleted') return onFailure(failure);
     const file = unfinished.find((one) => one.id === id);
     if (file) say(`${nameOf(file)} was deleted.`);
     setEnded((all) => new Set(all).add(id));

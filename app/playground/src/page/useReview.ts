@@ -79,7 +79,7 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
         const input = [{ trackId: track.trackId, genre }];
         const { verifySongs } = await execute(VerifySongsDocument, { input }, { headers });
         if (verifySongs.__typename === 'UnknownSongs') {
-          throw new Failure('gone', `“${track.title}” is no longer stored.`);
+          throw new Failure('deleted', `“${track.title}” is no longer stored.`);
         }
         setFailure(null);
       } catch (error) {
@@ -97,8 +97,8 @@ export function useReview(genres: readonly string[], clientKey: string): Review 
     setSteps([...steps, step]);
     send(song, genre, ({ kind }) => {
       // Skip a song that no longer exists; return any other to the queue.
-      if (kind !== 'gone') setReturned((all) => [song, ...all]);
-      const instead = kind === 'gone' ? [{ song, genre: null }] : [];
+      if (kind !== 'deleted') setReturned((all) => [song, ...all]);
+      const instead = kind === 'deleted' ? [{ song, genre: null }] : [];
       setSteps((all) => all.flatMap((one) => (one === step ? instead : [one])));
     });
   }

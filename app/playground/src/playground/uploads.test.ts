@@ -26,15 +26,15 @@ it('takes the named operation, or the first', () => {
 
 it('collects picked files, and names missing ones', () => {
   const [one, two] = [new File(['1'], '1.csv'), new File(['2'], '2.csv')];
-  const [alone, list, missing] = [
-    { name: 'alone', list: false },
+  const [single, list, missing] = [
+    { name: 'single', list: false },
     { name: 'list', list: true },
     { name: 'missing', list: false },
   ];
-  pick(alone, [one, two]);
+  pick(single, [one, two]);
   pick(list, [one, two]);
-  expect(filesFor([alone, list, missing])).toEqual({
-    files: { alone: one, list: [one, two] },
+  expect(filesFor([single, list, missing])).toEqual({
+    files: { single: one, list: [one, two] },
     missing: ['missing'],
   });
 });

@@ -5,7 +5,7 @@ export type FailureKind =
   | 'too-large'
   | 'unreachable'
   | 'busy'
-  | 'gone'
+  | 'deleted'
   | 'refused'
   | 'unexpected';
 

@@ -29,7 +29,7 @@ class FakeSocket {
     this.onopen?.();
   }
 
-  tell(message: object) {
+  deliver(message: object) {
     this.onmessage?.({ data: JSON.stringify(message) });
   }
 
@@ -69,11 +69,11 @@ async function followed(): Promise<unknown[]> {
 it('sends the credentials in connection_init, and receives all results', async () => {
   answer = (socket, { type, id }) => {
     if (type === 'connect') socket.open();
-    if (type === 'connection_init') socket.tell({ type: 'connection_ack' });
+    if (type === 'connection_init') socket.deliver({ type: 'connection_ack' });
     if (type === 'subscribe') {
-      socket.tell({ type: 'next', id, payload: { data: { n: 1 } } });
-      socket.tell({ type: 'next', id, payload: { data: { n: 2 } } });
-      socket.tell({ type: 'complete', id });
+      socket.deliver({ type: 'next', id, payload: { data: { n: 1 } } });
+      socket.deliver({ type: 'next', id, payload: { data: { n: 2 } } });
+      socket.deliver({ type: 'complete', id });
     }
   };
   expect(await followed()).toEqual([{ data: { n: 1 } }, { data: { n: 2 } }]);
@@ -112,14 +112,14 @@ it('uses server-sent events if WebSockets are blocked', async () => {
 
 it.each([
   [true, 'keeps a connection that answers'],
-  [false, 'gives up a connection that died without a word'],
+  [false, 'gives up on a connection that died silently'],
 ])('with pongs %s, %s', async (answers) => {
   vi.useFakeTimers();
   answer = (socket, { type, id }) => {
     if (type === 'connect') socket.open();
-    if (type === 'connection_init') socket.tell({ type: 'connection_ack' });
-    if (type === 'subscribe') socket.tell({ type: 'next', id, payload: { data: { n: 1 } } });
-    if (type === 'ping' && answers) socket.tell({ type: 'pong' });
+    if (type === 'connection_init') socket.deliver({ type: 'connection_ack' });
+    if (type === 'subscribe') socket.deliver({ type: 'next', id, payload: { data: { n: 1 } } });
+    if (type === 'ping' && answers) socket.deliver({ type: 'pong' });
   };
   const ended = vi.fn();
   const failed = followed().catch(ended);
@@ -136,8 +136,9 @@ it.each([
 it('passes on the errors of the operation', async () => {
   answer = (socket, { type, id }) => {
     if (type === 'connect') socket.open();
-    if (type === 'connection_init') socket.tell({ type: 'connection_ack' });
-    if (type === 'subscribe') socket.tell({ type: 'error', id, payload: [{ message: 'unknown' }] });
+    if (type === 'connection_init') socket.deliver({ type: 'connection_ack' });
+    if (type === 'subscribe')
+      socket.deliver({ type: 'error', id, payload: [{ message: 'unknown' }] });
   };
   await expect(followed()).rejects.toEqual([{ message: 'unknown' }]);
 });
