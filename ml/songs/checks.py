@@ -113,7 +113,7 @@ def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> tuple[Songs,
     if not taken.all():
         numbers, track_ids = numbers[taken], track_ids[taken]
         titles, tags = list(compress(titles, taken)), list(compress(tags, taken))
-    problems = sorted(rows.problems, key=lambda found: (found.line or 0, _PLACES.get(found.column or "", -1)))
+    problems = sorted(rows.problems, key=lambda one: (one.line or 0, _PLACES.get(one.column or "", -1)))
     return Songs(track_ids, titles, tags, numbers.astype(np.float32)), SongFileReport(
         rows_with_missing_values=int(np.count_nonzero(valid & ~usable)),
         rows_with_missing_values_classified=int(np.count_nonzero(taken & ~complete)),
@@ -132,8 +132,8 @@ def _track_ids(rows: SongRows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bo
         except WrongCellError as error:
             rows.add_problem(row, TRACK_ID, error, rows.shown(row, TRACK_ID))
             track_ids.append(None)
-    there = np.array([track_id is not None for track_id in track_ids], np.bool_)
-    return np.array([track_id or 0 for track_id in track_ids], np.int64), there
+    valid = np.array([track_id is not None for track_id in track_ids], np.bool_)
+    return np.array([track_id or 0 for track_id in track_ids], np.int64), valid
 
 
 def parse_track_id(cell: str | float | None) -> int | None:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml.songs.checks import SongRows, WrongCellError, check_rows, expected_number, parse_number, parse_numbers
-from ml.songs.columns import ColumnPositions, clean_name
 from ml.songs.contract import MISSING_MARKERS, NUMBER_COLUMNS, TAGS, TITLE, TRACK_ID, NumberColumn, Songs
 from ml.songs.csv_records import BOM, Block, UndoubledQuoteError
+from ml.songs.header import ColumnPositions, clean_name
 from ml.songs.problems import OnMissingValue, SongFileProblem, SongFileReport, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 
@@ -45,17 +45,17 @@ def read_fast(block: Block, columns: ColumnPositions, on_missing_value: OnMissin
 
 def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMissingValue) -> Read:
     """Parse a block cell by cell, and report all problems."""
-    found = [_split(block, index, columns) for index in range(len(block))]
-    records = [cells for cells in found if isinstance(cells, list)]
+    split = [_split(block, index, columns) for index in range(len(block))]
+    records = [cells for cells in split if isinstance(cells, list)]
     rows = SongRows(
         "Line",
-        [line for line, cells in zip(block.lines, found, strict=True) if isinstance(cells, list)],
+        [line for line, cells in zip(block.lines, split, strict=True) if isinstance(cells, list)],
         track_ids=[record[columns.of[TRACK_ID]] for record in records],
         titles=[record[columns.of[TITLE]] for record in records],
         tags=[record[columns.of[TAGS]] if TAGS in columns.of else None for record in records],
         numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
         shown=lambda row, column: records[row][columns.of[column]],
-        problems=[problem for problem in found if isinstance(problem, SongFileProblem)],
+        problems=[problem for problem in split if isinstance(problem, SongFileProblem)],
     )
     for row, record in enumerate(records):
         texts = [record[position] for position in columns.numbers]

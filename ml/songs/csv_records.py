@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ml.songs.first_line import BYTES_LOOKED_AT, foreign_format
+from ml.songs.header import BYTES_LOOKED_AT, foreign_format
 from ml.songs.problems import SongFileProblem, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 

@@ -12,11 +12,28 @@ from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
-from ml.songs.columns import ColumnPositions
-from ml.songs.contract import Songs, is_storable
+from ml.songs.checks import WrongCellError, parse_number, parse_track_id
+from ml.songs.contract import TRACK_ID, Songs, is_storable
 from ml.songs.csv_cells import read_block
-from ml.songs.csv_header import check_row_names, read_header
-from ml.songs.csv_records import START, Block, FilePosition, RecordReader, UnreadableFileError
+from ml.songs.csv_records import (
+    START,
+    Block,
+    FilePosition,
+    RecordReader,
+    UndoubledQuoteError,
+    UnreadableFileError,
+    split_cells,
+)
+from ml.songs.header import (
+    LINES_LOOKED_AT,
+    ColumnPositions,
+    clean_name,
+    column_problems,
+    count_song_columns,
+    is_separator_line,
+    not_a_header,
+    wrong_first_line,
+)
 from ml.songs.problems import (
     InvalidSongFileError,
     OnInvalidRow,
@@ -32,6 +49,12 @@ DEFAULT_CHUNK_ROWS = 2_000
 
 MAX_FILE_NAME_LENGTH = 255
 """In characters, like most file systems."""
+
+MAX_COLUMNS = 1_000
+"""Limit of columns, including ignored ones; a song has 157."""
+
+MAX_HEADER_BYTES = 64 * 2**10
+"""Limit of the header line, which stays in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +163,9 @@ class SongFile:
         all_needed = self.on_missing_value is OnMissingValue.SKIP_ROW
         self.check_name()
         try:
-            self._header = self._header or read_header(self._records, all_needed=all_needed)
+            self._header = self._header or _read_header(self._records, all_needed=all_needed)
         except UnreadableFileError as error:
-            raise self._unreadable(error) from None
+            raise self._unreadable(*error.problems) from None
         return self._header
 
     def _blocks(self) -> Iterator[tuple[Block, ColumnPositions]]:
@@ -150,20 +173,19 @@ class SongFile:
         try:
             while (block := self._records.take(self.chunk_rows)) is not None:
                 if self.start.header is None and not self.report.rows:
-                    check_row_names(block, columns)
+                    _check_row_names(block, columns)
                 self.report.rows += len(block)
                 if self.max_rows is not None and self.report.rows > self.max_rows:
                     raise TooManyRowsError(self.max_rows)
                 yield block, columns
         except UnreadableFileError as error:
-            raise self._unreadable(error) from None
+            raise self._unreadable(*error.problems) from None
         if not self.report.rows:
             message = "The file has a header line, but no songs after it."
-            self.report.add_first(SongFileProblem(Kind.NO_ROWS, message))
-            raise InvalidSongFileError(self.report)
+            raise self._unreadable(SongFileProblem(Kind.NO_ROWS, message))
 
-    def _unreadable(self, error: UnreadableFileError) -> InvalidSongFileError:
-        self.report.add_first(*error.problems)
+    def _unreadable(self, *problems: SongFileProblem) -> InvalidSongFileError:
+        self.report.add_first(*problems)
         return InvalidSongFileError(self.report)
 
     def check_name(self) -> None:
@@ -182,4 +204,82 @@ class SongFile:
             )
         else:
             return
-        raise self._unreadable(UnreadableFileError(SongFileProblem(Kind.FILE_NAME, message, value=name)))
+        raise self._unreadable(SongFileProblem(Kind.FILE_NAME, message, value=name))
+
+
+def _read_header(records: RecordReader, *, all_needed: bool) -> tuple[str, ...]:
+    """Read the header at the start of a file, and return the cleaned names of the columns.
+
+    A `sep=` line above it and byte order marks are skipped. `all_needed` is whether all song columns are
+    required.
+
+    Raises:
+        UnreadableFileError: the first line is not the header of a song file.
+    """
+    line, text = _next_line(records)
+    separator_line = None
+    if is_separator_line(text):
+        separator_line = line, text
+        line, text = _next_line(records)
+    names, undoubled = list[str](), None
+    try:
+        names = [clean_name(name) for name in split_cells(text)]
+    except UndoubledQuoteError as error:
+        undoubled = error
+    if len(names) > MAX_COLUMNS:
+        message = f"Line {line}: the header has {len(names):,} columns; the limit is {MAX_COLUMNS:,}."
+        raise UnreadableFileError(SongFileProblem(Kind.TOO_MANY_COLUMNS, message, line))
+    problems = column_problems(names, f"Line {line}: the header", line, all_needed=all_needed)
+    if not problems:
+        return tuple(names)
+    renamed = any("; it has" in problem.message for problem in problems)
+    problem = wrong_first_line([(line, text), *_next_lines(records)], separator_line=separator_line)
+    if problem is None and undoubled is not None:
+        problem = undoubled.problem(line)
+    elif problem is None and not count_song_columns(names) and not renamed:
+        problem = not_a_header(line, text)
+    raise UnreadableFileError(*([problem] if problem else problems))
+
+
+def _next_line(records: RecordReader) -> tuple[int, str]:
+    block = records.take(1)
+    if block is None:
+        raise UnreadableFileError(SongFileProblem(Kind.EMPTY_FILE, "The file is empty."))
+    line, text = block.lines[0], block.text(0)
+    if len(text.encode()) > MAX_HEADER_BYTES:
+        message = f"The header on line {line} is longer than {MAX_HEADER_BYTES // 2**10} KiB."
+        raise UnreadableFileError(SongFileProblem(Kind.ROW_TOO_LONG, message, line))
+    return line, text.lstrip("\ufeff")  # byte order marks
+
+
+def _next_lines(records: RecordReader) -> list[tuple[int, str]]:
+    """Return some lines after the first, to guess the format; none if they cannot be read."""
+    try:
+        block = records.take(LINES_LOOKED_AT) or Block()
+    except UnreadableFileError:
+        return []
+    return [(line, block.text(index)[:MAX_HEADER_BYTES]) for index, line in enumerate(block.lines)]
+
+
+def _check_row_names(block: Block, columns: ColumnPositions) -> None:
+    """Refuse a table written by R with row names, for which the header has no cell.
+
+    Raises:
+        UnreadableFileError: each of the first rows has an extra first cell, and is a song without it.
+    """
+    width = len(columns.names)
+    for index in range(min(len(block), LINES_LOOKED_AT)):
+        try:
+            cells = block.record(index)
+            if len(cells) != width + 1 or parse_track_id(cells[columns.of[TRACK_ID] + 1]) is None:
+                return
+        except (UndoubledQuoteError, WrongCellError):
+            return
+        if any(parse_number(cells[position + 1]) is None for position in columns.numbers):
+            return
+    line = block.lines[0]
+    message = (
+        f"Line {line} has {width + 1} cells, the header {width}, and starts with {block.text(0)[:60]!r}: "
+        "this looks like a table of R with row names. Write it with row.names = FALSE."
+    )
+    raise UnreadableFileError(SongFileProblem(Kind.RAGGED_ROW, message, line))

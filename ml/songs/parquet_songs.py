@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.songs.checks import SongRows, check_rows
-from ml.songs.columns import column_problems
 from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.songs.csv_songs import DEFAULT_CHUNK_ROWS
+from ml.songs.header import column_problems
 from ml.songs.problems import InvalidSongFileError, OnMissingValue, SongFileProblem, SongFileReport, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 

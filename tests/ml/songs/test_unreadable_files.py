@@ -9,9 +9,8 @@ import pytest
 
 from ml.songs import csv_records
 from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TRACK_ID
-from ml.songs.csv_header import MAX_COLUMNS, MAX_HEADER_BYTES
 from ml.songs.csv_records import MAX_RECORD_BYTES
-from ml.songs.csv_songs import SongFile
+from ml.songs.csv_songs import MAX_COLUMNS, MAX_HEADER_BYTES, SongFile
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, SongFileProblem
 from ml.songs.problems import SongFileProblemKind as Kind
 from tests.support.song_files import ids, numbered, only_problem, read, rejected
