@@ -27,8 +27,7 @@ from pydantic import ValidationError
 from ml.errors import UserError, first_problem
 from ml.model.drift import TrainingRanges
 from ml.model.ensemble import Classifier, Ensemble, lgb
-from ml.model.features import FeatureExtractor, LexicalScorer
-from ml.model.lyrics import Vocabulary
+from ml.model.features import FeatureExtractor, LexicalScorer, Vocabulary
 from ml.model.manifest import FORMAT_VERSION, Manifest
 from ml.songs.contract import SONG_COLUMNS
 

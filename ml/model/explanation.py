@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.model.ensemble import Ensemble
-from ml.model.features import LEXICAL_PREFIX
-from ml.model.lyrics import COMMON_WORDS, THEME_LABELS
+from ml.model.features import COMMON_WORDS, LEXICAL_PREFIX, THEME_LABELS
 from ml.songs.contract import METADATA_COLUMNS, Songs
 
 _SHARE = "share_"

@@ -18,8 +18,7 @@ from scipy.special import xlogy
 from sklearn import metrics
 
 from ml.model.ensemble import Ensemble
-from ml.model.features import LEXICAL_PREFIX
-from ml.model.lyrics import COMMON_WORDS, THEMES
+from ml.model.features import COMMON_WORDS, LEXICAL_PREFIX, THEMES
 from ml.model.manifest import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
 from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, Songs
 from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, read_labelled_songs

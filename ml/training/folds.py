@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from ml.model.artifact import FOLDS
-from ml.model.lyrics import Vocabulary
+from ml.model.features import Vocabulary
 from ml.songs.contract import METADATA_COLUMNS, Songs
 
 SONGS_PER_PSEUDO_ARTIST = 14

@@ -15,8 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ml.model.artifact import FOLDS
 from ml.model.ensemble import Classifier, lgb, softmax
-from ml.model.features import FeatureExtractor, LexicalScorer
-from ml.model.lyrics import Vocabulary
+from ml.model.features import FeatureExtractor, LexicalScorer, Vocabulary
 from ml.songs.contract import AUDIO_FEATURE_COUNT
 from ml.training.data import LyricsCorpus
 from ml.training.evaluation import log_loss

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ml.model.features import LYRIC_STATISTICS, FeatureExtractor
-from ml.model.lyrics import Vocabulary
+from ml.model.features import LYRIC_STATISTICS, FeatureExtractor, Vocabulary
 from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.data import LyricsCorpus
 from ml.training.parameters import Parameters
