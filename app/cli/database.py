@@ -28,7 +28,7 @@ def database(
       genregraph database -- pg_dump --format custom --file songs.dump
     """
     from app.cli.startup import database_url_of, settings_or_fail
-    from app.local_postgres.binaries import find_binaries
+    from app.local_postgres.programs import find_binaries
 
     settings = settings_or_fail()
     with database_url_of(settings) as url:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.local_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.programs import EmbeddedPostgresError
 from app.local_postgres.server import EmbeddedPostgres
 
 __all__ = ["EmbeddedPostgresError", "local_postgres"]

@@ -1,22 +1,36 @@
-"""Lock a data folder, create it atomically, and create the database in it."""
+"""Choose, lock and create the data folder of a server, and the database in it.
+
+Where the account that serves root's data cannot enter the requested folder, permissions are not changed: the
+data goes to a separate folder.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from app.local_postgres.binaries import Binaries
-from app.local_postgres.errors import EmbeddedPostgresError, explain_output
-from app.local_postgres.location import Account, as_account, data_version
+from app.local_postgres import programs
+from app.local_postgres.programs import (
+    Account,
+    Binaries,
+    EmbeddedPostgresError,
+    as_account,
+    explain_output,
+    make_passable,
+    server_account,
+)
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
 DATABASE = "genregraph"
 UNFINISHED = "postgres.new."
+NOTE_NAME = "WHERE-THE-DATA-IS.txt"
 
 _CREATE_DATABASE = rf"""
 SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}')
@@ -24,10 +38,145 @@ SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS (SELECT FROM pg_database WH
 """  # noqa: S608  # nosec B608 - constants
 
 
-def make_data_folder(
-    data: Path, password_file: Path, binaries: Binaries, account: Account | None, *, durable: bool
-) -> None:
-    """Create the data folder, owned by the account, and its password.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The requested folder, the server's data folder, and its account; None is that of this process."""
+
+    requested: Path
+    data: Path
+    account: Account | None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the data folder is complete."""
+        return _has_data(self.data)
+
+    @property
+    def data_version(self) -> str:
+        """The major version of PostgreSQL that created the data."""
+        return (self.data / "PG_VERSION").read_text().strip()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the data is outside the requested folder."""
+        return self.data.parent != self.requested
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the user has deleted the requested folder since the data was created."""
+        return self.is_elsewhere and self.has_data and not (self.requested / NOTE_NAME).exists()
+
+    def make(self) -> None:
+        """Create missing folders; existing ones are not changed."""
+        for folder in (self.requested, self.data.parent):
+            if self.account is None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            else:
+                make_passable(folder)
+
+    def lock(self) -> int:
+        """Lock the data, and return the descriptor that holds the lock until it is closed.
+
+        The requested folder is not locked: copies of that may refer to the same data.
+
+        Raises:
+            EmbeddedPostgresError: another process holds the lock.
+            OSError: the lock file cannot be created.
+        """
+        import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
+
+        file = self.data.with_name("postgres.lock")
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 32).decode() or "?"
+            os.close(descriptor)
+            raise EmbeddedPostgresError(
+                f"the data folder {self.requested} is in use by process {owner}; stop that process, or "
+                f"{programs.USE_ANOTHER_FOLDER}"
+            ) from None
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        return descriptor
+
+    def set_aside(self) -> None:
+        """Keep one backup of data whose folder the user deleted, in case that was a mistake."""
+        aside = self.data.with_name("postgres.deleted")
+        shutil.rmtree(aside, ignore_errors=True)
+        self.data.rename(aside)
+
+    def write_note(self) -> None:
+        """Write a note to the requested folder that says where the data is."""
+        if self.is_elsewhere:
+            (self.requested / NOTE_NAME).write_text(
+                "PostgreSQL does not run as root, and its account cannot enter this folder. "
+                "The data is in the following folder, named after a hash of this folder's path:\n"
+                f"{self.data}\n"
+            )
+
+    def check_version(self, binaries: Binaries) -> None:
+        """Check that the data has the server's major version.
+
+        Raises:
+            EmbeddedPostgresError: it does not.
+        """
+        if self.data_version != binaries.major_version:
+            raise EmbeddedPostgresError(
+                f"{self.data} was created by PostgreSQL {self.data_version}, but this is version "
+                f"{binaries.version}; move the folder away, or run PostgreSQL {self.data_version} on it and "
+                "set GENREGRAPH_DATABASE_URL"
+            )
+
+
+def choose_place(requested: Path) -> Place:
+    """Return where the data of a folder is, or where it would be created. Changes nothing.
+
+    Raises:
+        EmbeddedPostgresError: the server cannot reach the data, or it belongs to another folder.
+    """
+    inside = requested / "postgres"
+    if _has_data(inside):
+        account = server_account(inside)
+        if account is not None and not account.reaches(requested):
+            raise EmbeddedPostgresError(
+                f"the server's account, {account.name}, can no longer reach the data in {inside}; move "
+                "the folder back"
+            )
+        return Place(requested, inside, account)
+    account = server_account()
+    if account is None:
+        return Place(requested, inside, None)
+    digest = hashlib.sha256(str(requested).encode()).hexdigest()[:16]
+    elsewhere = programs.REACHABLE_HOME / "data" / digest / "postgres"
+    _refuse_note_of_another_folder(requested, elsewhere)
+    if _has_data(elsewhere):
+        return Place(requested, elsewhere, server_account(elsewhere))
+    return Place(requested, inside if account.reaches(requested) else elsewhere, account)
+
+
+def _has_data(data: Path) -> bool:
+    return (data / "PG_VERSION").is_file()
+
+
+def _refuse_note_of_another_folder(requested: Path, elsewhere: Path) -> None:
+    """Refuse a folder that was moved or copied since its data was created."""
+    note = requested / NOTE_NAME
+    if not note.is_file():
+        return
+    noted = Path(note.read_text().strip().rpartition("\n")[2])
+    if noted != elsewhere and _has_data(noted):
+        raise EmbeddedPostgresError(
+            f"{requested} was moved or copied, but its data in {noted} belongs to the old path; move it "
+            f"back, or delete {note} to start with no data"
+        )
+
+
+def make_data_folder(place: Place, password_file: Path, binaries: Binaries, *, durable: bool) -> None:
+    """Create the data folder, owned by its account, and its password.
 
     The folder is created under a temporary name and renamed, so that a full disk or a kill leaves no
     partial folder.
@@ -36,10 +185,11 @@ def make_data_folder(
         EmbeddedPostgresError: initdb failed.
         OSError: a file operation failed.
     """
-    for unfinished in data.parent.glob(f"{UNFINISHED}*"):
+    parent, account = place.data.parent, place.account
+    for unfinished in parent.glob(f"{UNFINISHED}*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     # A unique name: the initdb of a killed service may still be writing to the previous one.
-    beside = Path(tempfile.mkdtemp(dir=data.parent, prefix=UNFINISHED))
+    beside = Path(tempfile.mkdtemp(dir=parent, prefix=UNFINISHED))
     try:
         fresh, handover = beside / "data", beside / "password"
         password = secrets.token_urlsafe(24)
@@ -50,59 +200,9 @@ def make_data_folder(
         _initdb(fresh, handover, binaries, account, durable=durable)
         password_file.unlink(missing_ok=True)
         _write_secret(password_file, password)
-        fresh.rename(data)
+        fresh.rename(place.data)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def lock_folder(folder: Path, shown: Path) -> int:
-    """Lock a folder, and return the descriptor that holds the lock until it is closed.
-
-    Messages name the folder `shown`.
-
-    Raises:
-        EmbeddedPostgresError: another process holds the lock.
-        OSError: the lock file cannot be created.
-    """
-    import fcntl  # noqa: PLC0415  (absent on Windows, where importing this module must not fail)
-
-    descriptor = os.open(folder / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(descriptor, 32).decode() or "?"
-        os.close(descriptor)
-        raise EmbeddedPostgresError(
-            f"the data folder {shown} is in use by process {owner}; stop that process, or set "
-            "GENREGRAPH_DATA_DIR to another folder"
-        ) from None
-    except OSError:
-        os.close(descriptor)
-        raise
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
-    return descriptor
-
-
-def check_version(data: Path, binaries: Binaries) -> None:
-    """Check that the data has the server's major version.
-
-    Raises:
-        EmbeddedPostgresError: it does not.
-    """
-    made_by = data_version(data)
-    if made_by != binaries.major_version:
-        raise EmbeddedPostgresError(
-            f"{data} was created by PostgreSQL {made_by}, but this is version {binaries.version}; move the "
-            f"folder away, or run PostgreSQL {made_by} on it and set GENREGRAPH_DATABASE_URL"
-        )
-
-
-def set_aside(data: Path) -> None:
-    """Keep one backup of data whose folder the user deleted, in case that was a mistake."""
-    aside = data.with_name("postgres.deleted")
-    shutil.rmtree(aside, ignore_errors=True)
-    data.rename(aside)
 
 
 def create_database(binaries: Binaries, port: int, password: str) -> str | None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.local_postgres.errors import EmbeddedPostgresError
+from app.local_postgres.programs import EmbeddedPostgresError
 
 STOP_LEFTOVER_SECONDS = 30.0
 
@@ -68,19 +68,19 @@ def stop_leftover_server(data: Path) -> None:
         OSError: this account is not permitted to stop it.
     """
     deadline = time.monotonic() + STOP_LEFTOVER_SECONDS
-    asked = False
-    while (found := LockFile.read(data)) is not None:
-        if not _serves(found.pid, data):
+    interrupted = False
+    while (lock_file := LockFile.read(data)) is not None:
+        if not _serves(lock_file.pid, data):
             # Its id may be that of an unreaped zombie (a container without an init) or of another program.
             # PostgreSQL would take either for a running server.
             (data / "postmaster.pid").unlink(missing_ok=True)
             return
-        if not asked:
-            os.kill(found.pid, signal.SIGINT)
-            asked = True
+        if not interrupted:
+            os.kill(lock_file.pid, signal.SIGINT)
+            interrupted = True
         if time.monotonic() > deadline:
             raise EmbeddedPostgresError(
-                f"an earlier server, process {found.pid}, still uses {data} and does not stop; kill it"
+                f"an earlier server, process {lock_file.pid}, still uses {data} and does not stop; kill it"
             )
         time.sleep(0.02)
 

@@ -12,27 +12,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.local_postgres.binaries import Binaries, find_binaries, reachable_binaries
 from app.local_postgres.data_folder import (
     DATABASE,
     HOST,
     SUPERUSER,
-    check_version,
+    Place,
+    choose_place,
     create_database,
-    lock_folder,
     make_data_folder,
-    set_aside,
 )
-from app.local_postgres.errors import EmbeddedPostgresError, explain_os_error, explain_output
-from app.local_postgres.location import Place, as_account, choose_place, data_version, has_data
 from app.local_postgres.processes import LockFile, Watchdog, stop_leftover_server
+from app.local_postgres.programs import (
+    USE_A_SERVER,
+    Binaries,
+    EmbeddedPostgresError,
+    as_account,
+    explain_os_error,
+    explain_output,
+    find_binaries,
+    reachable_binaries,
+)
 
 START_SECONDS = 300.0
 """Long, because PostgreSQL replays its log after a power loss."""
 RETRY_SECONDS = 15.0
 STOP_SECONDS = 30.0
 
-PASSING_TROUBLES = (
+TEMPORARY_FAILURES = (
     "Address already in use",  # another program took the port
     "pre-existing shared memory block",  # processes of a killed server have not ended yet
 )
@@ -96,10 +102,10 @@ class EmbeddedPostgres:
     def running_url(self) -> str | None:
         """Return the URL of the server that another process runs on this folder; None if none is ready."""
         place = choose_place(self._folder)
-        found = LockFile.read(place.data)
-        if found is None or found.port is None:
+        lock_file = LockFile.read(place.data)
+        if lock_file is None or lock_file.port is None:
             return None
-        return self._address(self._read_password(place), found.port)
+        return self._address(self._read_password(place), lock_file.port)
 
     def __enter__(self) -> str:
         return self.start()
@@ -117,9 +123,7 @@ class EmbeddedPostgres:
         if self._process is not None and self._process.poll() is None:
             return
         if sys.platform == "win32":
-            raise EmbeddedPostgresError(
-                "the embedded PostgreSQL does not run on Windows; set GENREGRAPH_DATABASE_URL to a server"
-            )
+            raise EmbeddedPostgresError(f"the embedded PostgreSQL does not run on Windows; {USE_A_SERVER}")
         self.stop()
         with self._stopped_on_failure():
             self._prepare()
@@ -168,22 +172,21 @@ class EmbeddedPostgres:
     def _prepare(self) -> None:
         """Lock the folder, and create the data if it is missing."""
         place = self._place = choose_place(self._folder)
-        keeps = has_data(place.data) and not place.is_abandoned()
-        binaries = self._binaries or find_binaries(data_version(place.data) if keeps else None)
+        keeps_data = place.has_data and not place.is_abandoned
+        binaries = self._binaries or find_binaries(place.data_version if keeps_data else None)
         place.make()
-        # Lock the data, not the requested folder: copies of that may refer to the same data.
-        self._lock = lock_folder(place.data.parent, shown=self._folder)
+        self._lock = place.lock()
         self._cleanup.callback(os.close, self._lock)
         self._cleanup.callback(self._stop_process)
         self._binaries = reachable_binaries(binaries, place.account)
         stop_leftover_server(place.data)
-        if place.is_abandoned():
-            set_aside(place.data)
+        if place.is_abandoned:
+            place.set_aside()
         place.write_note()
-        if not has_data(place.data):
+        if not place.has_data:
             durable = self._settings.get("fsync") != "off"
-            make_data_folder(place.data, self._password_file, self._binaries, place.account, durable=durable)
-        check_version(place.data, self._binaries)
+            make_data_folder(place, self._password_file, self._binaries, durable=durable)
+        place.check_version(self._binaries)
         self._password = self._read_password(place)
 
     def _address(self, password: str, port: int) -> str:
@@ -210,7 +213,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + RETRY_SECONDS
         while self._process is None or not self._becomes_ready(self._process, self._place.data):
             log = self.log_path.read_text(errors="replace")
-            if time.monotonic() > deadline or not any(trouble in log for trouble in PASSING_TROUBLES):
+            if time.monotonic() > deadline or not any(failure in log for failure in TEMPORARY_FAILURES):
                 raise EmbeddedPostgresError(explain_output(log, self._place.data.parent, self.log_path))
             time.sleep(0.1)
             self._unwatch()
@@ -258,8 +261,8 @@ class EmbeddedPostgres:
     def _becomes_ready(self, process: subprocess.Popen[bytes], data: Path) -> bool:
         deadline = time.monotonic() + START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            found = LockFile.read(data)
-            if found is not None and found.pid == process.pid and found.port is not None:
+            lock_file = LockFile.read(data)
+            if lock_file is not None and lock_file.pid == process.pid and lock_file.port is not None:
                 return True
             time.sleep(0.01)
         if process.poll() is None:

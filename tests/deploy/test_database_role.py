@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from app.database.migrate import migrate
 from app.http.servers import running
-from app.local_postgres.binaries import find_binaries
+from app.local_postgres.programs import find_binaries
 from app.main import create_app
 from app.settings import Settings
 from tests.deploy.replica import ROOT, inherited

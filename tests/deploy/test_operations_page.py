@@ -22,7 +22,7 @@ import httpx
 import psutil
 import pytest
 
-from app.local_postgres.binaries import find_binaries
+from app.local_postgres.programs import find_binaries
 from tests.conftest import NOT_DURABLE
 from tests.deploy.alerts import RULES
 from tests.deploy.replica import ROOT, Replica, inherited, started

