@@ -59,12 +59,13 @@ class _Key(NamedTuple):
     variables: bytes
 
 
-class _Kept(NamedTuple):
+class _Entry(NamedTuple):
     version: UUID | None
     data: bytes
 
 
-_SEEN: Final = _Kept(None, b"")
+_SEEN: Final = _Entry(None, b"")
+"""The entry of an operation that was executed once."""
 
 
 class Answers:
@@ -73,7 +74,7 @@ class Answers:
     def __init__(self, max_bytes: int) -> None:
         """Make an empty cache; the limit is of operations and answers together, and 0 disables it."""
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
         self._bytes = 0
 
     async def of(
@@ -86,23 +87,23 @@ class Answers:
         key = self._key(document, context)
         if key is None:
             return await execute()
-        kept = self._kept.get(key)
-        if kept is None:
+        entry = self._entries.get(key)
+        if entry is None:
             # Most operations are sent once: they need not wait for the version.
-            self._keep(key, _SEEN)
+            self._store(key, _SEEN)
             return await execute()
-        self._kept.move_to_end(key)
+        self._entries.move_to_end(key)
         version: UUID | None = None
         with suppress(Exception):  # if the database has a problem, executing reports it
             version = await context.context.catalogue.version()
         if version is None:
             return await execute()
-        if version == kept.version:
-            return ExecutionResult(cast("dict[str, Any]", orjson.Fragment(kept.data)), None)
+        if version == entry.version:
+            return ExecutionResult(cast("dict[str, Any]", orjson.Fragment(entry.data)), None)
         result = await execute()
         if not result.errors:
             with suppress(TypeError):  # orjson cannot write it
-                self._keep(key, _Kept(version, orjson.dumps(result.data)))
+                self._store(key, _Entry(version, orjson.dumps(result.data)))
         return result
 
     def _key(self, document: Document, context: ExecutionContext) -> _Key | None:
@@ -115,20 +116,20 @@ class Answers:
         assert context.query is not None
         return _Key(context.query, provided_operation_name(context), variables)
 
-    def _keep(self, key: _Key, kept: _Kept) -> None:
-        self._forget(key)
-        size = _size(key, kept)
+    def _store(self, key: _Key, entry: _Entry) -> None:
+        self._remove(key)
+        size = _size(key, entry)
         if size <= self._max_bytes:
-            self._kept[key] = kept
+            self._entries[key] = entry
             self._bytes += size
         while self._bytes > self._max_bytes:
-            self._forget(next(iter(self._kept)))
+            self._remove(next(iter(self._entries)))
 
-    def _forget(self, key: _Key) -> None:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._bytes -= _size(key, kept)
+    def _remove(self, key: _Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _size(key, entry)
 
 
-def _size(key: _Key, kept: _Kept) -> int:
-    return _ENTRY_BYTES + sys.getsizeof(key.query) + len(key.variables) + len(kept.data)
+def _size(key: _Key, entry: _Entry) -> int:
+    return _ENTRY_BYTES + sys.getsizeof(key.query) + len(key.variables) + len(entry.data)

@@ -55,8 +55,11 @@ _MAX_KNOWN: Final = 128
 
 _NO_SIZE: Final = (None, Undefined)
 
-_SIZED_BY_PARENT: Final = ("ClassifiedSongs", "PredictedSongs", "VerifiedSongs")
-"""Types, other than connections, whose list length is determined by the field that returns them."""
+_SIZED_BY_PARENT: Final = ("Connection", "ClassifiedSongs", "PredictedSongs", "VerifiedSongs")
+"""Suffixes of types whose lists are as long as the field that returns the type says."""
+
+_STATEMENTS: Final = {"totalCount", "accuracyOnVerified", "Batch.problems"}
+"""Fields, besides connections, that execute a statement."""
 
 
 class OperationCost:
@@ -66,61 +69,58 @@ class OperationCost:
         self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
     ) -> None:
         """Prepare an operation of a document, which need not be valid yet."""
-        self._schema = schema
-        self._document = document
-        self._operation = operation
-        types = {
-            definition.variable.name.value: print_ast(definition.type).strip("[]!")
-            for definition in operation.variable_definitions or ()
+        definitions = {
+            definition.variable.name.value: definition for definition in operation.variable_definitions or ()
         }
+        types = {name: print_ast(definition.type).strip("[]!") for name, definition in definitions.items()}
         # `first` is the only argument of type Int; inputs cost as much as they have songs.
         self._sizes = [name for name, type_ in types.items() if type_ == "Int"]
         self._counts_inputs = any(type_.endswith("Input") for type_ in types.values())
         self._known: dict[tuple[object, ...], int] = {}
-
-    def of(self, variables: Mapping[str, Any]) -> int:
-        """Return the cost; the document must be valid, but the variables have not been validated."""
-        sizes = tuple(variables.get(name, Undefined) for name in self._sizes)
-        if self._counts_inputs or not all(type(size) is int or size in _NO_SIZE for size in sizes):
-            return self._work_out(variables)
-        known = self._known.get(sizes)
-        if known is None:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            known = self._known[sizes] = self._work_out(variables)
-        return known
-
-    def _work_out(self, variables: Mapping[str, Any]) -> int:
-        root = self._schema.get_root_type(self._operation.operation)
-        assert root is not None
-        costs = _Costs(self._schema, self._document, self._operation, variables)
-        return min(costs.of(self._operation.selection_set, root, 1), _MAX_REPORTED)
-
-
-class _Costs:
-    """Computes the cost of one operation. Each fragment is visited once per page size."""
-
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        document: DocumentNode,
-        operation: OperationDefinitionNode,
-        variables: Mapping[str, Any],
-    ) -> None:
+        self._root = schema.get_root_type(operation.operation)
+        self._selections = operation.selection_set
         self._types = schema.type_map
+        self._defaults = {
+            name: value_from_ast_untyped(definition.default_value)
+            for name, definition in definitions.items()
+            if definition.default_value is not None
+        }
         self._fragments = {
             definition.name.value: definition
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
-        self._variables = {
-            **{
-                definition.variable.name.value: value_from_ast_untyped(definition.default_value)
-                for definition in operation.variable_definitions or ()
-                if definition.default_value is not None
-            },
-            **variables,
-        }
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """Return the cost; the document must be valid, but the variables have not been validated."""
+        sizes = tuple(variables.get(name, Undefined) for name in self._sizes)
+        if self._counts_inputs or not all(type(size) is int or size in _NO_SIZE for size in sizes):
+            return self._compute(variables)
+        known = self._known.get(sizes)
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[sizes] = self._compute(variables)
+        return known
+
+    def _compute(self, variables: Mapping[str, Any]) -> int:
+        assert self._root is not None
+        costs = _Costs(self._types, self._fragments, {**self._defaults, **variables})
+        return min(costs.of(self._selections, self._root, 1), _MAX_REPORTED)
+
+
+class _Costs:
+    """Computes costs with given variables. Each fragment is visited once per page size."""
+
+    def __init__(
+        self,
+        types: Mapping[str, GraphQLNamedType],
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: dict[str, Any],
+    ) -> None:
+        self._types = types
+        self._fragments = fragments
+        self._variables = variables
         self._known: dict[tuple[str, int], int] = {}
 
     def of(self, selections: SelectionSetNode, parent: GraphQLNamedType, page: int) -> int:
@@ -153,8 +153,10 @@ class _Costs:
             return 1  # __typename
         field = parent.fields[name]
         below = get_named_type(field.type)
-        cost = 1 + (STATEMENT_COST if _sends_statement(parent.name, name, below.name) else 0)
-        if name == "explanation":
+        cost = 1
+        if below.name.endswith("Connection") or name in _STATEMENTS or f"{parent.name}.{name}" in _STATEMENTS:
+            cost += STATEMENT_COST
+        elif name == "explanation":
             cost += EXPLANATION_COST
         if node.selection_set is None:
             return cost
@@ -162,7 +164,7 @@ class _Costs:
         if "first" in field.args:
             size = self._first(node, field)
         elif is_list:
-            size = page if _is_sized_by_parent(parent.name) else LIST_SIZE
+            size = page if parent.name.endswith(_SIZED_BY_PARENT) else LIST_SIZE
         else:
             size = self._song_count(node)
         if is_list:
@@ -187,18 +189,6 @@ class _Costs:
             if argument.name.value == name:
                 return value_from_ast_untyped(argument.value, self._variables)
         return Undefined
-
-
-def _sends_statement(parent: str, field: str, below: str) -> bool:
-    return (
-        below.endswith("Connection")
-        or field in {"totalCount", "accuracyOnVerified"}
-        or (parent == "Batch" and field == "problems")
-    )
-
-
-def _is_sized_by_parent(name: str) -> bool:
-    return name.endswith("Connection") or name in _SIZED_BY_PARENT
 
 
 def too_complex(cost: int, limit: int) -> GraphQLError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from graphql import (
@@ -39,6 +39,7 @@ MAX_DEPTH: Final = 15
 MAX_ALIASES: Final = 15
 
 CACHED_DOCUMENTS: Final = 256
+"""Size of the schema's LRU cache of parsed documents."""
 
 _MAX_NAME_SHOWN: Final = 100
 """Maximum length of an operation name in a message."""
@@ -100,9 +101,9 @@ class Document:
         operations = self._operations
         if name is None and len(operations) == 1:
             return next(iter(operations.values()))
-        if name is not None and name in operations:
-            return operations[name]
         if name is not None:
+            if name in operations:
+                return operations[name]
             message = f"The document has no operation named {name[:_MAX_NAME_SHOWN]!r}."
         elif operations:
             message = f"The document has {len(operations)} operations. Name the one to run in operationName."
@@ -193,10 +194,3 @@ class _Coordinates(Visitor):
         field = f"{self._types.get_parent_type()}.{node.name.value}"
         self.names.add(field)
         self.names |= {f"{field}({argument.name.value}:)" for argument in node.arguments or ()}
-
-
-def document_cache(
-    schema: GraphQLSchema, rules: Sequence[type[ASTValidationRule]]
-) -> Callable[[str], Document]:
-    """Return a function that parses documents and caches the most recent; `rules` add to GraphQL's own."""
-    return lru_cache(CACHED_DOCUMENTS)(lambda text: Document(text, schema, rules))

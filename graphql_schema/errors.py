@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -98,10 +99,6 @@ def code_of(error: GraphQLError) -> Code:
         return Code.BAD_USER_INPUT if error.path else Code.GRAPHQL_VALIDATION_FAILED
     if isinstance(cause, RefusedOperationError):
         return cause.code
-    for expected, code in _CODES.items():
-        if isinstance(cause, expected):
-            return code
-    for is_so, code in _DATABASE_CODES:
-        if is_so(cause):
-            return code
-    return Code.INTERNAL_SERVER_ERROR
+    by_type = (code for type_, code in _CODES.items() if isinstance(cause, type_))
+    by_check = (code for check, code in _DATABASE_CODES if check(cause))
+    return next(chain(by_type, by_check), Code.INTERNAL_SERVER_ERROR)

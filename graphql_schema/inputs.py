@@ -191,10 +191,10 @@ def checked_first(first: int | None, default: int, maximum: int) -> int:
     Raises:
         InvalidArgumentError: it is out of range.
     """
-    wanted = default if first is None else first
-    if not 0 <= wanted <= maximum:
-        raise InvalidArgumentError("first", f"must be from 0 to {maximum}, not {wanted}")
-    return wanted
+    count = default if first is None else first
+    if not 0 <= count <= maximum:
+        raise InvalidArgumentError("first", f"must be from 0 to {maximum}, not {count}")
+    return count
 
 
 HOW_TO_UPLOAD = (

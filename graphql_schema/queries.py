@@ -61,9 +61,9 @@ class PredictedSong:
         graphql_type=list[FeatureContribution],
     )
     async def explanation(self, first: FirstFeatures = DEFAULT_FEATURES) -> list[Contribution]:
-        wanted = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES)
+        count = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES)
         explanation = await self.explanations.of(self.place)
-        return explanation(wanted)
+        return explanation(count)
 
 
 @strawberry.type(description="Songs sent as JSON, classified but not stored.")
@@ -152,7 +152,7 @@ class Query:
         first: First = DEFAULT_SONGS,
         after: After = None,
     ) -> SongConnection:
-        wanted = SongFilter(
+        conditions = SongFilter(
             genre,
             title_contains,
             await known_batch(info, batch_id),
@@ -162,7 +162,7 @@ class Query:
             min_confidence,
             max_confidence,
         )
-        return await song_connection(info, wanted, first, after, order_by or SongOrder.TITLE)
+        return await song_connection(info, conditions, first, after, order_by or SongOrder.TITLE)
 
     @field(description="The stored song with this track ID, or null.")
     async def song(

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from functools import lru_cache
 from typing import Any, Final
 
 import strawberry
@@ -26,7 +27,7 @@ from app.observability import metrics
 from graphql_schema.answers import Answers
 from graphql_schema.complexity import too_complex
 from graphql_schema.context import Notes, notes
-from graphql_schema.documents import INVALID, PARSE_OPTIONS, Document, Operation, ShapeRule, document_cache
+from graphql_schema.documents import CACHED_DOCUMENTS, INVALID, PARSE_OPTIONS, Document, Operation, ShapeRule
 from graphql_schema.errors import RefusedOperationError, prepare_errors
 from graphql_schema.execution import CompiledExecutor, executed, provided_operation_name
 from graphql_schema.inputs import UPLOAD
@@ -54,7 +55,7 @@ class OurSchema(strawberry.Schema):
     """A schema with operation limits, a cache of answers, and error codes.
 
     Attributes:
-        documents: parses a document.
+        documents: parses a document, and caches the most recent ones.
         max_cost: maximum cost of an operation, see `graphql_schema.complexity`; None for no limit.
         timeout_seconds: timeout of queries; None for no limit.
     """
@@ -69,7 +70,7 @@ class OurSchema(strawberry.Schema):
         self._answers = answers
         closed = self.config.disable_field_suggestions
         rules = (ShapeRule, *((NoSchemaIntrospectionCustomRule,) if closed else ()))
-        self.documents = document_cache(self._schema, rules)
+        self.documents = lru_cache(CACHED_DOCUMENTS)(lambda text: Document(text, self._schema, rules))
 
     def create_extensions_runner(
         self, execution_context: ExecutionContext, extensions: list[SchemaExtension]

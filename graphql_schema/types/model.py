@@ -42,12 +42,9 @@ class Model:
     trained_at: datetime = field(description="When the model was trained.")
     genres: list[str] = field(description="The genres the model predicts, ordered by name.")
     accuracy: float = field(description="The accuracy in random 4-fold cross-validation.")
-    macro_f1: float = field(
-        name="macroF1", description="The macro-averaged F1 score in random 4-fold cross-validation."
-    )
+    macro_f1: float = field(description="The macro-averaged F1 score in random 4-fold cross-validation.")
     grouped_accuracy: float = field(description="The accuracy in artist-grouped 4-fold cross-validation.")
     grouped_macro_f1: float = field(
-        name="groupedMacroF1",
         description="The macro-averaged F1 score in artist-grouped 4-fold cross-validation.",
     )
     large_groups_accuracy: float | None = field(
@@ -57,7 +54,6 @@ class Model:
         )
     )
     large_groups_macro_f1: float | None = field(
-        name="largeGroupsMacroF1",
         description="The macro-averaged F1 score in folds of larger groups; null likewise.",
     )
     grouped_calibration_error: float = field(
@@ -88,13 +84,9 @@ class Model:
             large_groups_accuracy=large_groups.accuracy if large_groups else None,
             large_groups_macro_f1=large_groups.macro_f1 if large_groups else None,
             grouped_calibration_error=grouped.calibration_error,
-            coverages=[
-                Coverage(coverage=of.coverage, accuracy=of.accuracy, min_confidence=of.min_confidence)
-                for of in grouped.coverage_accuracy
-            ],
+            coverages=[Coverage(**dict(score)) for score in grouped.coverage_accuracy],
             genre_scores=[
-                GenreScore(genre=genre, recall=score.recall, precision=score.precision, support=score.support)
-                for genre, score in sorted(grouped.per_genre.items())
+                GenreScore(genre=genre, **dict(score)) for genre, score in sorted(grouped.per_genre.items())
             ],
             training_songs=sum(manifest.training_data.rows_per_genre.values()),
             features=list(manifest.features),
@@ -112,10 +104,10 @@ class Accuracy:
     upper: float = field(description="The upper bound of the 95 % confidence interval of the share.")
 
     @classmethod
-    def of(cls, found: verification.Accuracy) -> Self:
+    def of(cls, counts: verification.Accuracy) -> Self:
         """Create it from the counts of the catalogue."""
-        lower, upper = found.interval
-        return cls(songs=found.songs, correct=found.correct, share=found.share, lower=lower, upper=upper)
+        lower, upper = counts.interval
+        return cls(songs=counts.songs, correct=counts.correct, share=counts.share, lower=lower, upper=upper)
 
 
 @strawberry.type(description="The accuracy on songs of one genre.")
@@ -152,23 +144,23 @@ class AccuracyOnVerified:
     )
 
     @classmethod
-    def of(cls, found: verification.VerifiedAccuracy) -> Self:
+    def of(cls, verified: verification.VerifiedAccuracy) -> Self:
         """Create it from the counts of the catalogue."""
-        bins = found.by_confidence
+        ranges = len(verified.by_confidence)
         return cls(
-            model_version=found.model_version,
-            songs_verified=found.songs_verified,
-            overall=Accuracy.of(found.overall),
+            model_version=verified.model_version,
+            songs_verified=verified.songs_verified,
+            overall=Accuracy.of(verified.overall),
             by_genre=[
-                GenreAccuracy(genre=genre, accuracy=Accuracy.of(part))
-                for genre, part in found.by_genre.items()
+                GenreAccuracy(genre=genre, accuracy=Accuracy.of(counts))
+                for genre, counts in verified.by_genre.items()
             ],
             by_confidence=[
                 ConfidenceAccuracy(
-                    min_confidence=place / len(bins),
-                    max_confidence=(place + 1) / len(bins),
-                    accuracy=Accuracy.of(part),
+                    min_confidence=place / ranges,
+                    max_confidence=(place + 1) / ranges,
+                    accuracy=Accuracy.of(counts),
                 )
-                for place, part in enumerate(bins)
+                for place, counts in enumerate(verified.by_confidence)
             ],
         )

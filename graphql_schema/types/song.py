@@ -29,12 +29,10 @@ DEFAULT_FEATURES = 5
 
 FirstFeatures = Annotated[int | None, argument(f"The maximum number to return, from 0 to {MAX_FEATURES}.")]
 
-_OF_WHOLE_ROWS: Final = frozenset(
-    {
-        *("batch", "classifiedAt", "explanation", "probabilities"),
-        *("predictedGenre", "verifiedGenre", "verification"),
-    }
-)
+_OF_WHOLE_ROWS: Final = {
+    *("batch", "classifiedAt", "explanation", "probabilities"),
+    *("predictedGenre", "verifiedGenre", "verification"),
+}
 """Fields of songs that need columns which pages do not read by default."""
 
 describe_enum(
@@ -184,13 +182,13 @@ class Song(relay.Node):
     async def explanation(
         self, info: Info, first: FirstFeatures = DEFAULT_FEATURES
     ) -> list[Contribution] | None:
-        wanted, row = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES), self.row
+        count, row = checked_first(first, DEFAULT_FEATURES, MAX_FEATURES), self.row
         explanation: SongExplanation | None
         if self.explanations is not None:
             explanation = await self.explanations.of(row.track_id)
         else:
             explanation = await info.context.loaders.explanation.load(row)
-        return None if explanation is None else explanation(wanted)
+        return None if explanation is None else explanation(count)
 
     @field(description="The batch that last classified the song. Null if it belongs to another client.")
     async def batch(
@@ -224,7 +222,7 @@ class SongEdge:
 
 @strawberry.type(description="A page of songs.")
 class SongConnection:
-    wanted: strawberry.Private[SongFilter]
+    conditions: strawberry.Private[SongFilter]
     order: strawberry.Private[SongOrder]
     page: strawberry.Private[Page[StoredSong]]
     page_info: relay.PageInfo = field(description="Information about this page.")
@@ -243,12 +241,12 @@ class SongConnection:
 
     @field(description="The total number of songs. Computed only when requested.")
     async def total_count(self, info: Info) -> int:
-        return await info.context.catalogue.song_count(self.wanted)
+        return await info.context.catalogue.song_count(self.conditions)
 
 
 async def song_connection(
     info: Info,
-    wanted: SongFilter,
+    conditions: SongFilter,
     first: int | None,
     after: str | None,
     order: SongOrder = SongOrder.TITLE,
@@ -259,14 +257,10 @@ async def song_connection(
         InvalidRequestError, InvalidCursorError: see `Catalogue.songs`.
     """
     page = await info.context.catalogue.songs(
-        wanted, order, DEFAULT_SONGS if first is None else first, after, whole=selects_any(_OF_WHOLE_ROWS)
+        conditions, order, DEFAULT_SONGS if first is None else first, after, whole=selects_any(_OF_WHOLE_ROWS)
     )
-    return SongConnection(
-        wanted=wanted,
-        order=order,
-        page=page,
-        page_info=page_info(page, after, methodcaller("cursor", order)),
-    )
+    info_ = page_info(page, after, methodcaller("cursor", order))
+    return SongConnection(conditions=conditions, order=order, page=page, page_info=info_)
 
 
 def page_info(page: Page[Row], after: str | None, cursor: Callable[[Row], str]) -> relay.PageInfo:
