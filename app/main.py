@@ -16,7 +16,6 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
 
 from app import __version__
-from app.batches.background import BackgroundBatches
 from app.batches.classifier import SongClassifier
 from app.batches.following import Following
 from app.batches.pipeline import Storage
@@ -109,7 +108,7 @@ def create_app(
     quotas = ClientQuotas(settings)
     _register_usage_gauges(metrics, quotas, pools, settings)
     catalogue = Catalogue(pools.reads.fetch, ensemble.genres)
-    batches = Batches(pools.sessions, pools.writes, settings.request_timeout_seconds)
+    batches = Batches(pools.sessions, pools.writes, metrics, settings.request_timeout_seconds)
     accuracy = AccuracyOnVerified(
         pools.reads.fetch, ensemble.manifest.model_version, ensemble.manifest.verified_until
     )
@@ -164,16 +163,14 @@ def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers us
     directory: ClientDirectory,
 ) -> Callable[[Caller], Context]:
     """Return the factory of operation contexts."""
-    background = BackgroundBatches(
-        pools.sessions, pools.writes, classifier, metrics, max_rows=settings.max_rows
-    )
     classification = ClassificationService(
+        pools.sessions,
         pools.writes,
         classifier,
-        background,
         Storage.of(settings, classifier.ensemble.genres),
         metrics,
         max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
+        max_rows=settings.max_rows,
     )
 
     def observe(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
@@ -186,7 +183,6 @@ def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers us
         accuracy=accuracy,
         batches=batches,
         classification=classification,
-        background=background,
         following=following,
         explanations=StoredExplanations(pools.sessions, classifier, settings.request_timeout_seconds),
         verification=Verification(pools.writes, classifier.ensemble.genres),

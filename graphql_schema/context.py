@@ -14,7 +14,6 @@ import strawberry
 from starlette.requests import HTTPConnection
 from strawberry.dataloader import DataLoader
 
-from app.batches.background import BackgroundBatches
 from app.batches.following import Following
 from app.batches.receive import ClassificationService
 from app.batches.service import Batches
@@ -73,7 +72,6 @@ class Context:
     accuracy: AccuracyOnVerified
     batches: Batches
     classification: ClassificationService
-    background: BackgroundBatches
     following: Following
     explanations: StoredExplanations
     verification: Verification

@@ -115,7 +115,7 @@ class Mutation:
         id: BatchId,
     ) -> Batch:
         require(Role.WRITER, info)
-        row = await info.context.background.cancel(batch_uuid("id", id), info.context.caller)
+        row = await info.context.batches.cancel(batch_uuid("id", id), info.context.caller)
         info.context.reset_loaders()
         return Batch.of(row)
 
@@ -240,7 +240,7 @@ class Mutation:
         if bool(selection.to_json()) == bool(all):
             problem = "specify batchId, genre, modelVersion, or all: true"
             raise InvalidArgumentError("reclassifySongs", problem)
-        row = await info.context.background.reclassify(
+        row = await info.context.classification.reclassify(
             selection, min_confidence=options.min_confidence, client_id=info.context.client_id
         )
         info.context.reset_loaders()

@@ -1,4 +1,4 @@
-"""Read batches and their results, and delete batches.
+"""Read batches and their results; cancel and delete batches.
 
 Songs are deleted before their batch, because merges lock in the same order.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.batches.pipeline import visible
+from app.batches.pipeline import end, note_end, visible
+from app.batches.queue import UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import SongPart, unpack_answers
 from app.catalogue.errors import InvalidArgumentError
@@ -20,9 +21,13 @@ from app.catalogue.songs import SongRepository
 from app.clients.roles import Caller
 from app.database.engine import SessionFactory, reading
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
+from app.observability.metrics import Metrics
 
 _PARTS_PER_READ = 4
 """Parts per database read. No connection is held between reads, so slow clients do not block the pool."""
+
+CANCEL_TIMEOUT_SECONDS = 3
+"""How long a cancellation waits for a worker's transaction; the final merge of a large batch takes longer."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,19 +38,20 @@ class ResultsGoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Reads batches, and deletes batches and songs; each call uses its own session, so calls may overlap.
+    """Reads, cancels and deletes batches, and deletes songs; each call uses its own session.
 
-    Callers may delete what is theirs, and admins anything. A song belongs to the client whose batch
-    classified it last. After that batch is deleted, only admins may delete the song.
+    Callers may cancel and delete what is theirs, and admins anything. A song belongs to the client whose
+    batch classified it last. After that batch is deleted, only admins may delete the song.
 
     Attributes:
-        sessions: creates database sessions for reading.
+        sessions: creates database sessions for reading and cancelling.
         writes: creates database sessions for deleting many songs, which takes a while.
         read_timeout_seconds: timeout of each read, including the wait for a connection.
     """
 
     sessions: SessionFactory
     writes: SessionFactory
+    metrics: Metrics
     read_timeout_seconds: float
 
     async def page(self, first: int, after: str | None, caller: Caller) -> Page[BatchRow]:
@@ -104,13 +110,32 @@ class Batches:
         if songs != batch.rows_classified:
             raise ResultsGoneError
 
+    async def cancel(self, batch_id: uuid.UUID, caller: Caller) -> BatchRow:
+        """Cancel an unfinished batch and delete its file; a finished batch stays unchanged.
+
+        Raises:
+            InvalidArgumentError: the batch does not exist or is not visible to the caller, or its songs are
+                being stored.
+        """
+        async with self.sessions.begin() as session:
+            uploads = UploadRepository(session)
+            try:
+                upload, batch = await uploads.locked(batch_id, timeout_seconds=CANCEL_TIMEOUT_SECONDS)
+            except UploadBusyError:
+                problem = "the batch cannot be cancelled: its songs are already being stored"
+                raise InvalidArgumentError("id", problem) from None
+            batch = visible(batch, caller)
+            if upload is not None and not BatchStatus(batch.status).is_final:
+                end(batch, BatchStatus.CANCELLED)
+                await ResultRepository(session).remove(batch_id)
+                await uploads.remove(batch_id)
+                note_end(batch, self.metrics)
+        return batch
+
     async def delete(self, batch_id: uuid.UUID, caller: Caller, *, songs: bool) -> int:
         """Delete a finished batch with its file, problems and results; return the number of songs deleted.
 
-        Args:
-            batch_id: ID of the batch.
-            caller: the caller.
-            songs: whether to delete the songs that it classified last, too.
+        With `songs`, the songs that it classified last are deleted, too.
 
         Raises:
             InvalidArgumentError: the batch does not exist, is not visible to the caller, or is not finished.
@@ -119,9 +144,8 @@ class Batches:
             batches = BatchRepository(session)
             batch = visible((await batches.by_ids([batch_id])).get(batch_id), caller)
             if not BatchStatus(batch.status).is_final:
-                raise InvalidArgumentError(
-                    "id", "the batch is not finished; cancel it with cancelBatch first"
-                )
+                problem = "the batch is not finished; cancel it with cancelBatch first"
+                raise InvalidArgumentError("id", problem)
             deleted = await SongRepository(session).remove(batch_id=batch_id) if songs else 0
             await batches.remove(batch_id)
         log.info("batch deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
@@ -134,8 +158,8 @@ class Batches:
             InvalidArgumentError: the batch does not exist or is not visible to the caller.
         """
         async with self.writes.begin() as session:
-            found = await BatchRepository(session).by_ids([batch_id])
-            visible(found.get(batch_id), caller, "batchId")
+            batches = await BatchRepository(session).by_ids([batch_id])
+            visible(batches.get(batch_id), caller, "batchId")
             deleted = await SongRepository(session).remove(batch_id=batch_id)
         log.info("songs deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
         return deleted

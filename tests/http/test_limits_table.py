@@ -29,7 +29,7 @@ NOT_OF_CLIENTS = {
     "app.http.servers.START_TIMEOUT_SECONDS",
     "app.http.monitoring.DATABASE_TIMEOUT_SECONDS",
     "app.http.monitoring.KEPT_SECONDS",
-    "app.batches.background.CANCEL_TIMEOUT_SECONDS",
+    "app.batches.service.CANCEL_TIMEOUT_SECONDS",
     "app.batches.following.OUTAGE_SECONDS",
     "app.batches.following.POLL_SECONDS",
     "app.batches.following.QUEUED_POLL_SECONDS",
