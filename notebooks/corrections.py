@@ -24,11 +24,11 @@ from workbench import data_folder, genre_colours, recipe_parameters, seeds, trai
 from ml.model.ensemble import Classifier
 from ml.songs.contract import Songs
 from ml.training.continuation import Start, continue_from, strata
-from ml.training.evaluation import totals
 from ml.training.folds import grouped_folds, pseudo_artists
 from ml.training.learn import group_size
 from ml.training.parameters import Parameters
 from ml.training.recipe import fit
+from ml.training.scores import totals
 from ml.training.train import LoadedFiles, load
 
 Positions = npt.NDArray[np.intp]

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 
 from app.cli.output import fail, print_line, print_table, progress, shown
 from ml.model.manifest import Scores
+from ml.training.evaluation import EvaluationReport, write_reports
 from ml.training.figures import draw_figures
-from ml.training.reports import EvaluationReport, write_reports
 
 _TOTALS = {
     "accuracy": "accuracy",

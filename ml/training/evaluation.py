@@ -1,221 +1,62 @@
-"""Score predicted probabilities against known genres, and models on labelled songs.
+"""Evaluate a model on labelled songs, and write its reports: scores as JSON, figures, and the model card.
 
 Scores on training songs are meaningless. These are recognized by their fingerprints in the manifest. If a
 model was trained on all songs, the report has the out-of-fold scores of its training; if on some, those songs
 are skipped.
+
+Reports have no timestamps, so the same evaluation writes the same bytes. The card's headings follow Hugging
+Face's model cards (Mitchell et al., Model Cards for Model Reporting, FAT* 2019). All of its numbers come from
+the manifest or the report, except those of other services and models, which the template cites.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy
-from sklearn import metrics
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ml.model.artifact import FIGURES, METRICS, MODEL_CARD, REPORTS, read_manifest
 from ml.model.ensemble import Ensemble
-from ml.model.features import COMMON_WORDS, LEXICAL_PREFIX, THEMES
-from ml.model.manifest import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
-from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, Songs
+from ml.model.manifest import Frozen, Manifest, Scores
+from ml.songs.contract import Songs
 from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, read_labelled_songs
-from ml.training.reports import GROUPED_FOLDS, RANDOM_FOLDS, EvaluationReport
+from ml.training.scores import score_model
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Predict = Callable[[npt.NDArray[np.float32]], Floats]
-"""Returns probabilities, shape (n, genres), of features, shape (n, features)."""
-
-COVERAGES = (1.0, 0.8, 0.6)
-"""Shares of the most confident songs whose accuracy is reported."""
+GROUPED_FOLDS = "artist-grouped folds"
+RANDOM_FOLDS = "random folds"
 
 _FINGERPRINT_LENGTH = 12
 """Hexadecimal digits; the chance of a collision among 10,000 songs is one in three million."""
 
-_BINS = 10
-_RESAMPLES = 1_000
-_SHUFFLES = 5
+DEVELOPMENT_SONGS_SHA256 = "75273363f459c70a7cde612ad20aa6627dd105e39d88c3a5fdbcae51ec4b62b9"
+"""Hash of the song file used to choose the recipe and to train the shipped model."""
 
 
-def score_model(  # noqa: PLR0913, PLR0917 - passed on
-    predict: Predict,
-    features: npt.NDArray[np.float32],
-    names: Sequence[str],
-    labels: Integers,
-    genres: Sequence[str],
-    groups: Integers,
-    *,
-    split: str,
-) -> Scores:
-    """Score predictions from features; arguments as for `score` and `permutation_importance`."""
-    scores = score(predict(features), labels, genres, groups, split=split)
-    importance = permutation_importance(predict, features, labels, names)
-    return scores.model_copy(update={"importance": importance})
+class EvaluationReport(Frozen):
+    """The evaluation of a model on labelled songs; files are named without their folder.
 
-
-def score(
-    probabilities: Floats, labels: Integers, genres: Sequence[str], groups: Integers, *, split: str
-) -> Scores:
-    """Score predictions.
-
-    Args:
-        probabilities: shape (n, genres), rows sum to 1.
-        labels: shape (n,), the index of each song's true genre.
-        genres: names of genres.
-        groups: shape (n,), the index of each song's artist or pseudo-artist.
-        split: description of how the songs relate to the training songs.
+    Attributes:
+        out_of_fold: whether the model was trained on these songs, so that the scores are the out-of-fold
+            scores of its training; otherwise the model itself predicted them.
+        songs_left_out: number of songs not scored because the model was trained on them.
+        splits: by name: artist-grouped and random folds, or one held-out file.
     """
-    positions = range(len(genres))
-    predicted = probabilities.argmax(axis=1)
-    precision, recall, _, support = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=positions, zero_division=0
-    )
-    return Scores(
-        **totals(probabilities, labels).model_dump(),
-        split=split,
-        intervals=intervals(probabilities, labels, groups),
-        per_genre={
-            genre: GenreScore(recall=_rounded(found), precision=_rounded(right), support=int(songs))
-            for genre, found, right, songs in zip(genres, recall, precision, support, strict=True)
-        },
-        coverage_accuracy=tuple(coverage_score(probabilities, labels, coverage) for coverage in COVERAGES),
-        confusion=tuple(map(tuple, metrics.confusion_matrix(labels, predicted, labels=positions).tolist())),
-        reliability=reliability(probabilities, labels),
-    )
 
-
-def totals(probabilities: Floats, labels: Integers) -> Totals:
-    """Compute the overall scores; arguments as for `score`.
-
-    Macro-F1 ignores genres that are neither true nor predicted for any song.
-    """
-    predicted = probabilities.argmax(axis=1)
-    return Totals(
-        accuracy=_rounded(metrics.accuracy_score(labels, predicted)),
-        macro_f1=_rounded(metrics.f1_score(labels, predicted, average="macro", zero_division=0)),
-        log_loss=_rounded(metrics.log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
-        calibration_error=_rounded(_totals(probabilities, labels)[-1]),  # scikit-learn has none
-    )
-
-
-def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict[str, tuple[float, float]]:
-    """Return the 95 % confidence interval of each total by the percentile bootstrap.
-
-    Whole groups are resampled, because predictions for an artist's songs are correlated; arguments as for
-    `score`.
-    """
-    random = np.random.default_rng(0)
-    rows = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    drawn = (
-        np.concatenate([rows[group] for group in random.integers(len(rows), size=len(rows))])
-        for _ in range(_RESAMPLES)
-    )
-    scores = np.array([_totals(probabilities[songs], labels[songs]) for songs in drawn])
-    low, high = (map(_rounded, bounds) for bounds in np.quantile(scores, (0.025, 0.975), axis=0))
-    return dict(zip(Totals.model_fields, zip(low, high, strict=True), strict=True))
-
-
-def coverage_score(probabilities: Floats, labels: Integers, coverage: float) -> CoverageScore:
-    """Score only a share of the songs, above 0 up to 1: the most confident ones, at least one."""
-    confidence = probabilities.max(axis=1)
-    kept = np.argsort(-confidence, kind="stable")[: max(1, round(coverage * len(labels)))]
-    right = probabilities[kept].argmax(axis=1) == labels[kept]
-    return CoverageScore(
-        coverage=coverage,
-        accuracy=_rounded(right.mean()),
-        min_confidence=_rounded(confidence[kept[-1]]),
-    )
-
-
-def log_loss(probabilities: Floats, labels: Integers) -> float:
-    """Return the mean of -ln(probability of the true genre).
-
-    It equals scikit-learn's function, which takes milliseconds per call, bit for bit.
-    """
-    smallest = float(np.finfo(probabilities.dtype).eps)
-    of_true_genre = probabilities[np.arange(len(labels)), labels].clip(smallest, 1 - smallest)
-    return -float(xlogy(1.0, of_true_genre).mean())
-
-
-def reliability(probabilities: Floats, labels: Integers) -> tuple[ReliabilityBin, ...]:
-    """Return confidence and accuracy in 10 bins of confidence, ascending."""
-    counts, confidence, right = _binned(probabilities, labels)
-    divisors = np.maximum(counts, 1)
-    return tuple(
-        ReliabilityBin(songs=int(songs), confidence=_rounded(mean), accuracy=_rounded(share))
-        for songs, mean, share in zip(counts, confidence / divisors, right / divisors, strict=True)
-    )
-
-
-def feature_group(name: str) -> str:
-    """Return the name of a feature's group."""
-    if name in NUMBER_NAMES[: len(METADATA_COLUMNS)]:
-        return "loudness, tempo, key …"
-    if name in NUMBER_NAMES:
-        return "audio statistics"
-    if name.startswith(LEXICAL_PREFIX):
-        return "lexical genre scores"
-    if name.removeprefix("share_") in {*COMMON_WORDS, "not_ascii"}:
-        return "lyric languages"
-    return "lyric themes" if name.removeprefix("share_") in THEMES else "other lyric statistics"
-
-
-def permutation_importance(
-    predict: Predict, features: npt.NDArray[np.float32], labels: Integers, names: Sequence[str]
-) -> dict[str, float]:
-    """Return the increase of the log-loss when a feature group is shuffled, by group.
-
-    Single features are not shuffled, because each of the 148 audio statistics is redundant. The increases, in
-    nats per song, are means of five shuffles, largest first. `predict` must not be trained on these songs,
-    whose features have shape (n, features) and these names.
-    """
-    random = np.random.default_rng(0)
-    group_of = np.array([feature_group(name) for name in names])
-    before = log_loss(predict(features), labels)
-    rises = {}
-    for group in dict.fromkeys(group_of.tolist()):
-        losses = []
-        for _ in range(_SHUFFLES):
-            shuffled = features[random.permutation(len(features))]
-            changed = np.where(group_of == group, shuffled, features)
-            losses.append(log_loss(predict(changed), labels))
-        rises[group] = _rounded(float(np.mean(losses)) - before)
-    return dict(sorted(rises.items(), key=lambda item: -item[1]))
-
-
-def _totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
-    """Return `totals` for a bootstrap sample; scikit-learn's functions would take milliseconds for each."""
-    genres = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    hits = np.bincount(labels[predicted == labels], minlength=genres)
-    both = np.bincount(labels, minlength=genres) + np.bincount(predicted, minlength=genres)
-    _, confidence, right = _binned(probabilities, labels)
-    return (
-        float((predicted == labels).mean()),
-        float((2 * hits[both > 0] / both[both > 0]).mean()),
-        log_loss(probabilities, labels),
-        float(np.abs(right - confidence).sum() / len(labels)),  # calibration error
-    )
-
-
-def _binned(probabilities: Floats, labels: Integers) -> tuple[Integers, Floats, Floats]:
-    """Return the number of songs, the sum of confidences and the correct predictions in each bin."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
-    return (
-        np.bincount(bins, minlength=_BINS).astype(np.int64),
-        np.bincount(bins, confidence, _BINS).astype(np.float64),
-        np.bincount(bins, right, _BINS).astype(np.float64),
-    )
-
-
-def _rounded(value: float) -> float:
-    """Round off digits that are insignificant and may differ between machines."""
-    return round(float(value), 6)
+    model_version: str
+    model_manifest_sha256: str
+    features_file: str
+    features_sha256: str
+    labels_file: str
+    labels_sha256: str
+    out_of_fold: bool
+    songs_left_out: int
+    splits: dict[str, Scores]
 
 
 def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationReport:
@@ -283,3 +124,52 @@ def _score_songs(ensemble: Ensemble, data: LabelledSongs, rows: npt.NDArray[np.i
         f"artists; intervals over {len(np.unique(data.groups[rows]))} groups, each one {data.group_name}"
         + (f"; left out: {left_out} songs that it was trained on" if left_out else ""),
     )
+
+
+def write_reports(report: EvaluationReport, figures: Mapping[str, bytes], model: Path, folder: Path) -> None:
+    """Write metrics and figures (PNG, by name) to a folder and, if it is the model's own, update its card.
+
+    Raises:
+        ArtifactError: the model cannot be read.
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in figures.items():
+        (folder / name).write_bytes(content)
+    text = json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=2)
+    (folder / METRICS).write_text(text + "\n", encoding="utf-8")
+    if folder.resolve() == (model / REPORTS).resolve():
+        card = model_card(read_manifest(model), report)
+        (model / MODEL_CARD).write_text(card, encoding="utf-8")
+
+
+def model_card(manifest: Manifest, report: EvaluationReport | None) -> str:
+    """Return a model's card as Markdown, with a report of this model and its figures if there is one."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # nosec B701 - Markdown, not HTML
+    )
+    held_out = None if report is None or report.out_of_fold else next(iter(report.splits.items()))
+    return environment.get_template("card.md.j2").render(
+        manifest=manifest,
+        shipped=manifest.training_data.files_sha256["features"] == DEVELOPMENT_SONGS_SHA256,
+        held_out=held_out,
+        report=report,
+        figures=[f"{REPORTS}/{name}" for name in FIGURES],
+        confusions=_confusions(manifest.metrics.grouped_folds),
+    )
+
+
+def _confusions(scores: Scores) -> list[tuple[int, str, str]]:
+    """Return the three most frequent mistakes: count, true genre, predicted genre."""
+    genres, mistakes = list(scores.per_genre), np.array(scores.confusion)
+    np.fill_diagonal(mistakes, 0)
+    most_first = np.argsort(-mistakes, axis=None, kind="stable")[:3]
+    places = zip(*np.unravel_index(most_first, mistakes.shape), strict=True)
+    return [
+        (count, genres[row], genres[column]) for row, column in places if (count := mistakes[row, column])
+    ]

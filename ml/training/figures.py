@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ml.model.artifact import FIGURES
 from ml.model.manifest import Scores
-from ml.training.reports import EvaluationReport
+from ml.training.evaluation import EvaluationReport
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so figures look the same everywhere

@@ -20,9 +20,10 @@ from ml.model.ensemble import Ensemble
 from ml.model.manifest import Learned, Manifest
 from ml.songs.contract import NUMBER_NAMES, Songs
 from ml.training.continuation import Start, continue_from
-from ml.training.evaluation import fingerprints, score
+from ml.training.evaluation import fingerprints
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
+from ml.training.scores import score
 from ml.training.train import Progress, write_model
 
 MIN_SONGS = 10

@@ -18,9 +18,9 @@ from ml.model.ensemble import Classifier, lgb, softmax
 from ml.model.features import FeatureExtractor, LexicalScorer, Vocabulary
 from ml.songs.contract import AUDIO_FEATURE_COUNT
 from ml.training.data import LyricsCorpus
-from ml.training.evaluation import log_loss
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
+from ml.training.scores import log_loss
 
 _FIXED: dict[str, Any] = {
     "objective": "multiclass",

@@ -29,11 +29,11 @@ from ml.training.data import (
     read_labelled_songs,
     read_lyrics,
 )
-from ml.training.evaluation import fingerprints, score_model, totals
+from ml.training.evaluation import fingerprints, model_card
 from ml.training.folds import SONGS_PER_LARGE_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
 from ml.training.recipe import Examples, OutOfFold, fit, fit_extractor, predict_grouped, predict_random
-from ml.training.reports import model_card
+from ml.training.scores import score_model, totals
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of completed steps, the total, and the next step's description."""

@@ -27,9 +27,9 @@ from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
 from ml.errors import UserError
-from ml.training.evaluation import totals
 from ml.training.parameters import Parameters
 from ml.training.recipe import predict_grouped
+from ml.training.scores import totals
 from ml.training.train import LoadedFiles, Progress, TrainingFiles, load
 
 SEARCH_SPACE: dict[str, FloatDistribution | IntDistribution] = {

@@ -9,8 +9,7 @@ import pytest
 
 from ml.model.artifact import FIGURES, load_ensemble, read_manifest
 from ml.model.manifest import Manifest
-from ml.training.evaluation import evaluate
-from ml.training.reports import DEVELOPMENT_SONGS_SHA256, EvaluationReport, model_card
+from ml.training.evaluation import DEVELOPMENT_SONGS_SHA256, EvaluationReport, evaluate, model_card
 from tests.support.shipped_model import MODEL
 from tests.support.songs import song_csv, song_rows
 from tests.support.training_files import GENRES, write_csv

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from ml.model.artifact import REPORT_FILES, load_ensemble
 from ml.model.ensemble import Ensemble
-from ml.model.features import LYRIC_STATISTICS
-from ml.songs.contract import NUMBER_NAMES
 from ml.training.data import TrainingDataError
-from ml.training.evaluation import evaluate, feature_group, permutation_importance
+from ml.training.evaluation import EvaluationReport, evaluate, write_reports
 from ml.training.figures import draw_figures
-from ml.training.reports import EvaluationReport, write_reports
 from ml.training.train import TrainingFiles
 from tests.support.songs import song_csv, song_rows
 from tests.support.training_files import GENRES, write_csv, write_part
@@ -112,39 +106,6 @@ def test_an_unknown_genre_is_an_error(trained: Ensemble, tmp_path: Path) -> None
 
     with pytest.raises(TrainingDataError, match=r"new_labels\.csv has 3 songs of 'techno', which"):
         evaluate(trained, files.features, files.labels)
-
-
-def test_each_feature_belongs_to_a_group() -> None:
-    groups = {name: feature_group(name) for name in (*NUMBER_NAMES, *LYRIC_STATISTICS, "lyrics_pop")}
-
-    assert groups["vect_1"] == "audio statistics"
-    assert groups["tempo"] == "loudness, tempo, key …"
-    assert groups["share_spanish"] == groups["share_not_ascii"] == "lyric languages"
-    assert groups["share_love"] == "lyric themes"
-    assert groups["tag_count"] == groups["share_rare"] == "other lyric statistics"
-    assert groups["lyrics_pop"] == "lexical genre scores"
-    assert len(set(groups.values())) == 6
-
-
-def predict(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return a probability of 0.9 for the genre whose index is the first feature."""
-    second = np.where(features[:, 0] == 1, 0.9, 0.1)
-    return np.column_stack([1 - second, second])
-
-
-def test_importance_is_the_increase_of_log_loss_when_a_group_is_shuffled() -> None:
-    # given: tempo and key determine the genre, an audio statistic is ignored
-    labels = np.arange(1_000) % 2
-    features = np.column_stack([labels, labels, np.zeros(1_000)]).astype(np.float32)
-
-    importance = permutation_importance(predict, features, labels, ("tempo", "key", "vect_1"))
-
-    # After shuffling, half of the songs get the wrong genre.
-    expected = (math.log(0.9) - math.log(0.1)) / 2
-    assert list(importance) == ["loudness, tempo, key …", "audio statistics"]
-    assert importance["loudness, tempo, key …"] == pytest.approx(expected, rel=0.05)
-    assert importance["audio statistics"] == 0
-    assert permutation_importance(predict, features, labels, ("tempo", "key", "vect_1")) == importance
 
 
 def test_reports_are_small_and_deterministic(report: EvaluationReport, tmp_path: Path) -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import sklearn.metrics
 
 from ml.model.ensemble import softmax
+from ml.model.features import LYRIC_STATISTICS
 from ml.model.manifest import CoverageScore, ReliabilityBin
-from ml.training.evaluation import coverage_score, intervals, log_loss, reliability, score, totals
+from ml.songs.contract import NUMBER_NAMES
+from ml.training.scores import (
+    coverage_score,
+    feature_group,
+    intervals,
+    log_loss,
+    permutation_importance,
+    reliability,
+    score,
+    totals,
+)
 
 
 def test_scores_match_values_calculated_by_hand() -> None:
@@ -112,3 +124,48 @@ def test_log_loss_equals_that_of_scikit_learn_bit_for_bit() -> None:
         assert log_loss(probabilities, labels) == sklearn.metrics.log_loss(
             labels, probabilities, labels=range(8)
         )
+
+
+def test_totals_equal_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    probabilities, labels = random.dirichlet(np.ones(8), 501), random.integers(0, 8, 501)
+
+    scores = totals(probabilities, labels)
+
+    predicted = probabilities.argmax(axis=1)
+    assert scores.accuracy == round(sklearn.metrics.accuracy_score(labels, predicted), 6)
+    assert scores.macro_f1 == round(sklearn.metrics.f1_score(labels, predicted, average="macro"), 6)
+    assert scores.log_loss == round(sklearn.metrics.log_loss(labels, probabilities, labels=range(8)), 6)
+
+
+def test_each_feature_belongs_to_a_group() -> None:
+    groups = {name: feature_group(name) for name in (*NUMBER_NAMES, *LYRIC_STATISTICS, "lyrics_pop")}
+
+    assert groups["vect_1"] == "audio statistics"
+    assert groups["tempo"] == "loudness, tempo, key …"
+    assert groups["share_spanish"] == groups["share_not_ascii"] == "lyric languages"
+    assert groups["share_love"] == "lyric themes"
+    assert groups["tag_count"] == groups["share_rare"] == "other lyric statistics"
+    assert groups["lyrics_pop"] == "lexical genre scores"
+    assert len(set(groups.values())) == 6
+
+
+def predict(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return a probability of 0.9 for the genre whose index is the first feature."""
+    second = np.where(features[:, 0] == 1, 0.9, 0.1)
+    return np.column_stack([1 - second, second])
+
+
+def test_importance_is_the_increase_of_log_loss_when_a_group_is_shuffled() -> None:
+    # given: tempo and key determine the genre, an audio statistic is ignored
+    labels = np.arange(1_000) % 2
+    features = np.column_stack([labels, labels, np.zeros(1_000)]).astype(np.float32)
+
+    importance = permutation_importance(predict, features, labels, ("tempo", "key", "vect_1"))
+
+    # After shuffling, half of the songs get the wrong genre.
+    expected = (math.log(0.9) - math.log(0.1)) / 2
+    assert list(importance) == ["loudness, tempo, key …", "audio statistics"]
+    assert importance["loudness, tempo, key …"] == pytest.approx(expected, rel=0.05)
+    assert importance["audio statistics"] == 0
+    assert permutation_importance(predict, features, labels, ("tempo", "key", "vect_1")) == importance
