@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from app.database.read_pool import ReadPool
+from app.database.engine import ReadPool
 from app.http.servers import running
 from app.local_postgres.server import EmbeddedPostgres
 from app.main import create_app

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from app.catalogue.errors import InvalidCursorError
 from app.catalogue.paging import Page, decode_cursor, encode_cursor
-from app.database.read_pool import Fetch
+from app.database.engine import Fetch
 from ml.songs.contract import MAX_TRACK_ID
 
 

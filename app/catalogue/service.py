@@ -14,9 +14,8 @@ from app.catalogue.errors import InvalidArgumentError, UnknownGenreError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
 from app.catalogue.songs import register_model
-from app.database.engine import SessionFactory
+from app.database.engine import Fetch, SessionFactory
 from app.database.errors import is_outage, reason
-from app.database.read_pool import Fetch
 from ml.model.manifest import Manifest
 from ml.songs.contract import is_storable
 

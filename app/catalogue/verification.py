@@ -15,8 +15,7 @@ import structlog
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import CatalogueRepository, StoredSong
 from app.catalogue.songs import SongRepository
-from app.database.engine import SessionFactory
-from app.database.read_pool import Fetch
+from app.database.engine import Fetch, SessionFactory
 from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics
 from ml.songs.contract import is_storable

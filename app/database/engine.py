@@ -1,23 +1,23 @@
-"""Engines, session factories, and the connection pools of a serving process."""
+"""Engines, session factories, and the pools of a serving process: connections, shared and reused."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 from sqlalchemy.util import await_only
 
-from app.database.connect import Database
-from app.database.errors import redact_error_texts
-from app.database.read_pool import OnWait, ReadPool
+from app.database.connect import Database, close
+from app.database.errors import is_outage, redact_error_texts
 
 POOL_TIMEOUT_SECONDS: Final = 30.0
 """Maximum wait for a free connection."""
@@ -26,6 +26,12 @@ WORKER_CONNECTIONS: Final = 2
 """For each batch of a worker: one stores songs while the other reads the file."""
 
 SessionFactory = async_sessionmaker[AsyncSession]
+
+OnWait = Callable[[float], None]
+"""Records the seconds spent waiting for a connection."""
+
+Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]
+"""Runs a statement with its arguments and returns its rows."""
 
 
 class _TimedPool(AsyncAdaptedQueuePool):
@@ -53,13 +59,9 @@ def create_engine(
     timeout_seconds: float | None = POOL_TIMEOUT_SECONDS,
     on_wait: OnWait | None = None,
 ) -> AsyncEngine:
-    """Create the engine; it connects on first use.
+    """Create an engine with at most `size` connections, which are opened on demand and stay open.
 
-    Args:
-        database: the database to connect to.
-        size: maximum number of connections, which stay open.
-        timeout_seconds: maximum wait for a free connection; None waits indefinitely.
-        on_wait: records each wait.
+    `timeout_seconds` limits the wait for a free connection; None waits indefinitely.
     """
     redact_error_texts()
     engine = create_async_engine(
@@ -110,6 +112,89 @@ async def reading(sessions: SessionFactory, timeout_seconds: float) -> AsyncIter
         yield session
 
 
+class ReadPool:
+    """Runs single read statements, prepared once per connection, without transactions or pings.
+
+    If a connection is broken, as after a server restart, the statement is retried once on a new one.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        *,
+        size: int,
+        timeout_seconds: float,
+        on_wait: OnWait | None = None,
+    ) -> None:
+        """Create the pool; it connects on demand, up to `size` times.
+
+        `timeout_seconds` is the time limit of a statement, including the wait for a connection.
+        """
+        self._connect = connect
+        self._slots = asyncio.Semaphore(size)
+        self._timeout_seconds = timeout_seconds
+        self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
+        self._on_wait = on_wait
+        self._idle: list[asyncpg.Connection] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self.in_use = 0
+
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Return the rows of a statement. Cancelling the task also cancels the statement in the database.
+
+        Raises:
+            TimeoutError: the statement took too long.
+        """
+        begin = time.perf_counter()
+        async with asyncio.timeout(self._timeout_seconds), self._slots:
+            if self._on_wait is not None:
+                self._on_wait(time.perf_counter() - begin)
+            self.in_use += 1
+            try:
+                with self.span(sql):
+                    return await self._fetch(sql, arguments)
+            finally:
+                self.in_use -= 1
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._discard_idle()
+        await asyncio.gather(*self._closing)
+
+    async def _fetch(self, sql: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
+        while self._idle and self._idle[-1].is_closed():
+            self._idle.pop()
+        if self._idle:
+            connection = self._idle.pop()
+            try:
+                return await self._fetch_on(connection, sql, arguments)
+            except Exception as error:
+                if isinstance(error, TimeoutError) or not is_outage(error):
+                    raise
+            self._discard_idle()  # the others are probably broken too
+        return await self._fetch_on(await self._connect(), sql, arguments)
+
+    async def _fetch_on(
+        self, connection: asyncpg.Connection, sql: str, arguments: tuple[object, ...]
+    ) -> list[asyncpg.Record]:
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+        except BaseException:
+            self._discard(connection)
+            raise
+        self._idle.append(connection)
+        return rows
+
+    def _discard_idle(self) -> None:
+        while self._idle:
+            self._discard(self._idle.pop())
+
+    def _discard(self, connection: asyncpg.Connection) -> None:
+        closing = asyncio.create_task(close(connection))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+
 def split_connections(connections: int) -> tuple[int, int, int]:
     """Split a number of connections, at least 3, into those for reads, writes and others."""
     reads = writes = max(1, connections * 2 // 5)
@@ -157,11 +242,9 @@ class Pools:
             engine("work", max(1, WORKER_CONNECTIONS * worker_batches)),
         )
         self.sessions, self.writes, self.work = map(create_session_factory, self.engines)
+        waited = partial(on_wait, "reads")
         self.reads = ReadPool(
-            database.connect,
-            size=reads,
-            timeout_seconds=read_timeout_seconds,
-            on_wait=partial(on_wait, "reads"),
+            database.connect, size=reads, timeout_seconds=read_timeout_seconds, on_wait=waited
         )
 
     @property

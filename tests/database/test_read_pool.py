@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from app.database.connect import Database
-from app.database.read_pool import ReadPool
+from app.database.engine import ReadPool
 from tests.support.waiting import DEADLINE_SECONDS
 
 OWN_PROCESS = "SELECT pg_backend_pid() AS pid"
