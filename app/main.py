@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
+from strawberry import Schema
 
 from app import __version__
 from app.batches.classifier import SongClassifier
@@ -30,16 +29,15 @@ from app.clients.authentication import Authenticator, LoginLimiter
 from app.clients.directory import ClientDirectory, configured_sources
 from app.clients.roles import Caller
 from app.database.connect import Database
-from app.database.engine import Pools, SessionFactory
+from app.database.engine import Pools
 from app.http.access_log import quiet_libraries, record_operation
 from app.http.downloads import batch_songs_routes
 from app.http.endpoint import GraphQLView
 from app.http.gate import Gate
 from app.http.limits import ClientQuotas
 from app.http.monitoring import health_routes, metrics_route
-from app.http.responses import RefusedRequestError, http_error, internal_server_error, refused
+from app.http.responses import EXCEPTION_HANDLERS
 from app.http.uploads import Spool
-from app.observability.collectors import DatabaseGauges
 from app.observability.metrics import Metrics, Operation
 from app.observability.siblings import Siblings
 from app.observability.tracing import Tracing
@@ -74,176 +72,153 @@ def create_app(
     if settings.database_url is None:
         raise ValueError("create_app needs settings with a database_url")
     quiet_libraries()
-    tracing = tracing or Tracing()
-    ensemble = load_ensemble(settings.model_dir)
-    metrics = Metrics()
-    metrics.describe("serve", __version__, ensemble.manifest.model_version, ensemble.genres)
-    others = None if siblings is None else Siblings(siblings, metrics.registry)
     database = Database(settings.database_url.get_secret_value())
-    pools = _make_pools(settings, database, metrics, tracing)
-    classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
-    following = Following(pools.sessions)
-    directory = ClientDirectory(configured_sources(settings).values(), pools.sessions)
-    authenticator = Authenticator(directory, LoginLimiter(settings.login_attempts_per_minute), metrics)
-    worker = None
-    if settings.worker_concurrency:
-        worker = Worker(settings, database, pools.work, classifier, metrics, tracing)
-    stopping = asyncio.Event()
-
-    def stop() -> None:
-        stopping.set()
-        following.stop()
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        registered = model_registered(pools.sessions, ensemble.manifest)
-        answering = nullcontext() if others is None else others.running()
-        measured = metrics.health.measured()
-        async with registered, answering, measured, directory.running(), _worker(worker, stopping):
-            yield
-            stop()
-        classifier.close()
-        await pools.close()
-
-    quotas = ClientQuotas(settings)
-    _register_usage_gauges(metrics, quotas, pools, settings)
-    catalogue = Catalogue(pools.reads.fetch, ensemble.genres)
-    batches = Batches(pools.sessions, pools.writes, metrics, settings.request_timeout_seconds)
-    accuracy = AccuracyOnVerified(
-        pools.reads.fetch, ensemble.manifest.model_version, ensemble.manifest.verified_until
+    parts = _Parts(settings, database, tracing or Tracing(), siblings)
+    limiter = LoginLimiter(settings.login_attempts_per_minute)
+    authenticator = Authenticator(parts.directory, limiter, parts.metrics)
+    view = GraphQLView(
+        parts.schema(),
+        parts.context(),
+        authenticator,
+        quotas=parts.quotas,
+        spool=Spool(settings.max_spool_bytes),
+        allowed_origins=settings.cors_origins,
     )
-    context = _context_factory(
-        settings, pools, classifier, metrics, catalogue, accuracy, batches, following, directory
-    )
-    view = _make_view(settings, database, context, authenticator, quotas)
+    is_stopping = parts.stopping.is_set
     app = Starlette(
         routes=[
             Route("/graphql", view, methods=None),
             WebSocketRoute("/graphql", view),
-            *batch_songs_routes(batches, catalogue),
-            *health_routes(pools.sessions, ensemble.manifest.model_version, stopping.is_set),
-            *_metrics_routes(settings, pools.sessions, accuracy, metrics, others),
+            *batch_songs_routes(parts.batches, parts.catalogue),
+            *health_routes(parts.pools.sessions, parts.ensemble.manifest.model_version, is_stopping),
+            *parts.metrics_routes(),
         ],
         middleware=[
-            Middleware(Gate, settings, authenticator, metrics, quotas, known_client, stopping.is_set)
+            Middleware(Gate, settings, authenticator, parts.metrics, parts.quotas, known_client, is_stopping)
         ],
-        exception_handlers={
-            RefusedRequestError: refused,
-            HTTPException: http_error,
-            Exception: internal_server_error,
-        },
-        lifespan=lifespan,
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=parts.running,
     )
-    app.state.stop = stop
+    app.state.stop = parts.stop
     return app
 
 
-def _make_pools(settings: Settings, database: Database, metrics: Metrics, tracing: Tracing) -> Pools:
-    pools = Pools(
-        database,
-        settings.database_pool_size,
-        worker_batches=settings.worker_concurrency,
-        read_timeout_seconds=settings.request_timeout_seconds,
-        on_wait=metrics.record_pool_wait,
-    )
-    pools.reads.span = tracing.statement
-    tracing.statements(pools.engines)
-    return pools
+class _Parts:
+    """The services of an application, which routes and resolvers share."""
 
+    def __init__(
+        self, settings: Settings, database: Database, tracing: Tracing, siblings: Path | None
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.ensemble = load_ensemble(settings.model_dir)
+        manifest = self.ensemble.manifest
+        self.metrics = Metrics()
+        self.metrics.describe("serve", __version__, manifest.model_version, self.ensemble.genres)
+        self.siblings = None if siblings is None else Siblings(siblings, self.metrics.registry)
+        self.pools = Pools(
+            database,
+            settings.database_pool_size,
+            worker_batches=settings.worker_concurrency,
+            read_timeout_seconds=settings.request_timeout_seconds,
+            on_wait=self.metrics.record_pool_wait,
+        )
+        self.pools.reads.span = tracing.statement
+        tracing.statements(self.pools.engines)
+        sessions, fetch = self.pools.sessions, self.pools.reads.fetch
+        self.classifier = SongClassifier(self.ensemble, self.metrics, threads=settings.threads)
+        self.worker = None
+        if settings.worker_concurrency:
+            self.worker = Worker(settings, database, self.pools.work, self.classifier, self.metrics, tracing)
+        self.stopping = asyncio.Event()
+        self.following = Following(sessions)
+        self.directory = ClientDirectory(configured_sources(settings).values(), sessions)
+        self.quotas = ClientQuotas(settings)
+        self.catalogue = Catalogue(fetch, self.ensemble.genres)
+        self.accuracy = AccuracyOnVerified(fetch, manifest.model_version, manifest.verified_until)
+        self.batches = Batches(sessions, self.pools.writes, self.metrics, settings.request_timeout_seconds)
 
-def _context_factory(  # noqa: PLR0913, PLR0917 - the services that resolvers use
-    settings: Settings,
-    pools: Pools,
-    classifier: SongClassifier,
-    metrics: Metrics,
-    catalogue: Catalogue,
-    accuracy: AccuracyOnVerified,
-    batches: Batches,
-    following: Following,
-    directory: ClientDirectory,
-) -> Callable[[Caller], Context]:
-    """Return the factory of operation contexts."""
-    classification = ClassificationService(
-        pools.sessions,
-        pools.writes,
-        classifier,
-        Storage.of(settings, classifier.ensemble.genres),
-        metrics,
-        max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
-        max_rows=settings.max_rows,
-    )
+    def schema(self) -> Schema:
+        """Return the schema with the limits of the settings."""
+        settings = self.settings
+        return build_schema(
+            introspection=settings.introspection_allowed,
+            max_cost=settings.max_query_cost,
+            timeout_seconds=settings.request_timeout_seconds,
+            answer_cache_bytes=settings.answer_cache_bytes if self.database.url.is_one_server else 0,
+        )
 
-    def observe(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
-        metrics.record_operation(operation)
-        record_operation(connection, caller, operation)
+    def context(self) -> Callable[[Caller], Context]:
+        """Return the factory of operation contexts."""
+        settings, pools, genres = self.settings, self.pools, self.ensemble.genres
+        timeout_seconds = settings.request_timeout_seconds
+        classification = ClassificationService(
+            pools.sessions,
+            pools.writes,
+            self.classifier,
+            Storage.of(settings, genres),
+            self.metrics,
+            max_sync_rows=min(settings.max_sync_rows, settings.max_rows),
+            max_rows=settings.max_rows,
+        )
 
-    return partial(
-        Context,
-        catalogue=catalogue,
-        accuracy=accuracy,
-        batches=batches,
-        classification=classification,
-        following=following,
-        explanations=StoredExplanations(pools.sessions, classifier, settings.request_timeout_seconds),
-        verification=Verification(pools.writes, classifier.ensemble.genres),
-        manifest=classifier.ensemble.manifest,
-        is_known=directory.is_known,
-        on_operation=observe,
-    )
+        def observe(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
+            self.metrics.record_operation(operation)
+            record_operation(connection, caller, operation)
 
+        return partial(
+            Context,
+            catalogue=self.catalogue,
+            accuracy=self.accuracy,
+            batches=self.batches,
+            classification=classification,
+            following=self.following,
+            explanations=StoredExplanations(pools.sessions, self.classifier, timeout_seconds),
+            verification=Verification(pools.writes, genres),
+            manifest=self.ensemble.manifest,
+            is_known=self.directory.is_known,
+            on_operation=observe,
+        )
 
-def _make_view(
-    settings: Settings,
-    database: Database,
-    context: Callable[[Caller], Context],
-    authenticator: Authenticator,
-    quotas: ClientQuotas,
-) -> GraphQLView:
-    schema = build_schema(
-        introspection=settings.introspection_allowed,
-        max_cost=settings.max_query_cost,
-        timeout_seconds=settings.request_timeout_seconds,
-        answer_cache_bytes=settings.answer_cache_bytes if database.url.is_one_server else 0,
-    )
-    return GraphQLView(
-        schema,
-        context,
-        authenticator,
-        quotas=quotas,
-        spool=Spool(settings.max_spool_bytes),
-        allowed_origins=settings.cors_origins,
-    )
+    def metrics_routes(self) -> list[Route]:
+        """Return the route of the metrics, unless it is off, and register those of usage."""
+        gauge, quotas, pools = self.metrics.gauge, self.quotas, self.pools
+        gauge("uploads_under_way", "Uploads in progress.", lambda: quotas.uploads.total)
+        gauge("subscriptions_open", "Open subscriptions.", lambda: quotas.subscriptions.total)
+        used = "Connections in use, excluding the worker's."
+        gauge("database_connections_used", used, lambda: pools.in_use)
+        gauge("database_connections_max", "Connection limit.", lambda: self.settings.database_pool_size)
+        if self.settings.metrics is MetricsAccess.OFF:
+            return []
+        refreshers = [
+            queue_gauges(pools.sessions, self.metrics),
+            accuracy_gauges(self.accuracy, self.metrics),
+        ]
+        return [metrics_route(self.metrics, refreshers, self.siblings)]
 
+    def stop(self) -> None:
+        """Start the shutdown."""
+        self.stopping.set()
+        self.following.stop()
 
-def _register_usage_gauges(metrics: Metrics, quotas: ClientQuotas, pools: Pools, settings: Settings) -> None:
-    metrics.gauge("uploads_under_way", "Uploads in progress.", lambda: quotas.uploads.total)
-    metrics.gauge("subscriptions_open", "Open subscriptions.", lambda: quotas.subscriptions.total)
-    metrics.gauge(
-        "database_connections_used", "Connections in use, excluding the worker's.", lambda: pools.in_use
-    )
-    metrics.gauge("database_connections_max", "Connection limit.", lambda: settings.database_pool_size)
+    @asynccontextmanager
+    async def running(self, _: Starlette) -> AsyncIterator[None]:
+        """Run the background tasks in this context, and close everything at its end."""
+        registered = model_registered(self.pools.sessions, self.ensemble.manifest)
+        answering = nullcontext() if self.siblings is None else self.siblings.running()
+        measured = self.metrics.loop_measured()
+        async with registered, answering, measured, self.directory.running(), self._working():
+            yield
+            self.stop()
+        self.classifier.close()
+        await self.pools.close()
 
-
-@asynccontextmanager
-async def _worker(worker: Worker | None, stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Run the worker, if there is one, while the app serves requests."""
-    if worker is None:
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        """Run the worker, if there is one, while the app serves requests."""
+        if self.worker is None:
+            yield
+            return
+        working = asyncio.create_task(self.worker.run_until(self.stopping))
         yield
-        return
-    running = asyncio.create_task(worker.run_until(stopping))
-    yield
-    await running
-
-
-def _metrics_routes(
-    settings: Settings,
-    sessions: SessionFactory,
-    accuracy: AccuracyOnVerified,
-    metrics: Metrics,
-    siblings: Siblings | None,
-) -> list[Route]:
-    if settings.metrics is MetricsAccess.OFF:
-        return []
-    together = None if siblings is None else siblings.together
-    gauges: list[DatabaseGauges[Any]] = [queue_gauges(sessions, metrics), accuracy_gauges(accuracy, metrics)]
-    return [metrics_route(metrics, gauges, together)]
+        await working

@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from app.database.engine import SessionFactory
 from app.database.tables import BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
-from app.observability.collectors import DatabaseGauges
+from app.observability.collectors import Refresh, refresher
 from app.observability.metrics import Metrics, WaitingWork
 
 CLASSIFY_BATCH = "classify_batch"
@@ -172,11 +172,11 @@ def batch_of_job(payload: bytes | None) -> uuid.UUID:
     return uuid.UUID(payload.decode())
 
 
-def queue_gauges(sessions: SessionFactory, metrics: Metrics) -> DatabaseGauges[WaitingWork]:
+def queue_gauges(sessions: SessionFactory, metrics: Metrics) -> Refresh:
     """Return the gauges of the queue."""
 
     async def read() -> WaitingWork:
         async with sessions() as session:
             return await QueueRepository(session).waiting()
 
-    return DatabaseGauges("the queue", KEPT_SECONDS, read, metrics.record_waiting)
+    return refresher("the queue", KEPT_SECONDS, read, metrics.record_waiting)

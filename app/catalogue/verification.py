@@ -16,7 +16,7 @@ from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import CatalogueRepository, StoredSong
 from app.catalogue.songs import SongRepository
 from app.database.engine import Fetch, SessionFactory
-from app.observability.collectors import DatabaseGauges
+from app.observability.collectors import Refresh, refresher
 from app.observability.metrics import Metrics
 from ml.songs.contract import is_storable
 
@@ -182,7 +182,7 @@ class AccuracyOnVerified:
         )
 
 
-def accuracy_gauges(accuracy: AccuracyOnVerified, metrics: Metrics) -> DatabaseGauges[VerifiedAccuracy]:
+def accuracy_gauges(accuracy: AccuracyOnVerified, metrics: Metrics) -> Refresh:
     """Return the gauges of the accuracy on verified songs."""
 
     def record(value: VerifiedAccuracy | None) -> None:
@@ -193,4 +193,4 @@ def accuracy_gauges(accuracy: AccuracyOnVerified, metrics: Metrics) -> DatabaseG
             share = math.nan if overall.share is None else overall.share
             metrics.record_accuracy(overall.songs, share, *overall.interval)
 
-    return DatabaseGauges("the accuracy on verified songs", GAUGES_SECONDS, accuracy.read, record)
+    return refresher("the accuracy on verified songs", GAUGES_SECONDS, accuracy.read, record)

@@ -142,7 +142,7 @@ async def _work(
     classifier = SongClassifier(ensemble, metrics, threads=settings.threads)
     waiting = queue_gauges(sessions, metrics)
     monitored = nullcontext() if listener is None else worker_monitoring(listener, metrics, waiting)
-    async with model_registered(sessions, ensemble.manifest), metrics.health.measured(), monitored:
+    async with model_registered(sessions, ensemble.manifest), metrics.loop_measured(), monitored:
         await Worker(settings, database, sessions, classifier, metrics, traces).run_until(stopped)
     classifier.close()
     await engine.dispose()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import uvicorn
-from prometheus_client import CollectorRegistry, make_asgi_app
+from prometheus_client import make_asgi_app
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,8 +26,9 @@ from app.database.engine import SessionFactory
 from app.database.errors import DATABASE_ERRORS, reason
 from app.database.migrate import is_behind, known_revisions
 from app.http.servers import SERVER_OPTIONS
-from app.observability.collectors import DatabaseGauges
+from app.observability.collectors import Refresh
 from app.observability.metrics import Metrics
+from app.observability.siblings import Siblings
 
 LIVENESS_PATH: Final = "/livez"
 HEALTH_CHECK_PATH: Final = "/healthcheck"
@@ -127,23 +128,20 @@ def _migrations(revision: str | None) -> str:
     return "current" if revision == known_revisions()[0] else "ahead"
 
 
-def metrics_route(
-    metrics: Metrics,
-    gauges: Sequence[DatabaseGauges[Any]],
-    together: Callable[[], Awaitable[CollectorRegistry]] | None = None,
-) -> Route:
+def metrics_route(metrics: Metrics, refreshers: Sequence[Refresh], siblings: Siblings | None = None) -> Route:
     """Return the route, which also works without the database.
 
     Args:
         metrics: the process's metrics.
-        gauges: those of its metrics that come from the database.
-        together: returns the merged metrics of all processes on this port, if there are several.
+        refreshers: update those of its metrics that come from the database.
+        siblings: all processes on this port, if there are several; their metrics are merged.
     """
 
     async def show(_: Request) -> ASGIApp:
-        await asyncio.gather(*(some.refresh() for some in gauges))
+        await asyncio.gather(*(refresh() for refresh in refreshers))
+        registry = metrics.registry if siblings is None else await siblings.together()
         # prometheus_client's own application supports both formats, and compression.
-        application: ASGIApp = make_asgi_app(metrics.registry if together is None else await together())
+        application: ASGIApp = make_asgi_app(registry)
         return application
 
     return Route(METRICS_PATH, show, methods=["GET"])
@@ -159,13 +157,13 @@ class _EmbeddedServer(uvicorn.Server):
 
 @asynccontextmanager
 async def worker_monitoring(
-    listener: socket.socket, metrics: Metrics, waiting: DatabaseGauges[Any]
+    listener: socket.socket, metrics: Metrics, refresh: Refresh
 ) -> AsyncIterator[None]:
     """Serve a worker's liveness and metrics in this context, and then close the listener.
 
     It runs in the worker's event loop: if that is stuck, the liveness probe fails.
     """
-    app = Starlette(routes=[Route(LIVENESS_PATH, livez), metrics_route(metrics, [waiting])])
+    app = Starlette(routes=[Route(LIVENESS_PATH, livez), metrics_route(metrics, [refresh])])
     config = uvicorn.Config(app, lifespan="off", timeout_graceful_shutdown=1, **SERVER_OPTIONS)
     server = _EmbeddedServer(config)
     serving = asyncio.create_task(server.serve([listener]))

@@ -15,7 +15,7 @@ from strawberry.http.streaming import HTTPStreamTransport, MultipartSubscription
 from app.catalogue.errors import FORBIDDEN_MESSAGE
 from app.clients.roles import Role
 from app.errors import Code
-from app.http.responses import JSON, RefusedRequestError
+from app.http.responses import JSON, BadRequestError, RefusedRequestError
 
 METHODS: Final = ("GET", "HEAD", "POST", "OPTIONS")
 ALLOW: Final = ", ".join(METHODS)
@@ -60,21 +60,23 @@ def check_head(request: Request) -> None:
     ordinary = request.headers.get("content-type") == JSON and "content-encoding" not in request.headers
     if request.method != "POST" or ordinary:
         return
-    for encoding in request.headers.get("content-encoding", "").split(","):
-        name = encoding.strip().lower()
+    for encoding in request.headers.get("content-encoding", "").lower().split(","):
+        name = encoding.strip()
         if name not in {"", "identity"}:
             message = f"The content encoding {_shown(name)} is not supported. Send the body uncompressed."
-            raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message, {"accept-encoding": "identity"})
+            raise _unsupported(message, {"accept-encoding": "identity"})
     type_ = media_type(request)
     if not type_:
-        raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, f"The request has no content type. {_TYPES}")
+        raise _unsupported(f"The request has no content type. {_TYPES}")
     if type_ not in {JSON, MULTIPART}:
-        message = f"The content type {_shown(type_)} is not supported. {_TYPES}"
-        raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
+        raise _unsupported(f"The content type {_shown(type_)} is not supported. {_TYPES}")
     charset = parse_content_type(request.headers["content-type"].lower())[1].get("charset") or "utf-8"
     if type_ == JSON and charset not in _CHARSETS:
-        message = f"The charset {_shown(charset)} is not supported. Send JSON in UTF-8."
-        raise RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
+        raise _unsupported(f"The charset {_shown(charset)} is not supported. Send JSON in UTF-8.")
+
+
+def _unsupported(message: str, headers: Mapping[str, str] | None = None) -> RefusedRequestError:
+    return RefusedRequestError(Code.UNSUPPORTED_MEDIA_TYPE, message, headers)
 
 
 def check_upload(request: Request) -> None:
@@ -97,33 +99,33 @@ def read_json(data: str | bytes, what: str) -> Any:
         what: its name in messages.
 
     Raises:
-        RefusedRequestError: it is not valid UTF-8 or JSON, or is nested too deeply.
+        BadRequestError: it is not valid UTF-8 or JSON, or is nested too deeply.
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
         return _DECODER.decode(text)
     except UnicodeDecodeError:
-        raise _bad(f"{what} is not UTF-8.") from None
+        raise BadRequestError(f"{what} is not UTF-8.") from None
     except RecursionError:
-        raise _bad(f"{what} is nested too deeply.") from None
+        raise BadRequestError(f"{what} is nested too deeply.") from None
     except ValueError as error:
         reason = str(error).partition("; use sys.")[0]  # Python's advice for numbers of over 4,300 digits
-        raise _bad(f"{what} is not JSON: {reason}.") from None
+        raise BadRequestError(f"{what} is not JSON: {reason}.") from None
 
 
-def read_body(data: bytes | str) -> dict[str, Any]:
+def read_body(data: bytes) -> dict[str, Any]:
     """Read the body of a request.
 
     Raises:
-        RefusedRequestError: it is not a JSON object.
+        BadRequestError: it is not a JSON object.
     """
     if not data:
-        raise _bad("The request body is empty. Send a JSON object with a query.")
+        raise BadRequestError("The request body is empty. Send a JSON object with a query.")
     parsed = read_json(data, "The request body")
     if isinstance(parsed, list):
-        raise _bad("Batching is not supported. Send each operation in its own request.")
+        raise BadRequestError("Batching is not supported. Send each operation in its own request.")
     if not isinstance(parsed, dict):
-        raise _bad("The request body must be a JSON object.")
+        raise BadRequestError("The request body must be a JSON object.")
     return parsed
 
 
@@ -131,16 +133,15 @@ def read_url(query_string: bytes) -> dict[str, Any]:
     """Read the parameters of a GET request; empty ones are ignored.
 
     Raises:
-        RefusedRequestError: a parameter is malformed or repeated.
+        BadRequestError: a parameter is malformed or repeated.
     """
     try:
         pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
-        raise _bad("The URL's parameters are not UTF-8.") from None
+        raise BadRequestError("The URL's parameters are not UTF-8.") from None
     for name, count in Counter(name for name, _ in pairs).items():
         if count > 1:
-            message = f"The URL has {count} parameters named `{_shown(name)}`; send one."
-            raise _bad(message)
+            raise BadRequestError(f"The URL has {count} parameters named `{_shown(name)}`; send one.")
     parameters: dict[str, Any] = {name: value for name, value in pairs if value.strip()}
     for name in parameters.keys() & {"variables", "extensions"}:
         parameters[name] = read_json(parameters[name], f"The URL's `{name}`")
@@ -158,22 +159,18 @@ def check_query(request: Mapping[str, Any]) -> None:
         extensions = request.get("extensions")
         if request.get("documentId") or (isinstance(extensions, dict) and "persistedQuery" in extensions):
             raise RefusedRequestError(Code.PERSISTED_QUERY_NOT_SUPPORTED)
-        raise _bad("The request has no query.")
+        raise BadRequestError("The request has no query.")
     if not isinstance(query, str):
-        raise _bad("`query` must be a string.")
+        raise BadRequestError("`query` must be a string.")
     if len(query) > MAX_QUERY_LENGTH:
-        raise _bad(
+        raise BadRequestError(
             f"The query is longer than {MAX_QUERY_LENGTH:,} characters. Pass long values as variables."
         )
     if not isinstance(request.get("operationName"), str | None):
-        raise _bad("`operationName` must be a string or null.")
+        raise BadRequestError("`operationName` must be a string or null.")
     for name in ("variables", "extensions"):
         if not isinstance(request.get(name), dict | None):
-            raise _bad(f"`{name}` must be a JSON object or null.")
-
-
-def _bad(message: str) -> RefusedRequestError:
-    return RefusedRequestError(Code.BAD_REQUEST, message)
+            raise BadRequestError(f"`{name}` must be a JSON object or null.")
 
 
 def _refuse_constant(name: str) -> None:

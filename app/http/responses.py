@@ -50,11 +50,11 @@ def answer(data: Mapping[str, Any], accept: str) -> Response:
     In GraphQL's own media type, which a client has to accept explicitly, a request that was not executed (no
     `data`) gets 400.
     """
-    own = GRAPHQL_RESPONSE in accept.lower()
-    content_type = f"{GRAPHQL_RESPONSE}; charset=utf-8" if own else JSON
+    graphql = GRAPHQL_RESPONSE in accept.lower()
+    content_type = f"{GRAPHQL_RESPONSE}; charset=utf-8" if graphql else JSON
     response = Response(encoded(data), headers={"content-type": content_type})
     if data.get("data") is None:
-        if own and "data" not in data:
+        if graphql and "data" not in data:
             response.status_code = 400
         codes = {error.get("extensions", {}).get("code") for error in data.get("errors") or []}
         # A temporary outage takes precedence.
@@ -75,12 +75,10 @@ def unless_known(response: Response, if_none_match: str) -> Response:
     if response.status_code != _OK:
         return response
     tag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
-    headers = {"etag": f"W/{tag}"}
-    if if_none_match == "*" or tag in {
-        known.strip().removeprefix("W/") for known in if_none_match.split(",")
-    }:
-        return Response(status_code=304, headers={**headers, "vary": "Accept-Encoding"})
-    response.headers.update(headers)
+    known = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
+    if if_none_match == "*" or tag in known:
+        return Response(status_code=304, headers={"etag": f"W/{tag}", "vary": "Accept-Encoding"})
+    response.headers["etag"] = f"W/{tag}"
     return response
 
 
@@ -105,6 +103,13 @@ class RefusedRequestError(Exception):
         return graphql_error(self.code, str(self), self.headers)
 
 
+class BadRequestError(RefusedRequestError):
+    """A request is malformed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.BAD_REQUEST, message)
+
+
 def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return a response with one error; the message defaults to the code's, and headers add to its own."""
     return JSONResponse(
@@ -114,13 +119,12 @@ def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | No
     )
 
 
-async def refused(_request: Request, error: Exception) -> Response:
-    """Respond to a rejected request."""
+async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedRequestError)
     return error.response()
 
 
-async def http_error(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     """Respond to an unknown path or a wrong method."""
     assert isinstance(error, HTTPException)
     if error.status_code == Code.METHOD_NOT_ALLOWED.status:
@@ -130,10 +134,17 @@ async def http_error(request: Request, error: Exception) -> Response:
     return graphql_error(Code.NOT_FOUND, "Unknown path. The API is at /graphql.")
 
 
-async def internal_server_error(_request: Request, _error: Exception) -> Response:
+async def _internal_server_error(_request: Request, _error: Exception) -> Response:
     """Respond to an unexpected error; Starlette runs this outside of all middleware."""
     headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: correlation_id.get() or ""}
     return graphql_error(Code.INTERNAL_SERVER_ERROR, headers=headers)
+
+
+EXCEPTION_HANDLERS: Final = {
+    RefusedRequestError: _refused,
+    HTTPException: _http_error,
+    Exception: _internal_server_error,
+}
 
 
 def with_security_headers(sent: Iterable[tuple[bytes, bytes]], *, https: bool) -> list[tuple[bytes, bytes]]:

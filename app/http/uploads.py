@@ -19,14 +19,10 @@ from starlette.requests import Request
 
 from app.errors import RETRY_AFTER_SECONDS, Code
 from app.http.requests import read_json
-from app.http.responses import RefusedRequestError
+from app.http.responses import BadRequestError, RefusedRequestError
 
 MAX_FIELD_BYTES = 64 * 1024
 """Limit of a part that is not a file: `operations` and `map`."""
-
-SPOOL_FULL: Final = "The disk space for uploads is used up; nothing was stored. Try again in a few seconds."
-
-RETRY: Final = {"retry-after": str(RETRY_AFTER_SECONDS)}
 
 MAP_EXAMPLE = 'such as {"0": ["variables.file"]}'
 
@@ -41,14 +37,9 @@ _REASONS = {
     "Too many fields": "A multipart request has the fields 'operations' and 'map' and one file; this one has "
     "more parts. If one of them is the file, add a filename.",
     "The Content-Disposition": "Each part needs a name in its Content-Disposition header.",
-    "The body ends": "The body ends before the closing boundary of its multipart/form-data.",
     "Missing boundary": "The content type multipart/form-data needs a boundary.",
 }
 """Messages by the start of Starlette's message."""
-
-
-class SpoolFullError(MultiPartException):
-    """The uploads in progress have used up the disk space; Starlette closes its files on such an error."""
 
 
 class Spool:
@@ -65,14 +56,18 @@ class Spool:
     def share(self) -> Iterator[Callable[[int], None]]:
         """Yield a function that counts the next bytes of a request; they are released at the end.
 
-        The function raises `SpoolFullError` if they would exceed the limit.
+        The function raises `RefusedRequestError` if they would exceed the limit.
         """
         taken = 0
 
         def take(size: int) -> None:
             nonlocal taken
             if self._used + size > self._max_bytes:
-                raise SpoolFullError("Spool full")
+                raise RefusedRequestError(
+                    Code.INSUFFICIENT_STORAGE,
+                    "The disk space for uploads is used up; nothing was stored. Try again in a few seconds.",
+                    {"retry-after": str(RETRY_AFTER_SECONDS)},
+                )
             self._used += size
             taken += size
 
@@ -82,18 +77,11 @@ class Spool:
             self._used -= taken
 
 
-class MultipartError(RefusedRequestError):
-    """A multipart request violates the specification."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(Code.BAD_REQUEST, message)
-
-
 async def read_form(request: Request) -> FormData:
     """Read the parts of a multipart request, spooling the file to disk.
 
     Raises:
-        MultipartError: the body is malformed, or has too many parts or too large fields.
+        BadRequestError: the body is malformed, or has too many parts or too large fields.
         RefusedRequestError: the disk space for uploads is used up.
     """
     parser = _Parser(
@@ -102,13 +90,11 @@ async def read_form(request: Request) -> FormData:
     parser.take = request.state.spool
     try:
         form = await parser.parse()
-    except SpoolFullError as error:
-        raise RefusedRequestError(Code.INSUFFICIENT_STORAGE, SPOOL_FULL, RETRY) from error
     except MultiPartException as error:
         for beginning, reason in _REASONS.items():
             if error.message.startswith(beginning):
-                raise MultipartError(reason) from error
-        raise MultipartError("The body is not valid multipart/form-data.") from error
+                raise BadRequestError(reason) from error
+        raise BadRequestError("The body is not valid multipart/form-data.") from error
     request._form = form  # noqa: SLF001 - for Request.close()
     return form
 
@@ -133,7 +119,7 @@ class _Parser(MultiPartParser):
         for field, value in part.item_headers:
             encoding = value.strip().lower()
             if field == b"content-transfer-encoding" and encoding not in {b"binary", b"8bit", b"7bit"}:
-                raise MultipartError(
+                raise BadRequestError(
                     f"The Content-Transfer-Encoding {encoding[:100].decode('latin-1')} of a part is not "
                     "supported. Send its bytes as they are."
                 )
@@ -153,7 +139,7 @@ class _Parser(MultiPartParser):
         try:
             self.items.append((part.field_name, part.data.decode("utf-8-sig")))
         except UnicodeDecodeError:
-            raise MultipartError(f"The part '{part.field_name}' is not UTF-8.") from None
+            raise BadRequestError(f"The part '{part.field_name}' is not UTF-8.") from None
 
     def on_end(self) -> None:
         self._ended = True
@@ -163,7 +149,7 @@ class _Parser(MultiPartParser):
         if not self._ended:
             for file in self._files_to_close_on_error:
                 file.close()
-            raise MultiPartException("The body ends")
+            raise BadRequestError("The body ends before the closing boundary of its multipart/form-data.")
         return form
 
 
@@ -171,11 +157,11 @@ def _quoted_name(value: bytes) -> bytes:
     """Decode `UTF-8''percent-encoded` to a quoted UTF-8 string."""
     match = _EXTENDED_VALUE.fullmatch(value.decode("latin-1").strip())
     if match is None:
-        raise MultipartError(_NAME_FORM)
+        raise BadRequestError(_NAME_FORM)
     try:
         name = unquote_to_bytes(match[2]).decode(match[1])
     except UnicodeDecodeError:
-        raise MultipartError(_NAME_FORM) from None
+        raise BadRequestError(_NAME_FORM) from None
     return name.replace("\\", "\\\\").replace('"', '\\"').encode()
 
 
@@ -183,16 +169,16 @@ def operations_with_file(form: FormData) -> dict[str, Any]:
     """Return `operations` with the file inserted according to `map`.
 
     Raises:
-        MultipartError: a part is missing or repeated, or `operations`, `map` and the file do not match.
+        BadRequestError: a part is missing or repeated, or `operations`, `map` and the file do not match.
     """
     for name, count in Counter(name for name, _ in form.multi_items()).items():
         if count > 1:
-            raise MultipartError(f"{count} parts are named '{name}'. Give each part a unique name.")
+            raise BadRequestError(f"{count} parts are named '{name}'. Give each part a unique name.")
     operations = _json_field(form, "operations")
     if isinstance(operations, list):
-        raise MultipartError("Batching is not supported: 'operations' must be one operation, not a list.")
+        raise BadRequestError("Batching is not supported: 'operations' must be one operation, not a list.")
     if not isinstance(operations, dict):
-        raise MultipartError("'operations' must be a JSON object with a query and its variables.")
+        raise BadRequestError("'operations' must be a JSON object with a query and its variables.")
     places = _places(_json_field(form, "map"))
     for name, paths in places.items():
         file = _file(form, name)
@@ -200,32 +186,32 @@ def operations_with_file(form: FormData) -> dict[str, Any]:
             _put(operations, path, file)
     for name, part in form.multi_items():
         if isinstance(part, UploadFile) and name not in places:
-            raise MultipartError(f"'map' has no path for the file in part '{name}'.")
+            raise BadRequestError(f"'map' has no path for the file in part '{name}'.")
     return operations
 
 
 def _json_field(form: FormData, name: str) -> Any:
     text = form.get(name)
     if not isinstance(text, str):
-        raise MultipartError(f"The multipart field '{name}' is missing.")
+        raise BadRequestError(f"The multipart field '{name}' is missing.")
     return read_json(text, f"The multipart field '{name}'")
 
 
 def _places(mapping: object) -> Mapping[str, list[str]]:
     if not isinstance(mapping, dict):
-        raise MultipartError(f"'map' must be a JSON object, {MAP_EXAMPLE}.")
+        raise BadRequestError(f"'map' must be a JSON object, {MAP_EXAMPLE}.")
     for name, paths in mapping.items():
         if not (isinstance(paths, list) and paths and all(isinstance(path, str) for path in paths)):
-            raise MultipartError(f"'map' must map '{name}' to a list of paths, {MAP_EXAMPLE}.")
+            raise BadRequestError(f"'map' must map '{name}' to a list of paths, {MAP_EXAMPLE}.")
     return mapping
 
 
 def _file(form: FormData, name: str) -> UploadFile:
     part = form.get(name)
     if part is None:
-        raise MultipartError(f"'map' names the part '{name}', but the request has no such part.")
+        raise BadRequestError(f"'map' names the part '{name}', but the request has no such part.")
     if not isinstance(part, UploadFile):
-        raise MultipartError(f"The part '{name}' is not a file: its Content-Disposition needs a filename.")
+        raise BadRequestError(f"The part '{name}' is not a file: its Content-Disposition needs a filename.")
     return part
 
 
@@ -233,7 +219,7 @@ def _put(operations: dict[str, Any], path: str, file: UploadFile) -> None:
     """Replace the null at a path, such as `variables.file` or `variables.files.0`, with the file."""
     *parents, last = path.split(".")
     if not parents or parents[0] != "variables":
-        raise MultipartError(f"The map's path '{path}' must start with 'variables.'.")
+        raise BadRequestError(f"The map's path '{path}' must start with 'variables.'.")
     target: Any = operations
     try:
         for key in parents:
@@ -243,7 +229,7 @@ def _put(operations: dict[str, Any], path: str, file: UploadFile) -> None:
     except (KeyError, IndexError, TypeError, ValueError):
         is_null = False
     if not is_null:
-        raise MultipartError(f"'operations' must have a null at the map's path '{path}'.")
+        raise BadRequestError(f"'operations' must have a null at the map's path '{path}'.")
     target[place] = file
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -25,13 +23,13 @@ BUCKETS: Final = tuple(tenth / 10 for tenth in range(1, 11))
 MEASURE_SECONDS: Final = 0.25
 """Interval of the event loop measurements."""
 
-LAG_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-"""Upper bounds of the lag in seconds."""
-
-ANSWER_SECONDS: Final = 2.0
+READ_SECONDS: Final = 2.0
 """Time limit for reading values from the database."""
 
 Value = TypeVar("Value")
+
+Refresh = Callable[[], Awaitable[None]]
+"""Updates gauges whose values are in the database."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,80 +66,55 @@ class ConfidenceHistogram(Collector):
         yield HistogramMetricFamily(self._name, self._documentation, buckets=buckets, sum_value=total)
 
 
-class ProcessHealth:
-    """Measures the event loop's lag and the free space for uploads."""
+@asynccontextmanager
+async def loop_lag_measured(lag: Histogram) -> AsyncIterator[None]:
+    """Observe the event loop's lag in this context."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._lag = Histogram(
-            "genregraph_event_loop_lag_seconds",
-            "Event loop lag, which delays every request.",
-            buckets=LAG_BUCKETS,
-            registry=registry,
-        )
-        gauge = partial(Gauge, registry=registry)
-        free = gauge("genregraph_spool_free_bytes", "Free space on the disk for uploads in progress.")
-        free.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).free)
-        size = gauge("genregraph_spool_size_bytes", "Size of the disk for uploads in progress.")
-        size.set_function(lambda: shutil.disk_usage(tempfile.gettempdir()).total)
-
-    @asynccontextmanager
-    async def measured(self) -> AsyncIterator[None]:
-        """Measure the event loop in this context."""
-        measuring = asyncio.create_task(self._measure())
-        try:
-            yield
-        finally:
-            measuring.cancel()
-            with suppress(asyncio.CancelledError):
-                await measuring
-
-    async def _measure(self) -> None:
+    async def measure() -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + MEASURE_SECONDS
             await asyncio.sleep(MEASURE_SECONDS)
-            self._lag.observe(max(0.0, loop.time() - due))
+            lag.observe(max(0.0, loop.time() - due))
+
+    measuring = asyncio.create_task(measure())
+    try:
+        yield
+    finally:
+        measuring.cancel()
+        with suppress(asyncio.CancelledError):
+            await measuring
 
 
-class DatabaseGauges(Generic[Value]):
-    """Gauges whose values are in the database.
+def refresher(
+    name: str,
+    kept_seconds: float,
+    read: Callable[[], Awaitable[Value]],
+    record: Callable[[Value | None], None],
+) -> Refresh:
+    """Return a function that updates gauges from the database, unless they are recent; it raises nothing.
 
-    They are updated unless they are recent; they are NaN while the database is slow or unavailable, since
-    `/metrics` must respond then, too.
+    Args:
+        name: what the gauges show, for the log.
+        kept_seconds: time between updates, after a failure, too.
+        read: reads the values. `/metrics` must respond while the database is slow or unavailable, too.
+        record: sets the gauges; None if the values are unknown.
     """
+    turn = asyncio.Lock()
+    read_at = -math.inf
 
-    def __init__(
-        self,
-        name: str,
-        kept_seconds: float,
-        read: Callable[[], Awaitable[Value]],
-        record: Callable[[Value | None], None],
-    ) -> None:
-        """Create the gauges.
-
-        Args:
-            name: what they show, for the log.
-            kept_seconds: time between updates, after a failure, too.
-            read: reads the values.
-            record: sets the gauges; None if the values are unknown.
-        """
-        self._name = name
-        self._kept_seconds = kept_seconds
-        self._read = read
-        self._record = record
-        self._read_at = -kept_seconds
-        self._turn = asyncio.Lock()
-
-    async def refresh(self) -> None:
-        """Update the gauges; no exception is raised."""
-        async with self._turn:
-            if time.monotonic() - self._read_at < self._kept_seconds:
+    async def refresh() -> None:
+        nonlocal read_at
+        async with turn:
+            if time.monotonic() - read_at < kept_seconds:
                 return
             value: Value | None = None
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    value = await self._read()
+                async with asyncio.timeout(READ_SECONDS):
+                    value = await read()
             except Exception as error:  # noqa: BLE001  (other metrics must stay available)
-                log.warning("could not update gauges", gauges=self._name, error=repr(error))
-            self._record(value)
-            self._read_at = time.monotonic()
+                log.warning("could not update gauges", gauges=name, error=repr(error))
+            record(value)
+            read_at = time.monotonic()
+
+    return refresh
