@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import GROUPS, PREFIX, LogFormat, Settings, SettingsError, load_settings
-from tests.cli.command import run
+from tests.support.command import run
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from ml.model.artifact import read_manifest
 from tests.browser.conftest import NEEDS_BROWSER, Run
-from tests.cli.command import run as run_command
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.command import run as run_command
 
 pytestmark = NEEDS_BROWSER
 

@@ -18,10 +18,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.root import cli
-from tests.cli.command import run_for
-from tests.cli.scripted_server import Answer, scripted_server, stored_batch
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.command import run_for
+from tests.support.scripted_server import Answer, scripted_server, stored_batch
 from tests.support.songs import song_csv, song_row, song_rows
 
 PROGRAM = (sys.executable, "-m", "app.cli.root")

@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.root import cli
-from tests.cli.command import CLASSIFY, write
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.command import CLASSIFY, write
 from tests.support.songs import song_csv, song_row, song_rows
 
 

@@ -9,10 +9,10 @@ from app import resource
 from ml.model.artifact import load_ensemble
 from ml.model.explanation import explain
 from ml.songs.csv_songs import SongFile
-from tests.cli.command import run, write
 from tests.conftest import StartService
 from tests.support.batches import verify
 from tests.support.client import ApiClient
+from tests.support.command import run, write
 from tests.support.songs import song_csv, song_row, song_rows
 
 STORED = "{ songs { totalCount } batches { totalCount nodes { fileName rowsUncertain } } }"

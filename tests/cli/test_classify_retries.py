@@ -13,8 +13,8 @@ import tenacity.nap
 
 from app.cli import sending
 from app.cli.client import seconds_until
-from tests.cli.command import peak_memory, run, write
-from tests.cli.scripted_server import Answer, Script, scripted_server, stored_batch
+from tests.support.command import peak_memory, run, write
+from tests.support.scripted_server import Answer, Script, scripted_server, stored_batch
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from app import __version__, resource
 from app.database.migrate import known_revisions
 from ml.model.artifact import load_ensemble
 from ml.songs.csv_songs import SongFile
-from tests.cli.command import run, write
+from tests.support.command import run, write
 from tests.support.songs import song_csv, song_row
 
 SAMPLE = resource("data") / "sample"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ml.training.train import TrainingFiles, train
-from tests.cli.command import run, run_for
 from tests.conftest import ExecuteSql
 from tests.support.batches import verify
 from tests.support.client import ApiClient
+from tests.support.command import run, run_for
 from tests.support.songs import song_csv, song_rows
 from tests.support.training_files import GENRES, QUICK, write_csv, write_training_files
 

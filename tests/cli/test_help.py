@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from app.cli.root import cli
-from tests.cli.command import run
+from tests.support.command import run
 
 QUICK = {"app", "ml", "typer", "annotated_doc", "shellingham", "_distutils_hack"}
 """The packages besides the standard library that help may import. `_distutils_hack` is part of setuptools."""

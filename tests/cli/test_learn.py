@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from ml.model.artifact import read_manifest
-from tests.cli.command import run
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient
+from tests.support.command import run
 from tests.support.songs import song_csv, song_rows
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"

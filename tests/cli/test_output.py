@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import write
-from tests.cli.scripted_server import Answer, scripted_server, stored_batch
 from tests.support.client import ApiClient
+from tests.support.command import write
+from tests.support.scripted_server import Answer, scripted_server, stored_batch
 from tests.support.songs import song_csv, song_rows
 
 PROGRAM = (sys.executable, "-m", "app.cli.root")

@@ -7,9 +7,9 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from tests.cli.command import run
 from tests.conftest import ExecuteSql, StartService
 from tests.support.client import ApiClient
+from tests.support.command import run
 from tests.support.songs import song_csv, song_rows
 
 

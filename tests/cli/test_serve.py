@@ -18,8 +18,8 @@ import pytest
 
 from app.observability.logs import configure_logs
 from app.settings import LogFormat
-from tests.cli.command import run
 from tests.support.client import ApiClient
+from tests.support.command import run
 from tests.support.ports import free_port
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml.training.train import TrainingFiles
-from tests.cli.command import run
+from tests.support.command import run
 from tests.support.training_files import write_training_files
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.cli.command import run_for
 from tests.conftest import StartService
 from tests.support.batches import verify
 from tests.support.client import ApiClient
+from tests.support.command import run_for
 from tests.support.songs import song_csv, song_row, song_rows
 
 COLUMNS = "trackID,title,genre,predictedGenre,confidence,modelVersion,verifiedAt,verifiedBy"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from app.cli.startup import weak_secrets
 from app.settings import Environment, Settings
-from tests.deploy.replica import ROOT, inherited
+from tests.support.replica import ROOT, inherited
 
 GOOD = "0123456789abcdef"
 EXAMPLE = ROOT / "deploy/environments/production.secrets.env.example"

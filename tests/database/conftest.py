@@ -13,21 +13,16 @@ from app.http.servers import running
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import NOT_DURABLE
-from tests.faults.postgres import Database, Postgres
 from tests.support.client import ApiClient
-from tests.support.folders import open_fast_folder
+from tests.support.postgres import Database, Postgres, running_postgres
 
 ServeOn = Callable[..., ApiClient]
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with open_fast_folder() as folder:
-        server = Postgres(folder, **NOT_DURABLE)
-        server.start()
-        server.make_template()
+    with running_postgres(**NOT_DURABLE) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from app.batches import classifier
 from app.database.engine import split_connections
 from tests.database.conftest import ServeOn
-from tests.faults.postgres import Database
 from tests.support.client import ApiClient
 from tests.support.metrics import scrape, value
+from tests.support.postgres import Database
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 

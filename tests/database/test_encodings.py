@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.database.migrate import UnsuitableDatabaseError, migrate
-from tests.faults.postgres import Postgres
+from tests.support.postgres import Postgres
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

@@ -12,9 +12,9 @@ import pytest
 
 from app.database.migrate import migrate
 from tests.database.conftest import ServeOn
-from tests.faults.postgres import Postgres
 from tests.support.folders import open_fast_folder
 from tests.support.ports import free_port
+from tests.support.postgres import Postgres
 from tests.support.programs import on_path
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished

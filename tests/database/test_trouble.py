@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from tests.database.conftest import ServeOn
-from tests.faults.postgres import Database, Postgres
 from tests.support.client import ApiClient
+from tests.support.postgres import Database, Postgres
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 

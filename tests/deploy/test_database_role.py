@@ -16,8 +16,8 @@ from app.http.servers import running
 from app.local_postgres.programs import find_binaries
 from app.main import create_app
 from app.settings import Settings
-from tests.deploy.replica import ROOT, inherited
 from tests.support.client import ApiClient
+from tests.support.replica import ROOT, inherited
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 

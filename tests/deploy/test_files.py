@@ -13,10 +13,10 @@ import yaml
 
 from app.database.engine import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
-from tests.deploy.commands import run
-from tests.deploy.dockerfile import stages
-from tests.deploy.replica import ROOT
+from tests.support.dockerfile import stages
+from tests.support.linters import run
 from tests.support.programs import make_certificate, on_path
+from tests.support.replica import ROOT
 
 CHECKS = ROOT / "deploy/checks"
 ENVIRONMENTS = ("local", "staging", "production")

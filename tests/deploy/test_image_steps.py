@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.deploy.dockerfile import Stage, stages
-from tests.deploy.replica import ROOT, Replica
 from tests.support.client import ApiClient
+from tests.support.dockerfile import Stage, stages
 from tests.support.folders import open_folder
 from tests.support.ports import free_port
+from tests.support.replica import ROOT, Replica
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.replica import ROOT, inherited
+from tests.support.replica import ROOT, inherited
 
 pytestmark = pytest.mark.slow
 

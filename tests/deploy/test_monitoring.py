@@ -13,13 +13,13 @@ import httpx
 import pytest
 import yaml
 
-from tests.deploy.alerts import PROMETHEUS, RULES
-from tests.deploy.commands import run
-from tests.deploy.replica import ROOT
+from tests.support.alerts import PROMETHEUS, RULES
 from tests.support.client import ApiClient
+from tests.support.linters import run
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.programs import on_path
+from tests.support.replica import ROOT
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 

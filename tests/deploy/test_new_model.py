@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from ml.training.parameters import write_parameters
-from tests.cli.command import run
-from tests.deploy.replica import ROOT, Process, replica, started
-from tests.deploy.traffic import HEADERS
 from tests.support.client import ApiClient
+from tests.support.command import run
+from tests.support.replica import ROOT, Process, replica, started
 from tests.support.songs import song_csv, song_rows
+from tests.support.traffic import HEADERS
 from tests.support.training_files import QUICK, write_training_files
 
 pytestmark = pytest.mark.slow

@@ -24,14 +24,14 @@ import pytest
 
 from app.local_postgres.programs import find_binaries
 from tests.conftest import NOT_DURABLE
-from tests.deploy.alerts import RULES
-from tests.deploy.replica import ROOT, Replica, inherited, started
-from tests.faults.postgres import Postgres
+from tests.support.alerts import RULES
 from tests.support.client import ApiClient
 from tests.support.folders import open_fast_folder
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
+from tests.support.postgres import Postgres
 from tests.support.programs import make_certificate, on_path
+from tests.support.replica import ROOT, Replica, inherited, started
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +150,7 @@ def stand_ins(folder: Path) -> None:
     for name in ("docker", "kubectl"):
         (folder / name).write_text(
             f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-            f"from tests.deploy.engines import main\nsys.exit(main({name!r}))\n",
+            f"from tests.support.container_tools import main\nsys.exit(main({name!r}))\n",
             encoding="utf-8",
         )
     # Only root can change the owner of files.

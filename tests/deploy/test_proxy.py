@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from tests.conftest import StartService
-from tests.deploy.proxy import nginx
 from tests.support.batches import followed
 from tests.support.client import ApiClient
 from tests.support.ports import free_port
+from tests.support.proxy import nginx
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 from tests.support.websocket import CREDENTIALS, PROGRESS, greeted, opened, receive, send

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.proxy import nginx
-from tests.deploy.replica import CLIENTS, Process, Replica, replica, started
-from tests.deploy.traffic import Traffic
 from tests.support.client import ApiClient
 from tests.support.ports import free_port
+from tests.support.proxy import nginx
+from tests.support.replica import CLIENTS, Process, Replica, replica, started
 from tests.support.songs import song_csv, song_rows
+from tests.support.traffic import Traffic
 from tests.support.waiting import finished
 
 pytestmark = pytest.mark.slow

@@ -8,20 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.postgres import Database, Postgres
-from tests.faults.programs import Service, WorkerProgram
-from tests.support.folders import open_fast_folder
 from tests.support.ports import free_port
+from tests.support.postgres import Database, Postgres, running_postgres
+from tests.support.processes import Service, WorkerProgram
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    with open_fast_folder() as folder:
-        server = Postgres(folder)
-        server.start()
-        server.make_template()
+    with running_postgres() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ import pytest
 from app.batches.claims import MAX_ATTEMPTS
 from app.http.monitoring import KEPT_SECONDS
 from tests.faults.conftest import Programs
-from tests.faults.invariants import batch_of, check, uuid_of
-from tests.faults.postgres import Database, Postgres
-from tests.faults.song_files import song_file
 from tests.support.folders import open_folder
+from tests.support.invariants import batch_of, check, uuid_of
+from tests.support.postgres import Database, Postgres
+from tests.support.songs import song_file
 from tests.support.waiting import eventually, finished
 
 pytestmark = pytest.mark.slow

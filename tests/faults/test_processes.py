@@ -14,8 +14,8 @@ import pytest
 
 from app.cli.processes import Place, Processes
 from tests.faults.conftest import Programs
-from tests.faults.programs import Service
 from tests.support.client import ApiClient
+from tests.support.processes import Service
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Programs
-from tests.faults.invariants import check, uuid_of
-from tests.faults.postgres import Database, Gate, Postgres
-from tests.faults.programs import Service
-from tests.faults.song_files import song_file
+from tests.support.invariants import check, uuid_of
+from tests.support.postgres import Database, Gate, Postgres
+from tests.support.processes import Service
+from tests.support.songs import song_file
 from tests.support.waiting import finished
 
 pytestmark = pytest.mark.slow

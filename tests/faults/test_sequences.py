@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.faults.conftest import Programs
-from tests.faults.invariants import check, uuid_of
-from tests.faults.postgres import Database, Postgres
-from tests.faults.programs import Service, WorkerProgram
-from tests.faults.song_files import song_file
+from tests.support.invariants import check, uuid_of
+from tests.support.postgres import Database, Postgres
+from tests.support.processes import Service, WorkerProgram
+from tests.support.songs import song_file
 from tests.support.waiting import FINAL, eventually
 
 pytestmark = pytest.mark.slow

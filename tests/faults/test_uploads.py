@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Programs
-from tests.faults.invariants import check, uuid_of
-from tests.faults.postgres import Database
-from tests.faults.programs import Service
-from tests.faults.song_files import song_file
 from tests.support.client import CLASSIFY_BATCH
+from tests.support.invariants import check, uuid_of
+from tests.support.postgres import Database
+from tests.support.processes import Service
+from tests.support.songs import song_file
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow

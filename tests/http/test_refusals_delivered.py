@@ -18,9 +18,9 @@ import httpx
 import pytest
 
 from tests.conftest import StartService
-from tests.deploy.proxy import nginx
 from tests.support.client import ApiClient
 from tests.support.programs import on_path
+from tests.support.proxy import nginx
 from tests.support.websocket import CREDENTIALS
 
 TRIES = 50

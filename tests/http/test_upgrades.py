@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.deploy.proxy import nginx
 from tests.support.client import ApiClient
 from tests.support.programs import on_path
+from tests.support.proxy import nginx
 from tests.support.websocket import CREDENTIALS, opened
 
 BODY = json.dumps({"query": "{ __typename }", "variables": {"unused": ["x"] * 20_000}}).encode()

@@ -23,9 +23,9 @@ from app.main import create_app
 from app.observability.open_telemetry import open_telemetry
 from app.settings import Settings
 from tests.conftest import ExecuteSql
-from tests.deploy.replica import Process, Replica, replica, started
-from tests.faults.invariants import uuid_of
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
+from tests.support.invariants import uuid_of
+from tests.support.replica import Process, Replica, replica, started
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import finished
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,19 @@ def song(**changes: Any) -> dict[str, Any]:
         "vect": [float(row[f"vect_{number}"]) for number in range(1, 149)],
     }
     return given | changes
+
+
+_OTHER_COLUMNS = [column for column in SONG_COLUMNS if column != TRACK_ID]
+
+
+@cache
+def _header_and_songs() -> tuple[bytes, list[bytes]]:
+    lines = song_csv(song_rows(500), _OTHER_COLUMNS).splitlines(keepends=True)
+    return lines[0], lines[1:]
+
+
+def song_file(track_ids: Iterable[int]) -> bytes:
+    """Return a CSV of songs with these track ids; their other cells repeat after 500."""
+    header, songs = _header_and_songs()
+    lines = [b"%d,%b" % (track_id, song) for track_id, song in zip(track_ids, cycle(songs), strict=False)]
+    return b"trackID," + header + b"".join(lines)

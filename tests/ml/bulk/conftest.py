@@ -12,7 +12,7 @@ from app import resource
 from ml.bulk.cluster import local_cluster
 from ml.bulk.run import Model
 from ml.model.artifact import load_ensemble
-from tests.cli.command import run
+from tests.support.command import run
 
 RunBulk = Callable[..., tuple[int, str]]
 

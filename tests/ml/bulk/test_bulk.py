@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
-from tests.cli.command import run
 from tests.conftest import StartService
 from tests.ml.bulk.conftest import RunBulk
-from tests.ml.bulk.files import manifest_of, songs_in, write_csv, write_parquet
 from tests.support.batches import drift_of
+from tests.support.bulk_files import manifest_of, songs_in, write_csv, write_parquet
 from tests.support.client import ApiClient
+from tests.support.command import run
 from tests.support.sample_songs import sample_rows, strange
 from tests.support.songs import song_csv, song_row, song_rows
 

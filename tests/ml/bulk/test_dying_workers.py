@@ -12,7 +12,7 @@ from ml.bulk.cluster import local_cluster
 from ml.bulk.inputs import find_inputs
 from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
 from ml.bulk.run import Model, PartResult, Run
-from tests.ml.bulk.files import songs_in, write_csv
+from tests.support.bulk_files import songs_in, write_csv
 from tests.support.songs import song_rows
 
 RANGE_BYTES = 40_000

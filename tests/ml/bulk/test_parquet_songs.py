@@ -16,7 +16,7 @@ from ml.songs.csv_songs import SongFile
 from ml.songs.parquet_songs import ParquetSongs, find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, SongFileReport
 from ml.songs.problems import SongFileProblemKind as Kind
-from tests.ml.bulk.files import parquet_table
+from tests.support.bulk_files import parquet_table
 from tests.support.songs import song_csv, song_row, song_rows
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from tests.faults.postgres import Database
 from tests.support.client import ApiClient
+from tests.support.postgres import Database
 from tests.support.waiting import BATCH
 
 

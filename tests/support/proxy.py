@@ -9,10 +9,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.deploy.names import name_server
-from tests.deploy.replica import ROOT
+from tests.support.name_server import name_server
 from tests.support.ports import free_port
 from tests.support.programs import on_path
+from tests.support.replica import ROOT
 from tests.support.waiting import eventually
 
 

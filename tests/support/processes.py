@@ -26,7 +26,7 @@ EXIT_SECONDS = 60.0
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["tests.faults.programs", "app.cli.root", "app.cli.serving", "app.http.servers"]
+    ["tests.support.processes", "app.cli.root", "app.cli.serving", "app.http.servers"]
 )
 
 

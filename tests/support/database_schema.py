@@ -11,13 +11,13 @@ from sqlalchemy import Connection, inspect
 from app.database.connect import Database
 from app.database.engine import connected
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-def look(database_url: str, question: Callable[[Connection], Answer]) -> Answer:
-    async def run() -> Answer:
+def look(database_url: str, inspection: Callable[[Connection], Result]) -> Result:
+    async def run() -> Result:
         async with connected(Database(database_url)) as sessions, sessions.begin() as session:
-            return await (await session.connection()).run_sync(question)
+            return await (await session.connection()).run_sync(inspection)
 
     return asyncio.run(run())
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.deploy.replica import ROOT
+from tests.support.replica import ROOT
 
 
 def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.deploy.replica import ROOT
+from tests.support.replica import ROOT
 
 
 @dataclass

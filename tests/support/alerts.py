@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from tests.deploy.replica import ROOT
+from tests.support.replica import ROOT
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 ALERTS = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ import psutil
 from app.database.migrate import migrate
 from app.local_postgres import server as embedded_server
 from app.local_postgres.server import EmbeddedPostgres
+from tests.support.folders import open_fast_folder
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
@@ -111,7 +112,18 @@ class Postgres:
             yield Database(self, self.url_of(name))
         finally:
             self.start()
-            eventually(lambda: self.execute(f"DROP DATABASE {name} WITH (FORCE)"), "the database goes")
+            eventually(lambda: self.execute(f"DROP DATABASE {name} WITH (FORCE)"), "the database is dropped")
+
+
+@contextmanager
+def running_postgres(**settings: str) -> Iterator[Postgres]:
+    """Run a server with a migrated template database; without settings, it is durable as in production."""
+    with open_fast_folder() as folder:
+        server = Postgres(folder, **settings)
+        server.start()
+        server.make_template()
+        yield server
+        server.stop()
 
 
 @dataclass
@@ -172,7 +184,7 @@ class Gate:
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event = 'PgSleep'"
         )
-        eventually(lambda: self.database.value(sleepers) > 0, "somebody comes to the gate")
+        eventually(lambda: self.database.value(sleepers) > 0, "a transaction waits at the gate")
 
     def open(self) -> None:
         self.database.execute("DELETE FROM gates WHERE place = $1", self.place)
