@@ -19,20 +19,18 @@ from ml.model.ensemble import Classifier, lgb, softmax
 from ml.training.folds import grouped_folds
 from ml.training.parameters import Parameters
 from ml.training.recipe import Examples, fit_temperature, train_booster
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from ml.training.scores import Floats, Integers
 
 ROUNDS = (5, 10, 20, 40)
 """Numbers of additional rounds to try. More would overfit the verified songs' artists."""
 
 _ROUNDS_PER_SONG = 2
-"""More than this for fewer than 20 songs would turn songs of the genres that nobody verified."""
+"""More than this for fewer than 20 songs would change predictions of genres that nobody verified."""
 
 _LEARNING = {
     "learning_rate": 0.1,
     "num_leaves": 4,
-    "min_data_in_leaf": 1,  # 5 left no tree a split for fewer than 17 songs; lambda_l2 restrains it
+    "min_data_in_leaf": 1,  # with 5, no tree had a split for fewer than 17 songs; lambda_l2 regularizes
     "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
     "lambda_l2": 5.0,
@@ -40,7 +38,7 @@ _LEARNING = {
 _RARE = 5
 """Genres have equal weight, but those with fewer songs are weighted as if they had this many."""
 
-_TRUSTED_LIKE = 50
+_PRIOR_SONGS = 50
 """Weight of the model's previous temperature, in songs."""
 
 
@@ -109,8 +107,8 @@ def _further_rounds(
     start: Start, features: npt.NDArray[np.float32], labels: Integers, rounds: int
 ) -> tuple[lgb.Booster, ...]:
     """Train each booster for more rounds with these songs."""
-    nothing = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
-    examples = Examples(start.names, start.genres, features, labels, *nothing)
+    no_further_songs = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
+    examples = Examples(start.names, start.genres, features, labels, *no_further_songs)
     parameters = start.parameters.model_copy(update=_LEARNING | {"rounds": rounds})
     weights = 1 / np.maximum(np.bincount(labels), _RARE)[labels]
     weights /= weights.mean()
@@ -120,15 +118,15 @@ def _further_rounds(
     )
 
 
-def _choose(logits: Floats, labels: Integers, trusted: float) -> tuple[int, float]:
+def _choose(logits: Floats, labels: Integers, previous: float) -> tuple[int, float]:
     """Return the index of the number of rounds to add, and the temperature for it.
 
     This is the smallest number whose log-loss is within half a standard error of the minimum. With few
     verified songs among 450 real ones, it generalized better to new artists than the minimum itself.
     """
-    share = len(labels) / (len(labels) + _TRUSTED_LIKE)
-    fitted = np.array([fit_temperature(of, labels) for of in logits])
-    temperatures = np.round(fitted**share * trusted ** (1 - share), 4)
+    share = len(labels) / (len(labels) + _PRIOR_SONGS)
+    fitted = np.array([fit_temperature(logits_of_rounds, labels) for logits_of_rounds in logits])
+    temperatures = np.round(fitted**share * previous ** (1 - share), 4)
     scaled = logits / temperatures[:, None, None]
     losses = -log_softmax(scaled, axis=2)[:, np.arange(len(labels)), labels]
     means = losses.mean(axis=1)
@@ -149,9 +147,9 @@ _CONSTANT = "\nnum_leaves=1\nnum_cat=0\nleaf_value={value!r}\nshrinkage=1\n\n"
 
 
 def with_genres(
-    booster: lgb.Booster, genres: Sequence[str], wanted: Sequence[str], *, rounds: int, score: float
+    booster: lgb.Booster, genres: Sequence[str], new_genres: Sequence[str], *, rounds: int, score: float
 ) -> lgb.Booster:
-    """Return the first rounds of a booster of `genres`, with the genres `wanted`.
+    """Return the first rounds of a booster of `genres`, changed to the genres `new_genres`.
 
     LightGBM only continues from a booster with the same number of classes. A round has a tree per class, so a
     genre is added as trees with one leaf, and removed with its trees. New genres have log-odds of `score`.
@@ -159,15 +157,15 @@ def with_genres(
     text = booster.model_to_string(num_iteration=rounds)
     trees_text, end, rest = text.partition("\nend of trees")
     header, *trees = trees_text.split(_TREE)
-    by_round = [trees[first : first + len(genres)] for first in range(0, len(trees), len(genres))]
-    made: list[str] = []
-    for number, trees_of_round in enumerate(by_round):
-        constant = _CONSTANT.format(value=0.0 if number else score)
-        bodies = {genre: tree[tree.index("\n") :] for genre, tree in zip(genres, trees_of_round, strict=True)}
-        made += [bodies.get(genre, constant) for genre in wanted]
+    bodies = [tree[tree.index("\n") :] for tree in trees]
+    new_bodies: list[str] = []
+    for first in range(0, len(bodies), len(genres)):
+        constant = _CONSTANT.format(value=0.0 if first else score)
+        by_genre = dict(zip(genres, bodies[first : first + len(genres)], strict=True))
+        new_bodies += [by_genre.get(genre, constant) for genre in new_genres]
     classes = r"^(num_class=|num_tree_per_iteration=|objective=multiclass num_class:)\d+"
-    header = re.sub(classes, rf"\g<1>{len(wanted)}", header, flags=re.MULTILINE)
+    header = re.sub(classes, rf"\g<1>{len(new_genres)}", header, flags=re.MULTILINE)
     # Without their sizes, LightGBM searches for the trees.
     header = re.sub("^tree_sizes=.*", "", header, flags=re.MULTILINE)
-    numbered = (f"{number}{body}" for number, body in enumerate(made))
+    numbered = (f"{number}{body}" for number, body in enumerate(new_bodies))
     return lgb.Booster(model_str=_TREE.join([header, *numbered]) + end + rest)

@@ -120,8 +120,8 @@ def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
     columns = [column for column in NUMBER_COLUMNS if column.name in table]
     if not columns:
         raise TrainingDataError(f"{path}, line 1: the header has no numeric column, such as loudness")
-    found = table[GENRE].map(str.strip)
-    _check_cells(path, table[GENRE], found.isin(genres), f"one of the labelled songs': {', '.join(genres)}")
+    names = table[GENRE].map(str.strip)
+    _check_cells(path, table[GENRE], names.isin(genres), f"one of the labelled songs': {', '.join(genres)}")
     numbers = pd.DataFrame(index=table.index, columns=NUMBER_NAMES, dtype=np.float64)
     for column in columns:
         cells = table[column.name]
@@ -132,7 +132,7 @@ def read_further(path: Path, genres: Sequence[str]) -> FurtherSongs:
             path, cells, valid, f"a number from {column.minimum:,g} to {column.maximum:,g}, or empty"
         )
     artists = tuple(table[ARTIST].map(str.strip)) if ARTIST in table else None
-    return FurtherSongs(numbers.to_numpy(np.float32), tuple(found), artists)
+    return FurtherSongs(numbers.to_numpy(np.float32), tuple(names), artists)
 
 
 def _read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
@@ -219,16 +219,16 @@ def read_labelled_songs(features: Path, labels: Path) -> LabelledSongs:
     labelled = songs.take(np.flatnonzero(np.isin(songs.track_ids, table.index)))
     if not len(labelled):
         raise TrainingDataError(f"{labels} has the genre of no song of {features}: their trackIDs must match")
-    found = table.loc[labelled.track_ids]
-    if ARTIST in found:
-        groups = artist_groups(found[ARTIST].tolist())
+    rows = table.loc[labelled.track_ids]
+    if ARTIST in rows:
+        groups = artist_groups(rows[ARTIST].tolist())
     else:
-        groups = pseudo_artists(labelled, np.unique(found[GENRE], return_inverse=True)[1])
+        groups = pseudo_artists(labelled, np.unique(rows[GENRE], return_inverse=True)[1])
     return LabelledSongs(
         songs=labelled,
-        genres=tuple(found[GENRE]),
+        genres=tuple(rows[GENRE]),
         groups=groups,
-        groups_are_artists=ARTIST in found,
+        groups_are_artists=ARTIST in rows,
         songs_without_label=len(songs) - len(labelled),
         labels_without_song=len(table) - len(labelled),
         rows_with_missing_values=rows_with_missing_values,

@@ -23,7 +23,7 @@ from ml.training.continuation import Start, continue_from
 from ml.training.evaluation import fingerprints
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
-from ml.training.scores import score
+from ml.training.scores import Floats, Integers, score
 from ml.training.train import Progress, write_model
 
 MIN_SONGS = 10
@@ -88,8 +88,8 @@ def learn(
         start = before.with_genres(genres, score=before.typical_score(features))
         continued = continue_from(start, features, labels, groups)
     progress(2, STEPS, "compare with the model before")
-    was = _probabilities(before, features, genres)
-    _check_no_worse(was, continued.probabilities, labels, np.isin(genres, before.genres))
+    probabilities_before = _probabilities(before, features, genres)
+    _check_no_worse(probabilities_before, continued.probabilities, labels, np.isin(genres, before.genres))
     split = f"{len(labels)} verified songs in {len(np.unique(groups))} groups of similar ones; "
     folds = f"{FOLDS} folds, no group in two of them"
     earlier = ensemble.manifest.learned
@@ -100,7 +100,7 @@ def learn(
         base_version=earlier.base_version if earlier else ensemble.manifest.model_version,
         base_genres=before.genres,
         base_temperature=before.classifier.temperature,
-        before=score(was, labels, genres, groups, split=split + "the model before"),
+        before=score(probabilities_before, labels, genres, groups, split=split + "the model before"),
         after=score(continued.probabilities, labels, genres, groups, split=split + folds),
     )
     progress(3, STEPS, "write the model")
@@ -142,16 +142,14 @@ def _rows(genres: tuple[str, ...], known: tuple[str, ...]) -> tuple[list[int], d
     return rows, left_out
 
 
-def _groups(
-    songs: Songs, labels: npt.NDArray[np.int64], medians: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int64]:
+def _groups(songs: Songs, labels: Integers, medians: npt.NDArray[np.float32]) -> Integers:
     """Return the songs' pseudo-artists; the medians of the features replace missing numbers."""
     typical = np.nan_to_num(medians[: len(NUMBER_NAMES)])
     complete = replace(songs, numbers=np.where(np.isnan(songs.numbers), typical, songs.numbers))
     return pseudo_artists(complete, labels, size=group_size(labels))
 
 
-def group_size(labels: npt.NDArray[np.int64]) -> int:
+def group_size(labels: Integers) -> int:
     """Return the number of verified songs per pseudo-artist.
 
     Verified songs are a sample of a catalogue, so an artist has fewer of them: the number of clusters per
@@ -161,9 +159,7 @@ def group_size(labels: npt.NDArray[np.int64]) -> int:
     return int(np.clip(size, 1, SONGS_PER_PSEUDO_ARTIST))
 
 
-def _probabilities(
-    before: Start, features: npt.NDArray[np.float32], genres: tuple[str, ...]
-) -> npt.NDArray[np.float64]:
+def _probabilities(before: Start, features: npt.NDArray[np.float32], genres: tuple[str, ...]) -> Floats:
     """Return the previous model's probabilities of all genres, almost 0 for those that it does not know."""
     probabilities = np.full((len(features), len(genres)), _UNKNOWN)
     probabilities[:, np.isin(genres, before.genres)] = before.classifier.probabilities(features)
@@ -172,9 +168,9 @@ def _probabilities(
 
 
 def _check_no_worse(
-    before: npt.NDArray[np.float64],
-    after: npt.NDArray[np.float64],
-    labels: npt.NDArray[np.int64],
+    before: Floats,
+    after: Floats,
+    labels: Integers,
     known: npt.NDArray[np.bool_],
 ) -> None:
     """Compare the probabilities of both models, shape (n, genres).

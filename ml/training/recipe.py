@@ -20,7 +20,7 @@ from ml.songs.contract import AUDIO_FEATURE_COUNT
 from ml.training.data import LyricsCorpus
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
-from ml.training.scores import log_loss
+from ml.training.scores import Floats, Integers, log_loss
 
 _FIXED: dict[str, Any] = {
     "objective": "multiclass",
@@ -56,7 +56,7 @@ def fit_extractor(
 
 def _train_scorer(
     matrix: sp.csr_array,
-    frequencies: npt.NDArray[np.float64],
+    frequencies: Floats,
     genres: Sequence[str],
     parameters: Parameters,
 ) -> LexicalScorer:
@@ -101,9 +101,9 @@ class Examples:
     names: tuple[str, ...]
     genres: tuple[str, ...]
     features: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
+    labels: Integers
     further_features: npt.NDArray[np.float32]
-    further_labels: npt.NDArray[np.int64]
+    further_labels: Integers
 
     def take(self, rows: npt.NDArray[np.intp]) -> Examples:
         """Return these labelled songs and all further songs."""
@@ -124,11 +124,11 @@ class OutOfFold:
 
     folds: Sequence[Fold]
     classifiers: Sequence[Classifier]
-    temperatures: npt.NDArray[np.float64]
+    temperatures: Floats
     temperature: float
     split: str
 
-    def predict(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def predict(self, features: npt.NDArray[np.float32]) -> Floats:
         """Return the songs' probabilities, shape (n, genres), from their features or changed ones."""
         logits = _logits_out_of_fold(self.classifiers, self.folds, features)
         return softmax(logits / self.temperatures[:, None])
@@ -153,7 +153,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
     parameters: Parameters,
     *,
     seed: int,
-    weights: npt.NDArray[np.float64] | None = None,
+    weights: Floats | None = None,
     settings: Mapping[str, Any] | None = None,
     start: lgb.Booster | None = None,
 ) -> lgb.Booster:
@@ -185,7 +185,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
 
 
 def predict_grouped(
-    examples: Examples, groups: npt.NDArray[np.int64], parameters: Parameters, *, group_name: str
+    examples: Examples, groups: Integers, parameters: Parameters, *, group_name: str
 ) -> OutOfFold:
     """Predict each song with a classifier trained without its artist, and fit the temperature.
 
@@ -212,22 +212,22 @@ def predict_random(examples: Examples, parameters: Parameters, *, temperature: f
     return OutOfFold(folds, classifiers, temperatures, temperature, split)
 
 
-def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
+def fit_temperature(logits: Floats, labels: Integers) -> float:
     """Return the temperature, from 0.2 to 20, that minimizes the log-loss of these log-odds.
 
     A model trained on few artists is overconfident on new ones. Temperature scaling on held-out artists
     corrects that without changing the most probable genre (Guo et al., ICML 2017). The model must not be
     trained on these songs; `logits` have shape (n, genres), `labels` shape (n,).
     """
-    found = minimize_scalar(
+    result = minimize_scalar(
         lambda power: log_loss(softmax(logits / np.exp(power)), labels),
         bounds=(np.log(_COLDEST), np.log(_HOTTEST)),
         method="bounded",
     )
-    return round(float(np.exp(found.x)), 4)
+    return round(float(np.exp(result.x)), 4)
 
 
-def _song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.float64]:
+def _song_weights(examples: Examples, parameters: Parameters) -> Floats:
     """Return weights, shape (n + m,), by which all genres of a source have the same total weight."""
     labelled, further = (
         compute_sample_weight("balanced", labels) if len(labels) else np.empty(0)
@@ -238,8 +238,8 @@ def _song_weights(examples: Examples, parameters: Parameters) -> npt.NDArray[np.
 
 def _logits_out_of_fold(
     classifiers: Sequence[Classifier], folds: Sequence[Fold], features: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Return the songs' log-odds, shape (n, genres), each from the classifier of its fold."""
     scored = np.concatenate([scored for _, scored in folds])
-    logits = [of.logits(features[rows]) for of, (_, rows) in zip(classifiers, folds, strict=True)]
+    logits = [fold.logits(features[rows]) for fold, (_, rows) in zip(classifiers, folds, strict=True)]
     return np.concatenate(logits)[np.argsort(scored)]

@@ -64,8 +64,8 @@ def score(
         split=split,
         intervals=intervals(probabilities, labels, groups),
         per_genre={
-            genre: GenreScore(recall=_rounded(found), precision=_rounded(right), support=int(songs))
-            for genre, found, right, songs in zip(genres, recall, precision, support, strict=True)
+            genre: GenreScore(recall=_rounded(recalled), precision=_rounded(precise), support=int(songs))
+            for genre, recalled, precise, songs in zip(genres, recall, precision, support, strict=True)
         },
         coverage_accuracy=tuple(coverage_score(probabilities, labels, coverage) for coverage in COVERAGES),
         confusion=tuple(map(tuple, metrics.confusion_matrix(labels, predicted, labels=positions).tolist())),

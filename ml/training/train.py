@@ -200,12 +200,12 @@ def _score_missing(loaded: LoadedFiles, grouped: OutOfFold) -> dict[str, Totals]
     columns = np.arange(len(loaded.examples.names))
     tags = columns >= TAG_COUNT
     audio = (columns >= NUMBER_NAMES.index("vect_25")) & ~tags
-    what = "vect_25 … vect_148"
-    missing = {what: audio, "tags": tags, f"{what} and tags": audio | tags}
+    name = "vect_25 … vect_148"
+    missing = {name: audio, "tags": tags, f"{name} and tags": audio | tags}
     features, labels = loaded.examples.features, loaded.examples.labels
     return {
-        name: totals(grouped.predict(np.where(gone, np.float32(np.nan), features)), labels)
-        for name, gone in missing.items()
+        name: totals(grouped.predict(np.where(mask, np.float32(np.nan), features)), labels)
+        for name, mask in missing.items()
     }
 
 

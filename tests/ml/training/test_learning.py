@@ -212,8 +212,7 @@ def test_changing_a_boosters_genres_keeps_the_scores_of_the_others(base: Ensembl
     booster = base.classifier.boosters[0]
     features = base.extractor.transform(random_songs(30))
 
-    wanted = ("ballad", "jig", "polka")
-    changed = with_genres(booster, base.genres, wanted, rounds=10, score=-1.5)
+    changed = with_genres(booster, base.genres, ("ballad", "jig", "polka"), rounds=10, score=-1.5)
 
     before = np.asarray(booster.predict(features, raw_score=True))
     after = np.asarray(changed.predict(features, raw_score=True))
