@@ -19,7 +19,6 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,7 +27,7 @@ from ml.bulk.inputs import filesystem_of
 from ml.bulk.report import BulkSummary
 from ml.bulk.run import OnResult, Run
 from ml.errors import UsageError, UserError
-from ml.songs.contract import superseded_rows
+from ml.songs.contract import BoolArray, IntArray, superseded_rows
 
 PART_ROWS = 100_000
 """Approximate number of songs per output file."""
@@ -158,7 +157,7 @@ def classify_to_parquet(
 
 def _write_songs(
     run: Run, file: BinaryIO, min_confidence: float, classified_at: datetime, progress: OnResult
-) -> npt.NDArray[np.int64]:
+) -> IntArray:
     """Write all songs of a run in order, including repeated ones, and return their track IDs."""
     genres = run.model.load().genres
     schema = _schema(genres)
@@ -194,7 +193,7 @@ def _schema(genres: Sequence[str]) -> pa.Schema:
 
 
 def _write_parts(
-    filesystem: Any, folder: str, songs: BinaryIO, superseded: npt.NDArray[np.bool_], part_rows: int
+    filesystem: Any, folder: str, songs: BinaryIO, superseded: BoolArray, part_rows: int
 ) -> tuple[dict[str, int], Counter[str], int]:
     """Write songs that are not superseded; return the counts per file, per genre, and of uncertain songs."""
     parts: dict[str, int] = {}

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.model.drift import FeatureGroup, by_group
+from ml.songs.contract import IntArray
 from ml.songs.problems import SongFileReport
 
 
@@ -24,9 +24,7 @@ class Findings:
     """
 
     report: SongFileReport = field(default_factory=SongFileReport)
-    songs_outside: npt.NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(len(FeatureGroup), np.int64)
-    )
+    songs_outside: IntArray = field(default_factory=lambda: np.zeros(len(FeatureGroup), np.int64))
     unreadable: bool = False
 
     def add(self, later: Findings, where: str = "") -> None:

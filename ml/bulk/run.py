@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from distributed import Client, Future
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
@@ -24,7 +23,7 @@ from ml.bulk.report import Findings
 from ml.errors import UnreachableError, UserError
 from ml.model.artifact import ArtifactError, load_ensemble
 from ml.model.ensemble import Ensemble
-from ml.songs.contract import Songs
+from ml.songs.contract import Float64Array, IntArray, Songs
 from ml.songs.csv_songs import SongFile
 from ml.songs.parquet_songs import ParquetSongs, find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
@@ -83,9 +82,9 @@ class PartResult:
 
     part: FilePart
     findings: Findings
-    track_ids: npt.NDArray[np.int64]
+    track_ids: IntArray
     titles: list[str]
-    probabilities: npt.NDArray[np.float64]
+    probabilities: Float64Array
     songs: Songs | None = None
 
 

@@ -29,7 +29,7 @@ from ml.model.drift import TrainingRanges
 from ml.model.ensemble import Classifier, Ensemble, lgb
 from ml.model.features import FeatureExtractor, LexicalScorer, Vocabulary
 from ml.model.manifest import FORMAT_VERSION, Manifest
-from ml.songs.contract import SONG_COLUMNS
+from ml.songs.contract import SONG_COLUMNS, Float32Array
 
 FOLDS = 4
 MANIFEST = "manifest.json"
@@ -73,7 +73,7 @@ def encode_model(
     extractor: FeatureExtractor,
     boosters: Sequence[lgb.Booster],
     ranges: TrainingRanges,
-    medians: npt.NDArray[np.float32],
+    medians: Float32Array,
 ) -> dict[str, bytes]:
     """Return the content of each hashed file of an artifact, by name."""
     lexical = extractor.lexical

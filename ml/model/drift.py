@@ -15,10 +15,9 @@ from enum import StrEnum
 from typing import Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.model.features import TAG_COUNT
-from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES
+from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, Float32Array, IntArray
 
 TOLERANCE: Final = 0.05
 """The share of a group's values allowed to be out of range."""
@@ -32,7 +31,7 @@ class FeatureGroup(StrEnum):
     LYRICS = "LYRICS"
 
 
-def by_group(songs_outside: npt.NDArray[np.int64]) -> dict[str, int]:
+def by_group(songs_outside: IntArray) -> dict[str, int]:
     """Return numbers of songs, shape (groups,), by the group's name."""
     return dict(zip(map(str, FeatureGroup), songs_outside.tolist(), strict=True))
 
@@ -45,21 +44,21 @@ _STARTS: Final = np.array([0, len(METADATA_COLUMNS), len(NUMBER_NAMES)])
 class TrainingRanges:
     """The range of each feature, shape (features,), in the training songs."""
 
-    lowest: npt.NDArray[np.float32]
-    highest: npt.NDArray[np.float32]
+    lowest: Float32Array
+    highest: Float32Array
 
     @classmethod
-    def of(cls, features: npt.NDArray[np.float32]) -> Self:
+    def of(cls, features: Float32Array) -> Self:
         """Return the ranges of features, shape (n, features); unlimited for features without values."""
         lowest, highest = np.fmin.reduce(features), np.fmax.reduce(features)  # ignoring NaN
         empty = np.isnan(lowest)
         return cls(np.where(empty, -np.inf, lowest), np.where(empty, np.inf, highest))
 
-    def songs_outside(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    def songs_outside(self, features: Float32Array) -> IntArray:
         """Return how many of the n songs are outside the range of each group, shape (groups,)."""
         outside = (features < self.lowest) | (features > self.highest)
         values_outside = np.add.reduceat(outside, _STARTS, axis=1, dtype=np.int64)
         songs_outside = values_outside > TOLERANCE * np.diff(_STARTS, append=len(self.lowest))
         songs_outside[:, -1] |= features[:, TAG_COUNT] == 0
-        songs: npt.NDArray[np.int64] = songs_outside.sum(axis=0)
+        songs: IntArray = songs_outside.sum(axis=0)
         return songs

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.model.drift import FeatureGroup, TrainingRanges
 from ml.model.features import FeatureExtractor
 from ml.model.manifest import Manifest
 from ml.optional_packages import not_installed
-from ml.songs.contract import Songs
+from ml.songs.contract import Float32Array, Float64Array, IntArray, Songs
 
 with not_installed("dask", "matplotlib", "pandas", "sklearn"):
     # Filtered for all modules: boosters get plain arrays.
@@ -34,9 +33,7 @@ class Classifier:
     boosters: tuple[lgb.Booster, ...]
     temperature: float = 1.0
 
-    def logits(
-        self, features: npt.NDArray[np.float32], *, rounds: int | None = None
-    ) -> npt.NDArray[np.float64]:
+    def logits(self, features: Float32Array, *, rounds: int | None = None) -> Float64Array:
         """Return the boosters' mean log-odds, up to a constant per song, shape (n, genres).
 
         Boosters run in the calling thread and release the GIL. `rounds` limits each to its first rounds.
@@ -47,13 +44,11 @@ class Classifier:
         )
         return np.asarray(total / len(self.boosters), np.float64)
 
-    def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def probabilities(self, features: Float32Array) -> Float64Array:
         """Return probabilities of genres, shape (n, genres); each row sums to 1."""
         return softmax(self.logits(features) / self.temperature)
 
-    def contributions(
-        self, features: npt.NDArray[np.float32], genres: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
+    def contributions(self, features: Float32Array, genres: IntArray) -> Float64Array:
         """Split each song's log-odds of one genre, relative to the mean of all genres, by feature.
 
         LightGBM's contributions are Shapley values of the trees (Lundberg et al., Nature Machine
@@ -71,7 +66,7 @@ class Classifier:
         return np.asarray(total / (len(self.boosters) * self.temperature), np.float64)
 
 
-def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def softmax(logits: Float64Array) -> Float64Array:
     """Convert log-odds to probabilities, shape (n, genres).
 
     Columns are summed one by one: numpy's order of summing a row may depend on the number of rows, which
@@ -79,7 +74,7 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """
     shifted = np.exp(np.ascontiguousarray(logits - logits.max(axis=1, keepdims=True)))
     total = np.add.accumulate(shifted, axis=1)[:, -1]
-    probabilities: npt.NDArray[np.float64] = shifted / total[:, None]
+    probabilities: Float64Array = shifted / total[:, None]
     return probabilities
 
 
@@ -92,8 +87,8 @@ class Prediction:
         songs_outside: number of songs outside the training ranges, shape (groups,), by `FeatureGroup`.
     """
 
-    probabilities: npt.NDArray[np.float64]
-    songs_outside: npt.NDArray[np.int64]
+    probabilities: Float64Array
+    songs_outside: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ class Ensemble:
     extractor: FeatureExtractor
     classifier: Classifier
     training_ranges: TrainingRanges
-    medians: npt.NDArray[np.float32]
+    medians: Float32Array
 
     @property
     def genres(self) -> tuple[str, ...]:

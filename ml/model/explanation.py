@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.model.ensemble import Ensemble
 from ml.model.features import COMMON_WORDS, LEXICAL_PREFIX, THEME_LABELS
-from ml.songs.contract import METADATA_COLUMNS, Songs
+from ml.songs.contract import METADATA_COLUMNS, Float64Array, Songs
 
 _SHARE = "share_"
 _LEXICAL_GENRES = {"rnb": "R&B"}
@@ -74,9 +73,9 @@ class Explanations:
 
     features: Sequence[str]
     genres: Sequence[str]
-    values: npt.NDArray[np.float64]
-    medians: npt.NDArray[np.float64]
-    contributions: npt.NDArray[np.float64]
+    values: Float64Array
+    medians: Float64Array
+    contributions: Float64Array
 
     def strongest(self, row: int, first: int) -> list[FeatureContribution]:
         """Return at most `first` contributions to a song's genre, for or against, strongest first."""

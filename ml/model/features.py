@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from ml.songs.contract import NUMBER_NAMES, Songs
+from ml.songs.contract import NUMBER_NAMES, Float32Array, Float64Array, Songs
 
 _LISTS = tomllib.loads(Path(__file__).with_name("word_lists.toml").read_text(encoding="utf-8"))
 
@@ -108,9 +108,7 @@ class Vocabulary:
         return matrix
 
 
-def _word_statistics(
-    words: Sequence[str], frequencies: npt.NDArray[np.float64], songs: int
-) -> npt.NDArray[np.float64]:
+def _word_statistics(words: Sequence[str], frequencies: Float64Array, songs: int) -> Float64Array:
     """Return each word's contributions to the `WORD_STATISTICS`, shape (words, statistics).
 
     A statistic is the mean of the contributions of a song's words. `frequencies`, shape (words,), are the
@@ -149,9 +147,9 @@ class LexicalScorer:
     """
 
     genres: tuple[str, ...]
-    weights: npt.NDArray[np.float64]
-    squared_idf: npt.NDArray[np.float64]
-    intercepts: npt.NDArray[np.float64]
+    weights: Float64Array
+    squared_idf: Float64Array
+    intercepts: Float64Array
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ class FeatureExtractor:
     """
 
     vocabulary: Vocabulary
-    frequencies: npt.NDArray[np.float64]
+    frequencies: Float64Array
     corpus_songs: int
     lexical: LexicalScorer | None
 
@@ -176,11 +174,11 @@ class FeatureExtractor:
         genres = () if self.lexical is None else self.lexical.genres
         return (*NUMBER_NAMES, *LYRIC_STATISTICS, *_lexical_names(genres))
 
-    def transform(self, songs: Songs) -> npt.NDArray[np.float32]:
+    def transform(self, songs: Songs) -> Float32Array:
         """Return the features of songs, shape (n, features), C-contiguous."""
         return self.features(songs.numbers, songs.tags)
 
-    def features(self, numbers: npt.NDArray[np.floating], tags: Sequence[str]) -> npt.NDArray[np.float32]:
+    def features(self, numbers: npt.NDArray[np.floating], tags: Sequence[str]) -> Float32Array:
         """Return the features of numbers, shape (n, 154), NaN where missing, and n tag lists.
 
         Without tags, all lyric features are NaN; with only unknown tags, all except the number of known
@@ -203,7 +201,7 @@ class FeatureExtractor:
         return features
 
     @cached_property
-    def _word_attributes(self) -> npt.NDArray[np.float64]:
+    def _word_attributes(self) -> Float64Array:
         """The terms of each known word in a song's sums: statistics, lexical weights, squared idf."""
         statistics = _word_statistics(self.vocabulary.words, self.frequencies, self.corpus_songs)
         if self.lexical is None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from itertools import compress
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.songs.contract import (
     MAX_TAGS_LENGTH,
@@ -30,6 +29,9 @@ from ml.songs.contract import (
     TAGS,
     TITLE,
     TRACK_ID,
+    BoolArray,
+    Float64Array,
+    IntArray,
     NumberColumn,
     Songs,
     is_storable,
@@ -83,7 +85,7 @@ class SongRows:
     track_ids: Sequence[str | int | float | None]
     titles: Sequence[str | None]
     tags: Sequence[str | None]
-    numbers: npt.NDArray[np.float64]
+    numbers: Float64Array
     shown: Callable[[int, str], str]
     problems: list[SongFileProblem] = field(default_factory=list)
 
@@ -123,7 +125,7 @@ def check_rows(rows: SongRows, on_missing_value: OnMissingValue) -> tuple[Songs,
     )
 
 
-def _track_ids(rows: SongRows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _track_ids(rows: SongRows) -> tuple[IntArray, BoolArray]:
     """Return track ids, and which are valid; the others are 0."""
     track_ids: list[int | None] = []
     for row, cell in enumerate(rows.track_ids):
@@ -178,7 +180,7 @@ def _track_id_of_text(cell: str) -> int | None:
 
 def _texts(
     rows: SongRows, cells: Iterable[str | None], column: str, max_length: int
-) -> tuple[list[str], npt.NDArray[np.bool_]]:
+) -> tuple[list[str], BoolArray]:
     """Return texts normalized to NFC, and which are not missing."""
     texts = [cell if cell and not cell.isspace() else "" for cell in cells]
     texts = [text if text.isascii() else unicodedata.normalize("NFC", text) for text in texts]

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
 TRACK_ID = "trackID"
 TITLE = "title"
 TAGS = "tags"
@@ -85,10 +90,10 @@ class Songs:
         numbers: shape (n, 154), float32, NaN where missing, columns as in `NUMBER_COLUMNS`.
     """
 
-    track_ids: npt.NDArray[np.int64]
+    track_ids: IntArray
     titles: Sequence[str]
     tags: Sequence[str]
-    numbers: npt.NDArray[np.float32]
+    numbers: Float32Array
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -114,7 +119,7 @@ class Songs:
         )
 
 
-def superseded_rows(track_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def superseded_rows(track_ids: IntArray) -> BoolArray:
     """Return which songs, shape (n,), are superseded by a later song with the same track id."""
     superseded = np.ones(len(track_ids), np.bool_)
     _, from_end = np.unique(track_ids[::-1], return_index=True)

@@ -31,9 +31,7 @@ _COLUMN_BUFFER_BYTES = 256 * 2**10
 
 
 def find_parquet_ranges(
-    file: BinaryIO,
-    range_rows: int = RANGE_ROWS,
-    on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW,
+    file: BinaryIO, range_rows: int = RANGE_ROWS, on_missing_value: OnMissingValue = OnMissingValue.SKIP_ROW
 ) -> list[range]:
     """Check the columns of a seekable Parquet file and split its rows, from 0, into ranges.
 

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
 from ml.model.artifact import FOLDS
 from ml.model.ensemble import Classifier, lgb, softmax
+from ml.songs.contract import Float32Array, Float64Array, IntArray
 from ml.training.folds import grouped_folds
 from ml.training.parameters import Parameters
 from ml.training.recipe import Examples, fit_temperature, train_booster
-from ml.training.scores import Floats, Integers
 
 ROUNDS = (5, 10, 20, 40)
 """Numbers of additional rounds to try. More would overfit the verified songs' artists."""
@@ -51,7 +50,7 @@ class Start:
     parameters: Parameters
     names: tuple[str, ...]
 
-    def typical_score(self, features: npt.NDArray[np.float32]) -> float:
+    def typical_score(self, features: Float32Array) -> float:
         """Return the log-odds that make a new genre as likely as the average known genre."""
         total = logsumexp(self.classifier.logits(features), axis=1).mean()
         return round(float(total - np.log(len(self.genres))), 6)
@@ -74,12 +73,10 @@ class Continued:
 
     classifier: Classifier
     rounds: int
-    probabilities: Floats
+    probabilities: Float64Array
 
 
-def continue_from(
-    start: Start, features: npt.NDArray[np.float32], labels: Integers, groups: Integers
-) -> Continued:
+def continue_from(start: Start, features: Float32Array, labels: IntArray, groups: IntArray) -> Continued:
     """Continue training with verified songs, and predict each of them out of fold.
 
     `start` has all genres of the songs. `features` have shape (n, features); `labels` and `groups`, shape
@@ -104,7 +101,7 @@ def continue_from(
 
 
 def _further_rounds(
-    start: Start, features: npt.NDArray[np.float32], labels: Integers, rounds: int
+    start: Start, features: Float32Array, labels: IntArray, rounds: int
 ) -> tuple[lgb.Booster, ...]:
     """Train each booster for more rounds with these songs."""
     no_further_songs = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
@@ -118,7 +115,7 @@ def _further_rounds(
     )
 
 
-def _choose(logits: Floats, labels: Integers, previous: float) -> tuple[int, float]:
+def _choose(logits: Float64Array, labels: IntArray, previous: float) -> tuple[int, float]:
     """Return the index of the number of rounds to add, and the temperature for it.
 
     This is the smallest number whose log-loss is within half a standard error of the minimum. With few
@@ -136,7 +133,7 @@ def _choose(logits: Floats, labels: Integers, previous: float) -> tuple[int, flo
     return chosen, float(temperatures[chosen])
 
 
-def strata(labels: Integers) -> Integers:
+def strata(labels: IntArray) -> IntArray:
     """Return labels to stratify by: genres too rare for every fold are merged into the most common one."""
     counts = np.bincount(labels)
     return np.where(counts[labels] >= FOLDS, labels, counts.argmax())

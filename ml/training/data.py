@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ml.errors import UserError
@@ -21,6 +20,8 @@ from ml.songs.contract import (
     NUMBER_NAMES,
     TAGS,
     TRACK_ID,
+    Float32Array,
+    IntArray,
     Songs,
     is_storable,
     superseded_rows,
@@ -60,7 +61,7 @@ class FurtherSongs:
         artists: n artists, "" if unknown; None without the column.
     """
 
-    numbers: npt.NDArray[np.float32]
+    numbers: Float32Array
     genres: tuple[str, ...]
     artists: tuple[str, ...] | None
 
@@ -196,7 +197,7 @@ class LabelledSongs:
 
     songs: Songs
     genres: tuple[str, ...]
-    groups: npt.NDArray[np.int64]
+    groups: IntArray
     groups_are_artists: bool
     songs_without_label: int
     labels_without_song: int

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ml.model.artifact import FOLDS
 from ml.model.features import Vocabulary
-from ml.songs.contract import METADATA_COLUMNS, Songs
+from ml.songs.contract import METADATA_COLUMNS, Float64Array, IntArray, Songs
 
 SONGS_PER_PSEUDO_ARTIST = 14
 """Chosen from the known accuracy of three LightGBM recipes on new artists: on raw audio .379, with
@@ -35,7 +35,7 @@ Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 """Indices of the songs to train on, and of those to score."""
 
 
-def random_folds(labels: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
+def random_folds(labels: IntArray, *, seed: int) -> list[Fold]:
     """Split songs into 4 random folds, stratified by genre; a genre may have fewer than 4 songs.
 
     `labels`, shape (n,), are the indices of the songs' genres.
@@ -47,7 +47,7 @@ def random_folds(labels: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
     return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(FOLDS)]
 
 
-def grouped_folds(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], *, seed: int) -> list[Fold]:
+def grouped_folds(labels: IntArray, groups: IntArray, *, seed: int) -> list[Fold]:
     """Split songs into 4 folds without splitting groups, stratified by genre as far as possible.
 
     There must be at least 4 groups, such as artists, and at least 4 songs of each genre. `labels` and
@@ -57,9 +57,7 @@ def grouped_folds(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], 
     return list(folds.split(np.zeros((len(labels), 1)), labels, groups))
 
 
-def pseudo_artists(
-    songs: Songs, labels: npt.NDArray[np.int64], *, size: int = SONGS_PER_PSEUDO_ARTIST
-) -> npt.NDArray[np.int64]:
+def pseudo_artists(songs: Songs, labels: IntArray, *, size: int = SONGS_PER_PSEUDO_ARTIST) -> IntArray:
     """Cluster songs of each genre by sound and words, as substitutes for artists.
 
     Songs of one artist share sound, words and genre. So within each genre, Ward clustering (Ward, JASA
@@ -88,19 +86,19 @@ def pseudo_artists(
     return groups
 
 
-def artist_groups(artists: Sequence[str]) -> npt.NDArray[np.int64]:
+def artist_groups(artists: Sequence[str]) -> IntArray:
     """Return artist indices, shape (n,); each song without an artist ("") is its own group."""
     names = [artist.strip() or f"\0{position}" for position, artist in enumerate(artists)]
     return np.unique(np.array(names, dtype=object), return_inverse=True)[1].astype(np.int64)
 
 
-def _sound(songs: Songs) -> npt.NDArray[np.float64]:
+def _sound(songs: Songs) -> Float64Array:
     audio = StandardScaler().fit_transform(songs.numbers[:, len(METADATA_COLUMNS) :].astype(np.float64))
     components = min(_COMPONENTS, *audio.shape)
     return _same_variance(PCA(components, svd_solver="full").fit_transform(audio))
 
 
-def _words(tags: Sequence[str]) -> npt.NDArray[np.float64]:
+def _words(tags: Sequence[str]) -> Float64Array:
     words = Vocabulary.of(tags).encode(tags)
     components = min(_COMPONENTS, words.shape[1] - 1)
     if components < 1:
@@ -109,6 +107,6 @@ def _words(tags: Sequence[str]) -> npt.NDArray[np.float64]:
     return _same_variance(TruncatedSVD(components, random_state=0).fit_transform(matrix))
 
 
-def _same_variance(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _same_variance(points: Float64Array) -> Float64Array:
     spread = points.std()
     return points / spread if spread > 0 else points

@@ -11,19 +11,18 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from ml.errors import UserError
 from ml.model.artifact import FOLDS, check_replaceable, encode_model
 from ml.model.ensemble import Ensemble
 from ml.model.manifest import Learned, Manifest
-from ml.songs.contract import NUMBER_NAMES, Songs
+from ml.songs.contract import NUMBER_NAMES, BoolArray, Float32Array, Float64Array, IntArray, Songs
 from ml.training.continuation import Start, continue_from
 from ml.training.evaluation import fingerprints
 from ml.training.folds import SONGS_PER_PSEUDO_ARTIST, pseudo_artists
 from ml.training.parameters import Parameters
-from ml.training.scores import Floats, Integers, score
+from ml.training.scores import score
 from ml.training.train import Progress, write_model
 
 MIN_SONGS = 10
@@ -142,14 +141,14 @@ def _rows(genres: tuple[str, ...], known: tuple[str, ...]) -> tuple[list[int], d
     return rows, left_out
 
 
-def _groups(songs: Songs, labels: Integers, medians: npt.NDArray[np.float32]) -> Integers:
+def _groups(songs: Songs, labels: IntArray, medians: Float32Array) -> IntArray:
     """Return the songs' pseudo-artists; the medians of the features replace missing numbers."""
     typical = np.nan_to_num(medians[: len(NUMBER_NAMES)])
     complete = replace(songs, numbers=np.where(np.isnan(songs.numbers), typical, songs.numbers))
     return pseudo_artists(complete, labels, size=group_size(labels))
 
 
-def group_size(labels: Integers) -> int:
+def group_size(labels: IntArray) -> int:
     """Return the number of verified songs per pseudo-artist.
 
     Verified songs are a sample of a catalogue, so an artist has fewer of them: the number of clusters per
@@ -159,7 +158,7 @@ def group_size(labels: Integers) -> int:
     return int(np.clip(size, 1, SONGS_PER_PSEUDO_ARTIST))
 
 
-def _probabilities(before: Start, features: npt.NDArray[np.float32], genres: tuple[str, ...]) -> Floats:
+def _probabilities(before: Start, features: Float32Array, genres: tuple[str, ...]) -> Float64Array:
     """Return the previous model's probabilities of all genres, almost 0 for those that it does not know."""
     probabilities = np.full((len(features), len(genres)), _UNKNOWN)
     probabilities[:, np.isin(genres, before.genres)] = before.classifier.probabilities(features)
@@ -167,12 +166,7 @@ def _probabilities(before: Start, features: npt.NDArray[np.float32], genres: tup
     return probabilities
 
 
-def _check_no_worse(
-    before: Floats,
-    after: Floats,
-    labels: Integers,
-    known: npt.NDArray[np.bool_],
-) -> None:
+def _check_no_worse(before: Float64Array, after: Float64Array, labels: IntArray, known: BoolArray) -> None:
     """Compare the probabilities of both models, shape (n, genres).
 
     Log-loss only covers songs of the genres that the previous model knows.

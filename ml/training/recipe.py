@@ -16,11 +16,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from ml.model.artifact import FOLDS
 from ml.model.ensemble import Classifier, lgb, softmax
 from ml.model.features import FeatureExtractor, LexicalScorer, Vocabulary
-from ml.songs.contract import AUDIO_FEATURE_COUNT
+from ml.songs.contract import AUDIO_FEATURE_COUNT, Float32Array, Float64Array, IntArray
 from ml.training.data import LyricsCorpus
 from ml.training.folds import Fold, grouped_folds, random_folds
 from ml.training.parameters import Parameters
-from ml.training.scores import Floats, Integers, log_loss
+from ml.training.scores import log_loss
 
 _FIXED: dict[str, Any] = {
     "objective": "multiclass",
@@ -55,10 +55,7 @@ def fit_extractor(
 
 
 def _train_scorer(
-    matrix: sp.csr_array,
-    frequencies: Floats,
-    genres: Sequence[str],
-    parameters: Parameters,
+    matrix: sp.csr_array, frequencies: Float64Array, genres: Sequence[str], parameters: Parameters
 ) -> LexicalScorer:
     """Train lexical genre scores: how typical a song's words are of each genre of a lyrics corpus.
 
@@ -100,10 +97,10 @@ class Examples:
 
     names: tuple[str, ...]
     genres: tuple[str, ...]
-    features: npt.NDArray[np.float32]
-    labels: Integers
-    further_features: npt.NDArray[np.float32]
-    further_labels: Integers
+    features: Float32Array
+    labels: IntArray
+    further_features: Float32Array
+    further_labels: IntArray
 
     def take(self, rows: npt.NDArray[np.intp]) -> Examples:
         """Return these labelled songs and all further songs."""
@@ -124,11 +121,11 @@ class OutOfFold:
 
     folds: Sequence[Fold]
     classifiers: Sequence[Classifier]
-    temperatures: Floats
+    temperatures: Float64Array
     temperature: float
     split: str
 
-    def predict(self, features: npt.NDArray[np.float32]) -> Floats:
+    def predict(self, features: Float32Array) -> Float64Array:
         """Return the songs' probabilities, shape (n, genres), from their features or changed ones."""
         logits = _logits_out_of_fold(self.classifiers, self.folds, features)
         return softmax(logits / self.temperatures[:, None])
@@ -153,7 +150,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
     parameters: Parameters,
     *,
     seed: int,
-    weights: Floats | None = None,
+    weights: Float64Array | None = None,
     settings: Mapping[str, Any] | None = None,
     start: lgb.Booster | None = None,
 ) -> lgb.Booster:
@@ -185,7 +182,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
 
 
 def predict_grouped(
-    examples: Examples, groups: Integers, parameters: Parameters, *, group_name: str
+    examples: Examples, groups: IntArray, parameters: Parameters, *, group_name: str
 ) -> OutOfFold:
     """Predict each song with a classifier trained without its artist, and fit the temperature.
 
@@ -212,7 +209,7 @@ def predict_random(examples: Examples, parameters: Parameters, *, temperature: f
     return OutOfFold(folds, classifiers, temperatures, temperature, split)
 
 
-def fit_temperature(logits: Floats, labels: Integers) -> float:
+def fit_temperature(logits: Float64Array, labels: IntArray) -> float:
     """Return the temperature, from 0.2 to 20, that minimizes the log-loss of these log-odds.
 
     A model trained on few artists is overconfident on new ones. Temperature scaling on held-out artists
@@ -227,7 +224,7 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
     return round(float(np.exp(result.x)), 4)
 
 
-def _song_weights(examples: Examples, parameters: Parameters) -> Floats:
+def _song_weights(examples: Examples, parameters: Parameters) -> Float64Array:
     """Return weights, shape (n + m,), by which all genres of a source have the same total weight."""
     labelled, further = (
         compute_sample_weight("balanced", labels) if len(labels) else np.empty(0)
@@ -237,8 +234,8 @@ def _song_weights(examples: Examples, parameters: Parameters) -> Floats:
 
 
 def _logits_out_of_fold(
-    classifiers: Sequence[Classifier], folds: Sequence[Fold], features: npt.NDArray[np.float32]
-) -> Floats:
+    classifiers: Sequence[Classifier], folds: Sequence[Fold], features: Float32Array
+) -> Float64Array:
     """Return the songs' log-odds, shape (n, genres), each from the classifier of its fold."""
     scored = np.concatenate([scored for _, scored in folds])
     logits = [fold.logits(features[rows]) for fold, (_, rows) in zip(classifiers, folds, strict=True)]

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import xlogy
 from sklearn import metrics
 
 from ml.model.features import COMMON_WORDS, LEXICAL_PREFIX, THEMES
 from ml.model.manifest import CoverageScore, GenreScore, ReliabilityBin, Scores, Totals
-from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES
+from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, Float32Array, Float64Array, IntArray
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Predict = Callable[[npt.NDArray[np.float32]], Floats]
+Predict = Callable[[Float32Array], Float64Array]
 """Returns probabilities, shape (n, genres), of features, shape (n, features)."""
 
 COVERAGES = (1.0, 0.8, 0.6)
@@ -28,11 +25,11 @@ _SHUFFLES = 5
 
 def score_model(  # noqa: PLR0913, PLR0917 - passed on
     predict: Predict,
-    features: npt.NDArray[np.float32],
+    features: Float32Array,
     names: Sequence[str],
-    labels: Integers,
+    labels: IntArray,
     genres: Sequence[str],
-    groups: Integers,
+    groups: IntArray,
     *,
     split: str,
 ) -> Scores:
@@ -43,7 +40,7 @@ def score_model(  # noqa: PLR0913, PLR0917 - passed on
 
 
 def score(
-    probabilities: Floats, labels: Integers, genres: Sequence[str], groups: Integers, *, split: str
+    probabilities: Float64Array, labels: IntArray, genres: Sequence[str], groups: IntArray, *, split: str
 ) -> Scores:
     """Score predictions.
 
@@ -73,7 +70,7 @@ def score(
     )
 
 
-def totals(probabilities: Floats, labels: Integers) -> Totals:
+def totals(probabilities: Float64Array, labels: IntArray) -> Totals:
     """Compute the overall scores; arguments as for `score`.
 
     Macro-F1 ignores genres that are neither true nor predicted for any song.
@@ -82,7 +79,9 @@ def totals(probabilities: Floats, labels: Integers) -> Totals:
     return Totals(**dict(zip(Totals.model_fields, values, strict=True)))
 
 
-def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict[str, tuple[float, float]]:
+def intervals(
+    probabilities: Float64Array, labels: IntArray, groups: IntArray
+) -> dict[str, tuple[float, float]]:
     """Return the 95 % confidence interval of each total by the percentile bootstrap.
 
     Whole groups are resampled, because predictions for an artist's songs are correlated; arguments as for
@@ -99,19 +98,17 @@ def intervals(probabilities: Floats, labels: Integers, groups: Integers) -> dict
     return dict(zip(Totals.model_fields, zip(low, high, strict=True), strict=True))
 
 
-def coverage_score(probabilities: Floats, labels: Integers, coverage: float) -> CoverageScore:
+def coverage_score(probabilities: Float64Array, labels: IntArray, coverage: float) -> CoverageScore:
     """Score only a share of the songs, above 0 up to 1: the most confident ones, at least one."""
     confidence = probabilities.max(axis=1)
     kept = np.argsort(-confidence, kind="stable")[: max(1, round(coverage * len(labels)))]
     right = probabilities[kept].argmax(axis=1) == labels[kept]
     return CoverageScore(
-        coverage=coverage,
-        accuracy=_rounded(right.mean()),
-        min_confidence=_rounded(confidence[kept[-1]]),
+        coverage=coverage, accuracy=_rounded(right.mean()), min_confidence=_rounded(confidence[kept[-1]])
     )
 
 
-def log_loss(probabilities: Floats, labels: Integers) -> float:
+def log_loss(probabilities: Float64Array, labels: IntArray) -> float:
     """Return the mean of -ln(probability of the true genre).
 
     It equals scikit-learn's function, which takes milliseconds per call, bit for bit.
@@ -121,7 +118,7 @@ def log_loss(probabilities: Floats, labels: Integers) -> float:
     return -float(xlogy(1.0, of_true_genre).mean())
 
 
-def reliability(probabilities: Floats, labels: Integers) -> tuple[ReliabilityBin, ...]:
+def reliability(probabilities: Float64Array, labels: IntArray) -> tuple[ReliabilityBin, ...]:
     """Return confidence and accuracy in 10 bins of confidence, ascending."""
     counts, confidence, right = _binned(probabilities, labels)
     divisors = np.maximum(counts, 1)
@@ -145,7 +142,7 @@ def feature_group(name: str) -> str:
 
 
 def permutation_importance(
-    predict: Predict, features: npt.NDArray[np.float32], labels: Integers, names: Sequence[str]
+    predict: Predict, features: Float32Array, labels: IntArray, names: Sequence[str]
 ) -> dict[str, float]:
     """Return the increase of the log-loss when a feature group is shuffled, by group.
 
@@ -167,7 +164,7 @@ def permutation_importance(
     return dict(sorted(rises.items(), key=lambda item: -item[1]))
 
 
-def _totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
+def _totals(probabilities: Float64Array, labels: IntArray) -> tuple[float, ...]:
     """Return `totals` for a bootstrap sample; scikit-learn's functions would take milliseconds for each."""
     genres = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
@@ -182,7 +179,7 @@ def _totals(probabilities: Floats, labels: Integers) -> tuple[float, ...]:
     )
 
 
-def _binned(probabilities: Floats, labels: Integers) -> tuple[Integers, Floats, Floats]:
+def _binned(probabilities: Float64Array, labels: IntArray) -> tuple[IntArray, Float64Array, Float64Array]:
     """Return the number of songs, the sum of confidences and the correct predictions in each bin."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels

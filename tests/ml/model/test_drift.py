@@ -39,9 +39,7 @@ def test_songs_within_all_ranges_are_not_counted(ensemble: Ensemble) -> None:
 
 @pytest.mark.parametrize(("columns", "songs"), [(7, 0), (8, 3), (148, 3)])
 def test_a_song_is_outside_if_more_than_5_percent_of_a_groups_values_are(
-    columns: int,
-    songs: int,
-    ensemble: Ensemble,
+    columns: int, songs: int, ensemble: Ensemble
 ) -> None:
     # given
     numbers = {NUMBER_NAMES[position]: 1e9 for position in AUDIO[:columns]}
@@ -53,10 +51,7 @@ def test_both_ends_of_a_range_are_inside(ensemble: Ensemble) -> None:
     # given
     ranges = ensemble.training_ranges
     loudness = NUMBER_NAMES.index("loudness")
-    for end, beyond in (
-        (ranges.lowest[loudness], -np.inf),
-        (ranges.highest[loudness], np.inf),
-    ):
+    for end, beyond in ((ranges.lowest[loudness], -np.inf), (ranges.highest[loudness], np.inf)):
         # then
         assert outside(ensemble, changed(inside(ensemble), loudness=end))["METADATA"] == 0
         further = float(np.nextafter(np.float32(end), np.float32(beyond)))

@@ -35,9 +35,7 @@ def lyric_statistics(extractor: FeatureExtractor, tags: str) -> dict[str, float]
     return {name: row[extractor.names.index(name)] for name in LYRIC_STATISTICS}
 
 
-def test_features_are_numbers_lyric_statistics_and_corpus_genres(
-    extractor: FeatureExtractor,
-) -> None:
+def test_features_are_numbers_lyric_statistics_and_corpus_genres(extractor: FeatureExtractor) -> None:
     assert extractor.names == (
         *NUMBER_NAMES,
         *LYRIC_STATISTICS,

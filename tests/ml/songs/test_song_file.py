@@ -127,11 +127,7 @@ class TestCells:
 
         assert read_songs.numbers[
             0, [NUMBER_NAMES.index(name) for name in ("key", "time_signature", "mode")]
-        ].tolist() == [
-            4.0,
-            3.0,
-            0.0,
-        ]
+        ].tolist() == [4.0, 3.0, 0.0]
 
     def test_a_title_can_be_a_missing_marker_or_a_number(self) -> None:
         titles = ["None", "NaN", "null", "1979", "  spaced  ", "TRUE"]

@@ -99,11 +99,7 @@ def outcome(
         for chunk in file.chunks():
             assert 0 < len(chunk) <= chunk_rows
             songs += zip(
-                chunk.track_ids.tolist(),
-                chunk.titles,
-                chunk.tags,
-                map(bytes, chunk.numbers),
-                strict=True,
+                chunk.track_ids.tolist(), chunk.titles, chunk.tags, map(bytes, chunk.numbers), strict=True
             )
     except InvalidSongFileError as caught:
         error = str(caught)

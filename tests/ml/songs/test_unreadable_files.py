@@ -208,9 +208,7 @@ def test_the_limit_of_columns_is_a_thousand(any_choice: OnInvalidRow) -> None:
 
     assert ids(chunks) == [1, 2]
     assert problem == SongFileProblem(
-        Kind.TOO_MANY_COLUMNS,
-        "Line 1: the header has 1,001 columns; the limit is 1,000.",
-        line=1,
+        Kind.TOO_MANY_COLUMNS, "Line 1: the header has 1,001 columns; the limit is 1,000.", line=1
     )
 
 

@@ -165,10 +165,7 @@ def test_a_few_songs_hardly_change_accuracy_on_the_training_songs(
         ),
         (catalogue(0, ("polka",)), r"^0 verified songs can be learned from, 10 are needed\. "),
         (catalogue(30, tuple(f"new {n}" for n in range(10))), r"^0 verified songs can be learned from, 10 "),
-        (
-            catalogue(20, ("polka",)),
-            r"^All verified songs are of 'polka'\. Verify songs of other genres\.$",
-        ),
+        (catalogue(20, ("polka",)), r"^All verified songs are of 'polka'\. Verify songs of other genres\.$"),
     ],
     ids=["nine", "none", "only rare new genres", "one genre"],
 )

@@ -23,10 +23,7 @@ FILES = TrainingFiles(
     DATA / "features.csv", DATA / "labels.csv", DATA / "lyrics_genre.csv", DATA / "msd_subset.csv"
 )
 
-pytestmark = [
-    pytest.mark.real_songs,
-    needs_real_songs,
-]
+pytestmark = [pytest.mark.real_songs, needs_real_songs]
 
 
 def real_songs(name: str) -> Songs:

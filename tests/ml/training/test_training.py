@@ -54,11 +54,7 @@ def test_the_manifest_records_data_scores_and_files(files: TrainingFiles, tmp_pa
         assert scores.intervals["accuracy"][0] <= scores.accuracy <= scores.intervals["accuracy"][1]
         assert "4 " in scores.split
     assert manifest.metrics.random_folds.accuracy > 0.7
-    assert list(manifest.metrics.missing) == [
-        "vect_25 … vect_148",
-        "tags",
-        "vect_25 … vect_148 and tags",
-    ]
+    assert list(manifest.metrics.missing) == ["vect_25 … vect_148", "tags", "vect_25 … vect_148 and tags"]
     data = report.data
     assert (data.songs_without_label, data.labels_without_song, data.rows_with_missing_values) == (0, 0, 0)
     assert load_ensemble(tmp_path / "model").manifest == manifest
