@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from app import __version__
+from app.cli.administration import clients, database, migrate, schema
 from app.cli.batches import batch, batches, download, reclassify
 from app.cli.bulk import bulk
 from app.cli.classify import classify
-from app.cli.clients import clients
-from app.cli.database import database, migrate, schema
 from app.cli.evaluate import evaluate
 from app.cli.help import Command, QuickGroup, group
 from app.cli.output import FAILED, INTERRUPTED, Output, print_failure
