@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import SONGS
 from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch
@@ -61,12 +59,12 @@ class BulkStore:
             UserError: the tables are missing or belong to an earlier release.
         """
 
-        async def look() -> str | None:
+        async def read_revision() -> str | None:
             async with connected(self._database) as sessions, sessions() as session:
                 return await (await session.connection()).run_sync(current_revision)
 
         try:
-            revision = asyncio.run(look())
+            revision = asyncio.run(read_revision())
         except DATABASE_ERRORS as error:
             raise UnreachableError(
                 f"cannot reach the database {self._database.url.shown}: {reason(error)}"
@@ -95,46 +93,35 @@ class BulkStore:
             UnreachableError: the connection was lost; nothing was stored.
             UserError: the run failed; nothing was stored.
         """
+        try:
+            return asyncio.run(self._classify(min_confidence, run, progress))
+        except DATABASE_ERRORS as error:
+            message = f"the database {self._database.url.shown} failed, nothing was stored: {reason(error)}"
+            lost = is_outage(error) or not isinstance(error, SQLAlchemyError | asyncpg.PostgresError)
+            raise (UnreachableError if lost else UserError)(message) from error
 
-        async def work() -> BulkSummary:
-            async with connected(self._database) as sessions:
-                async with sessions.begin() as session:
-                    await register_model(session, self._manifest)
-                async with sessions.begin() as session:
-                    return await self._store(session, min_confidence, run, progress)
-
-        with self._database_errors():
-            return asyncio.run(work())
-
-    async def _store(
-        self, session: AsyncSession, min_confidence: float, run: Run, progress: OnResult
-    ) -> BulkSummary:
-        options = BatchOptions(min_confidence=min_confidence)
-        batch = new_batch(options, self._manifest.model_version, CLIENT_ID, file_name=_name(run))
-        transaction = await BatchTransaction(session, batch, self._storage).open()
-        staged = await self._stage(transaction, run, progress)
-        if run.refused:
-            await session.rollback()
-            return BulkSummary(batch.model_version, run.findings, run.by_file, refused=True)
-        batch.drift = {SONGS: staged, **by_group(run.findings.songs_outside)}
-        await transaction.finish(run.findings.report)
+    async def _classify(self, min_confidence: float, run: Run, progress: OnResult) -> BulkSummary:
+        options, version = BatchOptions(min_confidence=min_confidence), self._manifest.model_version
+        async with connected(self._database) as sessions:
+            async with sessions.begin() as session:
+                await register_model(session, self._manifest)
+            async with sessions.begin() as session:
+                batch = new_batch(options, version, CLIENT_ID, file_name=_name(run))
+                transaction = await BatchTransaction(session, batch, self._storage).open()
+                staged = await self._stage(transaction, run, progress)
+                if run.refused:
+                    await session.rollback()
+                    return BulkSummary(version, run.findings, run.by_file, refused=True)
+                batch.drift = {SONGS: staged, **by_group(run.findings.songs_outside)}
+                await transaction.finish(run.findings.report)
         return BulkSummary(
-            batch.model_version,
+            version,
             run.findings,
             run.by_file,
             rows_duplicated=batch.rows_duplicated,
             rows_uncertain=batch.rows_uncertain,
             genre_counts=batch.genre_counts,
         )
-
-    @contextmanager
-    def _database_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except DATABASE_ERRORS as error:
-            message = f"the database {self._database.url.shown} failed, nothing was stored: {reason(error)}"
-            lost = is_outage(error) or not isinstance(error, SQLAlchemyError | asyncpg.PostgresError)
-            raise (UnreachableError if lost else UserError)(message) from error
 
     async def _stage(self, transaction: BatchTransaction, run: Run, progress: OnResult) -> int:
         """Stage songs as workers return them, and return their number."""
@@ -143,8 +130,9 @@ class BulkStore:
         try:
             while (result := await asyncio.to_thread(next, results, None)) is not None:
                 if len(result.track_ids):
-                    columns = (result.track_ids, result.titles, result.probabilities, result.songs)
-                    part = SongPart(staged, *columns)
+                    part = SongPart(
+                        staged, result.track_ids, result.titles, result.probabilities, result.songs
+                    )
                     packed = await asyncio.to_thread(pack_to_stage, part, keeps_features=True)
                     await transaction.keep_and_stage(packed)
                     staged += len(part)

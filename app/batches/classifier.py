@@ -55,6 +55,10 @@ class SongSource(Protocol):
         """Yield the songs."""
 
 
+_ReadChunk = tuple[int, Songs, int, ReadState]
+"""Index of the chunk, its songs, the ordinal of the first one, and the read position after the last one."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassifiedChunk(Generic[Result]):
     """Some songs of a batch.
@@ -78,13 +82,7 @@ class SongClassifier:
     """
 
     def __init__(self, ensemble: Ensemble, metrics: Metrics, *, threads: int | None = None) -> None:
-        """Start the threads.
-
-        Args:
-            ensemble: the model.
-            metrics: counts songs.
-            threads: number of threads; None for one per available core.
-        """
+        """Start a number of threads; None for one per available core."""
         self.ensemble = ensemble
         self._metrics = metrics
         # Initialize the counters, so that rates can be computed from the start.
@@ -107,7 +105,7 @@ class SongClassifier:
         return asyncio.get_running_loop().run_in_executor(self._executor, context.run, work, *arguments)
 
     async def classify(self, songs: Songs) -> tuple[SongPart, Drift]:
-        """Classify songs, and return them with the number outside the training range."""
+        """Classify songs, sharing them among the threads, and return them with their drift."""
         return await self.run(self._classify, songs, 0, self.threads)
 
     async def classify_all(
@@ -158,14 +156,14 @@ class SongClassifier:
         self, chunks: Iterator[_ReadChunk], lock: threading.Lock, pack: Callable[[SongPart], Result]
     ) -> tuple[int, ClassifiedChunk[Result]] | None:
         with step("read"), lock:
-            read = next(chunks, None)
-        if read is None:
+            chunk = next(chunks, None)
+        if chunk is None:
             return None
+        index, songs, first_ordinal, state = chunk
         # With several chunks, each core classifies its own; a single chunk is shared among the cores.
-        is_only_chunk = read.index == 0 and len(read.songs) < CHUNK_ROWS
-        threads = self.threads if is_only_chunk else 1
-        part, drift = self._classify(read.songs, read.first_ordinal, threads)
-        return read.index, ClassifiedChunk(pack(part), drift, read.state)
+        is_only_chunk = index == 0 and len(songs) < CHUNK_ROWS
+        part, drift = self._classify(songs, first_ordinal, self.threads if is_only_chunk else 1)
+        return index, ClassifiedChunk(pack(part), drift, state)
 
     def _classify(self, songs: Songs, ordinal: int, threads: int) -> tuple[SongPart, Drift]:
         with step("classify"):
@@ -177,16 +175,8 @@ class SongClassifier:
         return part, Counter({SONGS: len(songs), **outside})
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadChunk:
-    index: int
-    songs: Songs
-    first_ordinal: int
-    state: ReadState
-
-
 def _positioned(source: SongSource, ordinal: int) -> Iterator[_ReadChunk]:
     """Yield the chunks of a source with their positions."""
     for index, songs in enumerate(source.chunks()):
-        yield _ReadChunk(index, songs, ordinal, source.state)
+        yield index, songs, ordinal, source.state
         ordinal += len(songs)

@@ -28,23 +28,12 @@ OUTAGE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """Result of one poll.
+class _Poll:
+    """Result of one poll: the existing ones of the polled batches, or why it failed."""
 
-    Attributes:
-        asked: IDs of the batches polled.
-        batches: existing batches by ID.
-        error: why the poll failed.
-    """
-
-    asked: frozenset[uuid.UUID]
+    batch_ids: frozenset[uuid.UUID]
     batches: dict[uuid.UUID, BatchRow]
     error: Exception | None = None
-
-    def pause_after(self, earlier: frozenset[uuid.UUID]) -> float:
-        """Return the pause before the next poll, given the batches of the previous one."""
-        running = any(batch.status == BatchStatus.RUNNING for batch in self.batches.values())
-        return POLL_SECONDS if running or self.error or self.asked - earlier else QUEUED_POLL_SECONDS
 
 
 class Following:
@@ -55,7 +44,7 @@ class Following:
         self._followed: Counter[uuid.UUID] = Counter()
         self._joined = asyncio.Event()
         self._stopping = False
-        self._next: asyncio.Future[_Look | None] | None = None
+        self._next: asyncio.Future[_Poll | None] | None = None
         self._poller: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
@@ -76,15 +65,15 @@ class Following:
         seen: tuple[str, int] | None = None
         last_read = time.monotonic()
         with self._follower(batch_id):
-            while (look := await self._look()) is not None:
-                if look.error is not None:
-                    if not is_outage(look.error) or time.monotonic() - last_read > OUTAGE_SECONDS:
-                        raise look.error
+            while (poll := await self._next_poll()) is not None:
+                if poll.error is not None:
+                    if not is_outage(poll.error) or time.monotonic() - last_read > OUTAGE_SECONDS:
+                        raise poll.error
                     continue
-                if batch_id not in look.asked:
+                if batch_id not in poll.batch_ids:
                     continue  # this poll had started before the follower joined
                 last_read = time.monotonic()
-                batch = visible(look.batches.get(batch_id), caller)
+                batch = visible(poll.batches.get(batch_id), caller)
                 if seen != (batch.status, batch.rows_processed):
                     seen = (batch.status, batch.rows_processed)
                     yield batch
@@ -102,42 +91,44 @@ class Following:
             if not self._followed[batch_id]:
                 del self._followed[batch_id]
 
-    async def _look(self) -> _Look | None:
+    async def _next_poll(self) -> _Poll | None:
         """Wait for the next poll; return None if the service stops."""
         if self._stopping:
             return None
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         if self._poller is None:
-            self._poller = asyncio.create_task(self._poll())
+            self._poller = asyncio.create_task(self._poll_while_followed())
         return await asyncio.shield(self._next)
 
-    async def _poll(self) -> None:
-        """Poll the followed batches until there are no followers."""
-        asked: frozenset[uuid.UUID] = frozenset()
+    async def _poll_while_followed(self) -> None:
+        previous: frozenset[uuid.UUID] = frozenset()
         try:
             while self._followed and not self._stopping:
                 self._joined.clear()
                 began = time.monotonic()
-                look = await self._read()
-                self._publish(look)
+                poll = await self._poll()
+                self._publish(poll)
+                running = any(batch.status == BatchStatus.RUNNING for batch in poll.batches.values())
+                is_soon = running or poll.error or poll.batch_ids - previous
+                previous = poll.batch_ids
                 # A new follower ends the pause early.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._joined.wait(), look.pause_after(asked))
-                asked = look.asked
+                    pause = POLL_SECONDS if is_soon else QUEUED_POLL_SECONDS
+                    await asyncio.wait_for(self._joined.wait(), pause)
                 await asyncio.sleep(max(0.0, began + POLL_SECONDS - time.monotonic()))
         finally:
             self._poller = None
 
-    async def _read(self) -> _Look:
-        asked = frozenset(self._followed)
+    async def _poll(self) -> _Poll:
+        batch_ids = frozenset(self._followed)
         try:
             async with self._sessions() as session:
-                return _Look(asked, await BatchRepository(session).by_ids(asked))
+                return _Poll(batch_ids, await BatchRepository(session).by_ids(batch_ids))
         except Exception as error:  # noqa: BLE001 - each follower raises it
-            return _Look(asked, {}, error)
+            return _Poll(batch_ids, {}, error)
 
-    def _publish(self, look: _Look | None) -> None:
+    def _publish(self, poll: _Poll | None) -> None:
         waiting, self._next = self._next, None
         if waiting is not None and not waiting.done():
-            waiting.set_result(look)
+            waiting.set_result(poll)

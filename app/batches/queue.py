@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.database.engine import SessionFactory
+from app.database.engine import SessionFactory, driver_connection
 from app.database.tables import BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
 from app.observability.collectors import Refresh, refresher
 from app.observability.metrics import Metrics, WaitingWork
@@ -43,7 +43,7 @@ _WORKERS = """
 SELECT count(*) FROM pg_stat_activity WHERE application_name = :name AND datname = current_database()
 """
 
-_UNFINISHED = (BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.WAITING)
+_UNFINISHED = [status for status in BatchStatus if not status.is_final]
 
 _WITHOUT_JOB = text("""
     NOT EXISTS (
@@ -145,10 +145,8 @@ class QueueRepository:
 
     async def add(self, batch_id: uuid.UUID) -> None:
         """Queue a batch unless it is already queued."""
-        connection = await (await self._session.connection()).get_raw_connection()
-        driver: Any = connection.driver_connection
         key = str(batch_id)
-        queries = Queries(AsyncpgDriver(driver))
+        queries = Queries(AsyncpgDriver(await driver_connection(self._session)))
         await queries.enqueue(CLASSIFY_BATCH, key.encode(), dedupe_key=key, on_conflict="skip")
 
     async def waiting(self) -> WaitingWork:

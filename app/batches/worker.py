@@ -245,14 +245,14 @@ class Worker:
         async def next_part() -> tuple[SongPart, bytes] | None:
             nonlocal ordinal
             async with self._sessions() as session:
-                found = await ResultRepository(session).parts_after(
+                rows = await ResultRepository(session).parts_after(
                     work.batch.id, ordinal, 1, with_features=True
                 )
-            if not found:
+            if not rows:
                 return None
-            ordinal = found[0].first_ordinal
-            part = await self._classifier.run(unpack_answers, found[0].songs, ordinal)
-            return part, await self._classifier.run(rows_to_stage, part, found[0].features)
+            ordinal = rows[0].first_ordinal
+            part = await self._classifier.run(unpack_answers, rows[0].songs, ordinal)
+            return part, await self._classifier.run(rows_to_stage, part, rows[0].features)
 
         async with self._claims.owned(work) as (session, _, batch), aclosing(read_ahead(next_part)) as parts:
             transaction = await BatchTransaction(session, batch, self._storage).open()

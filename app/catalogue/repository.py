@@ -78,10 +78,10 @@ _FIRST_OF_ALL_GENRES: Final = """
         SELECT track_id
         FROM genre_counts
         CROSS JOIN LATERAL (
-            SELECT {key}, track_id FROM songs {conditions} {place} LIMIT {limit}
+            SELECT {key}, track_id FROM songs {conditions} {ordering} LIMIT {limit}
         ) AS first_of_genre
-        {place} LIMIT {limit}
-    ) AS found USING (track_id)
+        {ordering} LIMIT {limit}
+    ) AS candidates USING (track_id)
 """
 """Songs of all genres, from the indexes that start with a genre."""
 
@@ -133,13 +133,15 @@ class CatalogueRepository:
         # LIMIT is no parameter: PostgreSQL would then plan for a tenth of all songs or replan each page.
         # Client values are passed as arguments, except for `first`, a checked integer.
         columns = _SONG_COLUMNS if whole else _PAGE_COLUMNS
-        place = f"ORDER BY {key} {direction}, track_id {direction}"
+        ordering = f"ORDER BY {key} {direction}, track_id {direction}"
         if _needs_genres(song_filter, order):
             conditions.add("songs.genre = genre_counts.genre")
-            source = _FIRST_OF_ALL_GENRES.format(key=key, conditions=conditions, place=place, limit=first + 1)
-            sql = f"SELECT {columns} FROM {source} {place}"  # nosec B608
+            source = _FIRST_OF_ALL_GENRES.format(
+                key=key, conditions=conditions, ordering=ordering, limit=first + 1
+            )
+            sql = f"SELECT {columns} FROM {source} {ordering}"  # nosec B608
         else:
-            sql = f"SELECT {columns} FROM songs {conditions} {place} LIMIT {first + 1}"  # nosec B608
+            sql = f"SELECT {columns} FROM songs {conditions} {ordering} LIMIT {first + 1}"  # nosec B608
         rows = await self._fetch(sql, *conditions.arguments)
         return Page.of(list(starmap(StoredSong, rows)), first)
 

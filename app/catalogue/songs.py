@@ -6,13 +6,13 @@ import io
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import CursorResult, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalogue.repository import CatalogueRepository
+from app.database.engine import driver_connection
 from app.database.tables import BatchRow, ModelRow
 from ml.model.manifest import Manifest
 
@@ -89,13 +89,13 @@ _LOCK = text("""
 
 _VERIFY = text("""
     UPDATE songs SET
-        verified_genre = given.genre,
-        verified_by = CASE WHEN given.genre IS NOT NULL THEN :client_id END,
-        verified_at = CASE WHEN given.genre IS NOT NULL THEN now() END,
-        verified_model_version = CASE WHEN given.genre IS NOT NULL THEN model_version END,
+        verified_genre = verified.genre,
+        verified_by = CASE WHEN verified.genre IS NOT NULL THEN :client_id END,
+        verified_at = CASE WHEN verified.genre IS NOT NULL THEN now() END,
+        verified_model_version = CASE WHEN verified.genre IS NOT NULL THEN model_version END,
         first_verified_at = coalesce(first_verified_at, now())
-    FROM unnest(CAST(:track_ids AS bigint[]), CAST(:genres AS text[])) AS given (track_id, genre)
-    WHERE songs.track_id = given.track_id AND verified_genre IS DISTINCT FROM given.genre
+    FROM unnest(CAST(:track_ids AS bigint[]), CAST(:genres AS text[])) AS verified (track_id, genre)
+    WHERE songs.track_id = verified.track_id AND verified_genre IS DISTINCT FROM verified.genre
 """)
 
 _REMOVED = {
@@ -122,20 +122,15 @@ class SongRepository:
 
     async def catalogue(self) -> CatalogueRepository:
         """Return the catalogue as seen by this transaction."""
-        return CatalogueRepository((await self._driver()).fetch)
+        return CatalogueRepository((await driver_connection(self._session)).fetch)
 
     async def open_stage(self) -> None:
         """Create the temporary staging table; it is dropped at the end of the transaction."""
         await self._session.execute(_CREATE_STAGE)
 
     async def stage(self, columns: Sequence[str], rows: bytes) -> None:
-        """Add songs to the staging table.
-
-        Args:
-            columns: columns of the rows.
-            rows: rows in PostgreSQL's binary COPY format.
-        """
-        driver = await self._driver()
+        """Add songs to the staging table: rows in PostgreSQL's binary COPY format, with these columns."""
+        driver = await driver_connection(self._session)
         await driver.copy_to_table("staged_songs", source=io.BytesIO(rows), columns=columns, format="binary")
 
     async def exclude(self, ordinals: Sequence[int]) -> None:
@@ -160,16 +155,14 @@ class SongRepository:
             genres: genres of its model; staged songs refer to them by index.
             classified_at: time of classification.
         """
-        await self._session.execute(
-            _MERGE,
-            {
-                "genres": list(genres),
-                "model_version": batch.model_version,
-                "batch_id": str(batch.id),
-                "classified_at": classified_at,
-                "min_confidence": batch.min_confidence,
-            },
-        )
+        values = {
+            "genres": list(genres),
+            "model_version": batch.model_version,
+            "batch_id": str(batch.id),
+            "classified_at": classified_at,
+            "min_confidence": batch.min_confidence,
+        }
+        await self._session.execute(_MERGE, values)
         if batch.selection is None:
             await self._session.execute(_DROP_FEATURES)
             await self._session.execute(_KEEP_FEATURES)
@@ -180,8 +173,8 @@ class SongRepository:
 
     async def verify(self, genres: Mapping[int, str | None], client_id: str) -> int:
         """Store verified genres of locked songs by track ID, and return the number of changes."""
-        given = {"track_ids": list(genres), "genres": list(genres.values()), "client_id": client_id}
-        result = await self._session.execute(_VERIFY, given)
+        values = {"track_ids": list(genres), "genres": list(genres.values()), "client_id": client_id}
+        result = await self._session.execute(_VERIFY, values)
         assert isinstance(result, CursorResult)
         return result.rowcount
 
@@ -192,24 +185,17 @@ class SongRepository:
         batch_id: uuid.UUID | None = None,
         client_id: str | None = None,
     ) -> int:
-        """Delete the songs that match all given conditions, with their features, and return their number.
+        """Delete the songs that match all conditions, with their features, and return their number.
 
-        Args:
-            track_ids: their track IDs.
-            batch_id: ID of the batch that classified them last.
-            client_id: client whose batch classified them last.
+        `batch_id` or `client_id` select the songs that this batch, or this client's batches, classified last.
         """
-        given: dict[str, Any] = {
+        conditions_by_name = {
             "track_ids": None if track_ids is None else list(track_ids),
             "batch_id": None if batch_id is None else str(batch_id),
             "client_id": client_id,
         }
-        values = {name: value for name, value in given.items() if value is not None}
+        values = {name: value for name, value in conditions_by_name.items() if value is not None}
         conditions = " AND ".join(_REMOVED[name] for name in values) or "true"
         result = await self._session.execute(text(_REMOVE.format(conditions=conditions)), values)
         assert isinstance(result, CursorResult)
         return result.rowcount
-
-    async def _driver(self) -> Any:
-        connection = await (await self._session.connection()).get_raw_connection()
-        return connection.driver_connection

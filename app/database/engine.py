@@ -1,4 +1,4 @@
-"""Engines, session factories, and the pools of a serving process: connections, shared and reused."""
+"""Connection pools: engines and sessions, a pool of single reads, and the pools of a serving process."""
 
 from __future__ import annotations
 
@@ -89,6 +89,11 @@ def create_engine(
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:
     """Create the session factory; each resolver, loader and service call opens its own session."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """Return the asyncpg connection of a session's transaction."""
+    return (await (await session.connection()).get_raw_connection()).driver_connection
 
 
 @asynccontextmanager

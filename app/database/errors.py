@@ -96,9 +96,9 @@ def is_disk_full(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """Return one line that says why the database cannot be used and, if known, what to do."""
     causes = _causes(error)
-    said = next((cause for cause in causes if isinstance(cause, asyncpg.PostgresError)), causes[0])
-    said = getattr(said, "orig", None) or said
-    text = next(iter(str(said).strip().splitlines()), "") or type(said).__name__
+    cause = next((cause for cause in causes if isinstance(cause, asyncpg.PostgresError)), causes[0])
+    cause = getattr(cause, "orig", None) or cause
+    text = next(iter(str(cause).strip().splitlines()), "") or type(cause).__name__
     if match := re.search(r"unsupported startup parameter:? (\S+)", text):
         return (
             f"the pooler refuses the parameter {match[1]}. Remove it from the URL, or add it to the pooler's "

@@ -88,9 +88,9 @@ class DatabaseUrl:
         Raises:
             DatabaseUrlError: a part is invalid or not supported.
         """
-        given = _keywords(url.strip())
-        service = _service(given)
-        values = service | {name: value for name, value in given.items() if value}
+        in_url = _keywords(url.strip())
+        service = _service(in_url)
+        values = service | {name: value for name, value in in_url.items() if value}
         _check(values)
         hosts, ports = _addresses(values)
         prepares = _statement_cache(values)
@@ -118,10 +118,10 @@ def _keywords(url: str) -> dict[str, str]:
     rest = url.removeprefix(scheme)
     if re.search(r"[\s\x00-\x1f\x7f]", rest):
         raise DatabaseUrlError("The database URL contains a space. Use %20 for a space in a value.")
-    user_info, _, place = rest.rpartition("@")
+    user_info, _, target = rest.rpartition("@")
     if "@" in user_info or "/" in user_info:
         raise DatabaseUrlError(f"The database URL is ambiguous: an @ or a / is in the wrong place. {_ESCAPE}")
-    location, _, query = place.partition("?")
+    location, _, query = target.partition("?")
     authority, _, database = location.partition("/")
     user, _, password = user_info.partition(":")
     values = {"user": _decode(user), "password": _decode(password), "dbname": _decode(database)}
@@ -169,10 +169,10 @@ def _decode(text: str) -> str:
     return decoded
 
 
-def _service(given: dict[str, str]) -> dict[str, str]:
+def _service(in_url: dict[str, str]) -> dict[str, str]:
     """Return the settings from the service file for the service named by the URL or PGSERVICE."""
-    name = given.pop("service", os.environ.get("PGSERVICE", ""))  # an empty service in the URL means none
-    file = given.pop("servicefile", "") or os.environ.get("PGSERVICEFILE", "")
+    name = in_url.pop("service", os.environ.get("PGSERVICE", ""))  # an empty service in the URL means none
+    file = in_url.pop("servicefile", "") or os.environ.get("PGSERVICEFILE", "")
     if not name:
         return {}
     path = Path(file) if file else Path("~/.pg_service.conf").expanduser()
@@ -180,10 +180,10 @@ def _service(given: dict[str, str]) -> dict[str, str]:
         interpolation=None, default_section="", delimiters=("=",), strict=False
     )
     try:
-        found = services.read(path, encoding="utf-8")
+        services.read(path, encoding="utf-8")  # a missing file has no sections
     except (configparser.Error, ValueError):  # their messages quote lines, which may contain the password
         raise DatabaseUrlError(f"The service file {path} cannot be read as NAME=VALUE lines.") from None
-    if not found or not services.has_section(name):
+    if not services.has_section(name):
         raise DatabaseUrlError(
             f"The service {name} is not in {path}. PGSERVICEFILE names another service file."
         )
@@ -244,17 +244,17 @@ def _statement_cache(values: dict[str, str]) -> bool | None:
 
 def _tls(values: dict[str, str]) -> dict[str, str]:
     """Remove and return the TLS parameters."""
-    given: dict[str, str] = {name: values.pop(name) for name in _TLS if name in values}
-    if given.get("sslrootcert") == "system":
+    tls: dict[str, str] = {name: values.pop(name) for name in _TLS if name in values}
+    if tls.get("sslrootcert") == "system":
         paths = ssl.get_default_verify_paths()
         if paths.cafile is None:
             raise DatabaseUrlError("sslrootcert=system: this machine has no root certificate file.")
-        if given.setdefault("sslmode", "verify-full") != "verify-full":
+        if tls.setdefault("sslmode", "verify-full") != "verify-full":
             raise DatabaseUrlError("sslrootcert=system needs sslmode=verify-full in the database URL.")
-        given["sslrootcert"] = paths.cafile
-    if "sslmode" in given:
-        given.setdefault("sslnegotiation", "postgres")  # PGSSLNEGOTIATION belongs to PGSSLMODE
-    return given
+        tls["sslrootcert"] = paths.cafile
+    if "sslmode" in tls:
+        tls.setdefault("sslnegotiation", "postgres")  # PGSSLNEGOTIATION belongs to PGSSLMODE
+    return tls
 
 
 def _seconds(text: str) -> float | None:
