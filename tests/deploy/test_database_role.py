@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 from urllib.parse import urlsplit
 
-import asyncpg
 import yaml
 from pydantic import SecretStr
 
@@ -17,6 +15,7 @@ from app.local_postgres.programs import find_binaries
 from app.main import create_app
 from app.settings import Settings
 from tests.support.client import ApiClient
+from tests.support.databases import rows
 from tests.support.replica import ROOT, inherited
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
@@ -49,7 +48,8 @@ def test_owning_its_database_is_enough_for_genregraph(server_url: str) -> None:
         queued = api.classify(song_csv(song_rows(5)), background=True)
         assert finished(api, queued["id"])["status"] == "SUCCEEDED"
         eventually(lambda: api.http.get("/healthcheck").json()["worker"] == "running", "the worker is seen")
-    assert asyncio.run(rights(url)) == (False, False, False)
+    rights = "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    assert rows(url, rights) == [(False, False, False)]
 
 
 def test_the_role_script_is_executable() -> None:
@@ -59,14 +59,3 @@ def test_the_role_script_is_executable() -> None:
     )
     volume = stateful["spec"]["template"]["spec"]["volumes"][0]
     assert volume["configMap"]["defaultMode"] == 0o555
-
-
-async def rights(url: str) -> tuple[bool, ...]:
-    connection = await asyncpg.connect(url)
-    try:
-        row = await connection.fetchrow(
-            "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
-        )
-    finally:
-        await connection.close()
-    return tuple(row)

@@ -13,8 +13,7 @@ import yaml
 
 from app.database.engine import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
-from tests.support.dockerfile import stages
-from tests.support.linters import run
+from tests.support.deployed_files import run, stages
 from tests.support.programs import make_certificate, on_path
 from tests.support.replica import ROOT
 
@@ -33,15 +32,8 @@ def tool(path: Path) -> str:
 def checkout(tmp_path: Path) -> Path:
     """A copy of the deployed files with the secrets of the examples."""
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
-    for folder in (
-        "environments",
-        "kubernetes",
-        "nginx",
-        "postgres",
-        "prometheus",
-        "alertmanager",
-        "grafana",
-    ):
+    folders = ("environments", "kubernetes", "nginx", "postgres", "prometheus", "alertmanager", "grafana")
+    for folder in folders:
         shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
     for example in tmp_path.glob("deploy/environments/*.secrets.env.example"):
         shutil.copy(example, example.with_suffix(""))
@@ -54,10 +46,10 @@ def test_the_dockerfile_passes_hadolint() -> None:
 
 def test_the_image_is_small_and_runs_as_nobody() -> None:
     # given
-    found = stages()
-    runtime = found["runtime"]
+    by_name = stages()
+    runtime = by_name["runtime"]
     # then
-    assert list(found) == ["pages", "install", "runtime"]
+    assert list(by_name) == ["pages", "install", "runtime"]
     assert runtime.one("USER") == "10001:10001"
     # and a release only replaces the application's layer
     assert runtime.all("COPY") == [
@@ -66,7 +58,7 @@ def test_the_image_is_small_and_runs_as_nobody() -> None:
     ]
     (packages,) = runtime.all("RUN")
     assert "install --yes --no-install-recommends libgomp1 &&" in packages
-    assert all(re.search(r":\d+\.\d+\.\d+-", stage.base) for stage in found.values())
+    assert all(re.search(r":\d+\.\d+\.\d+-", stage.base) for stage in by_name.values())
 
 
 def test_the_compose_file_passes_dclint() -> None:
@@ -108,27 +100,15 @@ def test_every_kubernetes_resource_is_valid(environment: str, checkout: Path) ->
     manifest.write_text(yaml.safe_dump_all(resources), encoding="utf-8")
     run(tool(CHECKS / ".venv/bin/kubernetes-validate"), "--strict", str(manifest))
     # then
-    kinds = [resource["kind"] for resource in resources]
-    for kind in (
-        "Service",
-        "Ingress",
-        "HorizontalPodAutoscaler",
-        "PodDisruptionBudget",
-        "NetworkPolicy",
-        "Job",
-    ):
-        assert kind in kinds
-    named = {
-        resource["metadata"]["name"]: resource for resource in resources if resource["kind"] == "Deployment"
+    assert {resource["kind"] for resource in resources} >= {
+        *("Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Job"),
     }
+    named = of_kind(resources, "Deployment")
     assert named.keys() == {"genregraph-api", "genregraph-worker"}
     # and settings and secrets come from the environment's files
-    (secret,) = (resource for resource in resources if resource["kind"] == "Secret")
-    (config,) = (
-        resource
-        for resource in resources
-        if resource["kind"] == "ConfigMap" and resource["metadata"]["name"].startswith("genregraph-settings")
-    )
+    (secret,) = of_kind(resources, "Secret").values()
+    configs = of_kind(resources, "ConfigMap")
+    (config,) = (configs[name] for name in configs if name.startswith("genregraph-settings"))
     assert secret["data"].keys() == {"POSTGRES_PASSWORD", "GENREGRAPH_DATABASE_URL", "GENREGRAPH_CLIENTS"}
     assert config["data"]["GENREGRAPH_ENVIRONMENT"] == environment
     for name, deployment in named.items():
@@ -141,10 +121,10 @@ def test_every_kubernetes_resource_is_valid(environment: str, checkout: Path) ->
 
 def connections(environment: str, checkout: Path) -> int:
     """Return the maximum number of database connections during a roll-out."""
-    resources = {(r["kind"], r["metadata"]["name"]): r for r in rendered(checkout, environment)}
+    resources = rendered(checkout, environment)
     settings = load_environment(environment)
-    pods = int(resources["HorizontalPodAutoscaler", "genregraph-api"]["spec"]["maxReplicas"]) + 1
-    workers = int(resources["Deployment", "genregraph-worker"]["spec"]["replicas"]) + 1
+    pods = int(of_kind(resources, "HorizontalPodAutoscaler")["genregraph-api"]["spec"]["maxReplicas"]) + 1
+    workers = int(of_kind(resources, "Deployment")["genregraph-worker"]["spec"]["replicas"]) + 1
     return (
         pods * settings.processes * settings.database_pool_size
         + workers * (WORKER_CONNECTIONS * settings.worker_concurrency + 3)
@@ -168,9 +148,7 @@ def test_the_table_of_connections_matches_the_files(checkout: Path) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_pods_reach_only_their_own_database(environment: str, checkout: Path) -> None:
     # when
-    policies = {
-        r["metadata"]["name"]: r for r in rendered(checkout, environment) if r["kind"] == "NetworkPolicy"
-    }
+    policies = of_kind(rendered(checkout, environment), "NetworkPolicy")
     # then
     assert policies["nothing-else"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
     egress = [rule for policy in policies.values() for rule in policy["spec"].get("egress", [])]
@@ -189,12 +167,12 @@ def test_uploads_do_not_trigger_the_autoscaler_or_fill_the_node(environment: str
     # when
     resources = rendered(checkout, environment)
     # then
-    (scaler,) = (r for r in resources if r["kind"] == "HorizontalPodAutoscaler")
+    (scaler,) = of_kind(resources, "HorizontalPodAutoscaler").values()
     assert scaler["spec"]["behavior"]["scaleDown"] == {
         "stabilizationWindowSeconds": 900,
         "policies": [{"type": "Pods", "value": 1, "periodSeconds": 300}],
     }
-    for deployment in (r for r in resources if r["kind"] == "Deployment"):
+    for deployment in of_kind(resources, "Deployment").values():
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert container["resources"]["limits"]["ephemeral-storage"] == "21Gi"
@@ -206,8 +184,8 @@ def test_uploads_do_not_trigger_the_autoscaler_or_fill_the_node(environment: str
 def test_every_pod_is_restricted_and_stops_after_its_requests(environment: str, checkout: Path) -> None:
     resources = rendered(checkout, environment)
     settings = load_environment(environment)
-    pods = [r for r in resources if r["kind"] in {"Deployment", "Job", "StatefulSet"}]
-    for resource in pods:
+    pods = of_kind(resources, "Deployment", "Job", "StatefulSet")
+    for resource in pods.values():
         pod = resource["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert pod["securityContext"]["runAsNonRoot"]
@@ -218,23 +196,24 @@ def test_every_pod_is_restricted_and_stops_after_its_requests(environment: str, 
             "capabilities": {"drop": ["ALL"]},
         }
         assert "memory" in container["resources"]["limits"]
-    (api,) = (r for r in pods if r["metadata"]["name"] == "genregraph-api")
+    api = pods["genregraph-api"]
     assert api["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     pod = api["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert [
-        container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")
-    ] == [
-        "/livez",
-        "/healthcheck",
-        "/livez",
-    ]
+    probes = ("startupProbe", "readinessProbe", "livenessProbe")
+    paths = [container[probe]["httpGet"]["path"] for probe in probes]
+    assert paths == ["/livez", "/healthcheck", "/livez"]
     needed = (
         container["lifecycle"]["preStop"]["sleep"]["seconds"]
         + settings.shutdown_delay_seconds
         + settings.shutdown_grace_seconds
     )
     assert pod["terminationGracePeriodSeconds"] > needed
+
+
+def of_kind(resources: list[dict[str, Any]], *kinds: str) -> dict[str, dict[str, Any]]:
+    """Return the resources of these kinds by name."""
+    return {resource["metadata"]["name"]: resource for resource in resources if resource["kind"] in kinds}
 
 
 def rendered(checkout: Path, environment: str) -> list[dict[str, Any]]:
@@ -246,9 +225,8 @@ def rendered(checkout: Path, environment: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_settings_of_each_environment_are_valid(environment: str) -> None:
-    names = re.findall(
-        r"^([A-Z_]+)=", environment_file(environment).read_text(encoding="utf-8"), re.MULTILINE
-    )
+    text = environment_file(environment).read_text(encoding="utf-8")
+    names = re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)
     assert {name.removeprefix(PREFIX).lower() for name in names} <= Settings.model_fields.keys()
     assert load_environment(environment).environment == environment
 
@@ -269,10 +247,8 @@ def test_git_tracks_no_secrets() -> None:
     listed = run("git", "ls-files", "deploy") if (ROOT / ".git").exists() else ""
     assert not [name for name in listed.splitlines() if name.endswith(".secrets.env")]
     for environment in ENVIRONMENTS:
-        example = (
-            environment_file(environment).with_suffix(".secrets.env.example").read_text(encoding="utf-8")
-        )
-        values = re.findall(r"^[A-Z_]+=(.*)$", example, re.MULTILINE)
+        example = environment_file(environment).with_suffix(".secrets.env.example")
+        values = re.findall(r"^[A-Z_]+=(.*)$", example.read_text(encoding="utf-8"), re.MULTILINE)
         assert values
         assert all("change-me" in value for value in values)
 
@@ -312,16 +288,12 @@ def test_pin_images_adds_and_updates_digests(tmp_path: Path) -> None:
         assert len(printed.splitlines()) == 7
         text = "".join((tmp_path / file).read_text(encoding="utf-8") for file in files[:3])
         pinned = re.findall(r"(\w+):[\w.-]+@sha256:(\w+)", text)
-        assert pinned == [
-            ("node", digit * 64),
-            ("python", digit * 64),
-            ("python", digit * 64),
-            ("postgres", digit * 64),
-            ("nginx", digit * 64),
-            ("prometheus", digit * 64),
-            ("alertmanager", digit * 64),
-            ("grafana", digit * 64),
-            ("postgres", digit * 64),
+        assert {digest for _, digest in pinned} == {digit * 64}
+        images = [image for image, _ in pinned]
+        assert images == [
+            *("node", "python", "python"),
+            *("postgres", "nginx", "prometheus", "alertmanager", "grafana"),
+            "postgres",
         ]
 
 
@@ -344,10 +316,5 @@ def test_the_workflow_and_dependabot_name_existing_files() -> None:
         folder for update in updates for folder in update.get("directories", [update.get("directory")])
     ]
     assert all((ROOT / folder.lstrip("/")).is_dir() for folder in folders)
-    assert {update["package-ecosystem"] for update in updates} == {
-        "pip",
-        "npm",
-        "docker",
-        "docker-compose",
-        "github-actions",
-    }
+    ecosystems = {update["package-ecosystem"] for update in updates}
+    assert ecosystems == {"pip", "npm", "docker", "docker-compose", "github-actions"}

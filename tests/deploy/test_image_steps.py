@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.support.client import ApiClient
-from tests.support.dockerfile import Stage, stages
+from tests.support.deployed_files import Stage, stages
 from tests.support.folders import open_folder
 from tests.support.ports import free_port
 from tests.support.replica import ROOT, Replica

@@ -45,12 +45,11 @@ def index(tmp_path: Path) -> Path:
     folder = tmp_path / "index"
     folder.mkdir()
     base = wheel(folder, "basepackage", "1.0")
-    asking = wheel(folder, "askingpackage", "1.0", "Requires-Dist: basepackage[extra]>=1.0\n")
+    dependent = wheel(folder, "dependentpackage", "1.0", "Requires-Dist: basepackage[extra]>=1.0\n")
     wheel(folder, "basepackage", "2.0")
-    (tmp_path / "lock").write_text(
-        f"askingpackage==1.0 \\\n    --hash=sha256:{asking}\nbasepackage==1.0 \\\n    --hash=sha256:{base}\n",
-        encoding="utf-8",
-    )
+    hashes = {"dependentpackage": dependent, "basepackage": base}
+    lines = (f"{name}==1.0 \\\n    --hash=sha256:{hash_}\n" for name, hash_ in hashes.items())
+    (tmp_path / "lock").write_text("".join(lines), encoding="utf-8")
     return folder
 
 
@@ -73,7 +72,7 @@ def install(index: Path, **environment: str) -> subprocess.CompletedProcess[str]
 
 def installed(index: Path) -> str:
     python = index.parent / "venv/bin/python"
-    code = "import askingpackage, basepackage; print(askingpackage.version, basepackage.version)"
+    code = "import dependentpackage, basepackage; print(dependentpackage.version, basepackage.version)"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -88,7 +87,7 @@ def test_uv_installs_the_locked_version_despite_a_newer_release(index: Path) -> 
     # then
     assert (done.returncode, "uv failed" in done.stderr) == (0, False), done.stderr
     assert installed(index) == "1.0 1.0"
-    assert compiled(index) == ["askingpackage", "basepackage"]
+    assert compiled(index) == ["basepackage", "dependentpackage"]
 
 
 def test_pip_installs_the_same_without_uv(index: Path, tmp_path: Path) -> None:

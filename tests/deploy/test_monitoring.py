@@ -13,9 +13,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.alerts import PROMETHEUS, RULES
 from tests.support.client import ApiClient
-from tests.support.linters import run
+from tests.support.deployed_files import PROMETHEUS, RULES, run
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.programs import on_path
@@ -29,8 +28,8 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 
 def expressions() -> list[str]:
     """Return all queries of the dashboard, as Grafana would send them, and of the alerts."""
-    asked = [target["expr"] for panel in PANELS for target in panel["targets"]]
-    filled = [expr.replace("$job", "genregraph").replace("$__rate_interval", "1m") for expr in asked]
+    queries = [target["expr"] for panel in PANELS for target in panel["targets"]]
+    filled = [expr.replace("$job", "genregraph").replace("$__rate_interval", "1m") for expr in queries]
     return [*filled, *(rule["expr"] for rule in RULES)]
 
 
@@ -80,7 +79,7 @@ def prometheus(busy: ApiClient, folder: Path) -> Iterator[httpx.Client]:
         process.wait(60)
 
 
-def found(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:
+def samples(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:
     answer = prometheus.get("/query", params={"query": expression}).json()
     assert answer["status"] == "success", (expression, answer)
     result: list[dict[str, Any]] = answer["data"]["result"]
@@ -92,15 +91,14 @@ def test_prometheus_scrapes_with_credentials_and_evaluates_every_query(
 ) -> None:
     # given at least two scrapes, so that there are rates
     eventually(
-        lambda: bool(found(prometheus, "rate(genregraph_song_confidence_count[1m])")), "two scrapes are there"
+        lambda: bool(samples(prometheus, "rate(genregraph_song_confidence_count[1m])")),
+        "two scrapes are there",
     )
     # then
-    assert [sample["value"][1] for sample in found(prometheus, 'up{job="genregraph"}')] == ["1"]
-    assert [s["value"][1] for s in found(prometheus, "genregraph_song_confidence_count")] == ["50"]
-    unanswered = [
-        expression for expression in expressions()[: -len(RULES)] if not found(prometheus, expression)
-    ]
-    assert unanswered == []
+    assert [sample["value"][1] for sample in samples(prometheus, 'up{job="genregraph"}')] == ["1"]
+    assert [s["value"][1] for s in samples(prometheus, "genregraph_song_confidence_count")] == ["50"]
+    queries = expressions()[: -len(RULES)]
+    assert [query for query in queries if not samples(prometheus, query)] == []
     # and the alerts are evaluated, and none is raised
     rules = prometheus.get("/rules").json()["data"]["groups"][0]["rules"]
     assert {rule["name"] for rule in rules} == {rule["alert"] for rule in RULES}
@@ -110,16 +108,16 @@ def test_prometheus_scrapes_with_credentials_and_evaluates_every_query(
 
 def test_every_queried_metric_exists(busy: ApiClient) -> None:
     # given
-    there = {name for name, _ in scrape(busy)} | {"up"}
+    existing = {name for name, _ in scrape(busy)} | {"up"}
     # when
-    asked = {
+    queried = {
         name
         for expression in expressions()
         for name in re.findall(r"\b(?:genregraph|process)_\w+|\bup\b", expression)
     }
     # then
-    assert len(asked) > 15
-    assert asked <= there
+    assert len(queried) > 15
+    assert queried <= existing
 
 
 def test_every_metric_is_on_the_dashboard_or_in_an_alert(busy: ApiClient) -> None:

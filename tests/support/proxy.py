@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-from tests.support.name_server import name_server
 from tests.support.ports import free_port
-from tests.support.programs import on_path
+from tests.support.programs import make_certificate, on_path
 from tests.support.replica import ROOT
 from tests.support.waiting import eventually
+
+A_RECORD = b"\x00\x01\x00\x01"
 
 
 @contextmanager
@@ -65,16 +68,48 @@ def _certify(folder: Path, port: int) -> None:
     text = (ROOT / "deploy/nginx/tls.conf.example").read_text(encoding="utf-8")
     assert "listen 8443 " in text
     (tls / "tls.conf").write_text(text.replace("listen 8443 ", f"listen 127.0.0.1:{port} "), encoding="utf-8")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
-            *("-keyout", tls / "key.pem", "-out", tls / "certificate.pem"),
-        ],
-        capture_output=True,
-        check=True,
-    )
+    make_certificate(tls)
 
 
 def _is_up(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
     assert process.poll() is None, log.read_text(encoding="utf-8")
     return httpx.get(f"{url}/livez").status_code in {200, 308}
+
+
+@contextmanager
+def name_server(addresses: Sequence[str]) -> Iterator[int]:
+    """Run a name server that returns `addresses` for every name, like Docker's for a service's replicas.
+
+    Yields its UDP port of 127.0.0.1.
+    """
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    thread = threading.Thread(target=_serve, args=(server, addresses))
+    thread.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", server.getsockname())
+        thread.join()
+        server.close()
+
+
+def _serve(server: socket.socket, addresses: Sequence[str]) -> None:
+    while True:
+        question, client = server.recvfrom(2048)
+        if not question:
+            return
+        server.sendto(_answer(question, addresses), client)
+
+
+def _answer(message: bytes, addresses: Sequence[str]) -> bytes:
+    end = message.index(b"\x00", 12) + 5
+    question = message[12:end]
+    found = addresses if question.endswith(A_RECORD) else ()
+    header = message[:2] + b"\x81\x80" + b"\x00\x01" + len(found).to_bytes(2, "big") + bytes(4)
+    records = [
+        b"\xc0\x0c" + A_RECORD + (1).to_bytes(4, "big") + b"\x00\x04" + socket.inet_aton(address)
+        for address in found
+    ]
+    return header + question + b"".join(records)
