@@ -15,21 +15,15 @@ class Code(StrEnum):
     Attributes:
         status: the HTTP status of a response with only this error. A GraphQL response uses it if
             `decides_status`; otherwise 200, or 400 (by media type) if nothing was executed.
-        retryable: whether the same request may succeed later.
-        message: the fixed message, if the code has one.
     """
 
     status: int
-    retryable: bool
-    message: str
 
-    def __new__(cls, code: str, status: int, retryable: bool = False, message: str = "") -> Self:
-        """Create a member; the arguments are the attributes."""
+    def __new__(cls, code: str, status: int) -> Self:
+        """Create a member; the arguments are the code and its status."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.status = status
-        member.retryable = retryable
-        member.message = message
         return member
 
     # The request was rejected.
@@ -38,12 +32,7 @@ class Code(StrEnum):
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX", 400
     UNAUTHENTICATED = "UNAUTHENTICATED", 401
     FORBIDDEN = "FORBIDDEN", 403
-    PREFLIGHT_REQUIRED = (
-        "PREFLIGHT_REQUIRED",
-        403,
-        False,
-        "A multipart request needs the header GraphQL-Preflight: 1.",
-    )
+    PREFLIGHT_REQUIRED = "PREFLIGHT_REQUIRED", 403
     NOT_FOUND = "NOT_FOUND", 404
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", 405
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE", 406
@@ -51,12 +40,7 @@ class Code(StrEnum):
     RESULTS_GONE = "RESULTS_GONE", 410
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", 415
-    PERSISTED_QUERY_NOT_SUPPORTED = (
-        "PERSISTED_QUERY_NOT_SUPPORTED",
-        200,
-        False,
-        "PersistedQueryNotSupported",  # makes Apollo Client and urql resend the full query
-    )
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED", 200
 
     # Part of the operation is invalid; other fields may still have data.
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED", 200
@@ -68,48 +52,47 @@ class Code(StrEnum):
     UNKNOWN_GENRE = "UNKNOWN_GENRE", 200
 
     # Limits and timeouts.
-    REQUEST_TIMEOUT = "REQUEST_TIMEOUT", 408, True
-    RATE_LIMITED = "RATE_LIMITED", 429, True
-    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS", 429, True
-    TOO_MANY_UPLOADS = "TOO_MANY_UPLOADS", 429, True
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT", 408
+    RATE_LIMITED = "RATE_LIMITED", 429
+    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS", 429
+    TOO_MANY_UPLOADS = "TOO_MANY_UPLOADS", 429
 
     # Server-side failures.
-    INTERNAL_SERVER_ERROR = (
-        "INTERNAL_SERVER_ERROR",
-        500,
-        False,
-        "Internal server error. The server log has the details.",
-    )
-    UNAVAILABLE = (
-        "UNAVAILABLE",
-        503,
-        True,
-        "The database cannot be reached right now. Try again in a few seconds.",
-    )
-    QUERY_TIMEOUT = (
-        "QUERY_TIMEOUT",
-        504,
-        False,
-        "The database cancelled this operation because it took too long.",
-    )
-    INSUFFICIENT_STORAGE = (
-        "INSUFFICIENT_STORAGE",
-        507,
-        True,
-        "The disk is full; nothing was stored. Try again later.",
-    )
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR", 500
+    UNAVAILABLE = "UNAVAILABLE", 503
+    QUERY_TIMEOUT = "QUERY_TIMEOUT", 504
+    INSUFFICIENT_STORAGE = "INSUFFICIENT_STORAGE", 507
+
+    @property
+    def message(self) -> str:
+        """The fixed message; empty if the code has none."""
+        return _MESSAGES.get(self, "")
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status in {408, 429, 503, 507}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a response with this error."""
+        return {"retry-after": str(RETRY_AFTER_SECONDS)} if self.status in {429, 503} else {}
 
     @property
     def decides_status(self) -> bool:
         """Whether a GraphQL response with only this error has its status."""
         return self in _DECIDES_STATUS
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of a response with this error."""
-        waits = self.retryable and self.status in {429, 503}
-        return {"retry-after": str(RETRY_AFTER_SECONDS)} if waits else {}
 
+_MESSAGES: Final = {
+    Code.PREFLIGHT_REQUIRED: "A multipart request needs the header GraphQL-Preflight: 1.",
+    # Makes Apollo Client and urql resend the full query.
+    Code.PERSISTED_QUERY_NOT_SUPPORTED: "PersistedQueryNotSupported",
+    Code.INTERNAL_SERVER_ERROR: "Internal server error. The server log has the details.",
+    Code.UNAVAILABLE: "The database cannot be reached right now. Try again in a few seconds.",
+    Code.QUERY_TIMEOUT: "The database cancelled this operation because it took too long.",
+    Code.INSUFFICIENT_STORAGE: "The disk is full; nothing was stored. Try again later.",
+}
 
 _DECIDES_STATUS: Final = frozenset(
     {
