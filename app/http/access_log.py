@@ -11,7 +11,6 @@ from starlette.types import Scope
 
 from app.clients.roles import Caller
 from app.http.monitoring import HEALTH_CHECK_PATH, LIVENESS_PATH, METRICS_PATH
-from app.observability.logs import write_line
 from app.observability.metrics import Metrics, Operation
 
 MONITORING: Final = frozenset({LIVENESS_PATH, HEALTH_CHECK_PATH, METRICS_PATH})
@@ -50,7 +49,7 @@ def log_end(scope: Scope, status: int | None, seconds: float, metrics: Metrics) 
     if operation is not None:
         facts |= _facts(operation)
     level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
-    write_line(log, __name__, level, "request", {**_known(facts), "seconds": round(seconds, 3)})
+    log.log(level, "request", **_known(facts), seconds=round(seconds, 3))
 
 
 def record_operation(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:

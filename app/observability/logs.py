@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from contextlib import suppress
+from functools import cache, partial
+from typing import TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -14,45 +14,22 @@ from structlog.tracebacks import ExceptionDictTransformer
 from app.settings import LogFormat
 
 
-@dataclass
-class _Direct:
-    """A logger that writes to the same stream as a handler, without the standard library's processing."""
+class _Logger(structlog.WriteLogger):
+    """Writes lines; as in the standard library, one that cannot be written is lost."""
 
-    handler: logging.Handler | None = None
-    logger: Any = None
+    def __init__(self, file: TextIO, name: str) -> None:
+        super().__init__(file)
+        self.name = name
 
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):  # a full disk or a closed pipe
+            super().msg(message)
 
-_DIRECT: Final = _Direct()
-
-
-def write_line(log: Any, name: str, level: int, event: str, facts: Mapping[str, object]) -> None:
-    """Log an event without a traceback, three times faster than `log`, in the same format.
-
-    `log`, of this name, is used if the log has other handlers.
-    """
-    if logging.getLogger().handlers == [_DIRECT.handler]:
-        _DIRECT.logger.log(level, event, logger=name, **facts)
-    else:
-        log.log(level, event, **facts)
-
-
-def _direct_logger(renderer: structlog.typing.Processor, level: int) -> Any:
-    """Return a logger that writes lines in the same format to standard error."""
-    processors: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        renderer,
-    ]
-    return structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    ).bind()
+    log = debug = info = warning = error = critical = msg
 
 
 def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
-    """Send all logs, including those of libraries, through structlog to standard error.
+    """Send all logs to standard error, those of libraries in the same format.
 
     Tracebacks omit local variables, which can contain secrets and uploaded rows.
     """
@@ -73,10 +50,11 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
             )
         ]
+    # Our own lines skip the standard library, which takes twice as long.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *renderers],
+        logger_factory=cache(partial(_Logger, sys.stderr)),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -89,8 +67,6 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    _DIRECT.handler = handler
-    _DIRECT.logger = _direct_logger(renderers[-1], level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers = []

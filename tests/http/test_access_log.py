@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
@@ -10,39 +9,30 @@ import httpx
 import pytest
 
 from app.http import monitoring
-from app.observability.logs import configure_logs
-from app.settings import LogFormat
 from tests.conftest import ExecuteSql
+from tests.http.conftest import LogLines
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 from tests.support.websocket import greeted, opened, receive, send
 
 
-@pytest.fixture(autouse=True)
-def _logs(caplog: pytest.LogCaptureFixture) -> None:
-    """Undo the log configuration of commands that ran in this process before."""
-    configure_logs(LogFormat.JSON)
-    caplog.set_level(logging.INFO)
-
-
-def logged(caplog: pytest.LogCaptureFixture, event: str, count: int = 1) -> list[dict[str, Any]]:
+def logged(log_lines: LogLines, event: str, count: int = 1) -> list[dict[str, Any]]:
     """Return the lines about an event; the last one may be written shortly after the response."""
 
     def lines() -> list[dict[str, Any]]:
-        messages = [record.msg for record in list(caplog.records)]
-        return [dict(line) for line in messages if isinstance(line, dict) and line["event"] == event]
+        return [line for line in log_lines() if line["event"] == event]
 
     eventually(lambda: len(lines()) >= count, f"{count} {event} are logged")
     assert len(lines()) == count
     return lines()
 
 
-def test_a_request_is_logged_with_its_operation(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+def test_a_request_is_logged_with_its_operation(log_lines: LogLines, api: ApiClient) -> None:
     # when
     response = api.upload(song_csv(song_rows(5)))
     # then
-    (line,) = logged(caplog, "request")
+    (line,) = logged(log_lines, "request")
     assert 0 < line.pop("seconds") < 60
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", line.pop("timestamp"))
     assert line == {
@@ -60,20 +50,20 @@ def test_a_request_is_logged_with_its_operation(caplog: pytest.LogCaptureFixture
     }
 
 
-def test_log_lines_during_a_request_have_its_id(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+def test_log_lines_during_a_request_have_its_id(log_lines: LogLines, api: ApiClient) -> None:
     # when
     parts = upload_parts(CLASSIFY_BATCH, song_csv(song_rows(5)))
     api.multipart(parts, **{"x-request-id": "nightly.2026-11-23"})
     # then
-    (line,) = logged(caplog, "batch ended")
+    (line,) = logged(log_lines, "batch ended")
     assert (line["request_id"], line["client_id"], line["rows"]) == ("nightly.2026-11-23", "test", 5)
 
 
-def test_a_refused_file_is_logged_as_refused(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+def test_a_refused_file_is_logged_as_refused(log_lines: LogLines, api: ApiClient) -> None:
     # when
     api.upload(song_csv([*song_rows(2), {**song_rows(1)[0], "tempo": "fast"}]))
     # then
-    (line,) = logged(caplog, "request")
+    (line,) = logged(log_lines, "request")
     assert (line["status"], line["outcome"], line["rows"]) == (200, "INVALID_SONG_FILE", 3)
 
 
@@ -89,18 +79,18 @@ def test_each_request_gets_its_own_id(api: ApiClient) -> None:
 
 
 def test_a_request_without_credentials_is_logged_without_a_client_id(
-    caplog: pytest.LogCaptureFixture, api: ApiClient
+    log_lines: LogLines, api: ApiClient
 ) -> None:
     # when
     response = httpx.post(f"{api.url}/graphql", headers={"client-id": "test", "client-secret": "guess"})
     # then
-    (line,) = logged(caplog, "request")
+    (line,) = logged(log_lines, "request")
     assert (line["status"], line["request_id"]) == (401, response.headers["x-request-id"])
     assert "client_id" not in line
 
 
 def test_probes_are_only_logged_when_they_fail(
-    caplog: pytest.LogCaptureFixture,
+    log_lines: LogLines,
     api: ApiClient,
     execute_sql: ExecuteSql,
     monkeypatch: pytest.MonkeyPatch,
@@ -113,24 +103,24 @@ def test_probes_are_only_logged_when_they_fail(
     # when
     api.http.get("/healthcheck")
     # then
-    (line,) = logged(caplog, "request")
+    (line,) = logged(log_lines, "request")
     assert (line["route"], line["status"], line["level"]) == ("/healthcheck", 503, "warning")
 
 
 def test_an_unexpected_error_has_its_request_id_in_log_and_response(
-    caplog: pytest.LogCaptureFixture, api: ApiClient, execute_sql: ExecuteSql
+    log_lines: LogLines, api: ApiClient, execute_sql: ExecuteSql
 ) -> None:
     # given
     execute_sql("ALTER TABLE batches RENAME COLUMN client_id TO somebody")
     # when
     response = api.http.get("/batches/67e55044-10b1-426f-9247-bb680e5fe0c8/songs.csv")
     # then
-    (line,) = logged(caplog, "request")
+    (line,) = logged(log_lines, "request")
     assert (response.status_code, line["status"], line["level"]) == (500, 500, "warning")
     assert response.headers["x-request-id"] == line["request_id"]
 
 
-def test_each_operation_on_a_websocket_is_logged(caplog: pytest.LogCaptureFixture, api: ApiClient) -> None:
+def test_each_operation_on_a_websocket_is_logged(log_lines: LogLines, api: ApiClient) -> None:
     # when
     with opened(api) as connection:
         greeted(connection, {"client-id": "nightly", "client-secret": "first"})
@@ -139,18 +129,16 @@ def test_each_operation_on_a_websocket_is_logged(caplog: pytest.LogCaptureFixtur
             assert receive(connection)["type"] == "next"
             assert receive(connection)["type"] == "complete"
     # then
-    first, second = logged(caplog, "operation", 2)
+    first, second = logged(log_lines, "operation", 2)
     assert (first["operation"], first["outcome"], first["client_id"]) == ("query genres", "ok", "nightly")
-    (closed,) = logged(caplog, "websocket closed")
+    (closed,) = logged(log_lines, "websocket closed")
     assert first["request_id"] == second["request_id"] == closed["request_id"]
 
 
-def test_refused_credentials_are_logged_with_the_address(
-    caplog: pytest.LogCaptureFixture, api: ApiClient
-) -> None:
+def test_refused_credentials_are_logged_with_the_address(log_lines: LogLines, api: ApiClient) -> None:
     # when
     httpx.get(f"{api.url}/nosuch", headers={"client-id": "test", "client-secret": "guessed"})
     # then
-    (line,) = logged(caplog, "request")
+    (line,) = logged(log_lines, "request")
     assert (line["status"], line["address"]) == (401, "127.0.0.1")
     assert "client_id" not in line

@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import StartService
+from tests.http.conftest import LogLines
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
@@ -181,9 +182,7 @@ def test_a_websocket_over_the_limit_is_closed(queued: tuple[ApiClient, str]) -> 
     ],
     ids=range(11),
 )
-def test_an_invalid_message_closes_only_its_websocket(
-    api: ApiClient, text: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_invalid_message_closes_only_its_websocket(api: ApiClient, text: str, log_lines: LogLines) -> None:
     with opened(api) as connection:
         greeted(connection, CREDENTIALS)
         connection.send(text)
@@ -191,4 +190,4 @@ def test_an_invalid_message_closes_only_its_websocket(
             receive(connection)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == (1009 if len(text) > 2**24 else 4400)
-    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
+    assert not [line for line in log_lines() if line["level"] in {"error", "critical"}]

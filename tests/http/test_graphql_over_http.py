@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import ExecuteSql
+from tests.http.conftest import LogLines
 from tests.support.client import ApiClient
 
 NEW = "application/graphql-response+json"
@@ -41,7 +42,7 @@ def test_an_empty_selection_is_a_syntax_error(shared_api: ApiClient, query: str,
 
 
 def test_an_unexpected_error_is_masked_and_logged(
-    api: ApiClient, execute_sql: ExecuteSql, caplog: pytest.LogCaptureFixture
+    api: ApiClient, execute_sql: ExecuteSql, log_lines: LogLines
 ) -> None:
     # given a database that has lost a table
     execute_sql("DROP TABLE genre_counts CASCADE")
@@ -52,4 +53,4 @@ def test_an_unexpected_error_is_masked_and_logged(
     assert error["message"] == "Internal server error. The server log has the details."
     assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
     assert "genre_counts" not in response.text
-    assert "unexpected error" in caplog.text
+    assert "unexpected error" in [line["event"] for line in log_lines()]

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.http.conftest import LogLines
 from tests.support.client import CLASSIFY_BATCH, ApiClient, Parts, upload_parts
 from tests.support.songs import song_csv, song_row, song_rows
 
@@ -356,9 +357,7 @@ def test_a_file_name_with_strange_characters_is_kept(api: ApiClient) -> None:
     assert api.classify(FILE, "été 2026; 🎵 <b>.csv")["fileName"] == "été 2026; 🎵 <b>.csv"
 
 
-def test_a_disconnect_during_an_upload_is_not_an_error(
-    api: ApiClient, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_disconnect_during_an_upload_is_not_an_error(api: ApiClient, log_lines: LogLines) -> None:
     # given an upload that is aborted in the middle of the file
     port = int(api.url.rpartition(":")[2])
     start = b'--x\r\ncontent-disposition: form-data; name="0"; filename="a.csv"\r\n\r\n' + FILE
@@ -372,7 +371,7 @@ def test_a_disconnect_during_an_upload_is_not_an_error(
         connection.sendall(head + start)
     # then
     assert api.classify(FILE)["rowsClassified"] == 1
-    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+    assert not [line for line in log_lines() if line["level"] == "error"]
 
 
 @pytest.mark.parametrize(
