@@ -88,5 +88,5 @@ class BulkSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report: counts, and the findings in each file."""
-        files = [{"file": file, **found.counts(), **found.problems()} for file, found in self.by_file.items()]
+        files = [{"file": file, **one.counts(), **one.problems()} for file, one in self.by_file.items()]
         return {"modelVersion": self.model_version, "refused": self.refused, **self.counts(), "files": files}

@@ -137,8 +137,8 @@ def check_replaceable(folder: Path) -> None:
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise ArtifactError(f"{folder} exists and is not a model: choose another folder")
     known = HASHED_FILES | {MANIFEST, MODEL_CARD, REPORTS, *(f"{REPORTS}/{name}" for name in REPORT_FILES)}
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-    if others := sorted(found - known):
+    paths = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    if others := sorted(paths - known):
         raise ArtifactError(f"{folder} contains {others[0]}, not part of a model: choose another folder")
 
 
@@ -153,10 +153,10 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(_read(path).decode("utf-8"))
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged: it is not JSON") from error
-    found = content.get("format_version") if isinstance(content, dict) else None
-    if found != FORMAT_VERSION:
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
         raise ArtifactError(
-            f"{path}: the format version is {found!r}, but this program needs {FORMAT_VERSION}: "
+            f"{path}: the format version is {version!r}, but this program needs {FORMAT_VERSION}: "
             "train the model again"
         )
     try:
@@ -206,9 +206,9 @@ def _npz(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
     return buffer.getvalue()
 
 
-def _check_same(subject: str, found: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    if found == expected:
+def _check_same(subject: str, actual: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    if actual == expected:
         return
-    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    missing, extra = sorted(set(expected) - set(actual)), sorted(set(actual) - set(expected))
     how = f"{missing[0]} is missing" if missing else f"{extra[0]} is unknown" if extra else "in another order"
     raise ArtifactError(f"{subject} differ from this program's: {how}")

@@ -60,8 +60,8 @@ class Classifier:
         n, width = features.shape[0], features.shape[1] + 1
         total = np.zeros((n, width))
         for booster in self.boosters:
-            found = np.asarray(booster.predict(features, pred_contrib=True, num_threads=1))
-            by_genre = found.reshape(n, -1, width)
+            contributions = np.asarray(booster.predict(features, pred_contrib=True, num_threads=1))
+            by_genre = contributions.reshape(n, -1, width)
             total += by_genre[np.arange(n), genres] - by_genre.mean(axis=1)
         return np.asarray(total / (len(self.boosters) * self.temperature), np.float64)
 

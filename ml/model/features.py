@@ -98,10 +98,10 @@ class Vocabulary:
         from pyarrow import array, compute  # noqa: PLC0415 - slow to import, and not needed at startup
 
         words = compute.split_pattern(array([text.lower() for text in tags], "string"), ",")
-        found = compute.index_in(compute.utf8_trim_whitespace(words.flatten()), array(self.words, "string"))
-        known = found.is_valid().to_numpy(zero_copy_only=False)
+        indices = compute.index_in(compute.utf8_trim_whitespace(words.flatten()), array(self.words, "string"))
+        known = indices.is_valid().to_numpy(zero_copy_only=False)
         starts = np.append(0, np.cumsum(known))[words.offsets.to_numpy()].astype(np.int32)
-        columns = np.array(found.drop_null())
+        columns = np.array(indices.drop_null())
         matrix = sp.csr_array((np.ones(len(columns)), columns, starts), shape=(len(tags), len(self)))
         matrix.sum_duplicates()  # also sorts the columns
         matrix.data[:] = 1.0

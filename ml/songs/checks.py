@@ -209,9 +209,9 @@ def _check_numbers(rows: SongRows) -> None:
 
 def expected_number(column: NumberColumn) -> str:
     """Describe a numeric column's values, for a message."""
-    what = "an integer" if column.integer else "a number"
+    kind = "an integer" if column.integer else "a number"
     unit = f" ({column.unit})" if column.unit else ""
-    return f"{what} from {column.minimum:g} to {column.maximum:g}{unit}"
+    return f"{kind} from {column.minimum:g} to {column.maximum:g}{unit}"
 
 
 def parse_number(cell: str) -> float | None:

@@ -195,20 +195,21 @@ def _nearest(column: str, names: Sequence[str]) -> str:
 
 def foreign_format(start: bytes) -> SongFileProblem | None:
     """Return a problem if a file's first bytes, after a UTF-8 byte order mark, are another format."""
-    for signature, what, advice in _BINARY_STARTS:
+    for signature, file_format, advice in _BINARY_STARTS:
         if start.startswith(signature):
-            codec = what.removesuffix(" text") if what.endswith(" text") else "utf-8"
-            return _looks_like(Kind.NOT_TEXT, 1, start[:400].decode(codec, "backslashreplace"), what, advice)
+            codec = file_format.removesuffix(" text") if file_format.endswith(" text") else "utf-8"
+            text = start[:400].decode(codec, "backslashreplace")
+            return _looks_like(Kind.NOT_TEXT, 1, text, file_format, advice)
     for codec, zeros in (("UTF-32-LE", start[1:4]), ("UTF-16-LE", start[1:8:2]), ("UTF-16-BE", start[0:8:2])):
         if len(zeros) > 2 and not any(zeros):  # noqa: PLR2004 - a single null byte proves nothing
             text = start[:400].decode(codec, "replace")
             return _looks_like(Kind.NOT_TEXT, 1, text, f"{codec[:6]} text", _AS_UTF8)
     text = start[:BYTES_LOOKED_AT].decode("utf-8", "replace")
     shown = text.lstrip()
-    for pattern, what, advice in _TEXT_STARTS:
+    for pattern, file_format, advice in _TEXT_STARTS:
         if re.match(pattern, shown):
             line = 1 + len(re.findall(r"\r\n|\r|\n", text[: len(text) - len(shown)]))
-            return _looks_like(Kind.NOT_A_HEADER, line, shown, what, advice)
+            return _looks_like(Kind.NOT_A_HEADER, line, shown, file_format, advice)
     return None
 
 
@@ -241,8 +242,8 @@ def wrong_first_line(
         return None
     for below, other in lines[1:]:
         if max(_columns(other, sign) for sign in (",", *_SEPARATORS)) >= _MIN_HEADER_COLUMNS:
-            what = f"a line above the header, which is line {below}"
-            return _looks_like(Kind.NOT_A_HEADER, line, text, what, "Delete the lines above the header.")
+            preamble = f"a line above the header, which is line {below}"
+            return _looks_like(Kind.NOT_A_HEADER, line, text, preamble, "Delete the lines above the header.")
     cells = re.split(r"[,;\t|]", text)
     if len(cells) >= _MIN_DATA_CELLS and 2 * sum(map(bool, map(_NUMBER.fullmatch, cells))) > len(cells):
         advice = "Add a line with the column names above it."
@@ -260,8 +261,8 @@ def _columns(text: str, separator: str) -> int:
     return count_song_columns([clean_name(name).strip("\"' ") for name in text.split(separator)])
 
 
-def _looks_like(kind: Kind, line: int, text: str, what: str, advice: str) -> SongFileProblem:
-    message = f"Line {line} starts with {_quoted(text)}: this looks like {what}. {advice}"
+def _looks_like(kind: Kind, line: int, text: str, likely: str, advice: str) -> SongFileProblem:
+    message = f"Line {line} starts with {_quoted(text)}: this looks like {likely}. {advice}"
     return SongFileProblem(kind, message, line)
 
 

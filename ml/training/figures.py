@@ -39,7 +39,7 @@ def draw_figures(report: EvaluationReport) -> dict[str, bytes]:
     """Return the contents of PNG files, by name; the same report gives the same bytes."""
     draw = (_confusion_matrix, _reliability, _per_genre_recall, _feature_importance)
     with mpl.rc_context(_STYLE):
-        return {name: _png(one(report), report) for name, one in zip(FIGURES, draw, strict=True)}
+        return {name: _png(draw_one(report), report) for name, draw_one in zip(FIGURES, draw, strict=True)}
 
 
 def _png(figure: Figure, report: EvaluationReport) -> bytes:
@@ -77,15 +77,15 @@ def _reliability(report: EvaluationReport) -> Figure:
     curve, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     curve.plot([0, 1], [0, 1], color=_CHANCE, linestyle="--", linewidth=1, label="confidence is true")
     for (name, split), colour in _coloured(report):
-        bins = [part for part in split.reliability if part.songs]
+        bins = [one for one in split.reliability if one.songs]
         curve.plot(
-            [part.confidence for part in bins],
-            [part.accuracy for part in bins],
+            [one.confidence for one in bins],
+            [one.accuracy for one in bins],
             color=colour,
             marker="o",
             label=f"{name} (calibration error {split.calibration_error:.3f})",
         )
-        counts = [part.songs for part in split.reliability]
+        counts = [one.songs for one in split.reliability]
         edges = np.linspace(0, 1, len(counts) + 1)
         histogram.stairs(counts, edges, color=colour, fill=False, linewidth=1.6)
     curve.set_ylabel("share of right answers")
@@ -125,7 +125,7 @@ def _dots(
     figure = Figure(figsize=(7.2, 1.5 + 0.42 * len(names)), layout="constrained")
     ax: Axes = figure.subplots()
     heights = range(len(names))
-    rows = [[found[name] for name in names] for found in by_split]
+    rows = [[value_of[name] for name in names] for value_of in by_split]
     ax.hlines(heights, np.min(rows, axis=0), np.max(rows, axis=0), color="#cccccc", linewidth=3)
     for ((name, _), colour), row in zip(_coloured(report), rows, strict=True):
         ax.plot(row, heights, "o", color=colour, markersize=8, label=name)
@@ -144,6 +144,6 @@ def _coloured(report: EvaluationReport) -> Iterable[tuple[tuple[str, Scores], st
     return zip(report.splits.items(), _COLOURS, strict=False)
 
 
-def _title(what: str, report: EvaluationReport) -> str:
+def _title(subject: str, report: EvaluationReport) -> str:
     """Return a title that names the splits, so that the figure cannot be misattributed."""
-    return f"{what}\n{' and '.join(report.splits)}"
+    return f"{subject}\n{' and '.join(report.splits)}"

@@ -46,8 +46,8 @@ def test_tasks_of_a_killed_worker_are_repeated_with_the_same_output(model: Model
     killed = classify("killed", kill=True)
     # then
     assert len(killed) == 1
-    assert answers_in(tmp_path / "killed") == answers_in(tmp_path / "undisturbed")
+    assert results_in(tmp_path / "killed") == results_in(tmp_path / "undisturbed")
 
 
-def answers_in(folder: Path) -> list[dict[str, object]]:
+def results_in(folder: Path) -> list[dict[str, object]]:
     return [{**song, "classifiedAt": None} for song in songs_in(folder)]

@@ -44,7 +44,7 @@ def read(
 
 def problems_of(table: pa.Table) -> list[tuple[Kind, int | None, str | None, str | None]]:
     _, report = read(file_of(table))
-    return [(found.kind, found.line, found.column, found.value) for found in report.problems]
+    return [(one.kind, one.line, one.column, one.value) for one in report.problems]
 
 
 def test_songs_equal_those_of_the_same_rows_in_csv() -> None:

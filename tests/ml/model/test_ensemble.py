@@ -67,8 +67,8 @@ def test_a_single_song_is_predicted_bit_for_bit_as_among_ten_thousand(
     together = predict(ensemble, ten_thousand, threads=threads)
 
     for row in range(0, 10_000, 97):
-        alone = predict(ensemble, ten_thousand.take([row]), threads=threads)
-        assert np.array_equal(alone[0], together[row])
+        single = predict(ensemble, ten_thousand.take([row]), threads=threads)
+        assert np.array_equal(single[0], together[row])
 
 
 @pytest.mark.parametrize("size", [2, 7, 8, 199, 200, 400, 401])

@@ -86,8 +86,8 @@ def test_the_strongest_contributions_come_first_with_the_songs_values(ensemble: 
 
 def test_an_explanation_does_not_depend_on_the_other_songs(ensemble: Ensemble) -> None:
     some = varied_songs(30, ensemble)
-    alone = explained(ensemble, some.take([7]))
-    assert alone.strongest(0, 300) == explained(ensemble, some).strongest(7, 300)
+    single = explained(ensemble, some.take([7]))
+    assert single.strongest(0, 300) == explained(ensemble, some).strongest(7, 300)
 
 
 def text_of(ensemble: Ensemble, some: Songs, genre: str, feature: str) -> str:

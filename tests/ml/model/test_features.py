@@ -165,8 +165,8 @@ def test_a_songs_features_do_not_depend_on_the_other_songs(extractor: FeatureExt
 
     together = extractor.transform(batch)
 
-    alone = np.vstack([extractor.transform(batch.take([row])) for row in range(500)])
-    np.testing.assert_array_equal(together, alone)
+    one_by_one = np.vstack([extractor.transform(batch.take([row])) for row in range(500)])
+    np.testing.assert_array_equal(together, one_by_one)
 
 
 def test_a_vocabulary_keeps_the_common_order_of_tag_lists() -> None:

@@ -189,11 +189,11 @@ def test_a_rejected_file_is_read_to_the_end_without_more_chunks() -> None:
     file = SongFile(io.BytesIO(song_csv(rows)), name="a.csv", chunk_rows=5)
     chunks = file.chunks()
 
-    given = [next(chunks).track_ids.tolist(), next(chunks).track_ids.tolist()]
+    track_ids = [next(chunks).track_ids.tolist(), next(chunks).track_ids.tolist()]
     with pytest.raises(InvalidSongFileError) as caught:
         next(chunks)
 
-    assert given == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+    assert track_ids == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
     assert caught.value.report is file.report
     assert (file.report.rows, file.report.rows_invalid) == (30, 2)
     assert [problem.line for problem in file.report.problems] == [14, 30]

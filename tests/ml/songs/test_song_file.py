@@ -312,16 +312,16 @@ def test_memory_does_not_grow_with_the_file() -> None:
             assert size
             while len(self.rest) < size and (part := next(self.parts, b"")):
                 self.rest += part
-            given, self.rest = self.rest[:size], self.rest[size:]
-            return given
+            part, self.rest = self.rest[:size], self.rest[size:]
+            return part
 
     def peak(blocks: int) -> int:
         tracemalloc.start()
         rows = sum(map(len, SongFile(Repeated(blocks), name="a.csv", chunk_rows=500).chunks()))
-        _, most = tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert rows == 500 * blocks
-        return most
+        return peak
 
     peak(1)  # imports
     assert peak(16) < 1.2 * peak(4)

@@ -27,10 +27,10 @@ Read = tuple[Songs | None, SongFileReport]
 
 
 def song(**changes: Any) -> Row:
-    given = song_row()
+    row = song_row()
     return (
         {TRACK_ID: 1, TITLE: "A song", TAGS: "a,b"}
-        | {name: float(given[name]) for name in NUMBER_NAMES}
+        | {name: float(row[name]) for name in NUMBER_NAMES}
         | changes
     )
 

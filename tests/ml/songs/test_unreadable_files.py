@@ -160,13 +160,13 @@ def test_an_endless_row_does_not_load_a_large_file_into_memory(start: bytes, mor
         """A header and a row that never ends; reading much of it fails the test."""
 
         start = song_csv([]) + b"\n\n"
-        given = 0
+        bytes_read = 0
 
         def read(self, size: int | None = -1) -> bytes:
             assert size
             part = self.start[:size] or (more * size)[:size]
             self.start = self.start[size:]
-            self.given += len(part)
+            self.bytes_read += len(part)
             return part
 
     file = Endless()
@@ -177,7 +177,7 @@ def test_an_endless_row_does_not_load_a_large_file_into_memory(start: bytes, mor
 
     problem = caught.value.report.problems[0]
     assert (problem.kind, problem.line) == (kind, 4)
-    assert file.given < csv_records.MAX_BLOCK_BYTES
+    assert file.bytes_read < csv_records.MAX_BLOCK_BYTES
 
 
 def test_a_row_over_the_limit_is_rejected() -> None:

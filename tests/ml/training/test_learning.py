@@ -52,10 +52,10 @@ def catalogue(n: int, genres: Sequence[str], *, seed: int = 0) -> VerifiedSongs:
 
 
 def accuracy(ensemble: Ensemble, songs: VerifiedSongs) -> float:
-    found = [
+    predicted = [
         ensemble.genres[number] for number in ensemble.classify(songs.songs).probabilities.argmax(axis=1)
     ]
-    return float(np.mean(np.array(found) == np.array(songs.genres)))
+    return float(np.mean(np.array(predicted) == np.array(songs.genres)))
 
 
 def test_learning_improves_accuracy_on_a_catalogue_unlike_the_training_songs(
@@ -138,9 +138,9 @@ def test_a_worse_model_is_not_written(base: Ensemble, files: TrainingFiles, tmp_
     with pytest.raises(UserError, match=WORSE) as refused:
         learn(base, VerifiedSongs(data.songs, tuple(genres), NOON), tmp_path / "out")
 
-    found = re.match(WORSE, str(refused.value))
-    assert found is not None
-    before, after, loss_before, loss_after = map(float, found.groups())
+    match = re.match(WORSE, str(refused.value))
+    assert match is not None
+    before, after, loss_before, loss_after = map(float, match.groups())
     assert after < before or loss_after > loss_before + 0.01
     assert list(tmp_path.iterdir()) == []
 

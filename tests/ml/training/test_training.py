@@ -61,12 +61,12 @@ def test_the_manifest_records_data_scores_and_files(files: TrainingFiles, tmp_pa
 
 
 def test_the_manifest_has_a_fingerprint_of_each_song(files: TrainingFiles, small_model: Path) -> None:
-    found = load_ensemble(small_model).manifest.training_data.song_fingerprints
+    recorded = load_ensemble(small_model).manifest.training_data.song_fingerprints
 
     songs = read_labelled_songs(files.features, files.labels).songs
-    assert list(found) == sorted(fingerprints(songs))
-    assert len(set(found)) == 48
-    assert {len(fingerprint) for fingerprint in found} == {12}
+    assert list(recorded) == sorted(fingerprints(songs))
+    assert len(set(recorded)) == 48
+    assert {len(fingerprint) for fingerprint in recorded} == {12}
 
 
 def test_training_twice_writes_the_same_bytes(
