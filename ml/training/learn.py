@@ -60,13 +60,8 @@ def learn(
     """Continue training with verified songs, and write the model unless it is worse on them out of fold.
 
     Earlier learning is undone first, so that no song is learned twice and the comparison is fair. The same
-    model and songs write the same bytes.
-
-    Args:
-        ensemble: the model to continue from.
-        verified: the songs; genres unknown to the model need at least five.
-        out: the artifact's folder; an existing model is replaced.
-        progress: called before each step and after the last.
+    model and songs write the same bytes. Genres unknown to the model need at least five songs. `out` may be a
+    model, which is replaced. `progress` is called before each step and after the last.
 
     Raises:
         UserError: there are too few songs, or the model would be worse.

@@ -162,7 +162,7 @@ def train_booster(  # noqa: PLR0913 - half of them have defaults
         seed: the booster's random seed.
         weights: shape (n + m,), weights of labelled and further songs; by default the recipe's.
         settings: LightGBM parameters that override the recipe's, for experiments.
-        start: a booster to continue from, for as many more rounds; it stays as it is.
+        start: a booster to continue from for as many more rounds; it is not changed.
     """
     features = np.vstack([examples.features, examples.further_features])
     unused = [f"vect_{number}" for number in range(parameters.audio_columns + 1, AUDIO_FEATURE_COUNT + 1)]

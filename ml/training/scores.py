@@ -42,14 +42,10 @@ def score_model(  # noqa: PLR0913, PLR0917 - passed on
 def score(
     probabilities: Float64Array, labels: IntArray, genres: Sequence[str], groups: IntArray, *, split: str
 ) -> Scores:
-    """Score predictions.
+    """Score predicted probabilities, shape (n, genres), of which rows sum to 1.
 
-    Args:
-        probabilities: shape (n, genres), rows sum to 1.
-        labels: shape (n,), the index of each song's true genre.
-        genres: names of genres.
-        groups: shape (n,), the index of each song's artist or pseudo-artist.
-        split: description of how the songs relate to the training songs.
+    `labels` and `groups`, shape (n,), are the indices of each song's true genre, and artist or pseudo-artist.
+    `split` describes how the songs relate to the training songs.
     """
     positions = range(len(genres))
     predicted = probabilities.argmax(axis=1)

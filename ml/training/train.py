@@ -110,15 +110,10 @@ def train(
     parameters: Parameters | None = None,
     progress: Progress = lambda *_: None,
 ) -> TrainingReport:
-    """Train a model, score its recipe by cross-validation, and write its artifact.
+    """Train a model, score its recipe by cross-validation, and write its artifact; `out` may be a model.
 
     The same files and parameters write the same bytes on the same day, or on any day over the same model.
-
-    Args:
-        files: the training files.
-        out: the artifact's folder; an existing model is replaced.
-        parameters: by default the shipped model's.
-        progress: called before each step and after the last.
+    Parameters are by default the shipped model's. `progress` is called before each step and after the last.
 
     Raises:
         TrainingDataError: a file cannot be used.
