@@ -50,18 +50,18 @@ def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMis
     rows = SongRows(
         "Line",
         [line for line, cells in zip(block.lines, split, strict=True) if isinstance(cells, list)],
-        track_ids=[record[columns.of[TRACK_ID]] for record in records],
-        titles=[record[columns.of[TITLE]] for record in records],
-        tags=[record[columns.of[TAGS]] if TAGS in columns.of else None for record in records],
+        track_ids=[record[columns.positions[TRACK_ID]] for record in records],
+        titles=[record[columns.positions[TITLE]] for record in records],
+        tags=[record[columns.positions[TAGS]] if TAGS in columns.positions else None for record in records],
         numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
-        shown=lambda row, column: records[row][columns.of[column]],
+        shown=lambda row, column: records[row][columns.positions[column]],
         problems=[problem for problem in split if isinstance(problem, SongFileProblem)],
     )
     for row, record in enumerate(records):
-        texts = [record[position] for position in columns.numbers]
-        rows.numbers[row, columns.present] = parse_numbers(texts) or [
+        texts = [record[position] for position in columns.number_positions]
+        rows.numbers[row, columns.number_indices] = parse_numbers(texts) or [
             _number(rows, row, NUMBER_COLUMNS[index], text)
-            for index, text in zip(columns.present, texts, strict=True)
+            for index, text in zip(columns.number_indices, texts, strict=True)
         ]
     return check_rows(rows, on_missing_value)
 
@@ -89,7 +89,7 @@ def _split(block: Block, index: int, columns: ColumnPositions) -> list[str] | So
 
 def _repeated_header(line: int, cells: Sequence[str], columns: ColumnPositions) -> SongFileProblem | None:
     """Return the one problem of a row that has the column names, as in files joined end to end."""
-    name = cells[columns.of[TRACK_ID]]
+    name = cells[columns.positions[TRACK_ID]]
     if clean_name(name) != TRACK_ID or list(map(clean_name, cells)) != list(columns.names):
         return None
     message = f"Line {line} repeats the header. Delete it, or upload the files that were joined separately."
@@ -121,9 +121,9 @@ def _parse(block: Block, columns: ColumnPositions) -> SongRows | None:
     data = b"".join(block.records)
     if data.startswith(BOM):  # pyarrow would skip it
         return None
-    texts = [columns.of[name] for name in (TRACK_ID, TITLE, TAGS) if name in columns.of]
+    texts = [columns.positions[name] for name in (TRACK_ID, TITLE, TAGS) if name in columns.positions]
     types = {str(position): pa.string() for position in texts}
-    types |= {str(position): pa.float64() for position in columns.numbers}
+    types |= {str(position): pa.float64() for position in columns.number_positions}
     names = [str(position) for position in range(len(columns.names))]
     try:
         table = csv.read_csv(
@@ -138,10 +138,10 @@ def _parse(block: Block, columns: ColumnPositions) -> SongRows | None:
         return None
     parsed = table.columns[len(texts) :]
     numbers = np.full((len(block), len(NUMBER_COLUMNS)), np.nan)
-    for index, column in zip(columns.present, parsed, strict=True):
+    for index, column in zip(columns.number_indices, parsed, strict=True):
         numbers[:, index] = column.to_numpy()
     missing = sum(column.null_count for column in parsed)
-    if np.isnan(numbers[:, columns.present]).sum() != missing:  # pyarrow reads `nan(x)` as NaN
+    if np.isnan(numbers[:, columns.number_indices]).sum() != missing:  # pyarrow reads `nan(x)` as NaN
         return None
     track_ids, titles, *tags = (column.to_pylist() for column in table.columns[: len(texts)])
     tags_or_none = tags[0] if tags else [None] * len(block)

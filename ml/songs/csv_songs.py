@@ -271,11 +271,11 @@ def _check_row_names(block: Block, columns: ColumnPositions) -> None:
     for index in range(min(len(block), LINES_LOOKED_AT)):
         try:
             cells = block.record(index)
-            if len(cells) != width + 1 or parse_track_id(cells[columns.of[TRACK_ID] + 1]) is None:
+            if len(cells) != width + 1 or parse_track_id(cells[columns.positions[TRACK_ID] + 1]) is None:
                 return
         except (UndoubledQuoteError, WrongCellError):
             return
-        if any(parse_number(cells[position + 1]) is None for position in columns.numbers):
+        if any(parse_number(cells[position + 1]) is None for position in columns.number_positions):
             return
     line = block.lines[0]
     message = (

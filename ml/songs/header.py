@@ -111,16 +111,16 @@ class ColumnPositions:
     """The positions of song columns in a file whose columns have these cleaned names.
 
     Attributes:
-        of: positions by song column, always with track id and title.
-        present: indices of the `NUMBER_COLUMNS` in the file.
-        numbers: their positions.
+        positions: by song column, always with track id and title.
+        number_indices: indices of the `NUMBER_COLUMNS` that the file has.
+        number_positions: their positions.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        self.of = {name: index for index, name in enumerate(names) if name in _SONG_COLUMNS}
-        self.present = [index for index, name in enumerate(NUMBER_NAMES) if name in self.of]
-        self.numbers = [self.of[NUMBER_NAMES[index]] for index in self.present]
+        self.positions = {name: index for index, name in enumerate(names) if name in _SONG_COLUMNS}
+        self.number_indices = [index for index, name in enumerate(NUMBER_NAMES) if name in self.positions]
+        self.number_positions = [self.positions[NUMBER_NAMES[index]] for index in self.number_indices]
 
 
 def count_song_columns(names: Sequence[str]) -> int:
