@@ -158,8 +158,8 @@ INSERT INTO catalogue_version DEFAULT VALUES
 # passes) and deadlock, so each counting transaction holds this lock until it commits. By then it has all
 # the row locks on songs that it needs.
 #
-# The lock also prevents contention on the row of catalogue_version. See app/catalogue/version.py for the
-# guarantees of the version.
+# The lock also prevents contention on the row of catalogue_version. `CatalogueVersion` in
+# app/catalogue/service.py describes what the version guarantees.
 FOLLOW_SONGS = """
 CREATE FUNCTION follow_songs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
