@@ -28,9 +28,6 @@ from ml.songs.contract import Songs
 from ml.training.data import LabelledSongs, TrainingDataError, file_sha256, read_labelled_songs
 from ml.training.scores import score_model
 
-GROUPED_FOLDS = "artist-grouped folds"
-RANDOM_FOLDS = "random folds"
-
 _FINGERPRINT_LENGTH = 12
 """Hexadecimal digits; the chance of a collision among 10,000 songs is one in three million."""
 
@@ -74,8 +71,8 @@ def evaluate(ensemble: Ensemble, features: Path, labels: Path) -> EvaluationRepo
         name = f"held-out file {features.name}"
         splits = {name: _score_songs(ensemble, data, np.flatnonzero(~known), name)}
     elif learned is None:
-        known_scores = manifest.metrics
-        splits = {GROUPED_FOLDS: known_scores.grouped_folds, RANDOM_FOLDS: known_scores.random_folds}
+        metrics = manifest.metrics
+        splits = {"artist-grouped folds": metrics.grouped_folds, "random folds": metrics.random_folds}
     else:
         raise TrainingDataError(
             f"{features} has only songs that the model was trained on or learned from. Its card has their "

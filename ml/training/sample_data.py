@@ -25,16 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from ml.songs.contract import (
-    NUMBER_COLUMNS,
-    NUMBER_NAMES,
-    SONG_COLUMNS,
-    TAGS,
-    TITLE,
-    TRACK_ID,
-    Float64Array,
-    Songs,
-)
+from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 
 STATISTICS_FILE = Path(__file__).with_name("sample_statistics.json")
 
@@ -196,11 +187,11 @@ def _songs(
 
 def _numbers(
     random: np.random.Generator, statistics: SampleStatistics, genre: Rows, artist: Rows
-) -> Float64Array:
+) -> npt.NDArray[np.float64]:
     """Sample the numeric columns of songs, shape (n, 154)."""
     factors, own = np.array(statistics.factors), np.array(statistics.own)
 
-    def variation(rows: int) -> Float64Array:
+    def variation(rows: int) -> npt.NDArray[np.float64]:
         together = random.standard_normal((rows, len(factors))) @ factors
         return np.asarray(together + random.standard_normal((rows, len(own))) * own)
 
