@@ -35,11 +35,6 @@ class BulkStore:
     def __init__(self, database_url: str, manifest: Manifest, *, result_retention: timedelta) -> None:
         """Create the store; it connects on first use.
 
-        Args:
-            database_url: `postgresql://user:password@host:port/database`.
-            manifest: manifest of the model.
-            result_retention: how long the batch's results can be downloaded.
-
         Raises:
             UsageError: the URL is invalid.
         """
@@ -77,17 +72,10 @@ class BulkStore:
             )
 
     def classify(self, min_confidence: float, run: Run, progress: OnResult) -> BulkSummary:
-        """Store the songs of a run as one batch in one transaction.
+        """Store the songs of a run as one batch in one transaction, unless its input is rejected.
 
-        If rows repeat a track ID, the last one wins; songs stored before are updated.
-
-        Args:
-            min_confidence: songs with lower confidence are stored as uncertain.
-            run: the bulk run.
-            progress: called for each part of the input that was read.
-
-        Returns:
-            A summary; if the input was rejected, nothing was stored.
+        If rows repeat a track ID, the last one wins; songs stored before are updated. Songs with less than
+        `min_confidence` are stored as uncertain. `progress` is called for each part of the input.
 
         Raises:
             UnreachableError: the connection was lost; nothing was stored.

@@ -61,13 +61,7 @@ class BatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Storage options of batches.
-
-    Attributes:
-        genres: genres of the model.
-        keeps_features: whether to store the features of songs.
-        result_retention: how long the results of a batch can be downloaded.
-    """
+    """How to store batches: genres of the model, whether to keep features, and for how long the results."""
 
     genres: Sequence[str]
     keeps_features: bool
@@ -156,13 +150,7 @@ class BatchTransaction:
     """The transaction that stores a batch: `open`, `stage` each part in order, `finish`."""
 
     def __init__(self, session: AsyncSession, batch: BatchRow, storage: Storage) -> None:
-        """Create it.
-
-        Args:
-            session: session of the transaction.
-            batch: an unfinished batch, which `open` adds to the database unless it is there.
-            storage: storage options.
-        """
+        """Create it for an unfinished batch, which `open` adds to the database unless it is there."""
         self._batch = batch
         self._storage = storage
         self._batches = BatchRepository(session)

@@ -90,15 +90,15 @@ def unpack_answers(data: bytes, first_ordinal: int) -> SongPart:
     return SongPart(first_ordinal, track_ids, titles, probabilities.astype(np.float64))
 
 
-def pack_features(songs: Songs) -> bytes:
+def _pack_features(songs: Songs) -> bytes:
     """Return the features of songs, compressed; for stored songs, only their batch IDs."""
     if isinstance(songs, CatalogueSongs):
         return _compressed(*(key.bytes for key in songs.seen_in))
     return _compressed(songs.numbers.astype("<f4").tobytes(), *_texts(songs.tags))
 
 
-def with_features(part: SongPart, data: bytes) -> SongPart:
-    """Return a part with the features from the output of `pack_features`."""
+def _with_features(part: SongPart, data: bytes) -> SongPart:
+    """Return a part with the features from the output of `_pack_features`."""
     body, n, width = _decompressed(data), len(part), len(NUMBER_COLUMNS)
     if len(body) == 16 * n:
         seen = [uuid.UUID(bytes=body[16 * row : 16 * (row + 1)]) for row in range(n)]
@@ -143,14 +143,11 @@ def copy_rows(part: SongPart) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PackedPart:
-    """An encoded part, created in a thread because encoding takes a while.
+    """A part, encoded in a thread because that takes a while.
 
-    Attributes:
-        part: the songs.
-        answers: compressed results.
-        rows: rows for the staging table, if the songs are staged now.
-        features: compressed features, if the songs are staged later, from this and the results: together
-            these are smaller than the rows.
+    `answers` are the compressed results. `rows` are for the staging table, if the songs are staged now.
+    Otherwise they are staged later, from the results and the compressed `features`, which together are
+    smaller than the rows.
     """
 
     part: SongPart
@@ -170,46 +167,47 @@ def pack_to_keep(part: SongPart, *, keeps_features: bool) -> PackedPart:
     """Encode a part for storage until all parts of its batch are complete."""
     assert part.songs is not None
     needed = keeps_features or isinstance(part.songs, CatalogueSongs)
-    return PackedPart(part, pack_answers(part), features=pack_features(part.songs) if needed else None)
+    return PackedPart(part, pack_answers(part), features=_pack_features(part.songs) if needed else None)
 
 
 def rows_to_stage(part: SongPart, features: bytes | None) -> bytes:
     """Return the rows for the staging table of a part that was kept with these features."""
-    return copy_rows(part if features is None else with_features(part, features))
+    return copy_rows(part if features is None else _with_features(part, features))
 
 
 def _fixed_columns(
     part: SongPart, numbers: npt.NDArray[np.float32] | None, seen_in: Sequence[uuid.UUID] | None
 ) -> npt.NDArray[np.void]:
-    """Return the fixed-width columns, each value preceded by its length as COPY requires."""
+    """Return the columns of fixed width, each value preceded by its size as COPY requires."""
     genres = part.probabilities.shape[1]
-    fields: list[tuple[Any, ...]] = [
-        *(("fields", ">i2"), ("l1", ">i4"), ("ordinal", ">i8"), ("l2", ">i4"), ("track_id", ">i8")),
-        *(("l3", ">i4"), ("genre", ">i2"), ("l4", ">i4"), ("confidence", ">f8")),
-        *(("l5", ">i4"), ("dimensions", ">i4"), ("flags", ">i4"), ("oid", ">i4")),
-        *(("length", ">i4"), ("first", ">i4")),
-        ("probabilities", [("l", ">i4"), ("value", ">f8")], (genres,)),
-        ("l6", ">i4"),
-        *([("numbers", "<f4", (len(NUMBER_COLUMNS),))] if numbers is not None else []),
-        ("l7", ">i4"),
-        *([("seen_in", "V16")] if seen_in is not None else []),
+    array = [
+        *(("dimensions", ">i4"), ("has_nulls", ">i4"), ("type", ">i4"), ("length", ">i4"), ("first", ">i4")),
+        ("items", [("size", ">i4"), ("value", ">f8")], (genres,)),
     ]
+    columns: dict[str, Any] = {
+        "ordinal": ">i8",
+        "track_id": ">i8",
+        "genre": ">i2",
+        "confidence": ">f8",
+        "probabilities": array,
+        "numbers": None if numbers is None else ("<f4", (len(NUMBER_COLUMNS),)),
+        "seen_in": None if seen_in is None else "V16",
+    }
+    fields: list[tuple[str, Any]] = [("column_count", ">i2")]
+    for name, kind in columns.items():
+        fields += [(f"{name}_size", ">i4"), *([] if kind is None else [(name, kind)])]
     rows = np.zeros(len(part), np.dtype(fields))
-    rows["fields"] = len(STAGE_COLUMNS)
-    rows["l1"] = rows["l2"] = rows["l4"] = 8
+    rows["column_count"] = len(STAGE_COLUMNS)
+    for name, kind in columns.items():
+        rows[f"{name}_size"] = _NULL if kind is None else np.dtype(kind).itemsize
     rows["ordinal"] = np.arange(part.first_ordinal, part.first_ordinal + len(part))
-    rows["track_id"] = part.track_ids
-    rows["l3"], rows["genre"] = 2, part.best
-    rows["confidence"] = part.confidences
-    rows["l5"] = 20 + 12 * genres
-    rows["dimensions"], rows["oid"], rows["length"], rows["first"] = 1, _FLOAT8_OID, genres, 1
-    rows["probabilities"]["l"] = 8
-    rows["probabilities"]["value"] = part.probabilities
-    rows["l6"] = rows["l7"] = _NULL
+    rows["track_id"], rows["genre"], rows["confidence"] = part.track_ids, part.best, part.confidences
+    arrays = rows["probabilities"]
+    arrays["dimensions"], arrays["type"], arrays["length"], arrays["first"] = 1, _FLOAT8_OID, genres, 1
+    arrays["items"]["size"], arrays["items"]["value"] = 8, part.probabilities
     if numbers is not None:
-        rows["l6"], rows["numbers"] = 4 * len(NUMBER_COLUMNS), numbers
+        rows["numbers"] = numbers
     if seen_in is not None:
-        rows["l7"] = 16
         rows["seen_in"] = np.frombuffer(b"".join(key.bytes for key in seen_in), "V16")
     return rows
 

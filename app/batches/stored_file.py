@@ -125,10 +125,8 @@ class _StoredBytes(io.RawIOBase):
 
 
 def open_stored(fetch: Callable[[int], bytes | None], offset: int) -> BinaryIO:
-    """Open a stored file.
+    """Open a stored file at a byte offset.
 
-    Args:
-        fetch: returns the compressed part at a position, starting at 0; None after the last part.
-        offset: byte offset to start at.
+    `fetch` returns the compressed part at a position, starting at 0; None after the last part.
     """
     return cast("BinaryIO", io.BufferedReader(_StoredBytes(fetch, offset), buffer_size=2**16))

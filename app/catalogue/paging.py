@@ -36,11 +36,9 @@ def encode_cursor(*key: str) -> str:
 
 
 def decode_cursor(cursor: str, *parse: Callable[[str], Any]) -> list[Any]:
-    """Return the sort key in a cursor: each part, converted by its function.
+    """Return the sort key in a cursor: each part, converted by its function in `parse`.
 
-    Args:
-        cursor: a cursor from a client.
-        parse: a function for each part; it raises ValueError for a part that no row can have.
+    These functions raise ValueError for a part that no row can have.
 
     Raises:
         InvalidCursorError: the cursor is invalid.

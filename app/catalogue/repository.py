@@ -170,10 +170,7 @@ class CatalogueRepository:
     ) -> list[tuple[str, int, int, int, int]]:
         """Count verified songs by verified genre and confidence range.
 
-        Args:
-            model_version: version of the evaluated model.
-            verified_until: songs first verified at or before this time are not evaluated; None evaluates all.
-            bins: number of confidence ranges.
+        Songs first verified by `verified_until` are not evaluated, unless that is None.
 
         Returns:
             Genre, index of the range, all songs, evaluated songs, and correctly predicted songs.

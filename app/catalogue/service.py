@@ -34,10 +34,8 @@ class Catalogue:
     def __init__(self, fetch: Fetch, model_genres: Sequence[str]) -> None:
         """Create the catalogue.
 
-        Args:
-            fetch: executes a statement with a timeout. The timeout is needed because loaders read for several
-                resolvers, so cancelling one of them does not cancel the statement.
-            model_genres: genres of the model.
+        `fetch` needs a timeout of its own, because loaders read for several resolvers, so that cancelling one
+        of these does not cancel the statement.
         """
         self._repository = CatalogueRepository(fetch)
         self._model_genres = model_genres
@@ -51,14 +49,9 @@ class Catalogue:
     async def songs(
         self, song_filter: SongFilter, order: SongOrder, first: int, after: str | None, *, whole: bool = True
     ) -> Page[StoredSong]:
-        """Return a page of songs, with ties ordered by track ID.
+        """Return up to `first` songs after the cursor `after`, with ties ordered by track ID.
 
-        Args:
-            song_filter: the songs to list.
-            order: order of the list.
-            first: maximum number of songs.
-            after: cursor to continue after.
-            whole: whether to also read batch, time and probabilities, which take longer than the rest.
+        With `whole`, songs include batch, time and probabilities, which take longer to read than the rest.
 
         Raises:
             InvalidArgumentError: `first` or a condition of `song_filter` is out of range.

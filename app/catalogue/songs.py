@@ -145,15 +145,10 @@ class SongRepository:
     async def merge_stage(self, batch: BatchRow, genres: Sequence[str], classified_at: datetime) -> None:
         """Insert or update the staged songs, whose track IDs must be unique.
 
-        Stored features are replaced by the staged ones, or deleted if there are none; a batch that
-        reclassifies stored songs keeps them.
+        The songs refer to `genres`, those of the batch's model, by index. Stored features are replaced by the
+        staged ones, or deleted if there are none; a batch that reclassifies stored songs keeps them.
 
         Call it only once per transaction, because a second merge could deadlock with another batch.
-
-        Args:
-            batch: the batch that classified the songs.
-            genres: genres of its model; staged songs refer to them by index.
-            classified_at: time of classification.
         """
         values = {
             "genres": list(genres),

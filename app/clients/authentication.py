@@ -85,12 +85,7 @@ class Authenticator:
     metrics: Metrics
 
     async def caller(self, connection: HTTPConnection, client_id: object, secret: object) -> Caller:
-        """Return the authenticated caller.
-
-        Args:
-            connection: the request or WebSocket.
-            client_id: as sent; None if missing.
-            secret: as sent; None if missing.
+        """Return the caller with these credentials, which are as sent: of any type, or None.
 
         Raises:
             NotAuthenticatedError: the credentials are missing or wrong.

@@ -89,9 +89,7 @@ class ClientDirectory:
     def __init__(self, configured: Iterable[CredentialSource], sessions: SessionFactory) -> None:
         """Create an empty directory; `running` fills and refreshes it.
 
-        Args:
-            configured: the sources of credentials in the settings.
-            sessions: session factory of the database that stores further clients, and each one's last use.
+        The database has further clients, and stores when each one was last used.
         """
         self._sessions = sessions
         self._sources: list[CredentialSource] = [self._read_stored, *configured]
