@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import Drift
-from app.batches.pipeline import end, note_end, set_counts
+from app.batches.pipeline import end, record_end, set_counts
 from app.batches.queue import UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.stored_songs import ReadSongs
@@ -74,7 +74,7 @@ class Claims:
     sessions: SessionFactory
     metrics: Metrics
     model_version: str
-    _unreturned: dict[uuid.UUID, tuple[Work, str]] = field(default_factory=dict, init=False)
+    _interrupted: dict[uuid.UUID, tuple[Work, str]] = field(default_factory=dict, init=False)
 
     async def take(self, batch_id: uuid.UUID) -> Work | None:
         """Claim a batch that the queue assigned to this worker; None if there is nothing to do.
@@ -113,33 +113,33 @@ class Claims:
             async with self.owned(work) as (_, upload, _):
                 _discard_attempt(upload)
 
-    async def wait(self, work: Work, reason: str, error: Exception) -> None:
+    async def mark_waiting(self, work: Work, reason: str, error: Exception) -> None:
         """Mark a batch as waiting; if the database is unavailable, this is recorded later."""
         log.warning("batch waits", batch_id=str(work.batch.id), reason=reason, error=repr(error))
-        self._unreturned[work.batch.id] = work, reason
+        self._interrupted[work.batch.id] = work, reason
         try:
-            await self.return_waiting()
+            await self.release_interrupted()
         except Exception as further:  # noqa: BLE001 - the batch waits after any error
             log.warning(
                 "could not record the waiting batch yet", batch_id=str(work.batch.id), error=repr(further)
             )
 
-    async def return_waiting(self) -> None:
+    async def release_interrupted(self) -> None:
         """Release batches that an outage interrupted; these attempts do not count."""
-        for batch_id, (work, reason) in list(self._unreturned.items()):
+        for batch_id, (work, reason) in list(self._interrupted.items()):
             with suppress(LostBatchError):
                 async with self.owned(work, timeout_seconds=BUSY_SECONDS) as (_, upload, batch):
                     _discard_attempt(upload)
                     batch.status = BatchStatus.WAITING
                     batch.waiting_reason = reason
-            self._unreturned.pop(batch_id, None)
+            self._interrupted.pop(batch_id, None)
 
-    async def refuse(self, work: Work, error: InvalidSongFileError) -> None:
+    async def reject(self, work: Work, error: InvalidSongFileError) -> None:
         """Fail a batch whose file is invalid, and delete the file."""
         with suppress(LostBatchError):
-            async with self.owned(work) as (session, _, batch):
+            async with self.owned(work) as (session, upload, batch):
                 set_counts(batch, error.report)
-                await self._end_failed(session, batch, str(error))
+                await self._fail(session, upload, batch, str(error))
                 await BatchRepository(session).add_problems(batch.id, error.report.problems)
                 await UploadRepository(session).remove(batch.id)
 
@@ -149,7 +149,7 @@ class Claims:
         try:
             async with self.owned(work) as (session, upload, batch):
                 if upload.attempts >= MAX_ATTEMPTS:
-                    await self._give_up(session, upload, batch, _FAILED)
+                    await self._fail(session, upload, batch, _FAILED)
         except LostBatchError:
             pass
         except Exception as further:  # noqa: BLE001  (another worker retries the batch)
@@ -161,7 +161,7 @@ class Claims:
             if upload is None or batch is None or BatchStatus(batch.status).is_final:
                 return None
             if upload.attempts >= MAX_ATTEMPTS:
-                await self._give_up(session, upload, batch, _WORKER_DIED)
+                await self._fail(session, upload, batch, _WORKER_DIED)
                 return None
             state = self._state(upload, batch)
             if state is None and upload.songs_staged:
@@ -190,16 +190,13 @@ class Claims:
         except (ValidationError, TypeError):
             return None
 
-    async def _give_up(
+    async def _fail(
         self, session: AsyncSession, upload: BatchUploadRow, batch: BatchRow, reason: str
     ) -> None:
-        """Fail a batch after too many attempts; its file is kept for a while and may be sent again."""
+        """Fail a batch; its file is kept for a while, but the same file may be sent again."""
         upload.join_key = None
-        await self._end_failed(session, batch, reason)
-
-    async def _end_failed(self, session: AsyncSession, batch: BatchRow, reason: str) -> None:
         end(batch, BatchStatus.FAILED, reason)
-        note_end(batch, self.metrics)
+        record_end(batch, self.metrics)
         await ResultRepository(session).remove(batch.id)
 
 

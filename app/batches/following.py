@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from app.batches.pipeline import visible
+from app.batches.pipeline import check_visible
 from app.batches.repository import BatchRepository
 from app.clients.roles import Caller
 from app.database.engine import SessionFactory
@@ -73,7 +73,7 @@ class Following:
                 if batch_id not in poll.batch_ids:
                     continue  # this poll had started before the follower joined
                 last_read = time.monotonic()
-                batch = visible(poll.batches.get(batch_id), caller)
+                batch = check_visible(poll.batches.get(batch_id), caller)
                 if seen != (batch.status, batch.rows_processed):
                     seen = (batch.status, batch.rows_processed)
                     yield batch

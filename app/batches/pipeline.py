@@ -97,7 +97,7 @@ def new_batch(
     )
 
 
-def visible(batch: BatchRow | None, caller: Caller, argument: str = "id") -> BatchRow:
+def check_visible(batch: BatchRow | None, caller: Caller, argument: str = "id") -> BatchRow:
     """Return a batch that exists and is visible to the caller.
 
     Raises:
@@ -117,14 +117,14 @@ def set_counts(batch: BatchRow, report: SongFileReport) -> None:
 
 
 def end(batch: BatchRow, status: BatchStatus, error: str | None = None) -> None:
-    """End a batch now; call `note_end` when that is stored."""
+    """End a batch now; call `record_end` when that is stored."""
     batch.status = status
     batch.error = error
     batch.waiting_reason = None
     batch.finished_at = datetime.now(UTC)
 
 
-def note_end(batch: BatchRow, metrics: Metrics) -> None:
+def record_end(batch: BatchRow, metrics: Metrics) -> None:
     """Log and count the end of a batch."""
     seconds = ((batch.finished_at or batch.created_at) - batch.created_at).total_seconds()
     metrics.record_batch(str(batch.status), seconds)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import CHUNK_ROWS, Drift, SongClassifier
-from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch, note_end
+from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch, record_end
 from app.batches.queue import QueueRepository, UploadRepository
 from app.batches.repository import BatchRepository
 from app.batches.song_parts import PackedPart, SongPart, pack_to_stage
@@ -130,7 +130,7 @@ class ClassificationService:
                 drift.update(chunk.drift)
             batch.drift = drift
             await transaction.finish(song_file.report)
-        note_end(batch, self.metrics)
+        record_end(batch, self.metrics)
         return batch
 
     async def classify_songs(
@@ -153,7 +153,7 @@ class ClassificationService:
             await transaction.finish(report)
             catalogue = await SongRepository(session).catalogue()
             stored = await catalogue.songs_by_track_ids(track_ids)
-        note_end(batch, self.metrics)
+        record_end(batch, self.metrics)
         last_rows = {track_id: row for row, track_id in enumerate(track_ids)}
         explanations = SongExplanations(self.classifier, part, last_rows)
         return ClassifiedSongs(batch, [stored[track_id] for track_id in last_rows], explanations)
@@ -175,14 +175,14 @@ class ClassificationService:
         Songs without stored features stay unchanged, and songs with less than `min_confidence` are stored as
         uncertain. If the same client repeats the request while its batch is unfinished, it joins that batch.
         """
-        which = selection.to_json()
+        selected = selection.to_json()
 
         async def count(session: AsyncSession, batch: BatchRow) -> tuple[str, int]:
             batch.rows_uploaded = await StoredSongsRepository(session).count(selection)
-            return _join_key("reclassify", client_id, batch.model_version, min_confidence, which), 0
+            return _join_key("reclassify", client_id, batch.model_version, min_confidence, selected), 0
 
         options = BatchOptions(min_confidence=min_confidence)
-        return await self._queue_or_join(count, options, client_id=client_id, selection=which)
+        return await self._queue_or_join(count, options, client_id=client_id, selection=selected)
 
     @property
     def _pack(self) -> Callable[[SongPart], PackedPart]:
@@ -208,14 +208,14 @@ class ClassificationService:
         self,
         file: BinaryIO,
         options: BatchOptions,
-        more_rows_than: int,
+        max_sync_rows: int,
         session: AsyncSession,
         batch: BatchRow,
     ) -> tuple[str, int]:
         """Store the file of a queued batch, reading it once.
 
         Raises:
-            _FewRowsError: the file has at most `more_rows_than` rows.
+            _FewRowsError: the file has at most `max_sync_rows` rows.
         """
         file.seek(0)
         copying = CopyingReader(file)
@@ -229,7 +229,7 @@ class ClassificationService:
         read_part = partial(self.classifier.run, next, parts, None)
         digest, size = await store(read_part, partial(UploadRepository(session).add_part, batch.id))
         batch.rows_uploaded = song_file.report.rows
-        if batch.rows_uploaded <= more_rows_than:
+        if batch.rows_uploaded <= max_sync_rows:
             raise _FewRowsError
         how = (options.on_invalid_row.value, options.on_missing_value.value, options.min_confidence)
         return _join_key(batch.client_id, *how, digest.hex()), size

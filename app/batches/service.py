@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.batches.pipeline import end, note_end, visible
+from app.batches.pipeline import check_visible, end, record_end
 from app.batches.queue import UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import SongPart, unpack_answers
@@ -124,12 +124,12 @@ class Batches:
             except UploadBusyError:
                 problem = "the batch cannot be cancelled: its songs are already being stored"
                 raise InvalidArgumentError("id", problem) from None
-            batch = visible(batch, caller)
+            batch = check_visible(batch, caller)
             if upload is not None and not BatchStatus(batch.status).is_final:
                 end(batch, BatchStatus.CANCELLED)
                 await ResultRepository(session).remove(batch_id)
                 await uploads.remove(batch_id)
-                note_end(batch, self.metrics)
+                record_end(batch, self.metrics)
         return batch
 
     async def delete(self, batch_id: uuid.UUID, caller: Caller, *, songs: bool) -> int:
@@ -142,7 +142,7 @@ class Batches:
         """
         async with self.writes.begin() as session:
             batches = BatchRepository(session)
-            batch = visible((await batches.by_ids([batch_id])).get(batch_id), caller)
+            batch = check_visible((await batches.by_ids([batch_id])).get(batch_id), caller)
             if not BatchStatus(batch.status).is_final:
                 problem = "the batch is not finished; cancel it with cancelBatch first"
                 raise InvalidArgumentError("id", problem)
@@ -159,7 +159,7 @@ class Batches:
         """
         async with self.writes.begin() as session:
             batches = await BatchRepository(session).by_ids([batch_id])
-            visible(batches.get(batch_id), caller, "batchId")
+            check_visible(batches.get(batch_id), caller, "batchId")
             deleted = await SongRepository(session).remove(batch_id=batch_id)
         log.info("songs deleted", batch_id=str(batch_id), client_id=caller.client_id, songs=deleted)
         return deleted

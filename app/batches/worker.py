@@ -25,7 +25,7 @@ from pgqueuer.queries import Queries
 
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
 from app.batches.classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
-from app.batches.pipeline import BatchTransaction, Storage, note_end
+from app.batches.pipeline import BatchTransaction, Storage, record_end
 from app.batches.queue import (
     CLASSIFY_BATCH,
     WORKER_APPLICATION,
@@ -170,7 +170,7 @@ class Worker:
         """
         work: Work | None = None
         try:
-            await self._claims.return_waiting()
+            await self._claims.release_interrupted()
             work = await self._claims.take(batch_of_job(job.payload))
             if work is not None:
                 await self._classify_and_store(work)
@@ -179,7 +179,7 @@ class Worker:
         except Exception as error:
             waits = None if work is None else waiting_reason(error)
             if work is not None and waits is not None:
-                await self._claims.wait(work, waits, error)
+                await self._claims.mark_waiting(work, waits, error)
             elif work is not None:
                 await self._claims.record_failure(work, error)
             delay = RETRY_DELAY if waits is None else WAITING_DELAY
@@ -189,7 +189,7 @@ class Worker:
         try:
             await self._store(work, await self._classify(work))
         except InvalidSongFileError as error:
-            await self._claims.refuse(work, error)
+            await self._claims.reject(work, error)
         except LostBatchError:
             log.info("batch cancelled or taken over by another worker", batch_id=str(work.batch.id))
         except HandedOverError:
@@ -262,7 +262,7 @@ class Worker:
             await transaction.finish(report)
             await ResultRepository(session).drop_features(batch.id)
             await UploadRepository(session).remove(batch.id)
-        note_end(batch, self._metrics)
+        record_end(batch, self._metrics)
 
     def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
         async def read(position: int) -> bytes | None:
@@ -283,7 +283,7 @@ class Worker:
 
     async def _clean_up(self) -> None:
         """Delete expired data, and requeue unfinished batches that have no job; any worker may do that."""
-        await self._claims.return_waiting()
+        await self._claims.release_interrupted()
         now, days = datetime.now(UTC), self._settings.batch_retention_days
         async with self._sessions.begin() as session:
             await ResultRepository(session).remove_expired(now)

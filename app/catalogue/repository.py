@@ -93,11 +93,12 @@ _VERIFIED_GENRES: Final = """
 
 _VERIFIED_OUTCOMES: Final = """
     SELECT verified_genre, least(floor(confidence * $3::int)::int, $3::int - 1) AS bin, count(*),
-           count(*) FILTER (WHERE judged), count(*) FILTER (WHERE judged AND predicted_genre = verified_genre)
+           count(*) FILTER (WHERE evaluated),
+           count(*) FILTER (WHERE evaluated AND predicted_genre = verified_genre)
     FROM songs
     CROSS JOIN LATERAL (
-        SELECT model_version = $1 AND ($2::timestamptz IS NULL OR first_verified_at > $2) AS judged
-    ) AS seen
+        SELECT model_version = $1 AND ($2::timestamptz IS NULL OR first_verified_at > $2) AS evaluated
+    ) AS checked
     WHERE verified_genre IS NOT NULL
     GROUP BY verified_genre, bin
 """
