@@ -74,13 +74,8 @@ def verify(
         try:
             missing = _send(client, part)
             if missing and not skip_unknown:
-                problems = [
-                    f"line {label.line}: song {label.track_id} is not in the catalogue"
-                    for label in part
-                    if label.track_id in missing
-                ]
                 hint = f"nothing of this part was verified{before}. --skip-unknown leaves such songs out."
-                _fail(file, problems, hint)
+                _fail(file, _unknown(part, missing), hint)
             known = [label for label in part if label.track_id not in missing]
             if missing and known:
                 _send(client, known)
@@ -102,6 +97,14 @@ def _send(client: Service, labels: Sequence[Label]) -> set[str]:
     """Send labels, and return the unknown track IDs; if there are any, nothing was stored."""
     songs: list[dict[str, Any]] = [{"trackId": label.track_id, "genre": label.genre} for label in labels]
     return set(client.execute(VERIFY_SONGS, {"input": songs})["verifySongs"].get("trackIds", ()))
+
+
+def _unknown(part: Sequence[Label], missing: set[str]) -> list[str]:
+    return [
+        f"line {label.line}: song {label.track_id} is not in the catalogue"
+        for label in part
+        if label.track_id in missing
+    ]
 
 
 def _read(file: Path) -> list[Label]:
