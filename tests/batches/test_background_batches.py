@@ -34,7 +34,7 @@ def nothing_in(execute_sql: ExecuteSql, *tables: str) -> None:
 
 
 class TestQueueing:
-    def test_a_batch_in_the_background_ends_as_one_in_the_request_does(self, api: ApiClient) -> None:
+    def test_a_background_batch_has_the_same_result_as_a_request(self, api: ApiClient) -> None:
         # given
         file = song_csv([*song_rows(30), song_row(trackID="7", title="Again"), song_row(tempo="")])
         in_request = api.classify(file)
@@ -74,13 +74,13 @@ class TestQueueing:
         assert (batch["rowsClassified"], batch["rowsDuplicated"]) == (2_600, 2_600)
         assert all(song["title"] == f"second {song['trackId']}" for song in batch["songs"]["nodes"])
 
-    def test_what_is_no_song_file_is_refused_at_once(self, api: ApiClient) -> None:
+    def test_a_file_that_is_not_a_song_file_is_refused_immediately(self, api: ApiClient) -> None:
         refused = api.classify(b"a,b\n1,2\n", background=True)
 
         assert refused["__typename"] == "InvalidSongFile"
         assert api.execute("{ batches { totalCount } }")["batches"]["totalCount"] == 0
 
-    def test_a_wrong_row_fails_the_batch_and_is_told(self, api: ApiClient) -> None:
+    def test_an_invalid_row_fails_the_batch_and_is_reported(self, api: ApiClient) -> None:
         # given
         file = song_csv([*song_rows(5), song_row(trackID="99", tempo="asd")])
         # when
@@ -96,7 +96,7 @@ class TestQueueing:
         assert (batch["rowsClassified"], batch["rowsInvalid"]) == (0, 1)
         assert api.execute("{ genres { name } }")["genres"] == []
 
-    def test_a_wrong_row_is_left_out_on_demand(self, api: ApiClient) -> None:
+    def test_an_invalid_row_is_skipped_on_request(self, api: ApiClient) -> None:
         file = song_csv([*song_rows(5), song_row(trackID="99", tempo="asd")])
 
         queued = api.classify(file, background=True, onInvalidRow="SKIP_ROW")
@@ -105,7 +105,7 @@ class TestQueueing:
         assert (batch["status"], batch["rowsClassified"], batch["rowsInvalid"]) == ("SUCCEEDED", 5, 1)
         assert batch["problems"] == [{"line": 7, "column": "tempo", "value": "asd"}]
 
-    def test_nothing_is_kept_of_the_file_afterwards(self, api: ApiClient, execute_sql: ExecuteSql) -> None:
+    def test_the_file_is_not_kept_afterwards(self, api: ApiClient, execute_sql: ExecuteSql) -> None:
         finished(api, api.classify(song_csv(song_rows(5)), background=True)["id"])
         finished(api, api.classify(song_csv([song_row(tempo="asd")]), background=True)["id"])
 
@@ -125,7 +125,7 @@ class TestJoining:
         assert again["id"] == first["id"]
         assert api.execute("{ batches { totalCount } }")["batches"]["totalCount"] == 1
 
-    def test_another_client_or_another_question_is_another_batch(self, start_service: StartService) -> None:
+    def test_another_client_or_request_is_another_batch(self, start_service: StartService) -> None:
         # given
         api = start_service(worker_concurrency=0)
         file = song_csv(song_rows(5))
@@ -162,7 +162,7 @@ class TestFollowing:
         processed = [event["rowsProcessed"] for event in events]
         assert processed == sorted(processed)
 
-    def test_a_finished_batch_is_told_once(self, api: ApiClient) -> None:
+    def test_a_finished_batch_is_reported_once(self, api: ApiClient) -> None:
         batch = api.classify(song_csv(song_rows(5)))
 
         assert followed(api, batch["id"]) == [{"status": "SUCCEEDED", "rowsProcessed": 5, "rowsUploaded": 5}]
@@ -176,7 +176,7 @@ class TestFollowing:
         assert '"errors"' in response.text
         assert "INTERNAL_SERVER_ERROR" not in response.text
 
-    def test_nobody_follows_without_credentials(self, api: ApiClient) -> None:
+    def test_following_requires_credentials(self, api: ApiClient) -> None:
         request = {"query": PROGRESS, "variables": {"id": "x"}}
         response = httpx.post(f"{api.url}/graphql", json=request, headers={"accept": "text/event-stream"})
 
@@ -247,7 +247,7 @@ class TestWorkers:
         # then
         assert finished(api, queued["id"])["rowsClassified"] == 5
 
-    def test_a_batch_that_broke_off_three_times_has_failed(
+    def test_a_batch_interrupted_three_times_fails(
         self, start_service: StartService, execute_sql: ExecuteSql
     ) -> None:
         # given
@@ -265,7 +265,7 @@ class TestWorkers:
         assert again["id"] != queued["id"]
         assert finished(api, again["id"])["status"] == "SUCCEEDED"
 
-    def test_the_file_of_a_failed_batch_is_kept_for_a_while(
+    def test_the_file_of_a_failed_batch_is_kept_for_the_retention_period(
         self, start_service: StartService, execute_sql: ExecuteSql
     ) -> None:
         # given a batch that failed a day ago

@@ -51,7 +51,7 @@ def delete_songs(api: ApiClient, **which: Any) -> int:
 
 
 class TestBatches:
-    def test_a_batch_goes_with_its_results_and_its_songs_stay(
+    def test_a_batch_is_deleted_with_its_results_and_its_songs_stay(
         self, api: ApiClient, database_url: str
     ) -> None:
         # given
@@ -67,7 +67,7 @@ class TestBatches:
         assert rows(database_url, "SELECT FROM batch_result_parts") == []
         assert rows(database_url, "SELECT FROM batch_problems") == []
 
-    def test_its_songs_go_with_it_on_demand_but_not_those_of_later_batches(
+    def test_its_songs_are_deleted_on_request_but_not_those_of_later_batches(
         self, api: ApiClient, database_url: str
     ) -> None:
         # given
@@ -79,7 +79,7 @@ class TestBatches:
         assert stored(api) == [3, 4]
         assert rows(database_url, "SELECT track_id FROM song_features ORDER BY 1") == [(3,), (4,)]
 
-    def test_the_file_of_a_failed_batch_goes_with_it(self, api: ApiClient, database_url: str) -> None:
+    def test_the_file_of_a_failed_batch_is_deleted_with_it(self, api: ApiClient, database_url: str) -> None:
         failed = api.classify(song_csv([song_row(tempo="x")]), background=True)
         assert finished(api, failed["id"])["status"] == "FAILED"
 
@@ -101,7 +101,7 @@ class TestBatches:
         delete_batch(api, queued["id"])
         assert api.execute("{ batches { totalCount } }") == {"batches": {"totalCount": 0}}
 
-    def test_only_admins_delete_those_of_others(self, start_service: StartService) -> None:
+    def test_only_admins_delete_batches_of_other_clients(self, start_service: StartService) -> None:
         # given
         api = start_service(clients=SecretStr(CLIENTS))
         batch = upload(api, 1)
@@ -151,7 +151,7 @@ class TestSongs:
             assert delete_songs(admin, all=True) == 2
         assert stored(api) == []
 
-    def test_a_song_whose_batch_was_deleted_is_the_admins(self, start_service: StartService) -> None:
+    def test_a_song_whose_batch_was_deleted_belongs_to_the_admins(self, start_service: StartService) -> None:
         api = start_service(clients=SecretStr(CLIENTS))
         delete_batch(api, upload(api, 1))
 
@@ -186,7 +186,7 @@ class TestSongs:
             ({"batchId": "U29uZzox"}, "batchId: is not a batch ID; pass `Batch.id`"),
         ],
     )
-    def test_what_is_not_clear_deletes_nothing(
+    def test_an_ambiguous_selection_deletes_nothing(
         self, api: ApiClient, given: dict[str, Any], message: str
     ) -> None:
         upload(api, 1)

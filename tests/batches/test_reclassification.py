@@ -254,7 +254,7 @@ def test_an_unknown_genre_is_refused(admin: ApiClient) -> None:
     assert error["extensions"]["code"] == "UNKNOWN_GENRE"
 
 
-def test_writers_may_not_reclassify(admin: ApiClient) -> None:
+def test_writers_cannot_reclassify(admin: ApiClient) -> None:
     with ApiClient(admin.url, "writer", "secret") as writer:
         (error,) = writer.errors(RECLASSIFY, all=True)
     assert error["extensions"]["code"] == "FORBIDDEN"

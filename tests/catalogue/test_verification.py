@@ -193,7 +193,7 @@ def test_invalid_verifications_change_nothing(
     assert song(api, 1)["verifiedGenre"] is None
 
 
-def test_readers_may_not_verify(start_service: StartService) -> None:
+def test_readers_cannot_verify(start_service: StartService) -> None:
     api = start_service(clients=SecretStr(CLIENTS))
     api.classify(song_csv([song_row()]))
     with ApiClient(api.url, "reader", "secret") as reader:

@@ -193,7 +193,7 @@ def test_a_batch_is_deleted(
     assert (code, error) == (1, f"genregraph: there is no batch {batch['id']}\n")
 
 
-def test_a_background_batch_is_cancelled_and_following_it_fails(start_service: StartService) -> None:
+def test_following_a_cancelled_batch_fails(start_service: StartService) -> None:
     api = start_service(worker_concurrency=0)
     options = ("--background", "--no-wait", "--json")
     code, out, _ = run_for(api, "classify", "-", *options, stdin=song_csv(song_rows(3)))

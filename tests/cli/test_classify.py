@@ -203,7 +203,7 @@ class TestBackground:
         assert in_background == in_request
         assert total(api) == 30
 
-    def test_it_waits_for_a_file_that_the_service_queues_itself(
+    def test_it_waits_for_a_file_that_the_service_queues_because_of_its_size(
         self, start_service: StartService, tmp_path: Path
     ) -> None:
         api = start_service(max_sync_rows=10)
@@ -222,7 +222,7 @@ class TestBackground:
         assert any(line.startswith("3 tempo asd expected a number") for line in lines)
         assert total(api) == 0
 
-    def test_no_wait_returns_at_once(self, api: ApiClient, tmp_path: Path) -> None:
+    def test_no_wait_returns_immediately(self, api: ApiClient, tmp_path: Path) -> None:
         file = write(tmp_path / "songs.csv", song_csv(song_rows(5)))
         done = classify(api, file, "--background", "--no-wait", "--json")
         (result,) = json.loads(done.stdout)

@@ -49,7 +49,7 @@ def test_a_song_is_mislabelled_if_another_genre_is_as_likely_as_in_its_own_songs
     assert mislabelled(probabilities, labels).tolist() == [0, 0, 1, 0]
 
 
-def test_no_change_is_the_first_recipe_bit_for_bit() -> None:
+def test_without_a_change_the_recipe_is_unchanged_bit_for_bit() -> None:
     random = np.random.default_rng(0)
     numbers = random.normal(size=(200, 6)).astype(np.float32)
     numbers[80:, 4:] = np.nan

@@ -203,7 +203,7 @@ def test_songs_are_stored_in_the_database_of_a_service(
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "not kept"])
-def test_what_songs_were_classified_from_is_kept_by_the_setting(  # noqa: PLR0913, PLR0917 - fixtures
+def test_features_are_kept_according_to_the_setting(  # noqa: PLR0913, PLR0917 - fixtures
     bulk: RunBulk,
     api: ApiClient,
     database_url: str,

@@ -283,7 +283,7 @@ class TestTooManyRows:
         assert ids(chunks) == list(range(1, 10))
 
     @pytest.mark.parametrize("chunk_rows", [1, 4, 2_000])
-    def test_one_row_over_the_limit_is_reported_at_once(self, chunk_rows: int) -> None:
+    def test_one_row_over_the_limit_is_reported_immediately(self, chunk_rows: int) -> None:
         file = io.BytesIO(song_csv(numbered(2_000)))
 
         with pytest.raises(TooManyRowsError, match="more than 9 rows") as caught:
