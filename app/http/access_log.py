@@ -35,21 +35,21 @@ def log_end(scope: Scope, status: int | None, seconds: float, metrics: Metrics) 
     """
     status = status or CLIENT_CLOSED_REQUEST
     state: dict[str, Any] = scope.get("state", {})
-    facts: dict[str, Any] = {"route": route_of(scope["path"]), "client_id": state.get("client_id")}
+    fields: dict[str, Any] = {"route": route_of(scope["path"]), "client_id": state.get("client_id")}
     if status in _REFUSED:
-        facts["address"] = scope["client"][0] if scope.get("client") else None
+        fields["address"] = scope["client"][0] if scope.get("client") else None
     if scope["type"] == "websocket":
-        log.info("websocket closed", **_known(facts), seconds=round(seconds, 3))
+        log.info("websocket closed", **_without_none(fields), seconds=round(seconds, 3))
         return
-    metrics.record_response(facts["route"], status)
+    metrics.record_response(fields["route"], status)
     if scope["path"] in MONITORING and status < _SERVER_ERROR:
         return
-    facts |= {"method": scope["method"], "status": status}
+    fields |= {"method": scope["method"], "status": status}
     operation: Operation | None = state.get("operation")
     if operation is not None:
-        facts |= _facts(operation)
+        fields |= _operation_fields(operation)
     level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
-    log.log(level, "request", **_known(facts), seconds=round(seconds, 3))
+    log.log(level, "request", **_without_none(fields), seconds=round(seconds, 3))
 
 
 def record_operation(connection: HTTPConnection | None, caller: Caller, operation: Operation) -> None:
@@ -59,8 +59,8 @@ def record_operation(connection: HTTPConnection | None, caller: Caller, operatio
     if connection.scope["type"] == "http":
         connection.scope.setdefault("state", {})["operation"] = operation
     else:
-        facts = {"client_id": caller.client_id, **_facts(operation)}
-        log.info("operation", **_known(facts), seconds=round(operation.seconds, 3))
+        fields = {"client_id": caller.client_id, **_operation_fields(operation)}
+        log.info("operation", **_without_none(fields), seconds=round(operation.seconds, 3))
 
 
 def route_of(path: str) -> str:
@@ -72,7 +72,7 @@ def route_of(path: str) -> str:
     return "pages" if path == "/" or path.startswith("/assets/") else "other"
 
 
-def _facts(operation: Operation) -> dict[str, Any]:
+def _operation_fields(operation: Operation) -> dict[str, Any]:
     return {
         "operation": f"{operation.type} {operation.field}",
         "outcome": operation.outcome,
@@ -80,8 +80,8 @@ def _facts(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _known(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if value is not None}
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _is_no_handshake(record: logging.LogRecord) -> bool:

@@ -44,7 +44,7 @@ from app.http.requests import (
     read_url,
     stream_for,
 )
-from app.http.responses import RefusedRequestError, answer, encoded, unless_known
+from app.http.responses import RefusedRequestError, graphql_response, to_json, with_etag
 from app.http.uploads import Spool, operations_with_file, read_form
 from app.observability.tracing import step
 
@@ -220,10 +220,10 @@ class GraphQLView(GraphQL[Any, None]):
             return StreamingResponse(stream(), headers=transport.headers)
         assert isinstance(result, ExecutionResult)
         data = await self.process_result(request, result) if result.errors else {"data": result.data}
-        response = answer(data, accept)
+        response = graphql_response(data, accept)
         if request.method == "POST":
             return response
-        return unless_known(response, request.headers.get("if-none-match", ""))
+        return with_etag(response, request.headers.get("if-none-match", ""))
 
     async def _read(self, request: Request) -> dict[str, Any]:
         """Return what the URL or the body asks for."""
@@ -263,7 +263,7 @@ class GraphQLView(GraphQL[Any, None]):
 
     def encode_json(self, data: object) -> str:
         """Encode data as JSON."""
-        return encoded(data).decode()
+        return to_json(data).decode()
 
     def decode_json(self, data: str | bytes) -> object:
         """Parse a WebSocket message.

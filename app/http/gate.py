@@ -89,11 +89,11 @@ class Gate:
 
     async def _log(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, add headers to its response, and log it when it ends."""
-        begin = time.perf_counter()
+        started = time.perf_counter()
         https = self._https_only or scope["scheme"] == "https"
         status: int | None = None
 
-        async def send_noted(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -106,12 +106,12 @@ class Gate:
 
         with structlog.contextvars.bound_contextvars(request_id=correlation_id.get()):
             try:
-                await self._inner(scope, receive, send_noted)
+                await self._inner(scope, receive, send_with_headers)
             except Exception:
                 status = status or Code.INTERNAL_SERVER_ERROR.status
                 raise
             finally:
-                log_end(scope, status, time.perf_counter() - begin, self._metrics)
+                log_end(scope, status, time.perf_counter() - started, self._metrics)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request of an authenticated client within its limits."""

@@ -66,17 +66,17 @@ def health_routes(
     sessions: SessionFactory, model_version: str, is_stopping: Callable[[], bool]
 ) -> list[Route]:
     """Return both routes, which are open; the health check shows details to clients."""
-    watched = _CachedDatabaseState(sessions)
+    cached = _CachedDatabaseState(sessions)
 
     async def healthcheck(request: Request) -> JSONResponse:
-        database = await watched.state()
-        reads = database.state in {"ok", "read-only"}
-        ready = reads and database.migrations != "behind" and not is_stopping()
+        database = await cached.state()
+        readable = database.state in {"ok", "read-only"}
+        ready = readable and database.migrations != "behind" and not is_stopping()
         working = "ok" if database.state == "ok" else "degraded"
         status = working if ready else "stopping" if is_stopping() else "unavailable"
-        answer = {"status": status}
+        body = {"status": status}
         if "caller" in request.scope.get("state", {}):
-            answer |= {
+            body |= {
                 "name": "genregraph",
                 "version": __version__,
                 "modelVersion": model_version,
@@ -84,7 +84,7 @@ def health_routes(
                 "migrations": database.migrations,
                 "worker": database.worker,
             }
-        return JSONResponse(answer, status_code=200 if ready else 503)
+        return JSONResponse(body, status_code=200 if ready else 503)
 
     return [Route(LIVENESS_PATH, livez), Route(HEALTH_CHECK_PATH, healthcheck)]
 
@@ -139,7 +139,7 @@ def metrics_route(metrics: Metrics, refreshers: Sequence[Refresh], siblings: Sib
 
     async def show(_: Request) -> ASGIApp:
         await asyncio.gather(*(refresh() for refresh in refreshers))
-        registry = metrics.registry if siblings is None else await siblings.together()
+        registry = metrics.registry if siblings is None else await siblings.merged()
         # prometheus_client's own application supports both formats, and compression.
         application: ASGIApp = make_asgi_app(registry)
         return application

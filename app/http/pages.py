@@ -35,9 +35,9 @@ PLAYGROUND_POLICY: Final = (
 
 REVALIDATE = "no-cache"
 COMPRESSED = ".gz"
-"""Suffixes of the compressed copies that Vite creates."""
+"""Suffix of the compressed copies that Vite creates."""
 
-FOR_EVER = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
 """For files with a content hash in their name."""
 
 
@@ -79,7 +79,7 @@ def page_files(sources: Path = SOURCES) -> dict[str, PageFile]:
     built = sources / "dist"
     if (built / "index.html").is_file():
         assets = {
-            f"/{path.relative_to(built).as_posix()}": PageFile(path, FOR_EVER)
+            f"/{path.relative_to(built).as_posix()}": PageFile(path, IMMUTABLE)
             for path in (built / "assets").rglob("*")
             if path.is_file() and path.suffix != COMPRESSED
         }

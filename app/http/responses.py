@@ -36,7 +36,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 """Defaults; the pages override their policy and caching."""
 
-_ENCODED: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_ENCODED_HEADERS: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 _STRICT_TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 """Only over HTTPS and in production."""
@@ -44,7 +44,7 @@ _STRICT_TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=315
 _OK: Final = 200
 
 
-def answer(data: Mapping[str, Any], accept: str) -> Response:
+def graphql_response(data: Mapping[str, Any], accept: str) -> Response:
     """Return a response with the status that its errors require, in a media type that the client accepts.
 
     In GraphQL's own media type, which a client has to accept explicitly, a request that was not executed (no
@@ -52,7 +52,7 @@ def answer(data: Mapping[str, Any], accept: str) -> Response:
     """
     graphql = GRAPHQL_RESPONSE in accept.lower()
     content_type = f"{GRAPHQL_RESPONSE}; charset=utf-8" if graphql else JSON
-    response = Response(encoded(data), headers={"content-type": content_type})
+    response = Response(to_json(data), headers={"content-type": content_type})
     if data.get("data") is None:
         if graphql and "data" not in data:
             response.status_code = 400
@@ -67,7 +67,7 @@ def answer(data: Mapping[str, Any], accept: str) -> Response:
     return response
 
 
-def unless_known(response: Response, if_none_match: str) -> Response:
+def with_etag(response: Response, if_none_match: str) -> Response:
     """Return the response to a GET query with an ETag, or 304 if the client already has it.
 
     Browsers do not store responses (`no-store`); other clients may.
@@ -82,7 +82,7 @@ def unless_known(response: Response, if_none_match: str) -> Response:
     return response
 
 
-def encoded(data: object) -> bytes:
+def to_json(data: object) -> bytes:
     """Encode data as JSON."""
     try:
         return orjson.dumps(data)
@@ -151,5 +151,5 @@ def with_security_headers(sent: Iterable[tuple[bytes, bytes]], *, https: bool) -
     """Return a response's headers with the security headers that it does not set itself."""
     headers = list(sent)
     own = {name.lower() for name, _ in headers}
-    added = [header for header in _ENCODED if header[0] not in own]
+    added = [header for header in _ENCODED_HEADERS if header[0] not in own]
     return [*headers, *added, *([_STRICT_TRANSPORT_SECURITY] if https else ())]

@@ -175,14 +175,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_late)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_timed_out)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _too_late(self) -> None:
+    def _head_timed_out(self) -> None:
         if self._in_body and self._head_bytes >= REFUSED_BYTES_PER_SECOND * HEAD_SECONDS:
             self._expect_head()
         elif self._head_bytes and not self._in_body and not self.half_closed:

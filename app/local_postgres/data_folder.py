@@ -57,14 +57,14 @@ class Place:
         return (self.data / "PG_VERSION").read_text().strip()
 
     @property
-    def is_elsewhere(self) -> bool:
+    def is_relocated(self) -> bool:
         """Whether the data is outside the requested folder."""
         return self.data.parent != self.requested
 
     @property
     def is_abandoned(self) -> bool:
         """Whether the user has deleted the requested folder since the data was created."""
-        return self.is_elsewhere and self.has_data and not (self.requested / NOTE_NAME).exists()
+        return self.is_relocated and self.has_data and not (self.requested / NOTE_NAME).exists()
 
     def make(self) -> None:
         """Create missing folders; existing ones are not changed."""
@@ -111,7 +111,7 @@ class Place:
 
     def write_note(self) -> None:
         """Write a note to the requested folder that says where the data is."""
-        if self.is_elsewhere:
+        if self.is_relocated:
             (self.requested / NOTE_NAME).write_text(
                 "PostgreSQL does not run as root, and its account cannot enter this folder. "
                 "The data is in the following folder, named after a hash of this folder's path:\n"
@@ -151,26 +151,26 @@ def choose_place(requested: Path) -> Place:
     if account is None:
         return Place(requested, inside, None)
     digest = hashlib.sha256(str(requested).encode()).hexdigest()[:16]
-    elsewhere = programs.REACHABLE_HOME / "data" / digest / "postgres"
-    _refuse_note_of_another_folder(requested, elsewhere)
-    if _has_data(elsewhere):
-        return Place(requested, elsewhere, server_account(elsewhere))
-    return Place(requested, inside if account.reaches(requested) else elsewhere, account)
+    relocated = programs.REACHABLE_HOME / "data" / digest / "postgres"
+    _refuse_note_of_another_folder(requested, relocated)
+    if _has_data(relocated):
+        return Place(requested, relocated, server_account(relocated))
+    return Place(requested, inside if account.reaches(requested) else relocated, account)
 
 
 def _has_data(data: Path) -> bool:
     return (data / "PG_VERSION").is_file()
 
 
-def _refuse_note_of_another_folder(requested: Path, elsewhere: Path) -> None:
+def _refuse_note_of_another_folder(requested: Path, relocated: Path) -> None:
     """Refuse a folder that was moved or copied since its data was created."""
     note = requested / NOTE_NAME
     if not note.is_file():
         return
-    noted = Path(note.read_text().strip().rpartition("\n")[2])
-    if noted != elsewhere and _has_data(noted):
+    recorded = Path(note.read_text().strip().rpartition("\n")[2])
+    if recorded != relocated and _has_data(recorded):
         raise EmbeddedPostgresError(
-            f"{requested} was moved or copied, but its data in {noted} belongs to the old path; move it "
+            f"{requested} was moved or copied, but its data in {recorded} belongs to the old path; move it "
             f"back, or delete {note} to start with no data"
         )
 
@@ -189,20 +189,20 @@ def make_data_folder(place: Place, password_file: Path, binaries: Binaries, *, d
     for unfinished in parent.glob(f"{UNFINISHED}*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     # A unique name: the initdb of a killed service may still be writing to the previous one.
-    beside = Path(tempfile.mkdtemp(dir=parent, prefix=UNFINISHED))
+    temporary = Path(tempfile.mkdtemp(dir=parent, prefix=UNFINISHED))
     try:
-        fresh, handover = beside / "data", beside / "password"
+        fresh, initdb_password = temporary / "data", temporary / "password"
         password = secrets.token_urlsafe(24)
-        _write_secret(handover, password)  # not /dev/stdin, which root still owns
+        _write_secret(initdb_password, password)  # not /dev/stdin, which root still owns
         if account is not None:
-            for path in (beside, handover):
+            for path in (temporary, initdb_password):
                 os.chown(path, account.uid, account.gid)
-        _initdb(fresh, handover, binaries, account, durable=durable)
+        _initdb(fresh, initdb_password, binaries, account, durable=durable)
         password_file.unlink(missing_ok=True)
         _write_secret(password_file, password)
         fresh.rename(place.data)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def create_database(binaries: Binaries, port: int, password: str) -> str | None:

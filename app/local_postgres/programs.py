@@ -26,11 +26,11 @@ NEEDED = ("postgres", "initdb", "psql")
 ACCOUNTS = ("postgres", "nobody")
 
 REACHABLE_HOME = Path("/var/lib/genregraph")
-"""The folder for data and programs that the server's account cannot reach elsewhere."""
+"""The folder for data and programs that the server's account cannot reach in the requested folder."""
 
 USE_A_SERVER = "set GENREGRAPH_DATABASE_URL to a server"
 USE_ANOTHER_FOLDER = "set GENREGRAPH_DATA_DIR to another folder"
-A_PAGE = 8192
+PAGE_BYTES = 8192
 ERROR_MARKERS = ("FATAL", "PANIC", "error:")
 
 
@@ -174,8 +174,8 @@ def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
     if not copy.exists():
         make_passable(copy.parent)
         # Rename when complete, so that there is never a partial copy under the final name.
-        with tempfile.TemporaryDirectory(dir=copy.parent, prefix="unfinished-") as beside:
-            fresh = Path(beside) / copy.name
+        with tempfile.TemporaryDirectory(dir=copy.parent, prefix="unfinished-") as temporary:
+            fresh = Path(temporary) / copy.name
             copy_installation(binaries, fresh)
             try:
                 fresh.rename(copy)
@@ -239,7 +239,7 @@ def explain_output(output: str, folder: Path, log: Path | None = None) -> str:
             return _full(folder)
         if "Read-only file system" in line:
             return _read_only(folder)
-    if not lines and shutil.disk_usage(folder).free < A_PAGE:  # too full for a log message
+    if not lines and shutil.disk_usage(folder).free < PAGE_BYTES:  # too full for a log message
         return _full(folder)
     errors = [line for line in lines if any(word in line for word in ERROR_MARKERS)]
     reason = (errors or lines or ["no output"])[-1]

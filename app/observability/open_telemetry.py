@@ -54,7 +54,7 @@ class OpenTelemetry(Tracing):
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Return the application with each request traced, except health checks."""
         traced = OpenTelemetryMiddleware(
-            _Named(app),
+            _NamedSpans(app),
             excluded_urls=parse_excluded_urls("/livez$,/healthcheck$,/metrics$"),
             exclude_spans=["receive", "send"],
             tracer_provider=self._provider,
@@ -157,7 +157,7 @@ class QueuedJobs(OpenTelemetryTracing):
         yield
 
 
-class _Named:
+class _NamedSpans:
     """Names the request's span after its operation, and adds the trace id to its log lines."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -169,13 +169,13 @@ class _Named:
         state = scope.setdefault("state", {})
         span = trace.get_current_span()
 
-        async def name_and_send(message: Message) -> None:
+        async def describe_and_send(message: Message) -> None:
             # The span ends with the last message and cannot be changed afterwards.
             _describe(span, state)
             await send(message)
 
         with _trace_id_logged(span):
-            await self._app(scope, receive, name_and_send)
+            await self._app(scope, receive, describe_and_send)
 
 
 def _trace_id_logged(span: trace.Span) -> AbstractContextManager[object]:
@@ -193,7 +193,7 @@ def _describe(span: trace.Span, state: dict[str, Any]) -> None:
         span.set_attribute("genregraph.client_id", state["client_id"])
 
 
-_BEGINNINGS: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
+_ROOT_KINDS: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
 
 
 class RequestsAndJobs(Sampler):
@@ -213,7 +213,7 @@ class RequestsAndJobs(Sampler):
         **options: Any,
     ) -> SamplingResult:
         """Decide on a root span."""
-        sampler: Sampler = self._share if kind in _BEGINNINGS else ALWAYS_OFF
+        sampler: Sampler = self._share if kind in _ROOT_KINDS else ALWAYS_OFF
         return sampler.should_sample(parent_context, trace_id, name, kind, *more, **options)
 
     def get_description(self) -> str:

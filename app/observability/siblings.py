@@ -23,8 +23,12 @@ ANSWER_SECONDS: Final = 1.0
 _ADDED: Final = frozenset({"counter", "histogram"})
 """Types that are summed, including ended processes."""
 
-_ADDED_GAUGES: Final = frozenset(
+_NEWEST: Final = "process_start_time_seconds"
+"""The latest start of any process: changes with a restart, but not with the responding process."""
+
+_MERGED_GAUGES: Final = frozenset(
     {
+        _NEWEST,
         "genregraph_database_connections_max",
         "genregraph_database_connections_used",
         "genregraph_subscriptions_open",
@@ -35,10 +39,7 @@ _ADDED_GAUGES: Final = frozenset(
         "process_virtual_memory_bytes",
     }
 )
-"""Gauges that are summed over running processes; others have the responding process's value."""
-
-_NEWEST: Final = "process_start_time_seconds"
-"""The latest start of any process: changes with a restart, but not with the responding process."""
+"""Gauges that are merged over running processes; others have the responding process's value."""
 
 Snapshot = list[list[Any]]
 """For each metric: name, type, documentation and samples, each with name, labels and value."""
@@ -65,18 +66,19 @@ class Siblings:
             socket.unlink(missing_ok=True)
             server.close()
 
-    async def together(self) -> CollectorRegistry:
+    async def merged(self) -> CollectorRegistry:
         """Return a registry with the merged metrics of all processes."""
         own = json.loads(self._write())
-        files = [file for file in self._folder.glob("*.json") if file.stem != self._name]
-        sockets = {socket.stem: socket for socket in self._folder.glob("*.socket")}
-        living = [name for name in sockets if name != self._name]
-        answers = await asyncio.gather(*(_ask(sockets[name]) for name in living))
-        running = [json.loads(answer) for answer in answers if answer is not None]
-        answered = {name for name, answer in zip(living, answers, strict=True) if answer is not None}
-        ended = [json.loads(file.read_bytes()) for file in files if file.stem not in answered]
+        sockets = [socket for socket in self._folder.glob("*.socket") if socket.stem != self._name]
+        answers = zip(sockets, await asyncio.gather(*map(_fetch, sockets)), strict=True)
+        running = {socket.stem: json.loads(answer) for socket, answer in answers if answer}
+        ended = [
+            json.loads(file.read_bytes())
+            for file in self._folder.glob("*.json")
+            if file.stem not in {self._name, *running}
+        ]
         registry = CollectorRegistry()
-        registry.register(_Together(_merged(own, running, ended)))
+        registry.register(_MergedMetrics(_merge(own, running.values(), ended)))
         return registry
 
     def _write(self) -> bytes:
@@ -92,7 +94,7 @@ class Siblings:
         writer.close()
 
 
-class _Together(Collector):
+class _MergedMetrics(Collector):
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
 
@@ -100,41 +102,36 @@ class _Together(Collector):
         yield from self._metrics
 
 
-async def _ask(socket: Path) -> bytes | None:
+async def _fetch(socket: Path) -> bytes:
+    """Return the snapshot of a sibling; empty if it does not respond."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_unix_connection(socket)
             try:
-                return await reader.read() or None
+                return await reader.read()
             finally:
                 writer.close()
     except (OSError, TimeoutError):
-        return None
+        return b""
 
 
 def _snapshot(registry: CollectorRegistry) -> Snapshot:
     return [
-        [
-            metric.name,
-            metric.type,
-            metric.documentation,
-            [[s.name, s.labels, s.value] for s in metric.samples],
-        ]
-        for metric in registry.collect()
+        [m.name, m.type, m.documentation, [[s.name, s.labels, s.value] for s in m.samples]]
+        for m in registry.collect()
     ]
 
 
-def _merged(own: Snapshot, running: Iterable[Snapshot], ended: Iterable[Snapshot]) -> list[Metric]:
+def _merge(own: Snapshot, running: Iterable[Snapshot], ended: Iterable[Snapshot]) -> list[Metric]:
     metrics: dict[str, Metric] = {}
     values: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
-    for snapshot, is_own, runs in (
-        (own, True, True),
-        *((snapshot, False, True) for snapshot in running),
-        *((snapshot, False, False) for snapshot in ended),
+    for snapshot, gauges in (
+        (own, None),
+        *((snapshot, _MERGED_GAUGES) for snapshot in running),
+        *((snapshot, frozenset[str]()) for snapshot in ended),
     ):
         for name, kind, documentation, samples in snapshot:
-            of_running = is_own or name == _NEWEST or name in _ADDED_GAUGES
-            if not (kind in _ADDED or (runs and of_running)):
+            if kind not in _ADDED and gauges is not None and name not in gauges:
                 continue
             metrics.setdefault(name, Metric(name, documentation, kind))
             for sample, labels, value in samples:

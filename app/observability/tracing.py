@@ -90,5 +90,5 @@ def tracing() -> Iterator[Tracing]:
         log.warning("tracing is off: it needs `pip install genregraph[otel]`")
         yield Tracing()
         return
-    with open_telemetry() as made:
-        yield made
+    with open_telemetry() as traces:
+        yield traces
