@@ -1,7 +1,7 @@
-"""Measure what corrections gain: `python notebooks/corrections.py FIGURE.png` draws the curve.
+"""Measure the gain from corrections: `python notebooks/corrections.py FIGURE.png` draws the curve.
 
-The labelled songs are a catalogue, and their genres what people would say. A model that was trained on none
-of them continues with some of them, by the service's own code, and is scored on the others.
+The labelled songs stand for a catalogue, and their genres for people's corrections. A model that was trained
+on none of them learns from some of them, with the service's own code, and is scored on the others.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ VERIFIED = (25, 50, 100, 200)
 QUEUE, RANDOM = "review queue", "at random"
 REST, NEW = "rest of the catalogue", "new artists"
 SOUND, HALF = "never saw a labelled song", "saw the other half's artists"
-"""The starts: trained on the sound of further songs alone; on these and half of the artist-like groups."""
+"""Initial models: trained only on the sound of further songs; on these and half of the artist-like groups."""
 
-_LEFT = 15
-"""Songs that have to be left to score."""
+_MIN_SCORED = 15
+"""Minimum number of songs of the pool that are scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Some songs of a catalogue, verified in an order.
+    """An initial model that learns from some verified songs.
 
     Attributes:
-        start: its name.
-        order: QUEUE or RANDOM.
-        verified: how many songs.
-        seed: of folds and of the order.
-        classifier: what learns.
+        start: name of the initial model.
+        order: the order in which songs are verified, QUEUE or RANDOM.
+        verified: number of verified songs.
+        seed: seed of the folds and of the order.
+        classifier: the initial model.
         pool: songs that may be verified.
-        new: songs of other artist-like groups than the pool's.
+        new: songs of artist-like groups that are not in the pool.
     """
 
     start: str
@@ -67,15 +67,15 @@ class Run:
 
 
 def runs(loaded: LoadedFiles, parameters: Parameters, seeds_: Sequence[int]) -> Iterator[Run]:
-    """Yield what to run: each start, order, number of songs, seed, and fold of artist-like groups."""
+    """Yield a run for each seed, initial model, fold of artist-like groups, number of songs and order."""
     examples, groups = loaded.examples, loaded.data.groups
     everything = np.arange(len(examples.labels))
     sound = None
     if len(examples.further_labels):
-        further = {"features": examples.further_features, "labels": examples.further_labels}
-        nothing = examples.take(everything[:0])
-        nothing = {"further_features": nothing.features, "further_labels": nothing.labels}
-        sound = fit(replace(examples, **further, **nothing), parameters)
+        none = examples.take(everything[:0])
+        changes = {"features": examples.further_features, "labels": examples.further_labels}
+        changes |= {"further_features": none.features, "further_labels": none.labels}
+        sound = fit(replace(examples, **changes), parameters)
     for seed in seeds_:
         halves = grouped_folds(examples.labels, groups, seed=seed // 2)
         trained = np.sort(np.concatenate([halves[2 * (seed % 2) + part][1] for part in (0, 1)]))
@@ -85,7 +85,7 @@ def runs(loaded: LoadedFiles, parameters: Parameters, seeds_: Sequence[int]) -> 
         for name, (classifier, rows) in starts.items():
             for pool, new in grouped_folds(strata(examples.labels[rows]), groups[rows], seed=seed):
                 for verified in VERIFIED:
-                    if verified + _LEFT <= len(pool):
+                    if verified + _MIN_SCORED <= len(pool):
                         for order in (QUEUE, RANDOM):
                             yield Run(name, order, verified, seed, classifier, rows[pool], rows[new])
 
@@ -96,13 +96,13 @@ def experiment(
     """Verify, learn and score.
 
     Returns:
-        A row for each song scored in each run, with whether the model before and after is right; and a row
-        for each run, with the model's own estimate.
+        A row for each song scored in each run, with whether the models before and after learning are right;
+        and a row for each run, with the gain that learning itself estimates.
     """
-    todo = list(runs(loaded, parameters, seeds_))
+    all_runs = list(runs(loaded, parameters, seeds_))
     with ThreadPoolExecutor(2) as pool:  # LightGBM releases the interpreter's lock
-        done = list(pool.map(lambda run: _learn(run, loaded, parameters), todo))
-    return pd.concat([songs for songs, _ in done], ignore_index=True), pd.DataFrame([run for _, run in done])
+        scored, estimates = zip(*pool.map(lambda run: _learn(run, loaded, parameters), all_runs), strict=True)
+    return pd.concat(scored, ignore_index=True), pd.DataFrame(list(estimates))
 
 
 def curve(scored: pd.DataFrame, groups: npt.NDArray[np.int64]) -> pd.DataFrame:
@@ -112,9 +112,9 @@ def curve(scored: pd.DataFrame, groups: npt.NDArray[np.int64]) -> pd.DataFrame:
         of_song = songs.groupby("song")[["before", "after"]].mean()
         gains = (of_song["after"] - of_song["before"]).to_numpy()
         _, low, high = interval(gains, groups[of_song.index])
-        found = {"before": of_song["before"].mean(), "after": of_song["after"].mean(), "gain": gains.mean()}
-        found = {name: 100 * value for name, value in (found | {"low": low, "high": high}).items()}
-        return dict(zip(KEYS, key, strict=True)) | found
+        means = {"before": of_song["before"].mean(), "after": of_song["after"].mean(), "gain": gains.mean()}
+        shares = means | {"low": low, "high": high}
+        return dict(zip(KEYS, key, strict=True)) | {name: 100 * share for name, share in shares.items()}
 
     return pd.DataFrame(list(starmap(row, scored.groupby(list(KEYS)))))
 
@@ -123,7 +123,7 @@ KEYS = ("start", "songs", "order", "verified")
 
 
 def over_random(scored: pd.DataFrame, groups: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """Return how much more accurate the queue's order leaves songs than random order, in % with intervals."""
+    """Return the gain of verifying in the queue's order over random order, in % with intervals."""
     rows = []
     for (start, songs, verified), part in scored.groupby(["start", "songs", "verified"]):
         after = part.pivot_table("after", "song", "order").dropna()
@@ -174,14 +174,15 @@ def _learn(run: Run, loaded: LoadedFiles, parameters: Parameters) -> tuple[pd.Da
     learned = run.classifier if refused else continued.classifier
     parts = []
     for name, rows in ((REST, rest), (NEW, run.new)):
-        hits = [of.logits(features[rows]).argmax(axis=1) == labels[rows] for of in (run.classifier, learned)]
+        models = (run.classifier, learned)
+        hits = [model.logits(features[rows]).argmax(axis=1) == labels[rows] for model in models]
         scored = {"songs": name, "song": rows, "before": hits[0] * 1.0, "after": hits[1] * 1.0}
         parts.append(pd.DataFrame(scored))
     about = {name: getattr(run, name) for name in ("start", "order", "verified", "seed")}
     estimate = {"out of fold": 100 * (after.accuracy - before.accuracy)}
     actual = {part["songs"].iloc[0]: 100 * (part["after"] - part["before"]).mean() for part in parts}
-    told = {"refused": refused, "rounds": continued.rounds} | estimate | actual
-    return pd.concat(parts).assign(**about), about | told
+    outcome = {"refused": refused, "rounds": continued.rounds} | estimate | actual
+    return pd.concat(parts).assign(**about), about | outcome
 
 
 def _groups(songs: Songs, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

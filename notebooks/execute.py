@@ -1,6 +1,6 @@
-"""Executes notebooks in place: `python notebooks/execute.py [NOTEBOOK…]`.
+"""Execute notebooks in place: `python notebooks/execute.py [NOTEBOOK…]`.
 
-Nothing of the machine stays in the files: no paths, times, names or versions of kernels.
+The files contain nothing about the machine: no paths, times, or kernel names and versions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def execute(notebook: Path) -> nbformat.NotebookNode:
         record_timing=False,
         resources={"metadata": {"path": str(notebook.parent)}},
     )
-    # tqdm misses a package for a kind of progress bar that no notebook here has.
+    # tqdm warns about a missing package for a kind of progress bar that no notebook here has.
     client.execute(env=os.environ | {"PYTHONWARNINGS": "ignore:IProgress not found"})
     document.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -49,12 +49,12 @@ def execute(notebook: Path) -> nbformat.NotebookNode:
         cell.metadata = {}
         for output in cell.get("outputs", ()):
             if picture := output.get("data", {}).get("image/png"):
-                output.data["image/png"] = _smaller(picture)
+                output.data["image/png"] = _reduced(picture)
     return document
 
 
-def _smaller(picture: str) -> str:
-    """Return a PNG, in Base64, in 256 colours: a third of the size, and figures have no more."""
+def _reduced(picture: str) -> str:
+    """Return a PNG in Base64 with a palette of 256 colours, enough for figures; a third of the size."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
         dpi = image.info["dpi"]
@@ -63,7 +63,7 @@ def _smaller(picture: str) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Execute these notebooks, or all, and write them back."""
+    """Execute the given notebooks, or all, and write them back."""
     for notebook in [Path(name) for name in names] or [FOLDER / name for name in NOTEBOOKS]:
         document = execute(notebook)
         nbformat.validate(document)

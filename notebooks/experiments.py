@@ -1,8 +1,8 @@
 """Changes to the recipe, scored on songs by unseen artists.
 
-One booster stands in for the ensemble of four: it is a little worse, takes a fourth of the time, and gains
+One booster stands in for the ensemble of four: it is slightly worse, takes a quarter of the time, and gains
 from the same changes. Every score is a mean over seeds of folds and booster; every interval is a bootstrap
-over artists or pseudo-artists, because songs of one artist are right or wrong together.
+over artists or pseudo-artists, because predictions for songs of one artist are correlated.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _INTERVAL = (0.025, 0.975)
 
 
 def rebalanced(labelled_power: float, further_power: float) -> Weigh:
-    """Return weights in inverse proportion to a power of the number of a genre's songs, in either source."""
+    """Return weights in inverse proportion to a power of the number of a genre's songs in each source."""
 
-    def weights(of: Examples, parameters: Parameters) -> Floats:
+    def weights(examples: Examples, parameters: Parameters) -> Floats:
         parts = []
-        for part, power in ((of.labels, labelled_power), (of.further_labels, further_power)):
-            raw = np.bincount(part)[part] ** -float(power) if len(part) else np.empty(0)
-            parts.append(raw / raw.mean() if len(part) else raw)
+        for labels, power in ((examples.labels, labelled_power), (examples.further_labels, further_power)):
+            raw = np.bincount(labels)[labels] ** -float(power) if len(labels) else np.empty(0)
+            parts.append(raw / raw.mean() if len(labels) else raw)
         return np.concatenate([parts[0], parameters.further_weight * parts[1]])
 
     return weights
@@ -56,14 +56,14 @@ ROOT: Weigh = rebalanced(0.5, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Songs to score, and how they are kept from the songs trained on.
+    """Songs to score, and the folds that separate them from the training songs.
 
     Attributes:
-        name: in words.
-        further: whether further songs are scored, by their sound, rather than labelled ones.
-        labels: shape (n,), of the songs scored.
-        groups: shape (n,), the number of each song's artist or pseudo-artist.
-        folds: of these songs, four for each seed.
+        name: description of the folds.
+        further: whether further songs are scored, by their sound, instead of labelled ones.
+        labels: labels of the scored songs, shape (n,).
+        groups: the number of each song's artist or pseudo-artist, shape (n,).
+        folds: folds of these songs, four for each seed.
     """
 
     name: str
@@ -75,17 +75,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Change:
-    """A change to the first recipe; with its defaults, none.
+    """A change to the first recipe; the defaults change nothing.
 
     Attributes:
-        name: what is changed, in words.
-        parameters: of the recipe, over those given.
-        settings: of LightGBM, over the recipe's.
-        columns: positions of the features that are kept; None for all.
-        factors: shape (m,), what to multiply weights of further songs by; 0 leaves a song out.
-        further_labels: shape (m,), in place of those of the further songs, in training only.
-        weights: makes weights of all songs.
-        fit: trains something other than one booster.
+        name: description of the change.
+        parameters: parameters of the recipe to replace.
+        settings: settings of LightGBM to replace.
+        columns: positions of the features to use; None for all.
+        factors: factors of the weights of further songs, shape (m,); 0 removes a song.
+        further_labels: labels of the further songs to train with, shape (m,).
+        weights: returns the weights of all songs.
+        fit: trains a different predictor than one booster.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Change:
     def train(
         self, examples: Examples, further: npt.NDArray[np.intp], shipped: Parameters, seed: int
     ) -> Predictor:
-        """Train on labelled songs and on further songs at these positions."""
+        """Train on the labelled songs and the further songs at these positions."""
         parameters = shipped.model_copy(update=dict(self.parameters))
         if self.factors is not None:
             further = further[self.factors[further] > 0]
@@ -127,11 +127,11 @@ class Outcome:
     """The predictions of a change on a split.
 
     Attributes:
-        split: of the songs scored.
-        logits: shape (seeds, n, genres), out of fold.
-        temperature: fitted on them.
-        hits: shape (n,), the share of seeds in which the most probable genre is the song's.
-        losses: shape (n,), mean log-loss over seeds, at the temperature.
+        split: the songs scored.
+        logits: out-of-fold log-odds, shape (seeds, n, genres).
+        temperature: temperature fitted on these.
+        hits: share of seeds in which the most probable genre is the song's, shape (n,).
+        losses: mean log-loss over seeds at the temperature, shape (n,).
     """
 
     split: Split
@@ -171,13 +171,13 @@ def predict(
         for fold in folds
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # LightGBM releases the interpreter's lock
-        found = list(pool.map(_predict_fold, jobs, repeat(examples), repeat(shipped)))
+        predictions = list(pool.map(_predict_fold, jobs, repeat(examples), repeat(shipped)))
     outcomes: dict[str, dict[str, Outcome]] = {change.name: {} for change in changes}
     for change in changes:
         for split in splits:
             logits = np.empty((len(split.folds), len(split.labels), len(examples.genres)))
-            for (of, on, seed, (_, scored)), predicted in zip(jobs, found, strict=True):
-                if of is change and on is split:
+            for (job_change, job_split, seed, (_, scored)), predicted in zip(jobs, predictions, strict=True):
+                if job_change is change and job_split is split:
                     logits[seed, scored] = predicted
             outcomes[change.name][split.name] = Outcome.of(split, logits)
     return outcomes
@@ -200,25 +200,25 @@ def interval(values: Floats, groups: npt.NDArray[np.int64]) -> tuple[float, floa
 
 def scores(outcome: Outcome) -> dict[str, float]:
     """Return accuracy and log-loss of an outcome, each with its interval."""
-    found: dict[str, float] = {}
+    row: dict[str, float] = {}
     for name, values in (("accuracy", outcome.hits), ("log-loss", outcome.losses)):
         _, low, high = interval(values, outcome.split.groups)
-        found |= {name: float(values.mean()), f"{name} from": low, f"{name} to": high}
-    return found
+        row |= {name: float(values.mean()), f"{name} from": low, f"{name} to": high}
+    return row
 
 
 def compare(
     outcomes: Mapping[str, Mapping[str, Outcome]], shipped: str, splits: Sequence[str]
 ) -> pd.DataFrame:
-    """Return what each change gains over the shipped recipe, a row for each change and split.
+    """Return the gain of each change over the shipped recipe, a row for each change and split.
 
-    A gain is positive where the change is better, in log-loss, too. The same songs are compared, so that
-    whether they are easy does not count.
+    A gain is positive if the change is better, also in log-loss. Both are scored on the same songs, so that
+    easy or hard songs do not widen the intervals.
 
     Args:
-        outcomes: by name of the change, by name of the split.
-        shipped: the name of the recipe to compare with.
-        splits: names of those to compare on; a change that was not scored on one has no row for it.
+        outcomes: outcomes by name of the change and of the split.
+        shipped: name of the recipe to compare with.
+        splits: names of the splits; a change that was not scored on a split has no row for it.
     """
     rows = []
     for change, by_split in outcomes.items():
@@ -226,30 +226,22 @@ def compare(
             if split not in by_split or change == shipped:
                 continue
             outcome, base = by_split[split], outcomes[shipped][split]
-            row = {"change": change, "split": split} | {
-                "accuracy": outcome.hits.mean(),
-                "log-loss": outcome.losses.mean(),
-            }
-            for name, gains in (
-                ("accuracy", outcome.hits - base.hits),
-                ("log-loss", base.losses - outcome.losses),
-            ):
+            row = {"change": change, "split": split}
+            row |= {"accuracy": outcome.hits.mean(), "log-loss": outcome.losses.mean()}
+            gains_of = {"accuracy": outcome.hits - base.hits, "log-loss": base.losses - outcome.losses}
+            for name, gains in gains_of.items():
                 error, low, high = interval(gains, outcome.split.groups)
-                row |= {
-                    f"{name} gain": gains.mean(),
-                    f"{name} error": error,
-                    f"{name} low": low,
-                    f"{name} high": high,
-                }
+                row |= {f"{name} gain": gains.mean(), f"{name} error": error}
+                row |= {f"{name} low": low, f"{name} high": high}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def mislabelled(probabilities: Floats, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the genre that each song seems to have, shape (n,), by confident learning.
+    """Return each song's likely genre, shape (n,), by confident learning.
 
-    A song is counted as of another genre if its probability of that is at least the mean probability of
-    that genre among the songs labelled with it (Northcutt, Jiang, Chuang, JAIR 2021).
+    A song is assigned to another genre if its probability of that genre is at least the genre's mean
+    probability among the songs labelled with it (Northcutt, Jiang, Chuang, JAIR 2021).
 
     Args:
         probabilities: shape (n, genres), out of fold.
@@ -266,7 +258,7 @@ def one_against_rest(constrained: Mapping[int, int]) -> Fit:
     """Return a trainer of one binary booster for each genre.
 
     Args:
-        constrained: for genres, the feature that may only raise their score.
+        constrained: by genre, the feature that may only raise its score.
     """
 
     def fit(examples: Examples, parameters: Parameters, seed: int) -> Predictor:

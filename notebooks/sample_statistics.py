@@ -27,10 +27,10 @@ from ml.training.sample_data import QUANTILES, SampleStatistics
 
 FACTORS = 12
 
-LEFT_OUT = frozenset({"ass", "dick", "fuck", "fuckin", "pussi", "rape", "shit"})
+EXCLUDED_WORDS = frozenset({"ass", "dick", "fuck", "fuckin", "pussi", "rape", "shit"})
 """Words that synthetic songs must not contain."""
 
-RAREST_WORD = 4
+MIN_SONGS_OF_WORD = 4
 """Words in fewer songs are dropped: they would identify songs rather than genres."""
 
 
@@ -95,14 +95,15 @@ def _rounded(values: npt.NDArray[np.float64]) -> list[Any]:
 
 
 def _vocabulary(tag_lists: Iterable[Sequence[str]]) -> list[str]:
-    """Return the words of at least `RAREST_WORD` songs, in the order common to all songs."""
+    """Return the words of at least `MIN_SONGS_OF_WORD` songs, in the order common to all songs."""
     order: TopologicalSorter[str] = TopologicalSorter()
     songs: Counter[str] = Counter()
     for tags in tag_lists:
         songs.update(set(tags))
         for word, following in pairwise(tags):
             order.add(following, word)
-    return [word for word in order.static_order() if songs[word] >= RAREST_WORD and word not in LEFT_OUT]
+    frequent = (word for word in order.static_order() if songs[word] >= MIN_SONGS_OF_WORD)
+    return [word for word in frequent if word not in EXCLUDED_WORDS]
 
 
 if __name__ == "__main__":

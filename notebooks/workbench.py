@@ -71,7 +71,7 @@ def genre_colours(genres: Sequence[str]) -> dict[str, str]:
         "axes.titlesize": "medium",
     }
     pd.set_option("display.width", 120)
-    # Of light and dark pages, in this order.
+    # The first colour is that of the light theme.
     colours = re.findall(r"--genre-\d: light-dark\((#[0-9a-f]{6})", PALETTE.read_text(encoding="utf-8"))
     return {genre: colours[number % len(colours)] for number, genre in enumerate(genres)}
 
@@ -83,5 +83,5 @@ def recipe_parameters() -> Parameters:
 
 
 def seeds() -> int:
-    """Return how many seeds to score changes with: GENREGRAPH_NOTEBOOK_SEEDS, 2 by default."""
+    """Return the number of seeds to score changes with: GENREGRAPH_NOTEBOOK_SEEDS, 2 by default."""
     return int(os.environ.get("GENREGRAPH_NOTEBOOK_SEEDS", "2"))
