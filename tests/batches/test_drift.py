@@ -8,8 +8,7 @@ from tests.conftest import ExecuteSql, StartService
 from tests.support.batches import drift_of
 from tests.support.client import ApiClient
 from tests.support.metrics import scrape, value
-from tests.support.sample_songs import sample_rows, strange
-from tests.support.songs import song, song_csv, song_row
+from tests.support.songs import sample_rows, song, song_csv, song_row, strange
 from tests.support.waiting import finished
 
 

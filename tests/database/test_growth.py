@@ -8,7 +8,7 @@ from pathlib import Path
 from app.batches.worker import LOG_DAYS
 from app.settings import PREFIX, Settings
 from ml.songs.problems import MAX_PROBLEMS
-from tests.support.database_schema import look, tables
+from tests.support.databases import look, tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from app.database.migrate import alembic_config, current_revision, known_revisions, migrate
 from app.database.tables import Table, is_ours
-from tests.support.database_schema import look, tables
+from tests.support.databases import look, tables
 
 QUEUE = {"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
 

@@ -17,7 +17,7 @@ import pytest
 from app.http import servers
 from tests.conftest import StartService
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
-from tests.support.locks import locked
+from tests.support.databases import locked
 from tests.support.songs import song_csv, song_rows
 from tests.support.websocket import CREDENTIALS
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import StartService
 from tests.support.client import ApiClient
-from tests.support.locks import LOCKED_SECONDS, locked
+from tests.support.databases import LOCKED_SECONDS, locked
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send

@@ -1,4 +1,4 @@
-"""Databases for tests, reused: each is emptied after its test."""
+"""Databases for tests, reused: each is emptied after its test. Queries, locks and their tables."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
+from sqlalchemy import Connection, inspect
 
+from app.database.connect import Database
+from app.database.engine import connected
 from app.database.migrate import migrate
+from tests.support.waiting import DEADLINE_SECONDS
 
 Result = TypeVar("Result")
 
 TEMPLATE = "migrated_template"
+
+LOCKED_SECONDS = 60
+"""How long `locked` blocks statements at most."""
 
 # A copied database has the template's object identifiers, so this detects any change of the schema.
 SCHEMA = """
@@ -185,3 +193,39 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await connection.fetch(query)]
 
     return on(url, fetch)
+
+
+@contextmanager
+def locked(database_url: str, *tables: str) -> Iterator[None]:
+    """Block all statements on these tables."""
+    ready, done = Event(), Event()
+
+    async def hold() -> None:
+        connection = await asyncpg.connect(database_url)
+        async with connection.transaction():
+            for table in tables:
+                await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            ready.set()
+            await asyncio.to_thread(done.wait, LOCKED_SECONDS)
+        await connection.close()
+
+    thread = Thread(target=asyncio.run, args=(hold(),))
+    thread.start()
+    assert ready.wait(DEADLINE_SECONDS)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def look(database_url: str, inspection: Callable[[Connection], Result]) -> Result:
+    async def run() -> Result:
+        async with connected(Database(database_url)) as sessions, sessions.begin() as session:
+            return await (await session.connection()).run_sync(inspection)
+
+    return asyncio.run(run())
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}

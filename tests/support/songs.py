@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from ml.songs.contract import (
+    AUDIO_COLUMNS,
+    NUMBER_COLUMNS,
+    NUMBER_NAMES,
+    SONG_COLUMNS,
+    TAGS,
+    TITLE,
+    TRACK_ID,
+    Songs,
+)
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "songs.csv"
 
 _WORDS = (
     "love",
@@ -139,3 +152,14 @@ def song_file(track_ids: Iterable[int]) -> bytes:
     header, songs = _header_and_songs()
     lines = [b"%d,%b" % (track_id, song) for track_id, song in zip(track_ids, cycle(songs), strict=False)]
     return b"trackID," + header + b"".join(lines)
+
+
+def sample_rows(n: int) -> list[dict[str, str]]:
+    """Return sample songs without missing values; their audio features are within the training ranges."""
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if all(row.values())][:n]
+
+
+def strange(row: dict[str, str]) -> dict[str, str]:
+    """Return a song as from another feature extractor, outside the training ranges."""
+    return row | {column.name: "1e9" for column in AUDIO_COLUMNS}

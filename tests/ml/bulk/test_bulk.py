@@ -16,8 +16,7 @@ from tests.support.batches import drift_of
 from tests.support.bulk_files import manifest_of, songs_in, write_csv, write_parquet
 from tests.support.client import ApiClient
 from tests.support.command import run
-from tests.support.sample_songs import sample_rows, strange
-from tests.support.songs import song_csv, song_row, song_rows
+from tests.support.songs import sample_rows, song_csv, song_row, song_rows, strange
 
 SONGS = """
 query ($id: ID!) {

@@ -18,7 +18,7 @@ from ml.songs.problems import (
     SongFileProblemKind,
     SongFileReport,
 )
-from tests.support.song_file_strategies import FILE_KINDS, bounded, damaged_files, song_files
+from tests.support.song_files import FILE_KINDS, bounded, damaged_files, song_files
 from tests.support.songs import song_csv, song_row
 
 Songs = list[tuple[object, ...]]
