@@ -32,6 +32,8 @@ STEPS = 4
 
 _CLUSTERS_OF_GENRE = 4
 
+_FOLDS = f"{FOLDS} folds, no group in two of them"
+
 _UNKNOWN = 1e-6
 """Probability assumed for a genre unknown to the model, to avoid log(0)."""
 
@@ -85,7 +87,6 @@ def learn(
     probabilities_before = _probabilities(before, features, genres)
     _check_no_worse(probabilities_before, continued.probabilities, labels, np.isin(genres, before.genres))
     split = f"{len(labels)} verified songs in {len(np.unique(groups))} groups of similar ones; "
-    folds = f"{FOLDS} folds, no group in two of them"
     earlier = ensemble.manifest.learned
     learned = Learned(
         rows_per_genre=dict(sorted(Counter(names).items())),
@@ -95,18 +96,14 @@ def learn(
         base_genres=before.genres,
         base_temperature=before.classifier.temperature,
         before=score(probabilities_before, labels, genres, groups, split=split + "the model before"),
-        after=score(continued.probabilities, labels, genres, groups, split=split + folds),
+        after=score(continued.probabilities, labels, genres, groups, split=split + _FOLDS),
     )
     progress(3, STEPS, "write the model")
-    update = {
-        "genres": genres,
-        "temperature": continued.classifier.temperature,
-        "verified_until": verified.until,
-        "learned": learned,
-    }
-    boosters = continued.classifier.boosters
-    contents = encode_model(ensemble.extractor, boosters, ensemble.training_ranges, ensemble.medians)
-    manifest = write_model(ensemble.manifest.model_copy(update=update), contents, out)
+    new = continued.classifier
+    contents = encode_model(ensemble.extractor, new.boosters, ensemble.training_ranges, ensemble.medians)
+    update = {"genres": genres, "temperature": new.temperature, "learned": learned}
+    manifest = ensemble.manifest.model_copy(update=update | {"verified_until": verified.until})
+    manifest = write_model(manifest, contents, out)
     progress(STEPS, STEPS, "done")
     return LearningReport(manifest, learned, left_out)
 

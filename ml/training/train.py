@@ -130,11 +130,10 @@ def train(
         progress(5, STEPS, "train the model")
         boosters = fit(loaded.examples, parameters).boosters
     progress(6, STEPS, "write the model")
-    all_features = np.vstack([loaded.examples.features, loaded.examples.further_features])
     contents = encode_model(
         loaded.extractor,
         boosters,
-        TrainingRanges.of(all_features),
+        TrainingRanges.of(np.vstack([loaded.examples.features, loaded.examples.further_features])),
         pd.DataFrame(loaded.examples.features).median().to_numpy(np.float32),
     )
     manifest = Manifest(
