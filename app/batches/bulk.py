@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.batches.classifier import SONGS
 from app.batches.pipeline import BatchOptions, BatchTransaction, Storage, new_batch
 from app.batches.song_parts import SongPart, pack_to_stage
-from app.catalogue.songs import register_model
+from app.catalogue.songs import SongRepository
 from app.database.connect import Database
 from app.database.engine import connected
 from app.database.errors import DATABASE_ERRORS, is_outage, reason
@@ -92,7 +92,7 @@ class BulkStore:
         options, version = BatchOptions(min_confidence=min_confidence), self._manifest.model_version
         async with connected(self._database) as sessions:
             async with sessions.begin() as session:
-                await register_model(session, self._manifest)
+                await SongRepository(session).register_model(self._manifest)
             async with sessions.begin() as session:
                 batch = new_batch(options, version, CLIENT_ID, file_name=_name(run))
                 transaction = await BatchTransaction(session, batch, self._storage).open()

@@ -11,10 +11,9 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from sqlalchemy import delete, exists, insert, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.database.engine import SessionFactory, driver_connection
+from app.database.engine import Repository, SessionFactory
 from app.database.tables import BatchRow, BatchStatus, BatchUploadPartRow, BatchUploadRow
 from app.observability.collectors import Refresh, refresher
 from app.observability.metrics import Metrics, WaitingWork
@@ -58,11 +57,8 @@ class UploadBusyError(Exception):
     """Another transaction held the lock on an upload for too long."""
 
 
-class UploadRepository:
-    """Reads and writes stored files in the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+class UploadRepository(Repository):
+    """Reads and writes stored files."""
 
     async def batch_of(self, join_key: str) -> BatchRow | None:
         """Return the unfinished batch with this key."""
@@ -137,16 +133,13 @@ class UploadRepository:
         return (await self._session.scalars(query)).all()
 
 
-class QueueRepository:
+class QueueRepository(Repository):
     """Writes to pgqueuer's tables."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
 
     async def add(self, batch_id: uuid.UUID) -> None:
         """Queue a batch unless it is already queued."""
         key = str(batch_id)
-        queries = Queries(AsyncpgDriver(await driver_connection(self._session)))
+        queries = Queries(AsyncpgDriver(await self._driver()))
         await queries.enqueue(CLASSIFY_BATCH, key.encode(), dedupe_key=key, on_conflict="skip")
 
     async def waiting(self) -> WaitingWork:

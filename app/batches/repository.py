@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, literal_column, select, text, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.batches.song_parts import PackedPart
 from app.catalogue.paging import Page, decode_cursor, encode_cursor
+from app.database.engine import Repository
 from app.database.tables import BatchProblemRow, BatchResultPartRow, BatchRow, BatchUploadRow
 from ml.songs.problems import SongFileProblem
 
@@ -43,11 +43,8 @@ def _utc_time(text: str) -> datetime:
     return moment
 
 
-class BatchRepository:
-    """Reads and writes batches in the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+class BatchRepository(Repository):
+    """Reads and writes batches."""
 
     async def add(self, *rows: BatchRow | BatchUploadRow) -> None:
         """Insert a batch, perhaps with its upload; later changes are written when the transaction commits."""
@@ -118,11 +115,8 @@ class BatchRepository:
         return (await self._session.scalars(query)).all()
 
 
-class ResultRepository:
-    """Reads and writes results in the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+class ResultRepository(Repository):
+    """Reads and writes results."""
 
     async def add(self, batch_id: uuid.UUID, packed: PackedPart) -> None:
         """Insert a part, with its features if its songs are staged later."""

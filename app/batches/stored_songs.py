@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.classifier import CHUNK_ROWS, SongClassifier
 from app.batches.song_parts import CatalogueSongs, SongPart
 from app.catalogue.repository import StoredSong
-from app.database.engine import SessionFactory, reading
+from app.database.engine import Repository, SessionFactory, reading
 from ml.model.explanation import Explanations, FeatureContribution, explain
 from ml.songs.contract import NUMBER_COLUMNS, Songs
 from ml.songs.problems import SongFileReport
@@ -83,11 +82,8 @@ class VerifiedRows:
     without_features: int
 
 
-class StoredSongsRepository:
-    """Reads stored songs with their features in the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+class StoredSongsRepository(Repository):
+    """Reads stored songs with their features."""
 
     async def count(self, selection: Selection) -> int:
         """Return the number of selected songs that have stored features."""

@@ -11,7 +11,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO
@@ -85,26 +85,24 @@ class HandedOverError(Exception):
     """This worker is stopping; another one may resume the batch."""
 
 
+@dataclass(eq=False)
 class Worker:
-    """Processes background batches, and cleans up periodically, until it is stopped."""
+    """Processes background batches, and cleans up periodically, until it is stopped.
 
-    def __init__(  # noqa: PLR0913, PLR0917 - its dependencies
-        self,
-        settings: Settings,
-        database: Database,
-        sessions: SessionFactory,
-        classifier: SongClassifier,
-        metrics: Metrics,
-        tracing: Tracing,
-    ) -> None:
-        """Create the worker; it keeps its own connection to `database` for notifications."""
-        self._settings = settings
-        self._database = database
-        self._sessions = sessions
-        self._classifier = classifier
-        self._metrics = metrics
-        self._claims = Claims(sessions, metrics, model_version=classifier.model_version)
-        self._storage = Storage.of(settings, classifier.ensemble.genres)
+    It keeps its own connection to `database` for notifications.
+    """
+
+    settings: Settings
+    database: Database
+    sessions: SessionFactory
+    classifier: SongClassifier
+    metrics: Metrics
+    tracing: InitVar[Tracing]
+
+    def __post_init__(self, tracing: Tracing) -> None:
+        """Prepare to run."""
+        self._claims = Claims(self.sessions, self.metrics, self.classifier.model_version)
+        self._storage = Storage.of(self.settings, self.classifier.ensemble.genres)
         self._handler = tracing.jobs(
             self._process,
             attributes=lambda job: {"genregraph.batch_id": str(batch_of_job(job.payload))},
@@ -139,11 +137,11 @@ class Worker:
                     await asyncio.wait_for(self._stopping.wait(), RECONNECT_SECONDS)
 
     async def _work(self) -> None:
-        connection = await self._database.connect(application_name=WORKER_APPLICATION)
+        connection = await self.database.connect(application_name=WORKER_APPLICATION)
         cleanup: asyncio.Task[None] | None = None
         try:
             queries = Queries(AsyncpgDriver(connection))
-            manager = _OneByOne(queries, concurrency=self._settings.worker_concurrency)
+            manager = _OneByOne(queries, concurrency=self.settings.worker_concurrency)
             manager.entrypoint(CLASSIFY_BATCH)(self._handler)
             connection.add_termination_listener(lambda _: manager.shutdown.set())
             self._manager = manager
@@ -205,7 +203,7 @@ class Worker:
         """
         source = await self._source(work)
         encode = partial(pack_to_keep, keeps_features=self._storage.keeps_features)
-        chunks = self._classifier.classify_all(source, encode, first_ordinal=work.upload.songs_staged)
+        chunks = self.classifier.classify_all(source, encode, first_ordinal=work.upload.songs_staged)
         async with aclosing(chunks):
             async for chunk in chunks:
                 work.drift.update(chunk.drift)
@@ -217,8 +215,8 @@ class Worker:
     async def _source(self, work: Work) -> SongFile | StoredSongs:
         batch, upload, state = work.batch, work.upload, work.state
         if isinstance(state, ReadSongs):
-            return StoredSongs(self._sessions, Selection(**batch.selection or {}), state)
-        file = await self._classifier.run(
+            return StoredSongs(self.sessions, Selection(**batch.selection or {}), state)
+        file = await self.classifier.run(
             self._open, batch.id, state.position.offset, asyncio.get_running_loop()
         )
         return SongFile(
@@ -244,15 +242,15 @@ class Worker:
 
         async def next_part() -> tuple[SongPart, bytes] | None:
             nonlocal ordinal
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 rows = await ResultRepository(session).parts_after(
                     work.batch.id, ordinal, 1, with_features=True
                 )
             if not rows:
                 return None
             ordinal = rows[0].first_ordinal
-            part = await self._classifier.run(unpack_answers, rows[0].songs, ordinal)
-            return part, await self._classifier.run(rows_to_stage, part, rows[0].features)
+            part = await self.classifier.run(unpack_answers, rows[0].songs, ordinal)
+            return part, await self.classifier.run(rows_to_stage, part, rows[0].features)
 
         async with self._claims.owned(work) as (session, _, batch), aclosing(read_ahead(next_part)) as parts:
             transaction = await BatchTransaction(session, batch, self._storage).open()
@@ -262,11 +260,11 @@ class Worker:
             await transaction.finish(report)
             await ResultRepository(session).drop_features(batch.id)
             await UploadRepository(session).remove(batch.id)
-        record_end(batch, self._metrics)
+        record_end(batch, self.metrics)
 
     def _open(self, batch_id: uuid.UUID, offset: int, loop: asyncio.AbstractEventLoop) -> BinaryIO:
         async def read(position: int) -> bytes | None:
-            async with self._sessions() as session:
+            async with self.sessions() as session:
                 return await UploadRepository(session).part(batch_id, position)
 
         return open_stored(
@@ -284,14 +282,14 @@ class Worker:
     async def _clean_up(self) -> None:
         """Delete expired data, and requeue unfinished batches that have no job; any worker may do that."""
         await self._claims.release_interrupted()
-        now, days = datetime.now(UTC), self._settings.batch_retention_days
-        async with self._sessions.begin() as session:
+        now, days = datetime.now(UTC), self.settings.batch_retention_days
+        async with self.sessions.begin() as session:
             await ResultRepository(session).remove_expired(now)
             if days is not None:
                 await BatchRepository(session).remove_finished_before(now - timedelta(days=days))
-        async with self._sessions.begin() as session:
+        async with self.sessions.begin() as session:
             uploads, queue = UploadRepository(session), QueueRepository(session)
-            await uploads.remove_finished_before(now - timedelta(hours=self._settings.retention_hours))
+            await uploads.remove_finished_before(now - timedelta(hours=self.settings.retention_hours))
             for batch_id in await uploads.without_job():
                 log.warning("requeued a batch that had no job", batch_id=str(batch_id))
                 await queue.add(batch_id)

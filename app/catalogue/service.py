@@ -13,7 +13,7 @@ import structlog
 from app.catalogue.errors import InvalidArgumentError, UnknownGenreError
 from app.catalogue.paging import Page, check_page_size
 from app.catalogue.repository import CatalogueRepository, SongFilter, SongOrder, StoredSong
-from app.catalogue.songs import register_model
+from app.catalogue.songs import SongRepository
 from app.database.engine import Fetch, SessionFactory
 from app.database.errors import is_outage, reason
 from ml.model.manifest import Manifest
@@ -147,7 +147,7 @@ async def model_registered(sessions: SessionFactory, manifest: Manifest) -> Asyn
         """Register the model; return the error if the database is unavailable."""
         try:
             async with sessions.begin() as session:
-                await register_model(session, manifest)
+                await SongRepository(session).register_model(manifest)
         except Exception as error:
             if not is_outage(error):
                 raise

@@ -9,10 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import CursorResult, func, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalogue.repository import CatalogueRepository
-from app.database.engine import driver_connection
+from app.database.engine import Repository
 from app.database.tables import BatchRow, ModelRow
 from ml.model.manifest import Manifest
 
@@ -105,24 +104,17 @@ _REMOVED = {
 }
 
 
-async def register_model(session: AsyncSession, manifest: Manifest) -> None:
-    """Store the model that batches refer to, unless its version is already stored."""
-    await session.execute(
-        insert(ModelRow)
-        .values(version=manifest.model_version, manifest=manifest.to_json(), registered_at=func.now())
-        .on_conflict_do_nothing()
-    )
+class SongRepository(Repository):
+    """Writes songs and the models that classified them."""
 
-
-class SongRepository:
-    """Writes songs in the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+    async def register_model(self, manifest: Manifest) -> None:
+        """Store a model to which batches refer, unless its version is already stored."""
+        row = {"version": manifest.model_version, "manifest": manifest.to_json(), "registered_at": func.now()}
+        await self._session.execute(insert(ModelRow).values(row).on_conflict_do_nothing())
 
     async def catalogue(self) -> CatalogueRepository:
         """Return the catalogue as seen by this transaction."""
-        return CatalogueRepository((await driver_connection(self._session)).fetch)
+        return CatalogueRepository((await self._driver()).fetch)
 
     async def open_stage(self) -> None:
         """Create the temporary staging table; it is dropped at the end of the transaction."""
@@ -130,7 +122,7 @@ class SongRepository:
 
     async def stage(self, columns: Sequence[str], rows: bytes) -> None:
         """Add songs to the staging table: rows in PostgreSQL's binary COPY format, with these columns."""
-        driver = await driver_connection(self._session)
+        driver = await self._driver()
         await driver.copy_to_table("staged_songs", source=io.BytesIO(rows), columns=columns, format="binary")
 
     async def exclude(self, ordinals: Sequence[int]) -> None:

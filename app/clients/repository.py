@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.database.engine import Repository
 from app.database.tables import ClientRow, ClientSecretRow
 
 
-class ClientRepository:
-    """Reads and writes clients in the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+class ClientRepository(Repository):
+    """Reads and writes clients."""
 
     async def add(self, row: ClientRow | ClientSecretRow) -> None:
         """Insert a client or a secret."""

@@ -91,9 +91,15 @@ def create_session_factory(engine: AsyncEngine) -> SessionFactory:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
-    """Return the asyncpg connection of a session's transaction."""
-    return (await (await session.connection()).get_raw_connection()).driver_connection
+class Repository:
+    """Base class of the SQL that reads and writes in a session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def _driver(self) -> asyncpg.Connection:
+        """Return the asyncpg connection of the transaction."""
+        return (await (await self._session.connection()).get_raw_connection()).driver_connection
 
 
 @asynccontextmanager
