@@ -78,10 +78,7 @@ class Answers:
         self._bytes = 0
 
     async def of(
-        self,
-        document: Document,
-        context: ExecutionContext,
-        execute: Callable[[], Awaitable[ExecutionResult]],
+        self, document: Document, context: ExecutionContext, execute: Callable[[], Awaitable[ExecutionResult]]
     ) -> ExecutionResult:
         """Return the answer to a valid operation: the cached one if current, otherwise by `execute`."""
         key = self._key(document, context)

@@ -32,8 +32,7 @@ DEFAULT_BATCHES = 20
 First = Annotated[int | None, argument(f"The maximum number to return, from 0 to {MAX_PAGE_SIZE:,}.")]
 
 After = Annotated[
-    str | None,
-    argument("Return items after this cursor: `pageInfo.endCursor` of the previous page."),
+    str | None, argument("Return items after this cursor: `pageInfo.endCursor` of the previous page.")
 ]
 BatchId = Annotated[relay.GlobalID, argument("`Batch.id`.")]
 

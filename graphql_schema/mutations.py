@@ -109,27 +109,17 @@ class Mutation:
             "unchanged. Admins can cancel the batches of all clients."
         )
     )
-    async def cancel_batch(
-        self,
-        info: Info,
-        id: BatchId,
-    ) -> Batch:
+    async def cancel_batch(self, info: Info, id: BatchId) -> Batch:
         require(Role.WRITER, info)
         row = await info.context.batches.cancel(batch_uuid("id", id), info.context.caller)
         info.context.reset_loaders()
         return Batch.of(row)
 
     @strawberry.mutation(description="Classify songs sent as JSON and store the results, all or nothing.")
-    async def classify_songs(
-        self,
-        info: Info,
-        input: SongsToClassify,
-    ) -> ClassifySongsResult:
+    async def classify_songs(self, info: Info, input: SongsToClassify) -> ClassifySongsResult:
         require(Role.WRITER, info)
         classified = await info.context.classification.classify_songs(
-            input.to_records(),
-            options=batch_options("input", input),
-            client_id=info.context.client_id,
+            input.to_records(), options=batch_options("input", input), client_id=info.context.client_id
         )
         notes.get().rows = classified.batch.rows_uploaded
         info.context.reset_loaders()

@@ -166,20 +166,14 @@ class Query:
 
     @field(description="The stored song with this track ID, or null.")
     async def song(
-        self,
-        info: Info,
-        track_id: Annotated[strawberry.ID, argument("The track ID, as uploaded.")],
+        self, info: Info, track_id: Annotated[strawberry.ID, argument("The track ID, as uploaded.")]
     ) -> Song | None:
         if not (track_id.isascii() and track_id.isdecimal()):
             raise InvalidArgumentError("trackId", "must be a whole number, 0 or more")
         return await Song.find(track_id, info)
 
     @field(description="Classify songs sent as JSON without storing anything.")
-    async def predict_songs(
-        self,
-        info: Info,
-        input: SongsToClassify,
-    ) -> PredictSongsResult:
+    async def predict_songs(self, info: Info, input: SongsToClassify) -> PredictSongsResult:
         options = batch_options("input", input)
         predicted = await info.context.classification.predict(input.to_records(), options)
         notes.get().rows = predicted.report.rows
@@ -187,9 +181,7 @@ class Query:
 
     @field(description="One of your batches by ID, or null. Admins see the batches of all clients.")
     async def batch(
-        self,
-        info: Info,
-        id: Annotated[relay.GlobalID, argument("The `id` of a `Batch`.")],
+        self, info: Info, id: Annotated[relay.GlobalID, argument("The `id` of a `Batch`.")]
     ) -> Batch | None:
         return await Batch.find(str(batch_uuid("id", id)), info)
 
@@ -209,9 +201,7 @@ class Query:
 
     @field(description="Any object by its global ID, or null.")
     async def node(
-        self,
-        info: Info,
-        id: Annotated[relay.GlobalID, argument("The `id` of a `Song` or `Batch`.")],
+        self, info: Info, id: Annotated[relay.GlobalID, argument("The `id` of a `Song` or `Batch`.")]
     ) -> relay.Node | None:
         # Not Strawberry's relay.node(): its field cannot be part of two schemas.
         for node_type in (Song, Batch):
@@ -225,11 +215,7 @@ class Subscription:
     @strawberry.subscription(
         description="Progress of one of your batches, at most once a second. Completes when the batch ends."
     )
-    async def batch_progress(
-        self,
-        info: Info,
-        id: BatchId,
-    ) -> AsyncGenerator[Batch, None]:
+    async def batch_progress(self, info: Info, id: BatchId) -> AsyncGenerator[Batch, None]:
         rows_of = info.context.following.follow(batch_uuid("id", id), info.context.caller)
         async with aclosing(rows_of) as rows:
             async for row in rows:

@@ -16,11 +16,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 FOLDER = Path(__file__).parent
-NOTEBOOKS = (
-    "exploratory_data_analysis.ipynb",
-    "tuning_lightgbm.ipynb",
-    "learning_from_corrections.ipynb",
-)
+NOTEBOOKS = ("exploratory_data_analysis.ipynb", "tuning_lightgbm.ipynb", "learning_from_corrections.ipynb")
 CELL_TIMEOUT = 1_800
 """Seconds."""
 

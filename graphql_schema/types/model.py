@@ -45,7 +45,7 @@ class Model:
     macro_f1: float = field(description="The macro-averaged F1 score in random 4-fold cross-validation.")
     grouped_accuracy: float = field(description="The accuracy in artist-grouped 4-fold cross-validation.")
     grouped_macro_f1: float = field(
-        description="The macro-averaged F1 score in artist-grouped 4-fold cross-validation.",
+        description="The macro-averaged F1 score in artist-grouped 4-fold cross-validation."
     )
     large_groups_accuracy: float | None = field(
         description=(
@@ -54,7 +54,7 @@ class Model:
         )
     )
     large_groups_macro_f1: float | None = field(
-        description="The macro-averaged F1 score in folds of larger groups; null likewise.",
+        description="The macro-averaged F1 score in folds of larger groups; null likewise."
     )
     grouped_calibration_error: float = field(
         description=(

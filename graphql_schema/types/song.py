@@ -136,8 +136,7 @@ class Song(relay.Node):
     predicted_genre: Genre = kept("most_likely_genre", "The most likely genre.")
     confidence: float = kept("row.confidence", "The probability of `predictedGenre`, from 0 to 1.")
     confident: bool = kept(
-        "row.confident",
-        "Whether the confidence reaches the `minConfidence` used for classification.",
+        "row.confident", "Whether the confidence reaches the `minConfidence` used for classification."
     )
     model_version: str = kept("row.model_version", "The version of the model used.")
     classified_at: datetime = kept("row.classified_at", "When the song was last classified.")

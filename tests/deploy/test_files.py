@@ -101,7 +101,7 @@ def test_every_kubernetes_resource_is_valid(environment: str, checkout: Path) ->
     run(tool(CHECKS / ".venv/bin/kubernetes-validate"), "--strict", str(manifest))
     # then
     assert {resource["kind"] for resource in resources} >= {
-        *("Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Job"),
+        *("Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Job")
     }
     named = of_kind(resources, "Deployment")
     assert named.keys() == {"genregraph-api", "genregraph-worker"}

@@ -86,9 +86,7 @@ def samples(prometheus: httpx.Client, expression: str) -> list[dict[str, Any]]:
     return result
 
 
-def test_prometheus_scrapes_with_credentials_and_evaluates_every_query(
-    prometheus: httpx.Client,
-) -> None:
+def test_prometheus_scrapes_with_credentials_and_evaluates_every_query(prometheus: httpx.Client) -> None:
     # given at least two scrapes, so that there are rates
     eventually(
         lambda: bool(samples(prometheus, "rate(genregraph_song_confidence_count[1m])")),

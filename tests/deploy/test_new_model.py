@@ -84,8 +84,7 @@ def of_another_program(model: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("command", "spoil"),
-    [("worker", cut_short), ("serve", of_another_format), ("serve", of_another_program)],
+    ("command", "spoil"), [("worker", cut_short), ("serve", of_another_format), ("serve", of_another_program)]
 )
 def test_an_invalid_model_ends_the_start_with_one_line(
     database_url: str, folder: Path, command: str, spoil: Callable[[Path], str]

@@ -216,9 +216,7 @@ def mostly(plain: st.SearchStrategy[Any], one_in: int = 40) -> st.SearchStrategy
 
 names = st.sampled_from(["", "a", "odd", "É", '"'])
 labels = st.builds(
-    lambda text, size: Label(text=text, size=size),
-    mostly(names),
-    mostly(st.none() | st.integers(-3, 3)),
+    lambda text, size: Label(text=text, size=size), mostly(names), mostly(st.none() | st.integers(-3, 3))
 )
 people = st.builds(
     lambda name, age, label: Person(name=name, age=age, label=label),
@@ -415,7 +413,7 @@ async def close(value: Any) -> None:
         HealthCheck.too_slow,
         HealthCheck.data_too_large,
         HealthCheck.function_scoped_fixture,
-    ],
+    ]
 )
 @given(documents(), roots, st.fixed_dictionaries({}, optional={"yes": st.booleans(), "no": st.booleans()}))
 def test_every_answer_equals_that_of_the_standard_executor(

@@ -27,7 +27,7 @@ LEFT_OUT = {
         "No lyrics_genre.csv here: what concerns lexical scores is left out.",
     ],
     "# Learning from corrections": [
-        "No msd_subset.csv here: the model that never saw a labelled song is left out.",
+        "No msd_subset.csv here: the model that never saw a labelled song is left out."
     ],
 }
 """The messages about skipped parts, by title."""
