@@ -130,12 +130,12 @@ def uv_environment(pip: dict[str, str]) -> dict[str, str]:
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_PYTHON_DOWNLOADS": "never",
     }
-    given = {name: value for name, value in variables.items() if value and not os.environ.get(name)}
+    chosen = {name: value for name, value in variables.items() if value and not os.environ.get(name)}
     if cert := pip.get("cert"):
-        given["SSL_CERT_DIR" if Path(cert).is_dir() else "SSL_CERT_FILE"] = cert
+        chosen["SSL_CERT_DIR" if Path(cert).is_dir() else "SSL_CERT_FILE"] = cert
     if proxy := pip.get("proxy"):
-        given.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), proxy))
-    return given
+        chosen.update(dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), proxy))
+    return chosen
 
 
 def existing(places: str) -> list[str]:

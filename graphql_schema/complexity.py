@@ -172,16 +172,16 @@ class _Costs:
         return cost + self.of(node.selection_set, below, size)
 
     def _first(self, node: FieldNode, field: GraphQLField) -> int:
-        given = self._argument(node, "first")
-        first = field.args["first"].default_value if given in (None, Undefined) else given
+        value = self._argument(node, "first")
+        first = field.args["first"].default_value if value in (None, Undefined) else value
         # Invalid numbers are rejected later; until then they count as the maximum.
         in_range = isinstance(first, int | float) and 0 <= first <= MAX_PAGE_SIZE
         return int(first) if in_range else MAX_PAGE_SIZE
 
     def _song_count(self, node: FieldNode) -> int:
         """Return the number of songs in a field's `input`, and therefore in its result; 1 without `input`."""
-        given = self._argument(node, "input")
-        songs = given.get("songs") if isinstance(given, Mapping) else given
+        value = self._argument(node, "input")
+        songs = value.get("songs") if isinstance(value, Mapping) else value
         return len(songs) if isinstance(songs, list) else 1
 
     def _argument(self, node: FieldNode, name: str) -> Any:

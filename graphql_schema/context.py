@@ -1,4 +1,4 @@
-"""The context of resolvers: services, the caller, data loaders, and what is noted about the operation."""
+"""The context of resolvers: services, the caller, data loaders, and notes about the operation."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Context:
 
 @dataclass
 class Notes:
-    """What is noted about an operation until it is logged and counted.
+    """Notes about an operation, for its log line and metrics.
 
     Attributes:
         document: None until it is parsed.

@@ -33,7 +33,7 @@ _DATABASE_CODES: Sequence[tuple[Callable[[BaseException], bool], Code]] = (
 _MAX_NAME_LENGTH = 40
 
 _NO_GLOBAL_ID = "Value cannot represent a GlobalID"
-"""The start of Strawberry's message, which repeats all of the value and does not say what is needed."""
+"""The start of Strawberry's message, which repeats the entire value and does not say what is required."""
 
 _SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
 

@@ -185,7 +185,7 @@ def track_id_of(argument: str, text: str) -> int:
 
 
 def checked_first(first: int | None, default: int, maximum: int) -> int:
-    """Return how many items of a list without cursors to return.
+    """Return the number of items to return of a list without cursors.
 
     Raises:
         InvalidArgumentError: it is out of range.

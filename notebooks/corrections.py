@@ -133,12 +133,12 @@ def over_random(scored: pd.DataFrame, groups: npt.NDArray[np.int64]) -> pd.DataF
     return pd.DataFrame(rows, columns=["start", "songs", "verified", "gain", "low", "high"])
 
 
-def draw(found: pd.DataFrame, songs: str) -> Figure:
+def draw(gains: pd.DataFrame, songs: str) -> Figure:
     """Draw the gain over the number of verified songs, a panel for each start."""
-    starts = [start for start in (SOUND, HALF) if start in set(found["start"])]
+    starts = [start for start in (SOUND, HALF) if start in set(gains["start"])]
     figure, axes = plt.subplots(1, len(starts), figsize=(4.6 * len(starts), 2.9), sharey=True, squeeze=False)
     for start, panel in zip(starts, axes[0], strict=True):
-        part = found[(found["start"] == start) & (found["songs"] == songs)]
+        part = gains[(gains["start"] == start) & (gains["songs"] == songs)]
         for shift, (order, line) in zip((-1.5, 1.5), part.groupby("order"), strict=True):
             panel.errorbar(
                 line["verified"] + shift,

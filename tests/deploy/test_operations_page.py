@@ -335,10 +335,10 @@ def set_up_host(operator: Operator) -> list[str]:
     return rest
 
 
-def in_shells(operator: Operator, given: Sequence[str], shells: str) -> str:
+def in_shells(operator: Operator, shell_blocks: Sequence[str], shells: str) -> str:
     if shells == "one shell":
-        return operator.run("\n".join(given))
-    return "".join(operator.run(block) for block in given)
+        return operator.run("\n".join(shell_blocks))
+    return "".join(operator.run(block) for block in shell_blocks)
 
 
 def secret(operator: Operator) -> str:

@@ -127,8 +127,8 @@ def port() -> int:
 
 @pytest.fixture
 def replicas(database_url: str, port: int) -> tuple[Replica, ...]:
-    given = {"worker_concurrency": "0", "max_sync_rows": "1000", "shutdown_delay_seconds": "1"}
-    return tuple(replica(database_url, address, port, **given) for address in ADDRESSES)
+    settings = {"worker_concurrency": "0", "max_sync_rows": "1000", "shutdown_delay_seconds": "1"}
+    return tuple(replica(database_url, address, port, **settings) for address in ADDRESSES)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def asked_all_the_while(urls: list[str]) -> Iterator[None]:
+def concurrent_queries(urls: list[str]) -> Iterator[None]:
     """Send the queries of the writers concurrently, so that answers are cached at any moment."""
     stopping = threading.Event()
 
@@ -82,7 +82,7 @@ def test_a_cached_answer_is_never_older_than_a_committed_write(
     while len(urls) < 2:
         urls.append(start_service().url)
     # when two processes write, each of which knows all songs of its genre
-    with asked_all_the_while(urls):
+    with concurrent_queries(urls):
         writing = [
             processes.submit(write, database_url, urls, genre, plan) for genre, plan in enumerate(plans)
         ]
@@ -96,7 +96,7 @@ def urls() -> list[str]:
     return []
 
 
-GENRES_ASKED = "{ genres { name songCount } }"
+GENRES_QUERY = "{ genres { name songCount } }"
 
 
 def test_an_answer_is_cached_from_the_second_request_until_a_write(
@@ -110,9 +110,9 @@ def test_an_answer_is_cached_from_the_second_request_until_a_write(
         return api.execute(query), list(statements)
 
     # when it is repeated
-    first, read = sent(GENRES_ASKED)
-    second, read_again = sent(GENRES_ASKED)
-    third, compared = sent(GENRES_ASKED)
+    first, read = sent(GENRES_QUERY)
+    second, read_again = sent(GENRES_QUERY)
+    third, compared = sent(GENRES_QUERY)
     # then
     assert first == second == third
     assert VERSION not in read
@@ -120,11 +120,11 @@ def test_an_answer_is_cached_from_the_second_request_until_a_write(
     assert compared == [VERSION]
     # when something is written
     api.classify(song_csv(song_rows(30)))
-    changed, read_anew = sent(GENRES_ASKED)
+    changed, read_after = sent(GENRES_QUERY)
     # then
     assert changed != first
-    assert read_anew == [VERSION, *read]
-    assert sent(GENRES_ASKED) == (changed, [VERSION])
+    assert read_after == [VERSION, *read]
+    assert sent(GENRES_QUERY) == (changed, [VERSION])
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,17 @@ def test_only_answers_of_shared_data_are_cached(api: ApiClient, statements: list
 def test_fields_of_shared_types_are_shared_unless_listed() -> None:
     # given all fields and arguments of the types that can be shared
     types = build_schema()._schema.type_map  # noqa: SLF001 - there is no public accessor
-    found = set()
+    coordinates = set()
     for name in {coordinate.partition(".")[0] for coordinate in SHARED} - {"Query"}:
         type_ = types[name]
         assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         for field, definition in type_.fields.items():
-            found |= {f"{name}.{field}", *(f"{name}.{field}({argument}:)" for argument in definition.args)}
+            coordinates |= {
+                f"{name}.{field}",
+                *(f"{name}.{field}({argument}:)" for argument in definition.args),
+            }
     # then the others depend on more than songs, counts and models
-    assert found - SHARED == {
+    assert coordinates - SHARED == {
         "Song.batch",
         "Song.verification",
         "Song.explanation",
@@ -191,13 +194,13 @@ def test_the_cache_is_bounded_and_evicts_the_oldest(
     # given a cached answer
     api = start_service(answer_cache_bytes=size)
     for _ in range(3):
-        api.execute(GENRES_ASKED)
+        api.execute(GENRES_QUERY)
     # when others are added
     for number in range(20):
         api.execute("query ($n: Int) { songs(first: $n) { totalCount } }", n=number)
     # then it is still cached if there is space
     statements.clear()
-    api.execute(GENRES_ASKED)
+    api.execute(GENRES_QUERY)
     assert ["VERSION" if statement == VERSION else "SELECT" for statement in statements] == again
 
 
@@ -205,13 +208,13 @@ def test_a_cached_answer_is_authenticated_limited_logged_and_counted(start_servi
     # given
     api = start_service()
     for _ in range(4):
-        api.execute(GENRES_ASKED)
+        api.execute(GENRES_QUERY)
     # then it is counted
     counted = 'genregraph_operations_total{field="genres",outcome="ok",type="query"} 4.0'
     assert counted in api.http.get("/metrics").text
     # and requires credentials
-    with ApiClient(api.url, "test", "wrong") as stranger:
-        assert stranger.post(GENRES_ASKED).status_code == 401
+    with ApiClient(api.url, "test", "wrong") as unknown:
+        assert unknown.post(GENRES_QUERY).status_code == 401
 
 
 def test_concurrent_requests_share_one_read_of_the_version() -> None:

@@ -149,11 +149,11 @@ class Query:
     either: list[Annotated[Person | Group, strawberry.union("Either")]]
 
     @strawberry.field
-    def found(self) -> list[Thing]:
+    def resolved_things(self) -> list[Thing]:
         return self.things
 
     @strawberry.field
-    async def found_later(self) -> list[Thing]:
+    async def later_things(self) -> list[Thing]:
         await asyncio.sleep(0)
         return self.things
 
@@ -280,8 +280,8 @@ SELECTIONS: dict[str, dict[str, str | None]] = {
         "things": "Thing",
         "maybeThings": "Thing",
         "thing": "Thing",
-        "found": "Thing",
-        "foundLater": "Thing",
+        "resolvedThings": "Thing",
+        "laterThings": "Thing",
         "items": "Item",
         "ownItems": "OwnItem",
         "item": "Item",
@@ -465,26 +465,20 @@ def root_of(things: list[Thing], thing: Thing | None = None) -> Query:
     )
 
 
-PLAIN = """{ found {
+PLAIN = """{ resolvedThings {
     ...Parts moods knownNote knownLabels { text } labelText label { size } labels { text } matrix
     person { name ... on Person { label { text } } }
 } } fragment Parts on Thing { __typename id title note count share rate good mood x: madeAt }"""
 
 
 FIELD_QUERIES = {
-    "id": "id",
-    "title": "title",
-    "note": "note",
-    "count": "count",
-    "share": "share",
-    "rate": "rate",
-    "good": "good",
-    "mood": "mood",
-    "moods": "moods",
+    **{
+        name: name
+        for name in ["id", "title", "note", "count", "share", "rate", "good", "mood", "moods", "matrix"]
+    },
     "made_at": "madeAt",
     "label": "label { size }",
     "labels": "labels { text }",
-    "matrix": "matrix",
     "person": "person { name }",
     "named": "named { name }",
     "either": "either { ... on Person { name } }",
@@ -512,12 +506,14 @@ def test_unusual_values_are_completed_as_by_the_standard_executor(name: str) -> 
             ):
                 await compare(inside)
 
-    document = f"{{ found {{ {FIELD_QUERIES[name]} }} thing {{ {FIELD_QUERIES[name]} }} }}"
+    document = f"{{ resolvedThings {{ {FIELD_QUERIES[name]} }} thing {{ {FIELD_QUERIES[name]} }} }}"
     asyncio.run(compare_all())
 
 
 def test_a_document_is_compiled_for_the_values_of_its_conditions() -> None:
-    document = "query ($x: Boolean!, $y: Boolean!) { found { title @include(if: $x) note @skip(if: $y) } }"
+    document = (
+        "query ($x: Boolean!, $y: Boolean!) { resolvedThings { title @include(if: $x) note @skip(if: $y) } }"
+    )
     root = root_of([plain_thing()])
     for x in (True, False):
         for y in (True, False):
@@ -546,7 +542,7 @@ def test_fields_of_plain_objects_are_not_executed_one_by_one(monkeypatch: pytest
 
 
 def test_ids_of_nodes_and_lists_of_one_object_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    query = "{ items { id name } item { id } found { labels { size } knownLabels { text } } }"
+    query = "{ items { id name } item { id } resolvedThings { labels { size } knownLabels { text } } }"
     assert fields_executed(monkeypatch, [plain_thing()], query) == 3
 
 
@@ -560,8 +556,8 @@ def test_an_object_cast_to_another_type_is_refused() -> None:
 
 def test_a_missing_value_is_resolved_by_its_resolver() -> None:
     root = root_of([plain_thing(kept_note=None)])
-    assert COMPILED.execute_sync("{ found { knownNote } }", root_value=root).data == {
-        "found": [{"knownNote": "made"}]
+    assert COMPILED.execute_sync("{ resolvedThings { knownNote } }", root_value=root).data == {
+        "resolvedThings": [{"knownNote": "made"}]
     }
 
 

@@ -22,7 +22,7 @@ def test_points_are_jittered_alike_in_each_run() -> None:
     def points() -> list[list[float]]:
         genre_colours(["pop"])
         plot = sns.stripplot(x=[0.0] * 9, y=["pop"] * 9)
-        found: list[list[float]] = plot.collections[-1].get_offsets().tolist()
-        return found
+        positions: list[list[float]] = plot.collections[-1].get_offsets().tolist()
+        return positions
 
     assert points() == points()

@@ -40,8 +40,8 @@ mutation ($input: [VerifiedSongInput!]!) {
 
 
 def verify(api: ApiClient, genres: Mapping[int, str | None]) -> dict[str, Any]:
-    given = [{"trackId": str(track_id), "genre": genre} for track_id, genre in genres.items()]
-    return dict(api.execute(VERIFY_SONGS, input=given)["verifySongs"])
+    songs = [{"trackId": str(track_id), "genre": genre} for track_id, genre in genres.items()]
+    return dict(api.execute(VERIFY_SONGS, input=songs)["verifySongs"])
 
 
 DRIFT = "query ($id: ID!) { batch(id: $id) { status drift { group songsOutside share } } }"

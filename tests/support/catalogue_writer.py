@@ -62,8 +62,8 @@ class Writer:
         for answer in answers:
             counts = {genre["name"]: genre["songCount"] for genre in answer["genres"]}
             songs = answer["songs"]
-            found = [(song["title"], int(song["trackId"])) for song in songs["nodes"]]
-            assert found == expected
+            nodes = [(song["title"], int(song["trackId"])) for song in songs["nodes"]]
+            assert nodes == expected
             assert songs["totalCount"] == counts.get(GENRES[self.genre], 0) == len(expected)
             assert all(song["genre"]["songCount"] == len(expected) for song in songs["nodes"])
 
@@ -80,9 +80,9 @@ class Writer:
         return self.titles | changed
 
     async def _remove(self, songs: int) -> dict[int, str]:
-        gone = sorted(self.titles)[:songs]
-        await self.connection.execute(REMOVE, gone)
-        return {track_id: title for track_id, title in self.titles.items() if track_id not in gone}
+        removed = sorted(self.titles)[:songs]
+        await self.connection.execute(REMOVE, removed)
+        return {track_id: title for track_id, title in self.titles.items() if track_id not in removed}
 
 
 async def ask(service: httpx.AsyncClient, genre: int) -> dict[str, Any]:
@@ -112,6 +112,6 @@ def write(database_url: str, urls: Sequence[str], genre: int, steps: Sequence[St
     """Take steps in a separate process.
 
     Raises:
-        AssertionError: an answer was not what was stored when it was given.
+        AssertionError: a response differs from the songs stored at that time.
     """
     asyncio.run(_write(database_url, urls, genre, steps))

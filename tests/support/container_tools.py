@@ -105,9 +105,9 @@ class Docker:
                 for container in self._by_ids(ids):
                     container["running"] = False
             case ["rm", "--volumes", *ids]:
-                gone = self._by_ids(ids)
-                assert not any(c["running"] for c in gone), "a running container cannot be removed"
-                self.state["containers"] = [c for c in self.state["containers"] if c not in gone]
+                removed = self._by_ids(ids)
+                assert not any(c["running"] for c in removed), "a running container cannot be removed"
+                self.state["containers"] = [c for c in self.state["containers"] if c not in removed]
             case ["volume", "rm", "genregraph_database"]:
                 assert not self._of("postgres"), "the volume is in use"
                 for statement in ("DROP DATABASE genregraph WITH (FORCE)", "DROP ROLE genregraph"):

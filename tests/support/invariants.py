@@ -47,7 +47,7 @@ def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[st
     }
     kept = api.execute("{ genres { name songCount } }")["genres"]
     assert {genre["name"]: genre["songCount"] for genre in kept} == counted
-    left = """
+    leftovers = """
         SELECT 'upload' FROM batch_uploads JOIN batches ON id = batch_id WHERE status <> 'FAILED'
         UNION ALL
         SELECT 'part' FROM batch_upload_parts JOIN batches ON id = batch_id WHERE status <> 'FAILED'
@@ -55,4 +55,4 @@ def check(api: ApiClient, database: Database, songs: Mapping[int, AbstractSet[st
         SELECT 'results' FROM batch_result_parts JOIN batches ON id = batch_id WHERE status <> 'SUCCEEDED'
         UNION ALL SELECT 'rows to stage' FROM batch_result_parts WHERE features IS NOT NULL
     """
-    assert [row[0] for row in database.rows(left)] == []
+    assert [row[0] for row in database.rows(leftovers)] == []

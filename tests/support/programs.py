@@ -17,10 +17,10 @@ def on_path(name: str, package: str) -> str:
         name: the program.
         package: the command that installs it.
     """
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if found is None:
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if path is None:
         pytest.skip(f"{name} is not installed: {package}")
-    return found
+    return path
 
 
 def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]:

@@ -106,10 +106,10 @@ def _serve(server: socket.socket, addresses: Sequence[str]) -> None:
 def _answer(message: bytes, addresses: Sequence[str]) -> bytes:
     end = message.index(b"\x00", 12) + 5
     question = message[12:end]
-    found = addresses if question.endswith(A_RECORD) else ()
-    header = message[:2] + b"\x81\x80" + b"\x00\x01" + len(found).to_bytes(2, "big") + bytes(4)
+    answers = addresses if question.endswith(A_RECORD) else ()
+    header = message[:2] + b"\x81\x80" + b"\x00\x01" + len(answers).to_bytes(2, "big") + bytes(4)
     records = [
         b"\xc0\x0c" + A_RECORD + (1).to_bytes(4, "big") + b"\x00\x04" + socket.inet_aton(address)
-        for address in found
+        for address in answers
     ]
     return header + question + b"".join(records)

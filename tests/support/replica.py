@@ -108,8 +108,8 @@ def replica(database_url: str, host: str = "127.0.0.1", port: int | None = None,
     """Return a replica on a database, which will run in `folder`."""
     folder = Path(settings.pop("folder", ROOT))
     port = port or free_port(host)
-    given = {"host": host, "port": str(port), "database_url": database_url, "clients": CLIENTS, **settings}
-    environment = {f"GENREGRAPH_{name.upper()}": value for name, value in given.items()}
+    values = {"host": host, "port": str(port), "database_url": database_url, "clients": CLIENTS, **settings}
+    environment = {f"GENREGRAPH_{name.upper()}": value for name, value in values.items()}
     return Replica(["serve"], environment, folder=folder, host=host, port=port)
 
 

@@ -83,7 +83,7 @@ def song_csv(
     line_end: str = "\n",
     encoding: str = "utf-8",
 ) -> bytes:
-    """Return a CSV file of these rows; a column that a row does not have is left empty."""
+    """Return a CSV file of these rows; columns missing in a row are empty."""
     lines = [columns, *([row.get(column, "") for column in columns] for row in rows)]
     return "".join(",".join(map(_cell, line)) + line_end for line in lines).encode(encoding)
 
@@ -123,7 +123,7 @@ def songs(n: int, seed: int = 0) -> Songs:
 def song(**changes: Any) -> dict[str, Any]:
     """Return the song of `song_row()` as JSON input."""
     row = song_row()
-    given = {
+    values = {
         "trackId": row["trackID"],
         "title": row["title"],
         "tags": row["tags"].split(","),
@@ -135,7 +135,7 @@ def song(**changes: Any) -> dict[str, Any]:
         "duration": float(row["duration"]),
         "vect": [float(row[f"vect_{number}"]) for number in range(1, 149)],
     }
-    return given | changes
+    return values | changes
 
 
 _OTHER_COLUMNS = [column for column in SONG_COLUMNS if column != TRACK_ID]
