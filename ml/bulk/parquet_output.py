@@ -34,7 +34,7 @@ PART_ROWS = 100_000
 
 _SUCCESS = "_SUCCESS"
 
-_OURS = (_SUCCESS, "part-*.parquet", "_temporary-*")
+_OUTPUT_NAMES = (_SUCCESS, "part-*.parquet", "_temporary-*")
 
 
 class ParquetOutput:
@@ -52,7 +52,7 @@ class ParquetOutput:
         self._path = path.rstrip("/")
         self._shown = url
         self._scratch = f"_temporary-{uuid4().hex}"
-        self._was_there = False
+        self._existed = False
         try:
             self._check(overwrite)
         except OSError as error:
@@ -63,11 +63,11 @@ class ParquetOutput:
             return
         if not self.filesystem.isdir(self._path):
             raise UsageError(f"{self._shown}: is a file; name a folder for the output")
-        self._was_there = True
+        self._existed = True
         names = self._names()
         if names and not overwrite:
             raise UsageError(f"{self._shown}: is not empty; name another folder, or use --overwrite")
-        others = [name for name in names if not any(fnmatch(name, pattern) for pattern in _OURS)]
+        others = [name for name in names if not any(fnmatch(name, pattern) for pattern in _OUTPUT_NAMES)]
         if others:
             raise UsageError(
                 f"{self._shown}: contains {others[0]}, not part of an earlier output; name another folder"
@@ -91,7 +91,7 @@ class ParquetOutput:
                 yield path
             finally:
                 self.filesystem.rm(path, recursive=True)
-                if not self._was_there and not self._names():
+                if not self._existed and not self._names():
                     self.filesystem.rm(self._path, recursive=True)
         except OSError as error:
             raise UserError(f"{self._shown}: cannot be written: {error.strerror or error}") from error

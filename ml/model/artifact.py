@@ -65,7 +65,7 @@ def load_ensemble(folder: Path) -> Ensemble:
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile, lgb.basic.LightGBMError) as error:
         reason = str(error).partition("\n")[0]
         raise ArtifactError(f"{folder}: the files are not a valid model: {reason}") from error
-    _check_same(f"{folder}: the features", manifest.features, ensemble.extractor.names)
+    _check_equal(f"{folder}: the features", manifest.features, ensemble.extractor.names)
     return ensemble
 
 
@@ -165,8 +165,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"{path} is damaged: {first_problem(error)}") from error
     if manifest.manifest_sha256 != manifest.own_sha256():
         raise ArtifactError(f"{path} is damaged: its content does not match its hash")
-    _check_same(f"{path}: the song columns", manifest.columns, SONG_COLUMNS)
-    _check_same(f"{path}: the files", tuple(sorted(manifest.files)), tuple(sorted(HASHED_FILES)))
+    _check_equal(f"{path}: the song columns", manifest.columns, SONG_COLUMNS)
+    _check_equal(f"{path}: the files", tuple(sorted(manifest.files)), tuple(sorted(HASHED_FILES)))
     return manifest
 
 
@@ -206,7 +206,7 @@ def _npz(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
     return buffer.getvalue()
 
 
-def _check_same(subject: str, actual: tuple[str, ...], expected: tuple[str, ...]) -> None:
+def _check_equal(subject: str, actual: tuple[str, ...], expected: tuple[str, ...]) -> None:
     if actual == expected:
         return
     missing, extra = sorted(set(expected) - set(actual)), sorted(set(actual) - set(expected))

@@ -20,7 +20,7 @@ with not_installed("dask", "matplotlib", "pandas", "sklearn"):
 
 __all__ = ["Classifier", "Ensemble", "Prediction", "lgb", "softmax"]
 
-_ROWS_WORTH_A_THREAD = 200
+_MIN_ROWS_PER_THREAD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Ensemble:
         A song's probabilities are bit-identical regardless of the other songs and the number of threads.
         """
         n = len(songs)
-        parts = min(threads, n // _ROWS_WORTH_A_THREAD)
+        parts = min(threads, n // _MIN_ROWS_PER_THREAD)
         if parts <= 1:
             return self._classify(songs)
         bounds = np.linspace(0, n, parts + 1).astype(int).tolist()

@@ -175,7 +175,7 @@ class Manifest(Frozen):
         without = {"verified_until", "learned"} if self.verified_until is None else None
         return self.model_dump(mode="json", exclude=without)
 
-    def named(self, program_version: str) -> Self:
+    def with_version(self, program_version: str) -> Self:
         """Return a copy with its model version, derived from its content, and its hash."""
         without = {"created_at", "library_versions", "model_version", "manifest_sha256"}
         version = f"{program_version}+{self._sha256(without)[:8]}"

@@ -76,7 +76,7 @@ class SongRows:
         places: n row numbers, ascending.
         track_ids, titles, tags: n cells, in the file's types.
         numbers: shape (n, 154), float64.
-        shown: returns a cell's original text, by row and column name.
+        original: returns a cell's original text, by row and column name.
         problems: problems found by the reader itself, in these rows or others.
     """
 
@@ -86,12 +86,12 @@ class SongRows:
     titles: Sequence[str | None]
     tags: Sequence[str | None]
     numbers: Float64Array
-    shown: Callable[[int, str], str]
+    original: Callable[[int, str], str]
     problems: list[SongFileProblem] = field(default_factory=list)
 
-    def add_problem(self, row: int, column: str, error: WrongCellError, shown: str) -> None:
+    def add_problem(self, row: int, column: str, error: WrongCellError, text: str) -> None:
         """Add the problem of an invalid cell; its value is made valid UTF-8."""
-        value = shortened(shown if is_storable(shown) else shown.encode(errors="backslashreplace").decode())
+        value = shortened(text if is_storable(text) else text.encode(errors="backslashreplace").decode())
         place = self.places[row]
         message = f"{self.noun} {place}, column {column}: expected {error.expected}, found {value!r}."
         self.problems.append(SongFileProblem(error.kind, message, line=place, column=column, value=value))
@@ -132,7 +132,7 @@ def _track_ids(rows: SongRows) -> tuple[IntArray, BoolArray]:
         try:
             track_ids.append(parse_track_id(cell))
         except WrongCellError as error:
-            rows.add_problem(row, TRACK_ID, error, rows.shown(row, TRACK_ID))
+            rows.add_problem(row, TRACK_ID, error, rows.original(row, TRACK_ID))
             track_ids.append(None)
     valid = np.array([track_id is not None for track_id in track_ids], np.bool_)
     return np.array([track_id or 0 for track_id in track_ids], np.int64), valid
@@ -204,7 +204,7 @@ def _check_numbers(rows: SongRows) -> None:
         in_range = column.minimum <= rows.numbers[row, position] <= column.maximum
         kind = Kind.NOT_AN_INTEGER if in_range else Kind.OUT_OF_RANGE
         error = WrongCellError(kind, expected_number(column))
-        rows.add_problem(row, column.name, error, rows.shown(row, column.name))
+        rows.add_problem(row, column.name, error, rows.original(row, column.name))
 
 
 def expected_number(column: NumberColumn) -> str:

@@ -54,7 +54,7 @@ def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMis
         titles=[record[columns.positions[TITLE]] for record in records],
         tags=[record[columns.positions[TAGS]] if TAGS in columns.positions else None for record in records],
         numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
-        shown=lambda row, column: records[row][columns.positions[column]],
+        original=lambda row, column: records[row][columns.positions[column]],
         problems=[problem for problem in split if isinstance(problem, SongFileProblem)],
     )
     for row, record in enumerate(records):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ml.songs.header import BYTES_LOOKED_AT, foreign_format
+from ml.songs.header import BYTES_SEARCHED, foreign_format
 from ml.songs.problems import SongFileProblem, shortened
 from ml.songs.problems import SongFileProblemKind as Kind
 
@@ -172,7 +172,7 @@ class RecordReader:
     def _read_start(self, file: BinaryIO) -> bytes:
         """Read the first lines without byte order marks, and refuse files of other formats."""
         start = b""
-        while len(start) < BYTES_LOOKED_AT and (part := file.read(READ_BYTES)):
+        while len(start) < BYTES_SEARCHED and (part := file.read(READ_BYTES)):
             start += part
         while mark := next(filter(start.startswith, _BYTE_ORDER_MARKS), None):
             start = start[len(mark) :]

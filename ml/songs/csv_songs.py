@@ -25,7 +25,7 @@ from ml.songs.csv_records import (
     split_cells,
 )
 from ml.songs.header import (
-    LINES_LOOKED_AT,
+    LINES_SEARCHED,
     ColumnPositions,
     clean_name,
     column_problems,
@@ -255,7 +255,7 @@ def _next_line(records: RecordReader) -> tuple[int, str]:
 def _next_lines(records: RecordReader) -> list[tuple[int, str]]:
     """Return some lines after the first, to guess the format; none if they cannot be read."""
     try:
-        block = records.take(LINES_LOOKED_AT) or Block()
+        block = records.take(LINES_SEARCHED) or Block()
     except UnreadableFileError:
         return []
     return [(line, block.text(index)[:MAX_HEADER_BYTES]) for index, line in enumerate(block.lines)]
@@ -268,7 +268,7 @@ def _check_row_names(block: Block, columns: ColumnPositions) -> None:
         UnreadableFileError: each of the first rows has an extra first cell, and is a song without it.
     """
     width = len(columns.names)
-    for index in range(min(len(block), LINES_LOOKED_AT)):
+    for index in range(min(len(block), LINES_SEARCHED)):
         try:
             cells = block.record(index)
             if len(cells) != width + 1 or parse_track_id(cells[columns.positions[TRACK_ID] + 1]) is None:

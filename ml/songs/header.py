@@ -27,10 +27,10 @@ _MAX_NAME_COMPARED = 40
 _MAX_QUOTED = 60
 """Characters of a line quoted in a problem."""
 
-LINES_LOOKED_AT = 20
+LINES_SEARCHED = 20
 """Number of lines searched for a header."""
 
-BYTES_LOOKED_AT = 4_000
+BYTES_SEARCHED = 4_000
 """Number of bytes searched for another format."""
 
 _MIN_HEADER_COLUMNS = 3
@@ -142,15 +142,15 @@ def column_problems(
     """
     counts = Counter(names)
     others = [name for name in names if name not in _SONG_COLUMNS]
-    spelled = {_folded(name): name for name in reversed(others)}
+    by_folded = {_folded(name): name for name in reversed(others)}
     missing = [column for column in SONG_COLUMNS if not counts[column]]
     if not all_needed:
         absent = len(missing)
-        missing = [column for column in missing if column in _REQUIRED or _folded(column) in spelled]
+        missing = [column for column in missing if column in _REQUIRED or _folded(column) in by_folded]
         if not missing and absent == len(SONG_COLUMNS) - len(_REQUIRED):
             message = f"{subject} has only {TRACK_ID} and {TITLE}. Add {TAGS} or a number column."
             return [SongFileProblem(Kind.MISSING_COLUMN, message, line)]
-    similar = {column: spelled.get(_folded(column)) or _nearest(column, others) for column in missing}
+    similar = {column: by_folded.get(_folded(column)) or _nearest(column, others) for column in missing}
     problems = []
     for run in _runs(missing, {column: bool(name) for column, name in similar.items()}):
         names_in_file = _label([repr(shortened(similar[column])) for column in run])
@@ -204,7 +204,7 @@ def foreign_format(start: bytes) -> SongFileProblem | None:
         if len(zeros) > 2 and not any(zeros):  # noqa: PLR2004 - a single null byte proves nothing
             text = start[:400].decode(codec, "replace")
             return _looks_like(Kind.NOT_TEXT, 1, text, f"{codec[:6]} text", _AS_UTF8)
-    text = start[:BYTES_LOOKED_AT].decode("utf-8", "replace")
+    text = start[:BYTES_SEARCHED].decode("utf-8", "replace")
     shown = text.lstrip()
     for pattern, file_format, advice in _TEXT_STARTS:
         if re.match(pattern, shown):

@@ -47,7 +47,7 @@ def read_song_records(
         titles=[record.title for record in records],
         tags=[record.tags for record in records],
         numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
-        shown=lambda row, column: _shown(records[row], column),
+        original=lambda row, column: _original(records[row], column),
     )
     for row, record in enumerate(records):
         audio = record.audio or ()
@@ -65,7 +65,7 @@ def read_song_records(
     return songs, report
 
 
-def _shown(record: SongRecord, column: str) -> str:
+def _original(record: SongRecord, column: str) -> str:
     if column == TRACK_ID:
         return record.track_id
     return str((*record.metadata, *(record.audio or ()))[NUMBER_NAMES.index(column)])

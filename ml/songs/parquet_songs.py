@@ -23,7 +23,7 @@ from ml.songs.problems import SongFileProblemKind as Kind
 RANGE_ROWS = 4_000
 """Minimum rows of a range, except the last."""
 
-MAX_RANGES_OF_A_GROUP = 32
+MAX_RANGES_PER_GROUP = 32
 """Reading from within a row group decodes the rows before, so large groups get fewer ranges."""
 
 _COLUMN_BUFFER_BYTES = 256 * 2**10
@@ -46,7 +46,7 @@ def find_parquet_ranges(
         problems = [SongFileProblem(Kind.NO_ROWS, "The file has columns, but no songs in them.")]
     if problems:
         raise InvalidSongFileError(SongFileReport(problem_count=len(problems), problems=problems))
-    step = max(range_rows, -(-max(_group_sizes(parquet)) // MAX_RANGES_OF_A_GROUP))
+    step = max(range_rows, -(-max(_group_sizes(parquet)) // MAX_RANGES_PER_GROUP))
     rows = range(parquet.metadata.num_rows)
     return [rows[start : start + step] for start in rows[::step]]
 
@@ -105,7 +105,7 @@ class ParquetSongs:
             titles=cells[TITLE].cast(pa.string()).to_pylist(),
             tags=cells[TAGS].cast(pa.string()).to_pylist() if TAGS in cells else [None] * batch.num_rows,
             numbers=np.full((batch.num_rows, len(NUMBER_COLUMNS)), np.nan),
-            shown=lambda row, column: str(cells[column][row].as_py()),
+            original=lambda row, column: str(cells[column][row].as_py()),
         )
         for position, name in enumerate(NUMBER_NAMES):
             if name in cells:

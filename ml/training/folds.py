@@ -95,7 +95,7 @@ def artist_groups(artists: Sequence[str]) -> IntArray:
 def _sound(songs: Songs) -> Float64Array:
     audio = StandardScaler().fit_transform(songs.numbers[:, len(METADATA_COLUMNS) :].astype(np.float64))
     components = min(_COMPONENTS, *audio.shape)
-    return _same_variance(PCA(components, svd_solver="full").fit_transform(audio))
+    return _unit_variance(PCA(components, svd_solver="full").fit_transform(audio))
 
 
 def _words(tags: Sequence[str]) -> Float64Array:
@@ -104,9 +104,9 @@ def _words(tags: Sequence[str]) -> Float64Array:
     if components < 1:
         return np.zeros((len(tags), 0))
     matrix = TfidfTransformer().fit_transform(words)
-    return _same_variance(TruncatedSVD(components, random_state=0).fit_transform(matrix))
+    return _unit_variance(TruncatedSVD(components, random_state=0).fit_transform(matrix))
 
 
-def _same_variance(points: Float64Array) -> Float64Array:
+def _unit_variance(points: Float64Array) -> Float64Array:
     spread = points.std()
     return points / spread if spread > 0 else points

@@ -83,7 +83,7 @@ def learn(
         groups = _groups(songs, labels, ensemble.medians)
         start = before.with_genres(genres, score=before.typical_score(features))
         continued = continue_from(start, features, labels, groups)
-    progress(2, STEPS, "compare with the model before")
+    progress(2, STEPS, "compare with the previous model")
     probabilities_before = _probabilities(before, features, genres)
     _check_no_worse(probabilities_before, continued.probabilities, labels, np.isin(genres, before.genres))
     split = f"{len(labels)} verified songs in {len(np.unique(groups))} groups of similar ones; "

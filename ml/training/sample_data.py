@@ -222,14 +222,14 @@ def _tags(random: np.random.Generator, statistics: SampleStatistics, genre: Rows
     background = np.array(
         [counts[spanish == own].sum(axis=0) / songs[spanish == own].sum() for own in spanish]
     )
-    everywhere = counts.sum(axis=0) / songs.sum()  # smoothing
-    shares = (counts + _WORD_PRIOR * background + everywhere) / (songs + _WORD_PRIOR + 1)
+    overall = counts.sum(axis=0) / songs.sum()  # smoothing
+    shares = (counts + _WORD_PRIOR * background + overall) / (songs + _WORD_PRIOR + 1)
     log_odds = np.log(shares) - np.log1p(-np.minimum(shares, 0.99))
-    liking = _ARTIST_WORDS * random.standard_normal((int(artist.max()) + 1, len(words)))
+    preferences = _ARTIST_WORDS * random.standard_normal((int(artist.max()) + 1, len(words)))
     tags = []
     for genre_number, artist_number in zip(genre, artist, strict=True):
         count = round(float(np.interp(random.random(), QUANTILES, statistics.tags[genre_number])))
-        keys = log_odds[genre_number] + liking[artist_number] + random.gumbel(size=len(words))
+        keys = log_odds[genre_number] + preferences[artist_number] + random.gumbel(size=len(words))
         chosen = np.sort(np.argsort(-keys, kind="stable")[: max(2, count)])
         tags.append(", ".join(words[chosen]))
     return tags

@@ -234,7 +234,7 @@ def write_model(manifest: Manifest, contents: Mapping[str, bytes], out: Path) ->
         "library_versions": {name: version(name) for name in _LIBRARIES},
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
     }
-    manifest = manifest.model_copy(update=update).named(version("genregraph"))
+    manifest = manifest.model_copy(update=update).with_version(version("genregraph"))
     with suppress(ArtifactError):  # the same model keeps the day on which it was trained
         old = read_manifest(out)
         if (old.model_version, old.library_versions) == (manifest.model_version, manifest.library_versions):
