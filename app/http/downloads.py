@@ -41,11 +41,11 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\u
 _PARTS_PER_ROW_GROUP: Final = 25
 
 Row = tuple[Any, ...]
-"""The values of a song, one for each of `ResultColumns.names`."""
+"""The values of a song, one for each of `_Columns.names`."""
 
 
 @dataclass(frozen=True, slots=True)
-class ResultColumns:
+class _Columns:
     """The columns of a download, and the values that all songs of a batch share."""
 
     genres: Sequence[str]
@@ -55,7 +55,6 @@ class ResultColumns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns."""
         return (
             *("trackID", "title", "genre", "verifiedGenre", "confidence", "confident"),
             *(f"probability_{genre}" for genre in self.genres),
@@ -83,7 +82,7 @@ class ResultColumns:
 class _Writer(ABC):
     """Encodes rows as a file, part by part."""
 
-    def __init__(self, columns: ResultColumns) -> None:
+    def __init__(self, columns: _Columns) -> None:
         self._columns = columns.names
         self._file = io.BytesIO()
 
@@ -97,7 +96,6 @@ class _Writer(ABC):
         return self._take()
 
     def end(self) -> bytes:
-        """Complete the file, and return the remaining bytes."""
         return self._take()
 
     def _take(self) -> bytes:
@@ -110,7 +108,7 @@ class _Writer(ABC):
 class _CsvWriter(_Writer):
     """Writes CSV that is safe for spreadsheets."""
 
-    def __init__(self, columns: ResultColumns) -> None:
+    def __init__(self, columns: _Columns) -> None:
         super().__init__(columns)
         text = io.TextIOWrapper(self._file, encoding="utf-8", newline="", write_through=True)
         self._writer = csv.writer(text, lineterminator="\n")
@@ -139,7 +137,7 @@ class _JsonLinesWriter(_Writer):
 class _ParquetWriter(_Writer):
     """Writes Parquet, with several parts per row group."""
 
-    def __init__(self, columns: ResultColumns) -> None:
+    def __init__(self, columns: _Columns) -> None:
         import pyarrow as pa  # noqa: PLC0415 - slow to import, and not needed at startup
         from pyarrow import parquet  # noqa: PLC0415
 
@@ -161,7 +159,6 @@ class _ParquetWriter(_Writer):
             self._write_row_group()
 
     def end(self) -> bytes:
-        """Write the last row group and the footer."""
         self._write_row_group()
         self._writer.close()
         return super().end()
@@ -195,7 +192,7 @@ def batch_songs_routes(batches: Batches, catalogue: Catalogue) -> list[Route]:
             try:
                 batch = await _batch(request.path_params["id"], batches, request.state.caller)
                 manifests = await catalogue.manifests_by_versions([batch.model_version])
-                columns = ResultColumns(
+                columns = _Columns(
                     genres=manifests[batch.model_version]["genres"],
                     min_confidence=batch.min_confidence,
                     model_version=batch.model_version,
@@ -254,8 +251,8 @@ def _batch_id(text: str) -> uuid.UUID | None:
 async def _encoded(
     parts: AsyncIterator[tuple[SongPart, Sequence[int]]],
     catalogue: Catalogue,
-    make_writer: Callable[[ResultColumns], _Writer],
-    columns: ResultColumns,
+    make_writer: Callable[[_Columns], _Writer],
+    columns: _Columns,
 ) -> AsyncGenerator[bytes, None]:
     writer = await anyio.to_thread.run_sync(make_writer, columns)
     async for part, omitted in parts:

@@ -116,7 +116,7 @@ class RequestLimits:
 
 
 class _Body:
-    """Receives a request's body, and checks its size and speed.
+    """Receives a request's body; raises RefusedRequestError if it is too large or too slow.
 
     Bytes are counted as they arrive, so chunked bodies are limited too. Only the time spent waiting for the
     client counts: enough bytes must arrive in each interval of waiting. This allows slow but steady clients,
@@ -138,20 +138,10 @@ class _Body:
         self._complete = not self._bytes_per_second
 
     def check_content_length(self, length: str) -> None:
-        """Refuse a body whose Content-Length is too large.
-
-        Raises:
-            RefusedRequestError: it is too large.
-        """
         if length.isdecimal() and (len(length) > _MAX_DIGITS or int(length) > self._max_bytes):
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """Return the next message.
-
-        Raises:
-            RefusedRequestError: the body is too large or too slow.
-        """
         message = await (self._receive() if self._complete else self._receive_in_time())
         self._received += len(message.get("body", b""))
         if self._received > self._max_bytes:
@@ -171,7 +161,12 @@ class _Body:
                 self._complete = not message.get("more_body", False)
             if not self._complete and self._waited >= self._seconds:
                 if self._received_in_interval < self._bytes_per_second * self._seconds:
-                    raise self._too_slow()
+                    raise RefusedRequestError(
+                        Code.REQUEST_TIMEOUT,
+                        f"The request was slower than {self._bytes_per_second:,} bytes per second over "
+                        f"{self._seconds:g} seconds.",
+                        {"connection": "close"},
+                    )
                 self._waited, self._received_in_interval = 0.0, 0
             if message is not None:
                 return message
@@ -179,10 +174,3 @@ class _Body:
     def _too_large(self) -> RefusedRequestError:
         message = f"The request is larger than {self._max_bytes:,} bytes. {self._advice}"
         return RefusedRequestError(Code.PAYLOAD_TOO_LARGE, message)
-
-    def _too_slow(self) -> RefusedRequestError:
-        message = (
-            f"The request was slower than {self._bytes_per_second:,} bytes per second over "
-            f"{self._seconds:g} seconds."
-        )
-        return RefusedRequestError(Code.REQUEST_TIMEOUT, message, {"connection": "close"})

@@ -215,11 +215,9 @@ class _LingeringTransport:
         return getattr(self.transport, name)
 
     def is_closing(self) -> bool:
-        """Return whether the connection is closed for sending."""
         return self._protocol.half_closed or self.transport.is_closing()
 
     def close(self) -> None:
-        """Close the connection now or after the client has sent its request."""
         if self.is_closing():
             return
         if self._protocol.is_receiving:

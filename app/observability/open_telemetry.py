@@ -53,8 +53,22 @@ class OpenTelemetry(Tracing):
 
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Return the application with each request traced, except health checks."""
+
+        async def within_span(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["query_string"] = scope.pop(_QUERY_STRING)
+            state = scope.setdefault("state", {})
+            span = trace.get_current_span()
+
+            async def describe_and_send(message: Message) -> None:
+                # The span ends with the last message and cannot be changed afterwards.
+                _describe(span, state)
+                await send(message)
+
+            with _trace_id_logged(span):
+                await app(scope, receive, describe_and_send)
+
         traced = OpenTelemetryMiddleware(
-            _NamedSpans(app),
+            within_span,
             excluded_urls=parse_excluded_urls("/livez$,/healthcheck$,/metrics$"),
             exclude_spans=["receive", "send"],
             tracer_provider=self._provider,
@@ -129,12 +143,12 @@ def open_telemetry(processor: SpanProcessor | None = None) -> Iterator[OpenTelem
     """Yield the tracing, by OTLP unless given a processor; the remaining spans are exported at the end."""
     os.environ.setdefault("OTEL_SERVICE_NAME", "genregraph")
     provider = TracerProvider(
-        sampler=ParentBased(RequestsAndJobs(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")))),
+        sampler=ParentBased(_RequestsAndJobs(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")))),
         resource=Resource.create({"service.version": __version__}),
     )
     provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
     tracer = provider.get_tracer(__name__)
-    TRACER.tracer = QueuedJobs(tracer)
+    TRACER.tracer = _QueuedJobs(tracer)
     try:
         with traced_steps(tracer.start_as_current_span):
             yield OpenTelemetry(provider)
@@ -144,7 +158,7 @@ def open_telemetry(processor: SpanProcessor | None = None) -> Iterator[OpenTelem
         provider.shutdown()
 
 
-class QueuedJobs(OpenTelemetryTracing):
+class _QueuedJobs(OpenTelemetryTracing):
     """Traces the queueing of a job, and adds the trace context to its headers.
 
     pgqueuer's own span of a job would report success whenever the job is retried.
@@ -152,30 +166,8 @@ class QueuedJobs(OpenTelemetryTracing):
 
     @asynccontextmanager
     async def trace_process(self, job: Job) -> AsyncIterator[None]:
-        """Do nothing: see `OpenTelemetry.jobs`."""
         del job
         yield
-
-
-class _NamedSpans:
-    """Names the request's span after its operation, and adds the trace id to its log lines."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        scope["query_string"] = scope.pop(_QUERY_STRING)
-        state = scope.setdefault("state", {})
-        span = trace.get_current_span()
-
-        async def describe_and_send(message: Message) -> None:
-            # The span ends with the last message and cannot be changed afterwards.
-            _describe(span, state)
-            await send(message)
-
-        with _trace_id_logged(span):
-            await self._app(scope, receive, describe_and_send)
 
 
 def _trace_id_logged(span: trace.Span) -> AbstractContextManager[object]:
@@ -184,6 +176,7 @@ def _trace_id_logged(span: trace.Span) -> AbstractContextManager[object]:
 
 
 def _describe(span: trace.Span, state: dict[str, Any]) -> None:
+    """Name a request's span after its operation."""
     operation: Operation | None = state.get("operation")
     if operation is not None:
         span.update_name(f"{operation.type} {operation.field}")
@@ -193,14 +186,10 @@ def _describe(span: trace.Span, state: dict[str, Any]) -> None:
         span.set_attribute("genregraph.client_id", state["client_id"])
 
 
-_ROOT_KINDS: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
-
-
-class RequestsAndJobs(Sampler):
-    """Samples a share of requests and jobs, and nothing else, such as queue polling."""
+class _RequestsAndJobs(Sampler):
+    """Samples a share (0 to 1) of requests and jobs, and nothing else, such as queue polling."""
 
     def __init__(self, share: float) -> None:
-        """Sample a share, from 0 to 1."""
         self._share = TraceIdRatioBased(share)
 
     def should_sample(
@@ -212,10 +201,8 @@ class RequestsAndJobs(Sampler):
         *more: Any,
         **options: Any,
     ) -> SamplingResult:
-        """Decide on a root span."""
-        sampler: Sampler = self._share if kind in _ROOT_KINDS else ALWAYS_OFF
+        sampler: Sampler = self._share if kind in {SpanKind.SERVER, SpanKind.CONSUMER} else ALWAYS_OFF
         return sampler.should_sample(parent_context, trace_id, name, kind, *more, **options)
 
     def get_description(self) -> str:
-        """Describe the sampler."""
         return f"requests and jobs, {self._share.get_description()}"
