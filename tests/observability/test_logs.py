@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import socket
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from app.observability.logs import configure_logs
+from app.settings import LogFormat
 from tests.conftest import ExecuteSql
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.ports import free_port
@@ -181,3 +185,17 @@ def test_no_text_from_clients_is_logged(service: Logged, execute_sql: ExecuteSql
     # and the log has what operators need
     assert "unexpected error" in service.text
     assert "CheckViolation" in service.text
+
+
+def test_a_line_that_cannot_be_written_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a closed standard error, as of a parent that has ended
+    closed = io.StringIO()
+    closed.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", closed)
+        configure_logs(LogFormat.JSON)
+    # when, then
+    try:
+        structlog.get_logger(__name__).warning("lost")
+    finally:
+        configure_logs(LogFormat.JSON)
