@@ -8,11 +8,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from app.batches.pipeline import check_visible, end, record_end
-from app.batches.queue import UploadBusyError, UploadRepository
+from app.batches.queue import QueueRepository, UploadBusyError, UploadRepository
 from app.batches.repository import BatchRepository, ResultRepository
 from app.batches.song_parts import SongPart, unpack_answers
 from app.catalogue.errors import InvalidArgumentError
@@ -22,9 +23,13 @@ from app.clients.roles import Caller
 from app.database.engine import SessionFactory, reading
 from app.database.tables import BatchProblemRow, BatchRow, BatchStatus
 from app.observability.metrics import Metrics
+from app.settings import Settings
 
 _PARTS_PER_READ = 4
 """Parts per database read. No connection is held between reads, so slow clients do not block the pool."""
+
+LOG_DAYS = 7
+"""Retention of the queue's log, in days."""
 
 CANCEL_TIMEOUT_SECONDS = 3
 """How long a cancellation waits for a worker's transaction; the final merge of a large batch takes longer."""
@@ -170,3 +175,19 @@ class Batches:
             deleted = await SongRepository(session).remove(track_ids=track_ids, client_id=caller.batches_of)
         log.info("songs deleted", client_id=caller.client_id, songs=deleted)
         return deleted
+
+
+async def clean_up(sessions: SessionFactory, settings: Settings) -> None:
+    """Delete expired data, and requeue unfinished batches that have no job; any worker may do that."""
+    now, days = datetime.now(UTC), settings.batch_retention_days
+    async with sessions.begin() as session:
+        await ResultRepository(session).remove_expired(now)
+        if days is not None:
+            await BatchRepository(session).remove_finished_before(now - timedelta(days=days))
+    async with sessions.begin() as session:
+        uploads, queue = UploadRepository(session), QueueRepository(session)
+        await uploads.remove_finished_before(now - timedelta(hours=settings.retention_hours))
+        for batch_id in await uploads.without_job():
+            log.warning("requeued a batch that had no job", batch_id=str(batch_id))
+            await queue.add(batch_id)
+        await queue.delete_log_before(LOG_DAYS)

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import InitVar, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import BinaryIO
 
@@ -26,14 +26,9 @@ from pgqueuer.queries import Queries
 from app.batches.claims import Claims, LostBatchError, Work, waiting_reason
 from app.batches.classifier import CHUNK_ROWS, ClassifiedChunk, SongClassifier
 from app.batches.pipeline import BatchTransaction, Storage, record_end
-from app.batches.queue import (
-    CLASSIFY_BATCH,
-    WORKER_APPLICATION,
-    QueueRepository,
-    UploadRepository,
-    batch_of_job,
-)
-from app.batches.repository import BatchRepository, ResultRepository
+from app.batches.queue import CLASSIFY_BATCH, WORKER_APPLICATION, UploadRepository, batch_of_job
+from app.batches.repository import ResultRepository
+from app.batches.service import clean_up
 from app.batches.song_parts import PackedPart, SongPart, pack_to_keep, rows_to_stage, unpack_answers
 from app.batches.stored_file import open_stored, read_ahead
 from app.batches.stored_songs import ReadSongs, Selection, StoredSongs
@@ -53,9 +48,6 @@ POLL_INTERVAL = timedelta(seconds=1)
 """How often a worker polls for batches of dead workers; new batches are notified."""
 
 CLEANUP_SECONDS = 30.0
-
-LOG_DAYS = 7
-"""Retention of the queue's log, in days."""
 
 RECONNECT_SECONDS = 1.0
 RETRY_DELAY = timedelta(seconds=1)
@@ -274,23 +266,8 @@ class Worker:
     async def _clean_up_periodically(self, shutdown: asyncio.Event) -> None:
         while not shutdown.is_set():
             try:
-                await self._clean_up()
+                await self._claims.release_interrupted()
+                await clean_up(self.sessions, self.settings)
             except Exception as error:  # noqa: BLE001  (retried next time)
                 log.warning("cleanup failed", error=repr(error))
             await asyncio.sleep(CLEANUP_SECONDS)
-
-    async def _clean_up(self) -> None:
-        """Delete expired data, and requeue unfinished batches that have no job; any worker may do that."""
-        await self._claims.release_interrupted()
-        now, days = datetime.now(UTC), self.settings.batch_retention_days
-        async with self.sessions.begin() as session:
-            await ResultRepository(session).remove_expired(now)
-            if days is not None:
-                await BatchRepository(session).remove_finished_before(now - timedelta(days=days))
-        async with self.sessions.begin() as session:
-            uploads, queue = UploadRepository(session), QueueRepository(session)
-            await uploads.remove_finished_before(now - timedelta(hours=self.settings.retention_hours))
-            for batch_id in await uploads.without_job():
-                log.warning("requeued a batch that had no job", batch_id=str(batch_id))
-                await queue.add(batch_id)
-            await queue.delete_log_before(LOG_DAYS)

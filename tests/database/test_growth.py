@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.batches.worker import LOG_DAYS
+from app.batches.service import LOG_DAYS
 from app.settings import PREFIX, Settings
 from ml.songs.problems import MAX_PROBLEMS
 from tests.support.databases import look, tables
