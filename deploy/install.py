@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -78,18 +79,15 @@ def find_uv(python: Path) -> Path | None:
     if runs(beside):
         return beside
     uv = python.with_name("uv")
-    lines = UV_LOCK.read_text(encoding="utf-8").splitlines(keepends=True)
-    first = next(number for number, line in enumerate(lines) if line.startswith("uv=="))
-    pin = lines[first].split()[0]
+    lock = UV_LOCK.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = dropwhile(lambda line: not line.startswith("uv=="), lock)
+    first = next(lines)
+    pin = first.split()[0]
     if runs(uv) and f"uv {pin.partition('==')[2]}" in output(uv, "--version"):
         return uv
     say(f"installing {pin}")
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirement:
-        requirement.write(lines[first])
-        for line in lines[first + 1 :]:
-            if not line.startswith(" "):
-                break
-            requirement.write(line)
+        requirement.writelines([first, *takewhile(lambda line: line.startswith(" "), lines)])
         requirement.flush()
         try:
             run(python, *PIP, "install", "--quiet", *EXACT, "--requirement", requirement.name)
@@ -104,16 +102,13 @@ def pip_settings(python: Path) -> dict[str, str]:
         listed = output(candidate, *PIP, "config", "list")
         if listed:
             break
-    settings: dict[str, tuple[int, str]] = {}
+    by_section: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in listed.splitlines():
-        key, equals, value = line.partition("=")
+        key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
-        rank = {"global": 0, "install": 1, ":env:": 2}.get(section)
-        if not equals or rank is None:
-            continue
-        if rank >= settings.get(name, (0, ""))[0]:
-            settings[name] = (rank, str(ast.literal_eval(value)))
-    return {name: value for name, (_, value) in settings.items()}
+        if value and section in by_section:
+            by_section[section][name] = str(ast.literal_eval(value))
+    return by_section["global"] | by_section["install"] | by_section[":env:"]
 
 
 def uv_environment(pip: dict[str, str]) -> dict[str, str]:
@@ -139,14 +134,13 @@ def uv_environment(pip: dict[str, str]) -> dict[str, str]:
 
 
 def existing(places: str) -> list[str]:
-    """Return the places without missing folders, which pip skips, but uv rejects."""
-    return [place for place in places.split() if exists(place)]
-
-
-def exists(place: str) -> bool:
-    """Return whether a location is a URL, or an existing file or folder."""
-    url = urlsplit(place)
-    return url.scheme not in {"", "file"} or Path(unquote(url.path)).exists()
+    """Return URLs, and files and folders that exist: pip skips the others, but uv rejects them."""
+    urls = {place: urlsplit(place) for place in places.split()}
+    return [
+        place
+        for place, url in urls.items()
+        if url.scheme not in {"", "file"} or Path(unquote(url.path)).exists()
+    ]
 
 
 def runs(program: Path) -> bool:
@@ -167,9 +161,9 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
     subprocess.run(command, check=True, env=env)
 
 
-def say(what: str) -> None:
+def say(message: str) -> None:
     """Print a progress message."""
-    print(f"genregraph: {what}", file=sys.stderr, flush=True)
+    print(f"genregraph: {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
