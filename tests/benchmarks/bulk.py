@@ -17,8 +17,9 @@ from rich.table import Table
 
 from app.database.migrate import migrate
 from app.local_postgres.server import EmbeddedPostgres
-from tests.benchmarks.service import GENREGRAPH, source_name, write_song_file
+from tests.benchmarks.service import source_name, write_song_file
 from tests.support.folders import open_folder
+from tests.support.programs import GENREGRAPH
 
 SONGS = 200_000
 FILES = 4

@@ -27,11 +27,12 @@ from rich.table import Table
 
 from app.database.migrate import migrate
 from app.local_postgres.server import EmbeddedPostgres
-from tests.benchmarks.service import GENREGRAPH, service, song_file, source_name
+from tests.benchmarks.service import service, song_file, source_name
 from tests.benchmarks.throughput import upload, wait_until_classified
 from tests.support.client import ApiClient
 from tests.support.databases import execute, rows
 from tests.support.folders import open_folder
+from tests.support.programs import GENREGRAPH
 from tests.support.waiting import BATCH, eventually
 
 SONGS = 100_000

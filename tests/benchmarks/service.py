@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,9 +16,8 @@ import psutil
 
 from app import resource
 from tests.support.ports import free_port
+from tests.support.programs import GENREGRAPH
 from tests.support.real_songs import REAL_SONGS
-
-GENREGRAPH = (sys.executable, "-m", "app.cli.root")
 
 BLOCK_ROWS = 10_000
 

@@ -22,9 +22,9 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.service import GENREGRAPH
 from tests.support.folders import open_folder
 from tests.support.ports import free_port
+from tests.support.programs import GENREGRAPH
 
 ROUNDS = 7
 LIBRARIES = "strawberry, sqlalchemy, asyncpg, numpy, pyarrow, lightgbm"

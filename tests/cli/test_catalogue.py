@@ -9,7 +9,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,9 @@ from app.cli.root import cli
 from tests.conftest import StartService
 from tests.support.client import ApiClient
 from tests.support.command import run_for
+from tests.support.programs import GENREGRAPH
 from tests.support.scripted_server import Answer, scripted_server, stored_batch
 from tests.support.songs import song_csv, song_row, song_rows
-
-PROGRAM = (sys.executable, "-m", "app.cli.root")
 
 WILD = "\x1b]0;owned\x07\x1b[31m\x9b2J[b]\N{RIGHT-TO-LEFT OVERRIDE}"
 
@@ -279,7 +277,7 @@ def test_ctrl_c_prints_how_to_follow_or_cancel_the_batch() -> None:
     running = stored_batch(status="RUNNING", fileName="a.csv", rowsProcessed=3, rowsUploaded=7)
     with scripted_server(Answer(body={"data": {"batch": running}})) as server:
         process = subprocess.Popen(
-            [*PROGRAM, "batch", "b1", "--follow"],
+            [*GENREGRAPH, "batch", "b1", "--follow"],
             env={**os.environ, "GENREGRAPH_URL": server.url},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -336,7 +334,7 @@ def _on_terminal(data: dict[str, Any], arguments: tuple[str, ...], *, columns: i
     with scripted_server(Answer(body={"data": data})) as server:
         ours, theirs = pty.openpty()
         process: subprocess.Popen[bytes] = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*GENREGRAPH, *arguments],
             env={**os.environ, "GENREGRAPH_URL": server.url, "TERM": "xterm", "COLUMNS": str(columns)},
             stdout=theirs,
             stderr=theirs,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.client import ApiClient
 from tests.support.command import write
+from tests.support.programs import GENREGRAPH, ROOT
 from tests.support.scripted_server import Answer, scripted_server, stored_batch
 from tests.support.songs import song_csv, song_rows
 
-PROGRAM = (sys.executable, "-m", "app.cli.root")
-CHECKOUT = Path(__file__).parents[2]
 FULL = b"genregraph: the output is lost: No space left on device\n"
 CLOSED = b"genregraph: the output is lost: standard output is closed\n"
 GENRES = [{"genre": {"name": "šlágr ♫"}, "songCount": 7}]
@@ -33,8 +31,8 @@ def genregraph(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in bash with a redirection such as `> /dev/full`."""
     return subprocess.run(
-        ["bash", "-c", f'set -o pipefail; "$@" {redirected}', "bash", *PROGRAM, *arguments],
-        cwd=CHECKOUT,
+        ["bash", "-c", f'set -o pipefail; "$@" {redirected}', "bash", *GENREGRAPH, *arguments],
+        cwd=ROOT,
         env={**os.environ, "COLUMNS": "200", **(environment or {})},
         input=stdin,
         check=False,

@@ -21,6 +21,7 @@ from app.settings import LogFormat
 from tests.support.client import ApiClient
 from tests.support.command import run
 from tests.support.ports import free_port
+from tests.support.programs import GENREGRAPH, ROOT
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually
 
@@ -55,8 +56,8 @@ def serve(folder: Path) -> Iterator[Serve]:
         environment.setdefault("port", str(free_port()))
         settings = {f"GENREGRAPH_{name.upper()}": value for name, value in environment.items()}
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli.root", "serve", "--data-dir", data_dir],
-            cwd=Path(__file__).parents[2],
+            [*GENREGRAPH, "serve", "--data-dir", data_dir],
+            cwd=ROOT,
             env={**os.environ, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -160,7 +161,7 @@ def test_it_serves_even_if_its_output_is_lost(database_url: str, redirected: str
     line = f"set -o pipefail; {command} {redirected}"
     program = subprocess.Popen(
         ["bash", "-c", line],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

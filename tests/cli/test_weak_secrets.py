@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,8 @@ from pydantic import SecretStr
 
 from app.cli.startup import weak_secrets
 from app.settings import Environment, Settings
-from tests.support.replica import ROOT, inherited
+from tests.support.programs import GENREGRAPH, ROOT
+from tests.support.replica import inherited
 
 GOOD = "0123456789abcdef"
 EXAMPLE = ROOT / "deploy/environments/production.secrets.env.example"
@@ -31,7 +31,7 @@ def test_production_rejects_each_example_secret() -> None:
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     # when
     ended = subprocess.run(
-        [sys.executable, "-m", "app.cli.root", "serve"],
+        [*GENREGRAPH, "serve"],
         cwd=ROOT,
         env={**inherited(), **example, "GENREGRAPH_ENVIRONMENT": "production"},
         capture_output=True,

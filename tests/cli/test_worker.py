@@ -7,15 +7,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conftest import ExecuteSql, StartService
 from tests.support.metrics import samples_of, value
+from tests.support.programs import GENREGRAPH, ROOT
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 
@@ -23,8 +22,8 @@ from tests.support.waiting import eventually, finished
 @pytest.fixture
 def worker(database_url: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli.root", "worker", "--metrics-port", "0"],
-        cwd=Path(__file__).parents[2],
+        [*GENREGRAPH, "worker", "--metrics-port", "0"],
+        cwd=ROOT,
         env={**os.environ, "GENREGRAPH_DATABASE_URL": database_url, "GENREGRAPH_LOG_FORMAT": "json"},
         stderr=subprocess.PIPE,
         text=True,
@@ -89,8 +88,8 @@ def test_a_port_in_use_ends_the_worker_with_one_line(database_url: str) -> None:
         port = taken.getsockname()[1]
         # when
         ended = subprocess.run(
-            [sys.executable, "-m", "app.cli.root", "worker", "--metrics-port", str(port)],
-            cwd=Path(__file__).parents[2],
+            [*GENREGRAPH, "worker", "--metrics-port", str(port)],
+            cwd=ROOT,
             env={**os.environ, "GENREGRAPH_DATABASE_URL": database_url},
             capture_output=True,
             text=True,

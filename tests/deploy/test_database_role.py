@@ -16,7 +16,8 @@ from app.main import create_app
 from app.settings import Settings
 from tests.support.client import ApiClient
 from tests.support.databases import rows
-from tests.support.replica import ROOT, inherited
+from tests.support.programs import ROOT
+from tests.support.replica import inherited
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 

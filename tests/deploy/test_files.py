@@ -14,8 +14,7 @@ import yaml
 from app.database.engine import WORKER_CONNECTIONS
 from app.settings import PREFIX, Settings, load_settings
 from tests.support.deployed_files import run, stages
-from tests.support.programs import make_certificate, on_path
-from tests.support.replica import ROOT
+from tests.support.programs import ROOT, make_certificate, on_path
 
 CHECKS = ROOT / "deploy/checks"
 ENVIRONMENTS = ("local", "staging", "production")

@@ -19,7 +19,8 @@ from tests.support.client import ApiClient
 from tests.support.deployed_files import Stage, stages
 from tests.support.folders import open_folder
 from tests.support.ports import free_port
-from tests.support.replica import ROOT, Replica
+from tests.support.programs import ROOT
+from tests.support.replica import Replica
 
 pytestmark = pytest.mark.slow
 

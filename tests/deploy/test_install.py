@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.replica import ROOT, inherited
+from tests.support.programs import ROOT
+from tests.support.replica import inherited
 
 pytestmark = pytest.mark.slow
 

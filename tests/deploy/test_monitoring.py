@@ -17,8 +17,7 @@ from tests.support.client import ApiClient
 from tests.support.deployed_files import PROMETHEUS, RULES, run
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
-from tests.support.programs import on_path
-from tests.support.replica import ROOT
+from tests.support.programs import ROOT, on_path
 from tests.support.songs import song_csv, song_rows
 from tests.support.waiting import eventually, finished
 

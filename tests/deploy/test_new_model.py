@@ -13,7 +13,8 @@ import pytest
 from ml.training.parameters import write_parameters
 from tests.support.client import ApiClient
 from tests.support.command import run
-from tests.support.replica import ROOT, Process, replica, started
+from tests.support.programs import ROOT
+from tests.support.replica import Process, replica, started
 from tests.support.songs import song_csv, song_rows
 from tests.support.training_files import QUICK, write_training_files
 from tests.support.websocket import CREDENTIALS

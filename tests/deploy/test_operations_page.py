@@ -30,8 +30,8 @@ from tests.support.folders import open_fast_folder
 from tests.support.metrics import scrape
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres
-from tests.support.programs import make_certificate, on_path
-from tests.support.replica import ROOT, Replica, inherited, started
+from tests.support.programs import ROOT, make_certificate, on_path
+from tests.support.replica import Replica, inherited, started
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,11 @@ from graphql import get_introspection_query
 from app.settings import Settings
 from tests.conftest import StartService
 from tests.support.client import ApiClient
+from tests.support.programs import ROOT
 from tests.support.songs import song
 from tests.support.websocket import CREDENTIALS, greeted, opened, receive, send
 
-OPERATIONS = Path(__file__).parents[2] / "app" / "playground" / "src" / "page" / "operations.graphql"
+OPERATIONS = ROOT / "app/playground/src/page/operations.graphql"
 
 EVERYTHING_OF_A_SONG = """
 {

@@ -19,8 +19,9 @@ from graphql import (
 )
 
 from graphql_schema.schema import build_schema as build_our_schema
+from tests.support.programs import ROOT
 
-EXPORTED = Path(__file__).parents[2] / "schema.graphql"
+EXPORTED = ROOT / "schema.graphql"
 
 
 def exported() -> GraphQLSchema:
@@ -104,7 +105,7 @@ def test_the_schema_has_the_names_of_the_contract() -> None:
     assert {name: fields for name, fields in missing.items() if fields} == {}
 
 
-SCRIPT = Path(__file__).parents[1] / "support" / "schema_changes.py"
+SCRIPT = ROOT / "tests/support/schema_changes.py"
 
 BEFORE = "type Query {\n  songs: Int\n  genres: Int\n}\n"
 BROKEN = "type Query {\n  songs: Int\n}\n"

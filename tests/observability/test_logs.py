@@ -24,6 +24,7 @@ from app.settings import LogFormat
 from tests.conftest import ExecuteSql
 from tests.support.client import CLASSIFY_BATCH, ApiClient, upload_parts
 from tests.support.ports import free_port
+from tests.support.programs import GENREGRAPH, ROOT
 from tests.support.songs import song_csv, song_row, song_rows
 from tests.support.waiting import eventually
 from tests.support.websocket import greeted, opened, send
@@ -58,8 +59,8 @@ class Logged:
         }
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli.root", "serve"],
-                cwd=Path(__file__).parents[2],
+                [*GENREGRAPH, "serve"],
+                cwd=ROOT,
                 env={**os.environ, **{f"GENREGRAPH_{name}": value for name, value in settings.items()}},
                 stdout=file,
                 stderr=file,

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from app.cli.root import cli
 from tests.support.client import ApiClient
+from tests.support.programs import GENREGRAPH
 
-CLASSIFY = [sys.executable, "-m", "app.cli.root", "classify"]
+CLASSIFY = [*GENREGRAPH, "classify"]
 
 
 def run(*arguments: object, **environment: str) -> tuple[int, str]:

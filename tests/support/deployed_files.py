@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.replica import ROOT
+from tests.support.programs import ROOT
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 RULES = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]

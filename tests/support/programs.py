@@ -1,13 +1,20 @@
-"""System programs used by tests, and certificates."""
+"""The checkout, programs used by tests, and certificates."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
+"""The checkout."""
+
+GENREGRAPH = (sys.executable, "-m", "app.cli.root")
+"""The command `genregraph`."""
 
 
 def on_path(name: str, package: str) -> str:

@@ -12,8 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.ports import free_port
-from tests.support.programs import make_certificate, on_path
-from tests.support.replica import ROOT
+from tests.support.programs import ROOT, make_certificate, on_path
 from tests.support.waiting import eventually
 
 A_RECORD = b"\x00\x01\x00\x01"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-REAL_SONGS = Path(__file__).parents[3] / "shared" / "data"
+from tests.support.programs import ROOT
+
+REAL_SONGS = ROOT.parent / "shared/data"
 
 needs_real_songs = pytest.mark.skipif(
     not REAL_SONGS.is_dir(),

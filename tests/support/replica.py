@@ -16,10 +16,9 @@ from typing import IO
 import httpx
 
 from tests.support.ports import free_port
+from tests.support.programs import GENREGRAPH, ROOT
 from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
-GENREGRAPH = (sys.executable, "-m", "app.cli.root")
 CLIENTS = "test:test"
 
 

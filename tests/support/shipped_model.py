@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ml.songs.contract import NUMBER_NAMES, Songs
+from tests.support.programs import ROOT
 
-MODEL = Path(__file__).parents[2] / "model"
+MODEL = ROOT / "model"
 
 JAMAICAN = "i, the, me, no, dem, jah, mi, fi, rasta, babylon, zion, music, peopl, love, give, prais"
 

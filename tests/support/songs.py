@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,9 @@ from ml.songs.contract import (
     TRACK_ID,
     Songs,
 )
+from tests.support.programs import ROOT
 
-SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "songs.csv"
+SAMPLE = ROOT / "data/sample/songs.csv"
 
 _WORDS = (
     "love",
