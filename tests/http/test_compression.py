@@ -27,9 +27,9 @@ def api(shared_api: ApiClient) -> ApiClient:
 
 def raw(api: ApiClient, query: str, **headers: str) -> tuple[httpx.Response, bytes]:
     """Return a response and its bytes as sent."""
-    given = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
+    sent = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
     content = json.dumps({"query": query})
-    with api.http.stream("POST", "/graphql", content=content, headers=given) as response:
+    with api.http.stream("POST", "/graphql", content=content, headers=sent) as response:
         return response, b"".join(response.iter_raw())
 
 
@@ -123,8 +123,8 @@ def test_downloads_except_parquet_are_compressed(
 
 
 def get(api: ApiClient, query: str, **headers: str) -> httpx.Response:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return api.http.get("/graphql", params={"query": query}, headers=given)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return api.http.get("/graphql", params={"query": query}, headers=sent)
 
 
 @pytest.mark.parametrize("accepted", ["identity", "gzip", "zstd"])

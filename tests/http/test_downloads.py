@@ -238,13 +238,13 @@ def test_concurrent_batches_of_the_same_songs_keep_their_own_results(
                 batch = client.classify(song_csv(sent), minConfidence=turn / 10)
                 assert waiting.finished(client, batch["id"])["status"] == "SUCCEEDED"
                 lines = client.http.get(f"/batches/{batch['id']}/songs.jsonl").text.splitlines()
-                found = [json.loads(line) for line in lines]
+                songs = [json.loads(line) for line in lines]
                 # then
-                assert [(str(song["trackID"]), song["title"]) for song in found] == [
+                assert [(str(song["trackID"]), song["title"]) for song in songs] == [
                     (row["trackID"], row["title"]) for row in sent
                 ]
-                assert [song["confident"] for song in found] == [
-                    song["confidence"] >= turn / 10 for song in found
+                assert [song["confident"] for song in songs] == [
+                    song["confidence"] >= turn / 10 for song in songs
                 ]
 
     # when

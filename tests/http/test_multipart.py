@@ -241,8 +241,8 @@ def test_a_byte_order_mark_before_a_field_is_skipped(api: ApiClient) -> None:
 )
 def test_a_file_name_can_be_sent_in_any_form(api: ApiClient, parameters: str, name: str) -> None:
     response = raw(api, *FIELDS, (f'form-data; name="0"; {parameters}', FILE))
-    found = response.json()["data"]["classifyBatch"]
-    assert (found["rowsClassified"], found["fileName"]) == (1, name)
+    result = response.json()["data"]["classifyBatch"]
+    assert (result["rowsClassified"], result["fileName"]) == (1, name)
 
 
 @pytest.mark.parametrize("background", [False, True])
@@ -310,9 +310,9 @@ FIELDS = (
 
 def test_a_file_with_an_empty_name_has_the_wrong_extension(api: ApiClient) -> None:
     response = raw(api, *FIELDS, ('form-data; name="0"; filename=""', FILE))
-    found = response.json()["data"]["classifyBatch"]
-    assert (found["__typename"], found["problemCount"]) == ("InvalidSongFile", 1)
-    assert found["problems"][0]["kind"] == "FILE_NAME"
+    result = response.json()["data"]["classifyBatch"]
+    assert (result["__typename"], result["problemCount"]) == ("InvalidSongFile", 1)
+    assert result["problems"][0]["kind"] == "FILE_NAME"
 
 
 @pytest.mark.parametrize(
@@ -349,8 +349,8 @@ def test_a_body_that_ends_in_the_middle_of_the_file_is_refused(api: ApiClient) -
 
 
 def test_an_empty_file_is_an_invalid_song_file(api: ApiClient) -> None:
-    found = api.classify(b"")
-    assert (found["__typename"], found["problems"][0]["kind"]) == ("InvalidSongFile", "EMPTY_FILE")
+    result = api.classify(b"")
+    assert (result["__typename"], result["problems"][0]["kind"]) == ("InvalidSongFile", "EMPTY_FILE")
 
 
 def test_a_file_name_with_strange_characters_is_kept(api: ApiClient) -> None:

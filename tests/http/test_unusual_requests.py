@@ -34,12 +34,12 @@ def api(shared_api: ApiClient) -> ApiClient:
     return shared_api
 
 
-def error(response: httpx.Response, status: int, code: str) -> str:
+def refusal(response: httpx.Response, status: int, code: str) -> str:
     """Return the message of the only error of a refusal."""
     assert response.status_code == status, response.text
-    (found,) = response.json()["errors"]
-    assert found["extensions"]["code"] == code
-    return str(found["message"])
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == code
+    return str(error["message"])
 
 
 def post(api: ApiClient, body: bytes, **headers: str) -> httpx.Response:
@@ -70,7 +70,7 @@ def test_a_subscription_without_a_stream_gets_406_and_instructions(
         response = api.http.get("/graphql", params={"query": query}, headers={"accept": accept})
     else:
         response = api.post(query, headers={"accept": accept})
-    assert error(response, 406, "NOT_ACCEPTABLE") == (
+    assert refusal(response, 406, "NOT_ACCEPTABLE") == (
         "Subscriptions require a stream. Send Accept: text/event-stream, or use a WebSocket with the "
         "protocol graphql-transport-ws."
     )
@@ -127,7 +127,7 @@ def multipart_payloads(body: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("accept", [JSON, NEW])
 def test_several_operations_without_an_operation_name_are_refused(api: ApiClient, accept: str) -> None:
     response = api.post(TWO_OPERATIONS, headers={"accept": accept})
-    assert error(response, 400, "OPERATION_RESOLUTION_FAILURE") == (
+    assert refusal(response, 400, "OPERATION_RESOLUTION_FAILURE") == (
         "The document has 2 operations. Name the one to run in operationName."
     )
     assert "data" not in response.json()
@@ -136,8 +136,8 @@ def test_several_operations_without_an_operation_name_are_refused(api: ApiClient
 def test_a_stream_of_several_operations_without_an_operation_name_is_refused(api: ApiClient) -> None:
     response = api.post(TWO_OPERATIONS, headers={"accept": "text/event-stream"})
     document = next(line for line in response.text.splitlines() if "{" in line).removeprefix("data: ")
-    (found,) = json.loads(document)["errors"]
-    assert found["extensions"]["code"] == "OPERATION_RESOLUTION_FAILURE"
+    (error,) = json.loads(document)["errors"]
+    assert error["extensions"]["code"] == "OPERATION_RESOLUTION_FAILURE"
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
@@ -169,7 +169,7 @@ def test_an_unknown_operation_name_is_refused(
     api: ApiClient, query: str, name: str | None, message: str, accept: str
 ) -> None:
     response = post(api, json.dumps({"query": query, "operationName": name}).encode(), accept=accept)
-    assert error(response, 400, "OPERATION_RESOLUTION_FAILURE") == message
+    assert refusal(response, 400, "OPERATION_RESOLUTION_FAILURE") == message
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -216,7 +216,7 @@ def test_the_content_type_of_json_can_be_written_in_any_form(api: ApiClient, con
 )
 def test_an_unsupported_content_type_is_named(api: ApiClient, content_type: str, shown: str) -> None:
     response = post(api, QUERY, content_type=content_type, graphql_preflight="1")
-    assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
+    assert refusal(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
         f"The content type {shown} is not supported. "
         "Send application/json, or multipart/form-data with a file."
     )
@@ -224,7 +224,7 @@ def test_an_unsupported_content_type_is_named(api: ApiClient, content_type: str,
 
 def test_a_missing_content_type_is_refused(api: ApiClient) -> None:
     response = api.http.post("/graphql", content=QUERY)
-    assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
+    assert refusal(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
         "The request has no content type. Send application/json, or multipart/form-data with a file."
     )
 
@@ -232,7 +232,7 @@ def test_a_missing_content_type_is_refused(api: ApiClient) -> None:
 @pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "windows-1252", "no such"])
 def test_an_unsupported_charset_is_named(api: ApiClient, charset: str) -> None:
     response = post(api, QUERY, content_type=f'application/json; charset="{charset}"')
-    assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
+    assert refusal(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
         f"The charset {charset} is not supported. Send JSON in UTF-8."
     )
 
@@ -254,7 +254,7 @@ def test_an_unsupported_content_encoding_is_named(
     api: ApiClient, encoding: str, body: bytes, shown: str, content_type: str
 ) -> None:
     response = post(api, body, content_type=content_type, content_encoding=encoding, graphql_preflight="1")
-    assert error(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
+    assert refusal(response, 415, "UNSUPPORTED_MEDIA_TYPE") == (
         f"The content encoding {shown} is not supported. Send the body uncompressed."
     )
     assert response.headers["accept-encoding"] == "identity"
@@ -303,7 +303,7 @@ def test_a_byte_order_mark_before_json_is_skipped(api: ApiClient) -> None:
     ids=lambda value: str(value[:40]),
 )
 def test_an_invalid_body_is_refused_with_the_reason(api: ApiClient, body: bytes, message: str) -> None:
-    assert error(post(api, body), 400, "BAD_REQUEST") == message
+    assert refusal(post(api, body), 400, "BAD_REQUEST") == message
 
 
 # GET
@@ -330,12 +330,12 @@ def test_variables_in_a_url_can_be_null_or_empty(api: ApiClient, name: str, valu
 )
 def test_invalid_url_parameters_are_named(api: ApiClient, url: str, message: str) -> None:
     response = api.http.get(f"/graphql?query=%7B__typename%7D&{url}")
-    assert error(response, 400, "BAD_REQUEST").startswith(message)
+    assert refusal(response, 400, "BAD_REQUEST").startswith(message)
 
 
 @pytest.mark.parametrize("url", ["/graphql", "/graphql?query=", "/graphql?variables={}"])
 def test_a_url_without_a_query_is_refused(api: ApiClient, url: str) -> None:
-    assert error(api.http.get(url), 400, "BAD_REQUEST") == "The request has no query."
+    assert refusal(api.http.get(url), 400, "BAD_REQUEST") == "The request has no query."
 
 
 # Persisted queries
@@ -364,7 +364,7 @@ def test_a_persisted_query_is_refused_with_apollos_error(
     else:
         response = post(api, json.dumps(sent).encode())
     # with this message and status, Apollo Client and urql send the full query
-    assert error(response, 200, "PERSISTED_QUERY_NOT_SUPPORTED") == "PersistedQueryNotSupported"
+    assert refusal(response, 200, "PERSISTED_QUERY_NOT_SUPPORTED") == "PersistedQueryNotSupported"
 
 
 def test_a_query_can_be_sent_with_its_persisted_query_hash(api: ApiClient) -> None:
@@ -377,7 +377,7 @@ def test_a_query_can_be_sent_with_its_persisted_query_hash(api: ApiClient) -> No
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_an_unsupported_method_gets_405_and_the_allowed_methods(api: ApiClient, method: str) -> None:
     response = api.http.request(method, "/graphql")
-    assert error(response, 405, "METHOD_NOT_ALLOWED") == (
+    assert refusal(response, 405, "METHOD_NOT_ALLOWED") == (
         f"{method} is not allowed here. Use GET, HEAD, POST or OPTIONS."
     )
     assert response.headers["allow"] == "GET, HEAD, POST, OPTIONS"

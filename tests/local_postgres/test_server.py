@@ -62,7 +62,7 @@ time.sleep(600)
 """
 
 
-def ask(url: str, statement: str) -> Any:
+def fetch_value(url: str, statement: str) -> Any:
     async def run() -> Any:
         connection = await asyncpg.connect(url)
         try:
@@ -131,7 +131,7 @@ def refusal(server: EmbeddedPostgres) -> str:
     return str(refused.value)
 
 
-def made(folder: Path) -> EmbeddedPostgres:
+def initialized_server(folder: Path) -> EmbeddedPostgres:
     """Return a stopped server with existing data."""
     server = EmbeddedPostgres(folder, settings=NOT_DURABLE)
     server.start()
@@ -142,7 +142,7 @@ def made(folder: Path) -> EmbeddedPostgres:
 @pytest.fixture(scope="module")
 def initialized() -> Iterator[EmbeddedPostgres]:
     with open_fast_folder() as folder:
-        yield made(folder)
+        yield initialized_server(folder)
 
 
 @pytest.fixture
@@ -193,13 +193,13 @@ def test_it_creates_a_database_on_loopback_with_a_password(folder: Path) -> None
     # when
     with EmbeddedPostgres(folder / "data", settings=NOT_DURABLE) as url:
         # then
-        assert ask(url, "SELECT current_database()") == "genregraph"
-        assert ask(url, "SHOW listen_addresses") == "127.0.0.1"
-        assert ask(url, "SHOW unix_socket_directories") == ""
-        assert ask(url, "SHOW server_encoding") == "UTF8"
+        assert fetch_value(url, "SELECT current_database()") == "genregraph"
+        assert fetch_value(url, "SHOW listen_addresses") == "127.0.0.1"
+        assert fetch_value(url, "SHOW unix_socket_directories") == ""
+        assert fetch_value(url, "SHOW server_encoding") == "UTF8"
         wrong = url.replace(url.split(":")[2].split("@")[0], "guess")
         with pytest.raises(asyncpg.InvalidPasswordError):
-            ask(wrong, "SELECT 1")
+            fetch_value(wrong, "SELECT 1")
         secret = folder / "data" / "postgres.password"
         for name in ("postgres.password", "postgres.log", "postgres.lock"):
             assert stat.S_IMODE((folder / "data" / name).stat().st_mode) == 0o600
@@ -209,16 +209,16 @@ def test_it_creates_a_database_on_loopback_with_a_password(folder: Path) -> None
 def test_data_survives_a_restart(folder: Path) -> None:
     # given
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
-        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
         # then
-        assert ask(url, "SELECT answer FROM kept") == 42
+        assert fetch_value(url, "SELECT answer FROM kept") == 42
 
 
 def test_the_buffers_hold_the_indexes_of_a_million_songs(folder: Path) -> None:
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
-        assert ask(url, "SHOW shared_buffers") == "512MB"
+        assert fetch_value(url, "SHOW shared_buffers") == "512MB"
 
 
 def test_stopping_twice_or_before_starting_does_nothing(folder: Path) -> None:
@@ -241,31 +241,31 @@ def test_the_server_stops_when_its_service_is_killed(folder: Path) -> None:
 def test_data_survives_a_start_right_after_a_kill(folder: Path) -> None:
     # given
     service, url, server_pid = start_service(folder)
-    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     # when
     kill(service)
     # then the next start succeeds immediately, and the previous server is gone
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
         assert is_gone(server_pid)
-        assert ask(again, "SELECT answer FROM kept") == 42
+        assert fetch_value(again, "SELECT answer FROM kept") == 42
 
 
 def test_the_next_start_stops_a_leftover_server(
     folder: Path,
 ) -> None:
     # given a server without a lock, as after kill -9 of it and its watchdog
-    left = EmbeddedPostgres(folder, settings=NOT_DURABLE)
-    url = left.start()
-    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-    assert left.pid is not None
-    assert left._lock is not None  # noqa: SLF001  (the only way to lose the lock)
-    fcntl.flock(left._lock, fcntl.LOCK_UN)  # noqa: SLF001
+    leftover = EmbeddedPostgres(folder, settings=NOT_DURABLE)
+    url = leftover.start()
+    fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    assert leftover.pid is not None
+    assert leftover._lock is not None  # noqa: SLF001  (the only way to lose the lock)
+    fcntl.flock(leftover._lock, fcntl.LOCK_UN)  # noqa: SLF001
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as again:
         # then
-        assert is_gone(left.pid)
-        assert ask(again, "SELECT answer FROM kept") == 42
-    left.stop()
+        assert is_gone(leftover.pid)
+        assert fetch_value(again, "SELECT answer FROM kept") == 42
+    leftover.stop()
 
 
 def test_a_watchdog_interrupts_when_its_service_is_killed() -> None:
@@ -300,41 +300,41 @@ def test_a_kill_during_creation_leaves_no_partial_data(folder: Path) -> None:
     # when
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
         # then
-        assert ask(url, "SELECT 1") == 1
+        assert fetch_value(url, "SELECT 1") == 1
         assert not any(folder.glob("postgres.new.*"))
 
 
 def test_a_lock_file_of_another_program_is_ignored(folder: Path) -> None:
     # given a lock file from before a reboot, whose PID another program of the same account now has
-    server = made(folder)
+    server = initialized_server(folder)
     owner = server.data_path.stat()
     with sleeper(user=owner.st_uid if ROOT else None) as other:
         (server.data_path / "postmaster.pid").write_text(f"{other.pid}\n{server.data_path}\n")
         # when
         with server as url:
             # then it starts, and the other program continues
-            assert ask(url, "SELECT 1") == 1
+            assert fetch_value(url, "SELECT 1") == 1
             assert other.poll() is None
 
 
 def test_a_lock_file_of_another_server_does_not_stop_that_server(folder: Path) -> None:
     # given a lock file whose PID another PostgreSQL server now has
-    server = made(folder / "ours")
+    server = initialized_server(folder / "ours")
     theirs = EmbeddedPostgres(folder / "theirs", settings=NOT_DURABLE)
     with theirs as their_url:
         (server.data_path / "postmaster.pid").write_text(f"{theirs.pid}\n{server.data_path}\n")
         # when
         with server as url:
             # then
-            assert ask(url, "SELECT 1") == 1
-            assert ask(their_url, "SELECT 1") == 1
+            assert fetch_value(url, "SELECT 1") == 1
+            assert fetch_value(their_url, "SELECT 1") == 1
 
 
 def test_a_killed_server_can_be_started_again(folder: Path) -> None:
     # given a service whose server was killed
     server = EmbeddedPostgres(folder)
     with server as url:
-        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
         killed = server.pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
@@ -342,7 +342,7 @@ def test_a_killed_server_can_be_started_again(folder: Path) -> None:
         # when
         again = server.start()
         # then
-        assert ask(again, "SELECT answer FROM kept") == 42
+        assert fetch_value(again, "SELECT answer FROM kept") == 42
 
 
 def test_a_second_start_on_a_folder_in_use_fails_with_one_line(folder: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_second_start_on_a_folder_in_use_fails_with_one_line(folder: Path) -> 
 def test_the_error_names_the_process_that_uses_the_folder(folder: Path) -> None:
     service, url, _ = start_service(folder)
     assert f"is in use by process {service.pid};" in refusal(EmbeddedPostgres(folder))
-    assert ask(url, "SELECT 1") == 1
+    assert fetch_value(url, "SELECT 1") == 1
     service.communicate()
     assert service.returncode == 0
 
@@ -383,7 +383,7 @@ def test_concurrent_first_starts_create_one_database(folder: Path) -> None:
 
 def test_data_of_another_major_version_fails_with_one_line(folder: Path) -> None:
     # given
-    server = made(folder)
+    server = initialized_server(folder)
     (server.data_path / "PG_VERSION").write_text("9\n")
     # then
     assert refusal(server) == (
@@ -393,7 +393,7 @@ def test_data_of_another_major_version_fails_with_one_line(folder: Path) -> None
 
 
 def test_a_lost_password_fails_with_one_line(folder: Path) -> None:
-    server = made(folder)
+    server = initialized_server(folder)
     (folder / "postgres.password").unlink()
     assert f"{folder / 'postgres.password'} is missing" in refusal(server)
 
@@ -420,7 +420,7 @@ def test_a_full_disk_fails_with_one_line(disk: Callable[[str], Path], size: str)
 def test_a_disk_that_fills_up_later_fails_with_one_line(disk: Callable[[str], Path]) -> None:
     # given
     mounted = disk("120m")
-    server = made(mounted / "data")
+    server = initialized_server(mounted / "data")
     filler = mounted / "filler"
     server.log_path.write_bytes(b"")  # or emptying it at the start would make just enough space
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
@@ -431,7 +431,7 @@ def test_a_disk_that_fills_up_later_fails_with_one_line(disk: Callable[[str], Pa
     # and it starts once there is space again
     filler.unlink()
     with server as url:
-        assert ask(url, "SELECT 1") == 1
+        assert fetch_value(url, "SELECT 1") == 1
 
 
 @as_root
@@ -480,7 +480,7 @@ def test_root_in_a_private_folder_keeps_data_and_binaries_where_the_server_reach
         url = server.start()
     finally:
         os.umask(former)
-    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     server.stop()
     # then
     assert server.data_path.is_relative_to(reachable_home)
@@ -490,7 +490,7 @@ def test_root_in_a_private_folder_keeps_data_and_binaries_where_the_server_reach
     (copy,) = reachable_home.glob("postgresql-*")
     made_at = copy.stat().st_mtime_ns
     with EmbeddedPostgres(closed / ".genregraph", binaries=hidden, settings=NOT_DURABLE) as again:
-        assert ask(again, "SELECT answer FROM kept") == 42
+        assert fetch_value(again, "SELECT answer FROM kept") == 42
     assert [path.stat().st_mtime_ns for path in reachable_home.glob("postgresql-*")] == [made_at]
     assert not any(reachable_home.glob("unfinished-*"))
 
@@ -500,13 +500,13 @@ def test_deleting_a_private_folder_starts_empty_and_keeps_one_backup(closed: Pat
     # given
     server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE)
     with server as url:
-        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     for _ in range(2):
         # when, as `make clean` does
         shutil.rmtree(closed / ".genregraph")
         # then
         with server as url:
-            assert ask(url, "SELECT to_regclass('kept')::text") is None
+            assert fetch_value(url, "SELECT to_regclass('kept')::text") is None
     assert {path.name for path in server.data_path.parent.iterdir()} == {
         "postgres",
         "postgres.deleted",
@@ -516,7 +516,7 @@ def test_deleting_a_private_folder_starts_empty_and_keeps_one_backup(closed: Pat
 
 @as_root
 def test_a_moved_private_folder_reports_where_its_data_is(closed: Path) -> None:
-    former = made(closed / "before").data_path
+    former = initialized_server(closed / "before").data_path
     (closed / "before").rename(closed / "after")
     assert refusal(EmbeddedPostgres(closed / "after")) == (
         f"{closed / 'after'} was moved or copied, but its data in {former} belongs to the old path; "
@@ -526,7 +526,7 @@ def test_a_moved_private_folder_reports_where_its_data_is(closed: Path) -> None:
 
 @as_root
 def test_existing_data_that_became_unreachable_is_an_error(folder: Path) -> None:
-    made(folder / "data")
+    initialized_server(folder / "data")
     folder.chmod(0o700)
     assert "can no longer reach the data in" in refusal(EmbeddedPostgres(folder / "data"))
 
@@ -536,12 +536,12 @@ def test_data_elsewhere_is_found_after_the_folder_became_reachable(closed: Path)
     # given
     server = EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE)
     with server as url:
-        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     # when
     closed.chmod(0o755)
     # then
     with EmbeddedPostgres(closed / ".genregraph", settings=NOT_DURABLE) as url:
-        assert ask(url, "SELECT answer FROM kept") == 42
+        assert fetch_value(url, "SELECT answer FROM kept") == 42
 
 
 @as_root
@@ -564,7 +564,7 @@ def test_an_ordinary_user_runs_the_server_and_root_can_serve_the_same_data(folde
     service, url, server_pid = start_service(home / "data", binaries=binaries.folder, account=nobody.pw_name)
     # then
     assert Path(f"/proc/{server_pid}").stat().st_uid == nobody.pw_uid
-    ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    fetch_value(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     service.communicate()
     data = home / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
@@ -573,7 +573,7 @@ def test_an_ordinary_user_runs_the_server_and_root_can_serve_the_same_data(folde
     server = EmbeddedPostgres(data, binaries=binaries)
     with server as url:
         assert Path(f"/proc/{server.pid}").stat().st_uid == nobody.pw_uid
-        assert ask(url, "SELECT answer FROM kept") == 42
+        assert fetch_value(url, "SELECT answer FROM kept") == 42
 
 
 @as_root
@@ -631,7 +631,7 @@ def test_data_of_an_older_installed_version_is_served_with_that_version(folder: 
             "Debian's PostgreSQL has the embedded one's major version, so there is no older data to serve"
         )
     with EmbeddedPostgres(folder, settings=NOT_DURABLE, binaries=debian) as url:
-        assert ask(url, "SHOW server_version").startswith(debian.version)
+        assert fetch_value(url, "SHOW server_version").startswith(debian.version)
     # when, then
     with EmbeddedPostgres(folder, settings=NOT_DURABLE) as url:
-        assert ask(url, "SHOW server_version").startswith(debian.version)
+        assert fetch_value(url, "SHOW server_version").startswith(debian.version)

@@ -181,8 +181,8 @@ def test_no_text_from_clients_is_logged(service: Logged, execute_sql: ExecuteSql
     time.sleep(1)  # for the worker's attempt at the last batch
     service.stop()
     # then
-    found = {canary: line for canary in CANARIES for line in service.text.splitlines() if canary in line}
-    assert found == {}
+    leaked = {canary: line for canary in CANARIES for line in service.text.splitlines() if canary in line}
+    assert leaked == {}
     # and the log has what operators need
     assert "unexpected error" in service.text
     assert "CheckViolation" in service.text

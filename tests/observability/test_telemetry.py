@@ -62,13 +62,13 @@ class Collector:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    made = Collector()
-    thread = threading.Thread(target=made.server.serve_forever)
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever)
     thread.start()
-    yield made
-    made.server.shutdown()
+    yield collector
+    collector.server.shutdown()
     thread.join()
-    made.server.server_close()
+    collector.server.server_close()
 
 
 def attributes(span: Span) -> dict[str, str]:
