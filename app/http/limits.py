@@ -71,11 +71,10 @@ class ClientQuotas:
     """
 
     def __init__(self, settings: Settings) -> None:
-        max_subscriptions = settings.max_subscriptions_per_client
-        subscriptions = ("subscriptions", Code.TOO_MANY_SUBSCRIPTIONS)
+        limit, code = settings.max_subscriptions_per_client, Code.TOO_MANY_SUBSCRIPTIONS
         self.uploads = ClientQuota(settings.max_uploads_per_client, "uploads", Code.TOO_MANY_UPLOADS)
-        self.subscriptions = ClientQuota(max_subscriptions, *subscriptions)
-        self.websockets = ClientQuota(max_subscriptions, *subscriptions)
+        self.subscriptions = ClientQuota(limit, "subscriptions", code)
+        self.websockets = ClientQuota(limit, "subscriptions", code)
 
 
 class RequestLimits:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from app.local_postgres.programs import (
     as_account,
     explain_output,
     make_passable,
+    run,
     server_account,
 )
 
@@ -207,16 +207,11 @@ def make_data_folder(place: Place, password_file: Path, binaries: Binaries, *, d
 
 def create_database(binaries: Binaries, port: int, password: str) -> str | None:
     """Create the database on a running server, if it is missing; return the output of psql if that fails."""
-    done = subprocess.run(  # noqa: S603  (not user input)
-        [
-            binaries.folder / "psql",
-            *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
-            *("--host", HOST, "--port", str(port), "--username", SUPERUSER, "--dbname", "postgres"),
-        ],
+    done = run(
+        binaries.folder / "psql",
+        *("--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1"),
+        *("--host", HOST, "--port", str(port), "--username", SUPERUSER, "--dbname", "postgres"),
         input=_CREATE_DATABASE,
-        check=False,
-        capture_output=True,
-        text=True,
         env={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "10", "LC_ALL": "C"},
     )
     return done.stderr if done.returncode else None
@@ -225,16 +220,11 @@ def create_database(binaries: Binaries, port: int, password: str) -> str | None:
 def _initdb(
     fresh: Path, password_file: Path, binaries: Binaries, account: Account | None, *, durable: bool
 ) -> None:
-    done = subprocess.run(  # noqa: S603  (not user input)
-        [
-            binaries.folder / "initdb",
-            *("--pgdata", str(fresh), "--username", SUPERUSER, f"--pwfile={password_file}"),
-            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
-            *(() if durable else ("--no-sync",)),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
+    done = run(
+        binaries.folder / "initdb",
+        *("--pgdata", fresh, "--username", SUPERUSER, f"--pwfile={password_file}"),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+        *(() if durable else ("--no-sync",)),
         **as_account(account),
     )
     if done.returncode != 0:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.local_postgres.programs import EmbeddedPostgresError
+from app.local_postgres.programs import EmbeddedPostgresError, run
 
 STOP_LEFTOVER_SECONDS = 30.0
 
@@ -88,9 +88,7 @@ def stop_leftover_server(data: Path) -> None:
 def _serves(pid: int, data: Path) -> bool:
     """Return whether a process is a live PostgreSQL server on this folder."""
     if sys.platform != "linux":
-        command = subprocess.run(  # noqa: S603  (the only input is a number)
-            ["/bin/ps", "-p", str(pid), "-o", "command="], check=False, capture_output=True, text=True
-        ).stdout
+        command = run("/bin/ps", "-p", str(pid), "-o", "command=").stdout
         return "postgres" in command and str(data) in command
     process = Path("/proc") / str(pid)
     try:

@@ -50,8 +50,12 @@ class Account:
         """Return whether the account can enter a folder or run a program, or enter its existing parents."""
         path = path.resolve()
         existing = next(place for place in (path, *path.parents) if place.exists())
-        test = ["test", "-x", str(existing)]
-        return subprocess.run(test, check=False, **as_account(self)).returncode == 0  # noqa: S603  # nosec B607
+        return run("test", "-x", existing, **as_account(self)).returncode == 0
+
+
+def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, and return its exit code and output; `options` are those of `subprocess`."""
+    return subprocess.run(command, check=False, capture_output=True, text=True, **options)  # noqa: S603
 
 
 def as_account(account: Account | None) -> dict[str, Any]:
@@ -137,13 +141,12 @@ def inspect(folder: Path) -> Binaries:
     """
     program = folder / "postgres"
     try:
-        output = subprocess.run(  # noqa: S603  (not user input)
-            [program, "--version"], check=True, capture_output=True, text=True
-        ).stdout
+        done = run(program, "--version")
+        done.check_returncode()
     except (OSError, subprocess.CalledProcessError) as error:
         message = f"{program} does not run on this machine: {error}; {USE_A_SERVER}"
         raise EmbeddedPostgresError(message) from None
-    version = re.search(r"\d+(\.\d+)*", output)
+    version = re.search(r"\d+(\.\d+)*", done.stdout)
     if version is None:
         raise EmbeddedPostgresError(f"{program} does not report its version; {USE_A_SERVER}")
     return Binaries(folder, version[0])
