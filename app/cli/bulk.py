@@ -85,9 +85,8 @@ def bulk(  # noqa: PLR0913, PLR0917 - the options of the command
     if report is not None and not report.absolute().parent.is_dir():
         fail(f"--report: there is no folder {report.absolute().parent}", USAGE)
     from app import resource
-    from ml.bulk.cluster import local_cluster, scheduler_at
     from ml.bulk.inputs import find_inputs
-    from ml.bulk.run import Run
+    from ml.bulk.run import Run, local_cluster, scheduler_at
 
     files = find_inputs(inputs)
     folder = (model or resource("model")).absolute()

@@ -1,10 +1,9 @@
 """Classify whole catalogues on Dask, from many files to Parquet or another sink.
 
 inputs          finds the files and splits them
-run             keeps the workers busy with parts of files and yields results in input order
+run             keeps local processes or a Dask cluster busy with parts, and yields results in input order
 report          findings per file and the summary of a run
 parquet_output  writes a folder of Parquet files, completely or not at all
-cluster         local processes, or a Dask scheduler
 
 Dask runs the tasks and repeats those of dead workers; fsspec and pyarrow read and write the files. Dask's
 `read_csv` and `read_parquet` are not used: the former splits rows at line breaks inside cells, and both lose

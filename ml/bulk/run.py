@@ -1,10 +1,14 @@
-"""Classify all parts of all files on a cluster, with a bounded number of tasks at a time."""
+"""Classify all parts of all files on Dask, with a bounded number of tasks at a time.
+
+All use of Dask is here: the cluster, the tasks, and its errors.
+"""
 
 # Dask is mostly untyped.
 # mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from distributed import Client, Future
+from distributed import Client, Future, LocalCluster
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
@@ -28,8 +32,50 @@ from ml.songs.csv_songs import SongFile
 from ml.songs.parquet_songs import ParquetSongs, find_parquet_ranges
 from ml.songs.problems import InvalidSongFileError, OnInvalidRow, OnMissingValue
 
+CONNECT_SECONDS = 15
+"""How long a scheduler may take to respond, and then to have a worker."""
+
 _TASKS_PER_THREAD = 3
 """One running, one queued, and one whose result waits for an earlier one."""
+
+
+@contextmanager
+def local_cluster(workers: int) -> Iterator[Client]:
+    """Run worker processes with one thread each on this machine; yield their client."""
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,  # parsing holds the GIL
+            processes=True,
+            protocol="tcp",
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # None would still use port 8787, and warn if it is in use
+            worker_dashboard_address=None,
+            silence_logs=logging.CRITICAL,  # busy workers log late heartbeats
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def scheduler_at(address: str) -> Iterator[Client]:
+    """Yield a client of the Dask scheduler at `tcp://host:port`, or at another address that Dask supports.
+
+    Raises:
+        UnreachableError: it does not respond, or has no workers.
+    """
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).strip() or "no answer"
+        raise UnreachableError(f"cannot reach the Dask scheduler {address}: {reason}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise UnreachableError(f"the Dask scheduler {address} has no workers") from error
+        yield client
 
 
 @dataclass(frozen=True, slots=True)

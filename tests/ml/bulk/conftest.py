@@ -9,8 +9,7 @@ import pytest
 from distributed import Client
 
 from app import resource
-from ml.bulk.cluster import local_cluster
-from ml.bulk.run import Model
+from ml.bulk.run import Model, local_cluster
 from ml.model.artifact import load_ensemble
 from tests.support.command import run
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ml.bulk.cluster import local_cluster
 from ml.bulk.inputs import find_inputs
 from ml.bulk.parquet_output import ParquetOutput, classify_to_parquet
-from ml.bulk.run import Model, PartResult, Run
+from ml.bulk.run import Model, PartResult, Run, local_cluster
 from tests.support.bulk_files import songs_in, write_csv
 from tests.support.songs import song_rows
 
