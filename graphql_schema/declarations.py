@@ -17,7 +17,7 @@ READ_UNLESS_NONE: Final = "read_unless_none"
 """The same for a resolver that is only called if the attribute is None."""
 
 
-def kept(attribute: str, description: str) -> Any:
+def reads(attribute: str, description: str) -> Any:
     """Return a field that reads an attribute, such as `row.title`; its type is the annotation."""
     read = attrgetter(attribute)
 

@@ -10,6 +10,7 @@ import strawberry
 from strawberry import argument, field, relay
 
 from app.batches.receive import PredictedSongs as Predicted
+from app.batches.repository import batch_cursor
 from app.batches.stored_songs import MAX_FEATURES, SongExplanations
 from app.catalogue.errors import InvalidArgumentError
 from app.catalogue.repository import SongFilter, SongOrder
@@ -24,7 +25,7 @@ from graphql_schema.inputs import (
     batch_options,
     checked_first,
 )
-from graphql_schema.types.batch import Batch, BatchConnection, batch_connection, batch_uuid, known_batch
+from graphql_schema.types.batch import Batch, BatchConnection, batch_uuid, known_batch
 from graphql_schema.types.model import AccuracyOnVerified, Model
 from graphql_schema.types.problem import InvalidSongs
 from graphql_schema.types.song import (
@@ -35,6 +36,7 @@ from graphql_schema.types.song import (
     GenreProbability,
     Song,
     SongConnection,
+    page_info,
     song_connection,
 )
 from ml.model.explanation import FeatureContribution as Contribution
@@ -189,7 +191,9 @@ class Query:
     async def batches(
         self, info: Info, first: First = DEFAULT_BATCHES, after: After = None
     ) -> BatchConnection:
-        return await batch_connection(info, first, after)
+        count = DEFAULT_BATCHES if first is None else first
+        page = await info.context.batches.page(count, after, info.context.caller)
+        return BatchConnection(page=page, page_info=page_info(page, after, batch_cursor))
 
     @field(description="The current model.")
     def model(self, info: Info) -> Model:

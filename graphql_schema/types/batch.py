@@ -17,11 +17,11 @@ from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter
 from app.database.tables import BatchRow, BatchStatus
 from graphql_schema.context import Info
-from graphql_schema.declarations import describe_enum, kept
-from graphql_schema.inputs import DEFAULT_BATCHES, DEFAULT_SONGS, After, First
+from graphql_schema.declarations import describe_enum, reads
+from graphql_schema.inputs import DEFAULT_SONGS, After, First
 from graphql_schema.types.model import Model
 from graphql_schema.types.problem import DEFAULT_PROBLEMS, SongFileProblem
-from graphql_schema.types.song import BatchGenre, Genre, SongConnection, page_info, song_connection
+from graphql_schema.types.song import BatchGenre, Genre, SongConnection, song_connection
 from ml.model.drift import FeatureGroup
 from ml.model.manifest import Manifest
 
@@ -71,55 +71,55 @@ class FeatureGroupDrift:
 class Batch(relay.Node):
     row: strawberry.Private[BatchRow]
     key: relay.NodeID[uuid.UUID]
-    file_name: str | None = kept(
+    file_name: str | None = reads(
         "row.file_name",
         "The name of the uploaded file. Null for songs sent as JSON and for reclassified songs.",
     )
-    status: BatchStatus = kept("row.status", "The state of the batch.")
-    rows_uploaded: int = kept(
+    status: BatchStatus = reads("row.status", "The state of the batch.")
+    rows_uploaded: int = reads(
         "row.rows_uploaded", "The number of rows in the file, excluding the header, or of songs."
     )
-    rows_processed: int = kept(
+    rows_processed: int = reads(
         "row.rows_processed",
         "The number of rows processed so far. Their songs become visible once the batch succeeds.",
     )
-    rows_with_missing_values: int = kept(
+    rows_with_missing_values: int = reads(
         "row.rows_with_missing_values", "The number of rows skipped because of a missing value."
     )
-    rows_classified_with_missing_values: int = kept(
+    rows_classified_with_missing_values: int = reads(
         "row.rows_classified_with_missing_values",
         "The number of rows classified despite missing values (`onMissingValue: CLASSIFY`). They are"
         " also counted in `rowsClassified` or `rowsDuplicated`.",
     )
-    rows_invalid: int = kept("row.rows_invalid", "The number of rows skipped because of an invalid value.")
-    rows_duplicated: int = kept(
+    rows_invalid: int = reads("row.rows_invalid", "The number of rows skipped because of an invalid value.")
+    rows_duplicated: int = reads(
         "row.rows_duplicated", "The number of rows skipped because a later row has the same track ID."
     )
-    rows_classified: int = kept("row.rows_classified", "The number of songs classified and stored.")
-    rows_uncertain: int = kept(
+    rows_classified: int = reads("row.rows_classified", "The number of songs classified and stored.")
+    rows_uncertain: int = reads(
         "row.rows_uncertain",
         "The number of classified rows with a confidence below `minConfidence`. They are also counted in"
         " `rowsClassified`.",
     )
-    min_confidence: float = kept("row.min_confidence", "The confidence threshold of the batch, from 0 to 1.")
-    problem_count: int = kept("row.problem_count", "The number of invalid values found.")
-    created_at: datetime = kept("row.created_at", "When the batch was created.")
-    started_at: datetime | None = kept("row.started_at", "When processing started.")
-    finished_at: datetime | None = kept("row.finished_at", "When processing ended.")
-    waiting_reason: str | None = kept(
+    min_confidence: float = reads("row.min_confidence", "The confidence threshold of the batch, from 0 to 1.")
+    problem_count: int = reads("row.problem_count", "The number of invalid values found.")
+    created_at: datetime = reads("row.created_at", "When the batch was created.")
+    started_at: datetime | None = reads("row.started_at", "When processing started.")
+    finished_at: datetime | None = reads("row.finished_at", "When processing ended.")
+    waiting_reason: str | None = reads(
         "row.waiting_reason", "What the batch is waiting for. Null unless its status is `WAITING`."
     )
-    results_until: datetime | None = kept(
+    results_until: datetime | None = reads(
         "row.results_until",
         "When the downloads at `/batches/{id}/songs.csv`, `.jsonl` and `.parquet` expire. Null "
         "unless the batch succeeded.",
     )
-    songs_superseded: int = kept(
+    songs_superseded: int = reads(
         "row.songs_superseded",
         "The number of its songs that a later batch classified again. `songs` excludes them; the "
         "downloads include them.",
     )
-    error: str | None = kept("row.error", "Why the batch failed. Null unless it did.")
+    error: str | None = reads("row.error", "Why the batch failed. Null unless it did.")
 
     @classmethod
     def of(cls, row: BatchRow) -> Self:
@@ -235,15 +235,3 @@ class BatchConnection:
     @field(description="The total number of batches. Computed only when requested.")
     async def total_count(self, info: Info) -> int:
         return await info.context.batches.count(info.context.caller)
-
-
-async def batch_connection(info: Info, first: int | None, after: str | None) -> BatchConnection:
-    """Read a page of batches.
-
-    Raises:
-        InvalidRequestError, InvalidCursorError: see `Batches.page`.
-    """
-    page = await info.context.batches.page(
-        DEFAULT_BATCHES if first is None else first, after, info.context.caller
-    )
-    return BatchConnection(page=page, page_info=page_info(page, after, batch_cursor))

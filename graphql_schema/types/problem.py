@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Self, TypeVar
 
@@ -11,7 +12,7 @@ from strawberry import argument, field
 from app.catalogue.verification import UnknownSongsError
 from app.database.tables import BatchProblemRow
 from graphql_schema.context import notes
-from graphql_schema.declarations import describe_enum, kept
+from graphql_schema.declarations import describe_enum, reads
 from graphql_schema.inputs import checked_first
 from ml.songs.problems import (
     MAX_PROBLEMS,
@@ -103,7 +104,7 @@ class SongFileProblem:
 @strawberry.type(description="A problem in a song sent as JSON.")
 class SongProblem:
     kind: SongFileProblemKind = field(description="The kind of problem.")
-    index: int = kept("line", "The zero-based index of the song in the list.")
+    index: int = reads("line", "The zero-based index of the song in the list.")
     column: str | None = field(description="The name of the corresponding column in a song file.")
     value: str | None = field(description="The invalid value, truncated to 100 characters.")
     message: str = field(description="A description of the problem and what is expected.")
@@ -111,7 +112,7 @@ class SongProblem:
 
 @strawberry.type(description="A refused song file. Nothing was stored.")
 class InvalidSongFile(Error):
-    problem_count: int = kept(
+    problem_count: int = reads(
         "exception.report.problem_count", "The number of problems. The first 100 are listed."
     )
 
@@ -122,12 +123,12 @@ class InvalidSongFile(Error):
 
 @strawberry.type(description="A song file with too many rows. Nothing was stored.")
 class SongFileTooLarge(Error):
-    max_rows: int = kept("exception.max_rows", "The maximum number of rows in a file.")
+    max_rows: int = reads("exception.max_rows", "The maximum number of rows in a file.")
 
 
 @strawberry.type(description="Refused songs. Nothing was stored.")
 class InvalidSongs(Error):
-    problem_count: int = kept(
+    problem_count: int = reads(
         "exception.report.problem_count", "The number of problems. The first 100 are listed."
     )
 
@@ -138,7 +139,7 @@ class InvalidSongs(Error):
 
 @strawberry.type(description="Songs that are not stored. Nothing was changed.")
 class UnknownSongs(Error):
-    track_ids: list[strawberry.ID] = kept("exception.track_ids", "The track IDs, in the order sent.")
+    track_ids: list[strawberry.ID] = reads("exception.track_ids", "The track IDs, in the order sent.")
 
 
 def _first_problems(error: InvalidSongFileError | InvalidSongsError, first: int | None) -> list[FileProblem]:
@@ -149,20 +150,20 @@ Refused = TypeVar("Refused", bound=Exception)
 Member = TypeVar("Member", bound=Error)
 
 
+@dataclass(frozen=True)
 class Refusal(strawberry.ExceptionHandler[Refused, Member]):
     """Returns an exception as a member of a result's union."""
 
-    def __init__(self, exception_type: type[Refused], error_type: type[Member], code: ErrorCode) -> None:
-        self.exception_type = exception_type
-        self.error_type = error_type
-        self._code = code
+    exception_type: type[Refused]
+    error_type: type[Member]
+    code: ErrorCode
 
     def handle(self, exception: Refused, **_: object) -> Member:
         """Record the refusal, and return the member."""
-        notes.get().refusal = self._code.name
+        notes.get().refusal = self.code.name
         if isinstance(exception, InvalidSongFileError | InvalidSongsError):
             notes.get().rows = exception.report.rows
-        return self.error_type(exception=exception, message=str(exception), code=self._code)
+        return self.error_type(exception=exception, message=str(exception), code=self.code)
 
 
 EXCEPTION_HANDLERS = (

@@ -15,7 +15,7 @@ from app.batches.stored_songs import MAX_FEATURES, SongExplanation, SongExplanat
 from app.catalogue.paging import Page
 from app.catalogue.repository import SongFilter, SongOrder, StoredSong
 from graphql_schema.context import Info, selects_any
-from graphql_schema.declarations import READ_UNLESS_NONE, describe_enum, kept
+from graphql_schema.declarations import READ_UNLESS_NONE, describe_enum, reads
 from graphql_schema.inputs import DEFAULT_SONGS, After, First, checked_first
 from ml.model.explanation import FeatureContribution as Contribution
 from ml.songs.contract import MAX_TRACK_ID
@@ -114,8 +114,8 @@ class FeatureContribution:
 @strawberry.type(description="A verification of a song's genre.")
 class Verification:
     row: strawberry.Private[StoredSong]
-    verified_at: datetime = kept("row.verified_at", "When the genre was verified.")
-    model_version: str = kept(
+    verified_at: datetime = reads("row.verified_at", "When the genre was verified.")
+    model_version: str = reads(
         "row.verified_model_version", "The version of the model that had predicted the genre at that time."
     )
 
@@ -130,16 +130,16 @@ class Song(relay.Node):
     row: strawberry.Private[StoredSong]
     explanations: strawberry.Private[SongExplanations | None]
     key: relay.NodeID[int]
-    track_id: strawberry.ID = kept("row.track_id", "The track ID, as uploaded.")
-    title: str = kept("row.title", "The title, as uploaded.")
-    genre: Genre = kept("own_genre", "The verified genre if there is one, otherwise the predicted genre.")
-    predicted_genre: Genre = kept("most_likely_genre", "The most likely genre.")
-    confidence: float = kept("row.confidence", "The probability of `predictedGenre`, from 0 to 1.")
-    confident: bool = kept(
+    track_id: strawberry.ID = reads("row.track_id", "The track ID, as uploaded.")
+    title: str = reads("row.title", "The title, as uploaded.")
+    genre: Genre = reads("own_genre", "The verified genre if there is one, otherwise the predicted genre.")
+    predicted_genre: Genre = reads("most_likely_genre", "The most likely genre.")
+    confidence: float = reads("row.confidence", "The probability of `predictedGenre`, from 0 to 1.")
+    confident: bool = reads(
         "row.confident", "Whether the confidence reaches the `minConfidence` used for classification."
     )
-    model_version: str = kept("row.model_version", "The version of the model used.")
-    classified_at: datetime = kept("row.classified_at", "When the song was last classified.")
+    model_version: str = reads("row.model_version", "The version of the model used.")
+    classified_at: datetime = reads("row.classified_at", "When the song was last classified.")
 
     @classmethod
     def of(cls, row: StoredSong, explanations: SongExplanations | None = None) -> Self:
@@ -210,7 +210,7 @@ class Song(relay.Node):
 @strawberry.type(description="A song and its cursor.")
 class SongEdge:
     order: strawberry.Private[SongOrder]
-    cursor: str = kept("place", "Pass as `after` to return the songs after this one.")
+    cursor: str = reads("place", "Pass as `after` to return the songs after this one.")
     node: Song = field(description="The song.")
 
     @property
@@ -225,8 +225,8 @@ class SongConnection:
     order: strawberry.Private[SongOrder]
     page: strawberry.Private[Page[StoredSong]]
     page_info: relay.PageInfo = field(description="Information about this page.")
-    edges: list[SongEdge] = kept("songs_with_cursors", "The songs on this page with their cursors.")
-    nodes: list[Song] = kept("songs", "The songs on this page.")
+    edges: list[SongEdge] = reads("songs_with_cursors", "The songs on this page with their cursors.")
+    nodes: list[Song] = reads("songs", "The songs on this page.")
 
     @property
     def songs(self) -> list[Song]:

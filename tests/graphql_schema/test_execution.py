@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from strawberry import Schema, relay
 from strawberry.extensions import ParserCache, ValidationCache
 
-from graphql_schema.declarations import READ_FROM, READ_UNLESS_NONE, kept
+from graphql_schema.declarations import READ_FROM, READ_UNLESS_NONE, reads
 from graphql_schema.execution import CompiledExecutor
 
 
@@ -95,7 +95,7 @@ class Thing:
     person: Person | None
     kept_note: strawberry.Private[str | None]
     kept_labels: strawberry.Private[list[Label] | None]
-    plain_note: str | None = kept("kept_note", "The note as it is kept.")
+    plain_note: str | None = reads("kept_note", "The note as it is kept.")
     known_note: str = strawberry.field(
         resolver=lambda self: "made" if self.kept_note is None else self.kept_note,
         metadata={READ_UNLESS_NONE: "kept_note"},
