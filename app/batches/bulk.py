@@ -43,7 +43,7 @@ class BulkStore:
         except DatabaseUrlError as error:
             raise UsageError(f"--output: {error}") from error
         self._manifest = manifest
-        # Features are kept if the run gives them out.
+        # Features are stored if the run returns them.
         self._storage = Storage(manifest.genres, keeps_features=True, result_retention=result_retention)
 
     def check(self) -> None:

@@ -143,7 +143,7 @@ def record_end(batch: BatchRow, metrics: Metrics) -> None:
 
 
 _STAGED = np.dtype([("track_id", np.int64), ("genre", np.int16), ("uncertain", np.bool_)])
-"""What is remembered of each staged song, to count it."""
+"""What is kept of each staged song, for the counts of the batch."""
 
 
 class BatchTransaction:

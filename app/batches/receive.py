@@ -231,8 +231,8 @@ class ClassificationService:
         batch.rows_uploaded = song_file.report.rows
         if batch.rows_uploaded <= max_sync_rows:
             raise _FewRowsError
-        how = (options.on_invalid_row.value, options.on_missing_value.value, options.min_confidence)
-        return _join_key(batch.client_id, *how, digest.hex()), size
+        choices = (options.on_invalid_row.value, options.on_missing_value.value, options.min_confidence)
+        return _join_key(batch.client_id, *choices, digest.hex()), size
 
     async def _queue_or_join(
         self,

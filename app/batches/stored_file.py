@@ -88,13 +88,13 @@ async def read_ahead(read: Callable[[], Awaitable[Item | None]]) -> AsyncGenerat
 
     Nothing is being read after the generator ends or is closed.
     """
-    following = asyncio.ensure_future(read())
+    next_item = asyncio.ensure_future(read())
     try:
-        while (item := await asyncio.shield(following)) is not None:
-            following = asyncio.ensure_future(read())
+        while (item := await asyncio.shield(next_item)) is not None:
+            next_item = asyncio.ensure_future(read())
             yield item
     finally:
-        await asyncio.gather(following, return_exceptions=True)
+        await asyncio.gather(next_item, return_exceptions=True)
 
 
 class _StoredBytes(io.RawIOBase):

@@ -63,7 +63,7 @@ _MERGE = text("""
 """)
 
 # After the merge, whose row locks on songs also protect their features. Files are often sent again with the
-# same features, whose rows are longer than all else that a merge writes.
+# same features, whose rows are longer than anything else that a merge writes.
 _KEEP_FEATURES = text("""
     INSERT INTO song_features (track_id, numbers, tags)
     SELECT track_id, numbers, tags FROM staged_songs WHERE numbers IS NOT NULL

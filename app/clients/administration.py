@@ -25,15 +25,9 @@ class ClientAccountError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class ClientAccount:
-    """A client and the dates of its secrets.
+    """A client and its secrets: creation and expiry (None means never) of each, oldest first.
 
-    Attributes:
-        name: the client's id.
-        role: its role.
-        created_at: when it was added.
-        last_used_at: when it last called, to the minute; None if never.
-        revoked_at: when it was revoked; None if not revoked.
-        secrets: creation and expiry of each secret, oldest first; an expiry of None means never.
+    `last_used_at` is accurate to the minute; None if the client has never called.
     """
 
     name: str

@@ -100,17 +100,17 @@ class ClientDirectory:
         self._refreshed_at = 0.0  # when the last complete refresh started
         self._refreshing: asyncio.Task[None] | None = None
         self._used: dict[str, datetime] = {}
-        self._noted_at: dict[str, float] = {}
+        self._stored_at: dict[str, float] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the directory up to date in this context."""
         await self.refresh()
-        keeping = asyncio.create_task(self._keep_refreshing())
+        periodic = asyncio.create_task(self._keep_refreshing())
         try:
             yield
         finally:
-            for task in (keeping, self._refreshing):
+            for task in (periodic, self._refreshing):
                 if task is not None:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
@@ -141,8 +141,8 @@ class ClientDirectory:
         with suppress(TimeoutError):
             async with asyncio.timeout(UNKNOWN_WAIT_SECONDS):
                 while self._refreshed_at < moment:
-                    next_one = self._refreshed_at + UNKNOWN_REFRESH_SECONDS
-                    await asyncio.sleep(max(0, next_one - time.monotonic()))
+                    next_refresh = self._refreshed_at + UNKNOWN_REFRESH_SECONDS
+                    await asyncio.sleep(max(0, next_refresh - time.monotonic()))
                     await self.refresh()
                 return True
         return False
@@ -199,7 +199,7 @@ class ClientDirectory:
         due = {
             name: moment
             for name, moment in self._used.items()
-            if now - self._noted_at.get(name, -NOTE_USE_SECONDS) >= NOTE_USE_SECONDS
+            if now - self._stored_at.get(name, -NOTE_USE_SECONDS) >= NOTE_USE_SECONDS
         }
         if not due:
             return
@@ -210,5 +210,5 @@ class ClientDirectory:
             log.warning("could not store when clients were last used", error=repr(error))
             return
         for name in due:
-            self._noted_at[name] = now
+            self._stored_at[name] = now
             del self._used[name]

@@ -25,7 +25,7 @@ DATABASE_ERRORS: Final = (
 _VALUE: Final = re.compile(r"(invalid input for query argument \$\d+).*", re.DOTALL)
 """asyncpg's message for a parameter that it cannot encode, followed by the value."""
 
-_AWAY: Final = (
+_OUTAGES: Final = (
     ConnectionError,
     TimeoutError,
     PoolTimeoutError,
@@ -33,7 +33,7 @@ _AWAY: Final = (
     asyncpg.InternalClientError,  # the server closed the connection while a statement was sent
 )
 
-_AWAY_STATES: Final = (
+_OUTAGE_STATES: Final = (
     "08",  # connections
     "25006",  # read-only: a standby, or a managed database with a full disk
     "25P03",  # idle-in-transaction timeout
@@ -63,8 +63,8 @@ def redact_error_texts() -> None:
 
 def is_outage(error: BaseException) -> bool:
     """Return whether an error means that the database is unavailable for reading or writing."""
-    return _has_state(error, *_AWAY_STATES) or any(
-        isinstance(cause, _AWAY)
+    return _has_state(error, *_OUTAGE_STATES) or any(
+        isinstance(cause, _OUTAGES)
         or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
         or (isinstance(cause, asyncpg.InterfaceError) and any(words in str(cause) for words in _CLOSED))
         for cause in _causes(error)

@@ -25,12 +25,12 @@ def _key(kind: Any, **options: Any) -> Any:
 
 
 def _required(kind: Any, *constraints: Any, default: Any = PydanticUndefined, **options: Any) -> Any:
-    """Return a column that is never null; new rows have the default unless they say otherwise."""
+    """Return a column that is never null; new rows have the default unless a value is passed."""
     return Field(default=default, sa_column=sa.Column(kind, *constraints, nullable=False, **options))
 
 
 def _optional(kind: Any, **options: Any) -> Any:
-    """Return a column that is null in new rows unless they say otherwise."""
+    """Return a column that is null in new rows unless a value is passed."""
     return Field(default=None, sa_column=sa.Column(kind, **options))
 
 
@@ -194,7 +194,7 @@ class BatchResultPartRow(Table, table=True):
     """A compressed part of a batch's results (`app.batches.song_parts`).
 
     `first_ordinal` is the position of the first song in the batch. `features` are those of the songs until
-    the batch is stored. `left_out` are the ordinals of songs whose track id a later row repeats.
+    the batch is stored. `left_out` are the ordinals of songs whose track ID a later row repeats.
     """
 
     __tablename__ = "batch_result_parts"
