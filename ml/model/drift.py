@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 
 from ml.model.features import TAG_COUNT
 from ml.songs.contract import METADATA_COLUMNS, NUMBER_NAMES, Float32Array, IntArray
 
-TOLERANCE: Final = 0.05
+TOLERANCE = 0.05
 """The share of a group's values allowed to be out of range."""
 
 
@@ -36,7 +36,7 @@ def by_group(songs_outside: IntArray) -> dict[str, int]:
     return dict(zip(map(str, FeatureGroup), songs_outside.tolist(), strict=True))
 
 
-_STARTS: Final = np.array([0, len(METADATA_COLUMNS), len(NUMBER_NAMES)])
+_STARTS = np.array([0, len(METADATA_COLUMNS), len(NUMBER_NAMES)])
 """First column of each group; see `ml.model.features.FeatureExtractor.names`."""
 
 
