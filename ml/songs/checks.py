@@ -75,9 +75,9 @@ class SongRows:
         noun: what a row is called in a message: Line, Row, Song.
         places: n row numbers, ascending.
         track_ids, titles, tags: n cells, in the file's types.
-        numbers: shape (n, 154), float64.
         original: returns a cell's original text, by row and column name.
         problems: problems found by the reader itself, in these rows or others.
+        numbers: shape (n, 154), float64, NaN until the reader sets them.
     """
 
     noun: str
@@ -85,9 +85,12 @@ class SongRows:
     track_ids: Sequence[str | int | float | None]
     titles: Sequence[str | None]
     tags: Sequence[str | None]
-    numbers: Float64Array
     original: Callable[[int, str], str]
     problems: list[SongFileProblem] = field(default_factory=list)
+    numbers: Float64Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.numbers = np.full((len(self.places), len(NUMBER_COLUMNS)), np.nan)
 
     def add_problem(self, row: int, column: str, error: WrongCellError, text: str) -> None:
         """Add the problem of an invalid cell; its value is made valid UTF-8."""

@@ -53,7 +53,6 @@ def read_exactly(block: Block, columns: ColumnPositions, on_missing_value: OnMis
         track_ids=[record[columns.positions[TRACK_ID]] for record in records],
         titles=[record[columns.positions[TITLE]] for record in records],
         tags=[record[columns.positions[TAGS]] if TAGS in columns.positions else None for record in records],
-        numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
         original=lambda row, column: records[row][columns.positions[column]],
         problems=[problem for problem in split if isinstance(problem, SongFileProblem)],
     )
@@ -137,12 +136,11 @@ def _parse(block: Block, columns: ColumnPositions) -> SongRows | None:
     except pa.ArrowInvalid:
         return None
     parsed = table.columns[len(texts) :]
-    numbers = np.full((len(block), len(NUMBER_COLUMNS)), np.nan)
-    for index, column in zip(columns.number_indices, parsed, strict=True):
-        numbers[:, index] = column.to_numpy()
-    missing = sum(column.null_count for column in parsed)
-    if np.isnan(numbers[:, columns.number_indices]).sum() != missing:  # pyarrow reads `nan(x)` as NaN
-        return None
     track_ids, titles, *tags = (column.to_pylist() for column in table.columns[: len(texts)])
     tags_or_none = tags[0] if tags else [None] * len(block)
-    return SongRows("Line", block.lines, track_ids, titles, tags_or_none, numbers, lambda _row, _column: "")
+    rows = SongRows("Line", block.lines, track_ids, titles, tags_or_none, lambda _row, _column: "")
+    for index, column in zip(columns.number_indices, parsed, strict=True):
+        rows.numbers[:, index] = column.to_numpy()
+    missing = sum(column.null_count for column in parsed)
+    # pyarrow reads `nan(x)` as NaN
+    return rows if np.isnan(rows.numbers[:, columns.number_indices]).sum() == missing else None

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ml.songs.checks import SongRows, WrongCellError, check_rows
-from ml.songs.contract import AUDIO_FEATURE_COUNT, NUMBER_COLUMNS, NUMBER_NAMES, TRACK_ID, Songs
+from ml.songs.contract import AUDIO_FEATURE_COUNT, NUMBER_NAMES, TRACK_ID, Songs
 from ml.songs.problems import InvalidSongsError, OnInvalidRow, OnMissingValue, SongFileReport
 from ml.songs.problems import SongFileProblemKind as Kind
 
@@ -46,7 +44,6 @@ def read_song_records(
         track_ids=[record.track_id for record in records],
         titles=[record.title for record in records],
         tags=[record.tags for record in records],
-        numbers=np.full((len(records), len(NUMBER_COLUMNS)), np.nan),
         original=lambda row, column: _original(records[row], column),
     )
     for row, record in enumerate(records):

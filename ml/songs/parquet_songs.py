@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.songs.checks import SongRows, check_rows
-from ml.songs.contract import NUMBER_COLUMNS, NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
+from ml.songs.contract import NUMBER_NAMES, SONG_COLUMNS, TAGS, TITLE, TRACK_ID, Songs
 from ml.songs.csv_songs import DEFAULT_CHUNK_ROWS
 from ml.songs.header import column_problems
 from ml.songs.problems import InvalidSongFileError, OnMissingValue, SongFileProblem, SongFileReport, shortened
@@ -104,7 +104,6 @@ class ParquetSongs:
             track_ids=cells[TRACK_ID].to_pylist(),
             titles=cells[TITLE].cast(pa.string()).to_pylist(),
             tags=cells[TAGS].cast(pa.string()).to_pylist() if TAGS in cells else [None] * batch.num_rows,
-            numbers=np.full((batch.num_rows, len(NUMBER_COLUMNS)), np.nan),
             original=lambda row, column: str(cells[column][row].as_py()),
         )
         for position, name in enumerate(NUMBER_NAMES):
