@@ -14,7 +14,6 @@ from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
@@ -27,7 +26,7 @@ from app.http.limits import ClientQuotas, RequestLimits
 from app.http.monitoring import HEALTH_CHECK_PATH, LIVENESS_PATH, METRICS_PATH
 from app.http.pages import Pages
 from app.http.requests import PREFLIGHT_HEADERS
-from app.http.responses import GRAPHQL_RESPONSE, REQUEST_ID_HEADER, graphql_error, with_security_headers
+from app.http.responses import GRAPHQL_RESPONSE, REQUEST_ID_HEADER, RefusedRequestError, with_security_headers
 from app.observability.metrics import Metrics
 from app.settings import Environment, MetricsAccess, Settings
 
@@ -121,7 +120,8 @@ class Gate:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await _refusal(error, basic=scope["path"] == METRICS_PATH)(scope, receive, send)
+                refusal = _refusal(error, basic=scope["path"] == METRICS_PATH)
+                await refusal.response()(scope, receive, send)
             return
         if caller is not None:
             scope.setdefault("state", {}).update(caller=caller, client_id=caller.client_id, role=caller.role)
@@ -179,9 +179,9 @@ def _basic_credentials(authorization: str) -> tuple[str, str] | tuple[None, None
     return (client_id, secret) if colon else (None, None)
 
 
-def _refusal(error: NotAuthenticatedError | TooManyAttemptsError, *, basic: bool) -> Response:
+def _refusal(error: NotAuthenticatedError | TooManyAttemptsError, *, basic: bool) -> RefusedRequestError:
     if isinstance(error, TooManyAttemptsError):
-        return graphql_error(Code.RATE_LIMITED, str(error), {"retry-after": str(error.retry_after)})
+        return RefusedRequestError(Code.RATE_LIMITED, str(error), {"retry-after": str(error.retry_after)})
     scheme = "Basic" if basic else "Client-Credentials"
     challenge = {"WWW-Authenticate": f'{scheme} realm="genregraph"'}
-    return graphql_error(Code.UNAUTHENTICATED, str(error), challenge)
+    return RefusedRequestError(Code.UNAUTHENTICATED, str(error), challenge)

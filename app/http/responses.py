@@ -91,16 +91,20 @@ def to_json(data: object) -> bytes:
 
 
 class RefusedRequestError(Exception):
-    """A request is rejected; the message says what to send instead."""
+    """A request is rejected; the message, by default the code's, says what to send instead."""
 
     def __init__(self, code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> None:
         self.code = code
-        self.headers = headers
+        self.headers = headers or {}
         super().__init__(message or code.message)
 
     def response(self) -> Response:
-        """Return the response to the request."""
-        return graphql_error(self.code, str(self), self.headers)
+        """Return the response to the request; its headers add to those of the code."""
+        return JSONResponse(
+            {"errors": [{"message": str(self), "extensions": {"code": self.code}}]},
+            status_code=self.code.status,
+            headers={**self.code.headers, **self.headers},
+        )
 
 
 class BadRequestError(RefusedRequestError):
@@ -108,15 +112,6 @@ class BadRequestError(RefusedRequestError):
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.BAD_REQUEST, message)
-
-
-def graphql_error(code: Code, message: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return a response with one error; the message defaults to the code's, and headers add to its own."""
-    return JSONResponse(
-        {"errors": [{"message": message or code.message, "extensions": {"code": code}}]},
-        status_code=code.status,
-        headers={**code.headers, **(headers or {})},
-    )
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -130,14 +125,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == Code.METHOD_NOT_ALLOWED.status:
         allowed = sorted(Headers(error.headers)["allow"].split(", "))
         message = f"{request.method[:20]} is not allowed here. Use {' or '.join(allowed)}."
-        return graphql_error(Code.METHOD_NOT_ALLOWED, message, {"allow": ", ".join(allowed)})
-    return graphql_error(Code.NOT_FOUND, "Unknown path. The API is at /graphql.")
+        refusal = RefusedRequestError(Code.METHOD_NOT_ALLOWED, message, {"allow": ", ".join(allowed)})
+    else:
+        refusal = RefusedRequestError(Code.NOT_FOUND, "Unknown path. The API is at /graphql.")
+    return refusal.response()
 
 
 async def _internal_server_error(_request: Request, _error: Exception) -> Response:
     """Respond to an unexpected error; Starlette runs this outside of all middleware."""
     headers = {**SECURITY_HEADERS, REQUEST_ID_HEADER: correlation_id.get() or ""}
-    return graphql_error(Code.INTERNAL_SERVER_ERROR, headers=headers)
+    return RefusedRequestError(Code.INTERNAL_SERVER_ERROR, headers=headers).response()
 
 
 EXCEPTION_HANDLERS: Final = {
