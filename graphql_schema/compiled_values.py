@@ -55,7 +55,7 @@ from strawberry.types.field import StrawberryField
 
 from graphql_schema.declarations import READ_FROM, READ_UNLESS_NONE
 
-KEPT_FUNCTIONS: Final = 1_024
+CACHED_FUNCTIONS: Final = 1_024
 """Size of the LRU cache of compiled functions."""
 
 _IS_NOT_PLAIN: Final[dict[GraphQLLeafType, str]] = {
@@ -273,7 +273,7 @@ def _check_present(value: Any) -> None:
         raise GaveUpError
 
 
-@lru_cache(KEPT_FUNCTIONS)
+@lru_cache(CACHED_FUNCTIONS)
 def _function(source: str) -> Callable[..., Plan]:
     namespace: dict[str, Any] = {"isfinite": isfinite, "admit": _admit, "GaveUpError": GaveUpError}
     # The only client input in the source are aliases: ASCII names by GraphQL's grammar, inserted with repr.

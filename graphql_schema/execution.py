@@ -28,7 +28,7 @@ from strawberry.types import ExecutionContext
 
 from graphql_schema.compiled_values import Compiler, Plan
 
-KEPT_PLANS: Final = 1_024
+CACHED_PLANS: Final = 1_024
 """Maximum number of compiled selections; the oldest is evicted."""
 
 
@@ -94,7 +94,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             plan = Compiler(self).compiled(GraphQLNonNull(whole), details)
         except Exception:  # noqa: BLE001 - the standard executor reports the error
             plan = None
-        while len(self._plans) >= KEPT_PLANS:
+        while len(self._plans) >= CACHED_PLANS:
             self._plans.pop(next(iter(self._plans)), None)
         self._plans[identity] = plan, nodes  # keep references, so that their ids stay unique
         return plan
