@@ -16,22 +16,21 @@ from ml.songs.problems import SongFileProblemKind as Kind
 _SONG_COLUMNS = frozenset(SONG_COLUMNS)
 _REQUIRED = frozenset({TRACK_ID, TITLE})
 _WORDS = (TRACK_ID, TITLE, TAGS, *(column.name for column in METADATA_COLUMNS))
-"""Columns that may be recognized by a similar name; numbers of the others are similar by nature."""
+"""Columns recognized by a similar name; the others differ only by their numbers."""
 
 _NO_BREAK_SPACES = frozenset("\u00a0\u2007\u202f")
 
 _MAX_NAMES_COMPARED = 300
 _MAX_NAME_COMPARED = 40
 
-
 _MAX_QUOTED = 60
 """Characters of a line quoted in a problem."""
 
 LINES_SEARCHED = 20
-"""Number of lines searched for a header."""
+"""Lines searched for a header."""
 
 BYTES_SEARCHED = 4_000
-"""Number of bytes searched for another format."""
+"""Bytes searched for another format."""
 
 _MIN_HEADER_COLUMNS = 3
 _MIN_DATA_CELLS = 10
@@ -131,14 +130,10 @@ def count_song_columns(names: Sequence[str]) -> int:
 def column_problems(
     names: Sequence[str], subject: str, line: int | None, *, all_needed: bool
 ) -> list[SongFileProblem]:
-    """Return the problems of missing and repeated columns.
+    """Return the problems of missing and repeated columns among cleaned names.
 
-    Args:
-        names: cleaned names.
-        subject: the start of messages, such as `Line 1: the header`.
-        line: the header's line, if there is one.
-        all_needed: whether all song columns are required, or only track id, title and one more. A
-            misspelled column is always a problem.
+    Messages start with `subject`, such as `Line 1: the header`. Without `all_needed`, only track id, title
+    and one more column are required; a misspelled one is always a problem.
     """
     counts = Counter(names)
     others = [name for name in names if name not in _SONG_COLUMNS]
@@ -194,7 +189,7 @@ def _nearest(column: str, names: Sequence[str]) -> str:
 
 
 def foreign_format(start: bytes) -> SongFileProblem | None:
-    """Return a problem if a file's first bytes, after a UTF-8 byte order mark, are another format."""
+    """Return the problem of a file whose first bytes, after a UTF-8 byte order mark, are another format."""
     for signature, file_format, advice in _BINARY_STARTS:
         if start.startswith(signature):
             codec = file_format.removesuffix(" text") if file_format.endswith(" text") else "utf-8"
