@@ -1,1 +1,1 @@
-"""Tables, connections and migrations. Each wing has its own SQL in `repository.py`."""
+"""Tables, connections and migrations. Each wing has its own repositories for SQL."""
