@@ -91,7 +91,7 @@ class Context:
 
     @property
     def client_id(self) -> str:
-        """The caller."""
+        """The caller's ID."""
         return self.caller.client_id
 
     def check_caller(self) -> None:

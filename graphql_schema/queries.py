@@ -82,7 +82,6 @@ class PredictedSongs:
 
     @classmethod
     def of(cls, predicted: Predicted, manifest: Manifest, min_confidence: float) -> Self:
-        """Create the songs from the predictions."""
         part, genres = predicted.part, manifest.genres
         best, confidences = part.best.tolist(), part.confidences.tolist()
         rows = zip(part.track_ids.tolist(), part.titles, part.probabilities.tolist(), strict=True)

@@ -123,7 +123,6 @@ class Batch(relay.Node):
 
     @classmethod
     def of(cls, row: BatchRow) -> Self:
-        """Create the batch from a stored row."""
         return cls(row=row, key=row.id)
 
     @field(description="The invalid values found in the file, ordered by line. Only the first 100 are kept.")

@@ -70,7 +70,6 @@ class Model:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Create it from a model's manifest."""
         random, grouped = manifest.metrics.random_folds, manifest.metrics.grouped_folds
         large_groups = manifest.metrics.large_groups
         return cls(
@@ -105,7 +104,6 @@ class Accuracy:
 
     @classmethod
     def of(cls, counts: verification.Accuracy) -> Self:
-        """Create it from the counts of the catalogue."""
         lower, upper = counts.interval
         return cls(songs=counts.songs, correct=counts.correct, share=counts.share, lower=lower, upper=upper)
 
@@ -145,7 +143,6 @@ class AccuracyOnVerified:
 
     @classmethod
     def of(cls, verified: verification.VerifiedAccuracy) -> Self:
-        """Create it from the counts of the catalogue."""
         ranges = len(verified.by_confidence)
         return cls(
             model_version=verified.model_version,

@@ -91,7 +91,6 @@ class SongFileProblem:
 
     @classmethod
     def of_row(cls, row: BatchProblemRow) -> Self:
-        """Create it from a stored problem."""
         return cls(
             kind=SongFileProblemKind(row.kind),
             line=row.line,

@@ -148,12 +148,10 @@ class Song(relay.Node):
 
     @property
     def own_genre(self) -> Genre:
-        """The song's genre."""
         return Genre.named(self.row.genre)
 
     @property
     def most_likely_genre(self) -> Genre:
-        """The predicted genre."""
         return Genre.named(self.row.predicted_genre)
 
     @field(description="The genre set with `verifySongs`. Null if the song is not verified.")
@@ -230,12 +228,10 @@ class SongConnection:
 
     @property
     def songs(self) -> list[Song]:
-        """The songs on this page."""
         return [Song.of(row) for row in self.page.rows]
 
     @property
     def songs_with_cursors(self) -> list[SongEdge]:
-        """The edges of this page."""
         return [SongEdge(node=song, order=self.order) for song in self.songs]
 
     @field(description="The total number of songs. Computed only when requested.")
@@ -258,8 +254,8 @@ async def song_connection(
     page = await info.context.catalogue.songs(
         conditions, order, DEFAULT_SONGS if first is None else first, after, whole=selects_any(_OF_WHOLE_ROWS)
     )
-    info_ = page_info(page, after, methodcaller("cursor", order))
-    return SongConnection(conditions=conditions, order=order, page=page, page_info=info_)
+    information = page_info(page, after, methodcaller("cursor", order))
+    return SongConnection(conditions=conditions, order=order, page=page, page_info=information)
 
 
 def page_info(page: Page[Row], after: str | None, cursor: Callable[[Row], str]) -> relay.PageInfo:
