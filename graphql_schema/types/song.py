@@ -140,6 +140,9 @@ class Song(relay.Node):
     )
     model_version: str = reads("row.model_version", "The version of the model used.")
     classified_at: datetime = reads("row.classified_at", "When the song was last classified.")
+    verified_genre: Genre | None = reads(
+        "recorded_genre", "The genre set with `verifySongs`. Null if the song is not verified."
+    )
 
     @classmethod
     def of(cls, row: StoredSong, explanations: SongExplanations | None = None) -> Self:
@@ -154,8 +157,8 @@ class Song(relay.Node):
     def most_likely_genre(self) -> Genre:
         return Genre.named(self.row.predicted_genre)
 
-    @field(description="The genre set with `verifySongs`. Null if the song is not verified.")
-    def verified_genre(self) -> Genre | None:
+    @property
+    def recorded_genre(self) -> Genre | None:
         return None if self.row.verified_genre is None else Genre.named(self.row.verified_genre)
 
     @field(description="Who verified the genre, and when. Null if the song is not verified.")
