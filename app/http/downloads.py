@@ -117,12 +117,13 @@ class _CsvWriter(_Writer):
     def _add(self, rows: Iterator[Row]) -> None:
         self._writer.writerows(map(self._cells, rows))
 
-    def _cells(self, row: Row) -> Row:
+    def _cells(self, row: Row) -> list[Any]:
         track_id, title, genre, verified, confidence, confident, *probabilities, version, moment = row
-        return (
-            *(track_id, *map(_spreadsheet_safe, (title, genre, verified or ""))),
-            *(confidence, "true" if confident else "false", *probabilities, version, moment.isoformat()),
-        )
+        safe = _spreadsheet_safe
+        return [
+            *(track_id, safe(title), safe(genre), safe(verified or ""), confidence),
+            *("true" if confident else "false", *probabilities, version, moment.isoformat()),
+        ]
 
 
 class _JsonLinesWriter(_Writer):
