@@ -133,12 +133,16 @@ def test_an_operators_change_is_an_outage_until_it_is_reverted(
         # when
         if "LIMIT" in change:  # which do not apply to superusers
             postgres.execute(f"ALTER ROLE {role} NOSUPERUSER")
+        if "RENAME" in change:  # which waits five seconds if the service connects again first
+            postgres.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
 
         def make_change() -> None:
             database.cut_connections()
             postgres.execute(change.format(role=role, database=database.name))
 
         eventually(make_change, "it is changed")
+        if "RENAME" in change:
+            postgres.execute(f"ALTER DATABASE {role} ALLOW_CONNECTIONS true")
         database.cut_connections()
         # then
         assert_unavailable(api.post(GENRES))
