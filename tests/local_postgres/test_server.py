@@ -625,11 +625,9 @@ def test_data_of_an_older_installed_version_is_served_with_that_version(folder: 
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
         pytest.skip("Debian's PostgreSQL is not installed: apt-get install postgresql")
-    debian = inspect(folders[-1])
+    debian = inspect(folders[0])
     if debian.major_version == find_binaries().major_version:
-        pytest.skip(
-            "Debian's PostgreSQL has the embedded one's major version, so there is no older data to serve"
-        )
+        pytest.skip("Debian's PostgreSQL is not older than the embedded one: apt-get install postgresql-15")
     with EmbeddedPostgres(folder, settings=NOT_DURABLE, binaries=debian) as url:
         assert fetch_value(url, "SHOW server_version").startswith(debian.version)
     # when, then
